@@ -34,7 +34,8 @@ def generate(out: Path) -> None:
     protos = sorted(str(path.relative_to(SOURCE)) for path in (SOURCE / "diwan").rglob("*.proto"))
     with_service = [name for name in protos if "\nservice " in (SOURCE / name).read_text()]
     run_protoc([f"--python_out={out}", f"--mypy_out=quiet:{out}", *protos, VALIDATE])
-    run_protoc([f"--grpc_python_out={out}", f"--mypy_grpc_out=quiet:{out}", *with_service])
+    if with_service:
+        run_protoc([f"--grpc_python_out={out}", f"--mypy_grpc_out=quiet:{out}", *with_service])
     for folder in [out / "diwan", out / "buf"]:
         for package in [folder, *[p for p in folder.rglob("*") if p.is_dir()]]:
             (package / "__init__.py").touch()
