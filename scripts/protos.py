@@ -49,11 +49,16 @@ def generate_all(root: Path) -> None:
     code.mkdir(parents=True)
     reference.mkdir(parents=True)
     generate(code)
-    subprocess.run(  # noqa: S603
-        [sys.executable, str(ROOT / "scripts" / "reference.py"), str(reference)],
-        check=True,
-        env={"PYTHONPATH": str(code)},
-    )
+    protos = [str(path.relative_to(SOURCE)) for path in (SOURCE / "diwan").rglob("*.proto")]
+    with tempfile.NamedTemporaryFile(suffix=".binpb") as described:
+        run_protoc(
+            [f"--descriptor_set_out={described.name}", "--include_source_info", "--include_imports", *protos]
+        )
+        subprocess.run(  # noqa: S603  another process: it reads the options through the code just generated
+            [sys.executable, str(ROOT / "scripts" / "reference.py"), described.name, str(reference)],
+            check=True,
+            env={"PYTHONPATH": str(code)},
+        )
 
 
 def drift(fresh: Path, committed: Path) -> list[str]:
@@ -102,8 +107,12 @@ def check() -> None:
 def main() -> None:
     """Generate in place, or check."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="change nothing, fail on drift or a breaking change")
-    parser.add_argument("--baseline", action="store_true", help="take today's protos as what must not be broken")
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing, fail on drift or a breaking change"
+    )
+    parser.add_argument(
+        "--baseline", action="store_true", help="take today's protos as what must not be broken"
+    )
     options = parser.parse_args()
     if options.check:
         check()

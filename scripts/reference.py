@@ -1,1 +1,228 @@
-pass
+"""Write the API and event reference (Markdown, AsyncAPI 3.0) from a descriptor set with source comments."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from buf.validate import validate_pb2  # noqa: F401  the descriptors' options are parsed with it
+from diwan.options.v1 import options_pb2
+from diwan.rules.v1 import rules_pb2
+from google.protobuf import descriptor_pb2 as d
+
+HEAD = "<!-- Generated from protos/ by `make protos`; do not edit. -->\n\n"
+TYPES = {value: name.removeprefix("TYPE_").lower() for name, value in d.FieldDescriptorProto.Type.items()}
+RULE_WORDS = {
+    rules_pb2.uuid4.full_name: "UUID4",
+    rules_pb2.national_id.full_name: "national ID",
+    rules_pb2.mobile.full_name: "mobile, E.164",
+    rules_pb2.code.full_name: "six digits",
+}
+
+
+class Commented(NamedTuple):
+    """An element of a file with its leading comment."""
+
+    element: Any
+    comment: str
+
+
+class Source:
+    """One proto file with its comments by path."""
+
+    def __init__(self, file: d.FileDescriptorProto) -> None:
+        self.file = file
+        self.comments = {
+            tuple(location.path): " ".join(location.leading_comments.split())
+            for location in file.source_code_info.location
+            if location.leading_comments
+        }
+
+    def services(self) -> Iterator[tuple[int, Commented]]:
+        for index, service in enumerate(self.file.service):
+            yield index, Commented(service, self.comments.get((6, index), ""))
+
+    def methods(self, index: int) -> Iterator[Commented]:
+        for at, method in enumerate(self.file.service[index].method):
+            yield Commented(method, self.comments.get((6, index, 2, at), ""))
+
+    def messages(self) -> Iterator[tuple[int, Commented]]:
+        for index, message in enumerate(self.file.message_type):
+            yield index, Commented(message, self.comments.get((4, index), ""))
+
+    def fields(self, index: int) -> Iterator[Commented]:
+        for at, field in enumerate(self.file.message_type[index].field):
+            yield Commented(field, self.comments.get((4, index, 2, at), ""))
+
+    def enums(self) -> Iterator[tuple[Commented, list[Commented]]]:
+        for index, enum in enumerate(self.file.enum_type):
+            values = [
+                Commented(value, self.comments.get((5, index, 2, at), ""))
+                for at, value in enumerate(enum.value)
+            ]
+            yield Commented(enum, self.comments.get((5, index), "")), values
+
+
+def short(type_name: str) -> str:
+    return type_name.rsplit(".", 1)[-1]
+
+
+def type_of(field: d.FieldDescriptorProto) -> str:
+    name = short(field.type_name) if field.type_name else TYPES[field.type]
+    repeated = field.label == d.FieldDescriptorProto.LABEL_REPEATED
+    return f"repeated {name}" if repeated else name
+
+
+def marks(field: d.FieldDescriptorProto) -> str:
+    """What the field's options say: personal, sealed, and the rules said once."""
+    said = []
+    if field.options.Extensions[options_pb2.personal]:
+        said.append("personal")
+    if reader := field.options.Extensions[options_pb2.sealed_for]:
+        said.append(f"sealed for {reader}")
+    string_rules = field.options.Extensions[validate_pb2.field].string
+    said += [
+        RULE_WORDS[extension.full_name]
+        for extension, value in string_rules.ListFields()
+        if extension.full_name in RULE_WORDS and value
+    ]
+    return ", ".join(said)
+
+
+def callers(method: d.MethodDescriptorProto) -> str:
+    access = method.options.Extensions[options_pb2.access]
+    said = ["anyone"] * access.anyone + ["citizen"] * access.citizen
+    said += [f"officer:{role}" for role in access.officer_roles]
+    said += [f"service:{client}" for client in access.services]
+    return ", ".join(said)
+
+
+def cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def field_table(source: Source, index: int) -> Iterator[str]:
+    rows = list(source.fields(index))
+    if not rows:
+        return
+    yield "| field | type | | what |"
+    yield "|---|---|---|---|"
+    for field, comment in rows:
+        yield f"| `{field.name}` | {type_of(field)} | {marks(field)} | {cell(comment)} |"
+    yield ""
+
+
+def message_section(source: Source, index: int, message: Commented) -> Iterator[str]:
+    yield f"#### {message.element.name}\n"
+    yield f"{message.comment}\n"
+    yield from field_table(source, index)
+
+
+def api(sources: list[Source]) -> Iterator[str]:
+    """The services with their RPCs, messages and enums."""
+    yield HEAD + "# API reference\n"
+    yield "Every changing RPC carries `request_id`; errors carry a `google.rpc.ErrorInfo`.\n"
+    for source in sources:
+        for index, service in source.services():
+            yield f"## {source.file.package}.{service.element.name}\n"
+            yield f"{service.comment}\n"
+            yield "| RPC | takes | gives | who may call | what |"
+            yield "|---|---|---|---|---|"
+            for method, comment in source.methods(index):
+                gives = ("stream " if method.server_streaming else "") + short(method.output_type)
+                row = [f"`{method.name}`", short(method.input_type), gives, callers(method), cell(comment)]
+                yield f"| {' | '.join(row)} |"
+            yield ""
+            for at, message in source.messages():
+                yield from message_section(source, at, message)
+            for enum, values in source.enums():
+                yield f"#### {enum.element.name}\n"
+                yield f"{enum.comment}\n"
+                yield from (f"- `{value.name}`: {comment}" for value, comment in values)
+                yield ""
+
+
+def published(sources: list[Source]) -> Iterator[tuple[Source, int, Commented, Any]]:
+    for source in sources:
+        for index, message in source.messages():
+            if message.element.options.HasExtension(options_pb2.event):
+                yield source, index, message, message.element.options.Extensions[options_pb2.event]
+
+
+def events(sources: list[Source]) -> Iterator[str]:
+    """The facts and commands on the broker."""
+    yield HEAD + "# Event reference\n"
+    yield "Bodies are proto-JSON, attributes CloudEvents 1.0 in `cloudEvents_*` headers (binary mode).\n"
+    for source, index, message, event in published(sources):
+        yield f"## {event.exchange} `{event.key}`\n"
+        kind = "A command to one reader" if event.exchange.endswith(".commands") else "A fact"
+        secret = "; holds a secret, never kept for replay" if event.secret else ""
+        yield f"`{source.file.package}.{message.element.name}`. {kind}{secret}.\n\n{message.comment}\n"
+        yield from field_table(source, index)
+    yield "# Sealed contents\n"
+    yield "These travel only inside a JWE, or inside another message.\n"
+    for source in sources:
+        if not source.file.name.endswith(("events.proto", "sms.proto", "acquirer.proto")):
+            continue
+        for index, message in source.messages():
+            if not message.element.options.HasExtension(options_pb2.event):
+                yield from message_section(source, index, message)
+
+
+JSON_TYPES = {
+    d.FieldDescriptorProto.TYPE_BOOL: "boolean",
+    d.FieldDescriptorProto.TYPE_INT32: "integer",
+    d.FieldDescriptorProto.TYPE_MESSAGE: "object",
+}  # all others are strings in proto-JSON, 64-bit integers too
+
+
+def property_of(field: d.FieldDescriptorProto, comment: str) -> dict[str, Any]:
+    kind = "string" if short(field.type_name) == "Timestamp" else JSON_TYPES.get(field.type, "string")
+    said = {"description": comment}
+    if field.label == d.FieldDescriptorProto.LABEL_REPEATED:
+        return {"type": "array", "items": {"type": kind}, **said}
+    return {"type": kind, **said}
+
+
+def schema(source: Source, index: int) -> dict[str, Any]:
+    properties = {field.json_name: property_of(field, comment) for field, comment in source.fields(index)}
+    return {"type": "object", "properties": properties}
+
+
+def asyncapi(sources: list[Source]) -> dict[str, Any]:
+    """An AsyncAPI 3.0 document: a channel an exchange and key, an operation that sends."""
+    channels: dict[str, Any] = {}
+    operations: dict[str, Any] = {}
+    for source, index, message, event in published(sources):
+        name = message.element.name
+        exchange = {"name": event.exchange, "type": "topic", "durable": True}
+        channels[name] = {
+            "address": event.key,
+            "description": message.comment,
+            "bindings": {"amqp": {"is": "routingKey", "exchange": exchange}},
+            "messages": {name: {"contentType": "application/json", "payload": schema(source, index)}},
+        }
+        operations[f"send{name}"] = {"action": "send", "channel": {"$ref": f"#/channels/{name}"}}
+    return {
+        "asyncapi": "3.0.0",
+        "info": {"title": "Diwan events", "version": "1.0.0"},
+        "defaultContentType": "application/json",
+        "channels": channels,
+        "operations": operations,
+    }
+
+
+def main() -> None:
+    """Take the descriptor set and the folder to write to."""
+    descriptor_set, folder = map(Path, sys.argv[1:])
+    files = d.FileDescriptorSet.FromString(descriptor_set.read_bytes()).file
+    sources = [Source(file) for file in sorted(files, key=lambda f: f.name) if file.name.startswith("diwan/")]
+    (folder / "api.md").write_text("\n".join(api(sources)))
+    (folder / "events.md").write_text("\n".join(events(sources)))
+    document = json.dumps(asyncapi(sources), indent=2, ensure_ascii=False)
+    (folder / "events.asyncapi.json").write_text(document + "\n")
+
+
+if __name__ == "__main__":
+    main()
