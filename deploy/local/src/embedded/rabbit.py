@@ -1,0 +1,245 @@
+"""A private RabbitMQ from the system's packages: own node, ports, data folder, cookie and port mapper.
+
+The node outlives the program that started it. What is needed to find it again (ports, process ids) is kept in
+`<folder>/node.json`: a later program attaches with `RabbitNode.find`, and a restart takes the same ports.
+"""
+
+import contextlib
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+# Debian's wrapper in /usr/sbin changes to the user `rabbitmq`, who cannot read our folders.
+SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+START_LIMIT_SECONDS = 60
+STOP_LIMIT_SECONDS = 20
+GREETING = b"AMQP\x00\x00\x09\x01"
+
+
+class RabbitError(Exception):
+    """The node did not start; the text says where its log is."""
+
+
+@dataclass
+class RabbitNode:
+    """A node that runs, or ran, in `folder`. Process ids are 0 while it is stopped."""
+
+    folder: Path
+    name: str
+    port: int
+    dist_port: int
+    epmd_port: int
+    vhost: str
+    pid: int = 0
+    epmd_pid: int = 0
+
+    @classmethod
+    def find(cls, folder: Path) -> "RabbitNode | None":
+        """The node that was once started in that folder, running or not."""
+        try:
+            kept = json.loads((folder / "node.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        return cls(**{**kept, "folder": folder})
+
+    @property
+    def running(self) -> bool:
+        """Whether the process is there and speaks AMQP."""
+        return bool(self.pid) and _alive(self.pid, "beam") and _greets(self.port)
+
+    @property
+    def log(self) -> Path:
+        """The node's own log."""
+        return self.folder / "log" / "node.log"
+
+    def uri(self, user: str, password: str, *, port: int | None = None) -> str:
+        """AMQP URI of a user on the node's virtual host."""
+        host = f"127.0.0.1:{port or self.port}"
+        return f"amqp://{quote(user, safe='')}:{quote(password, safe='')}@{host}/{quote(self.vhost, safe='')}"
+
+    def start(self) -> None:
+        """Start with the data that is there, and wait until it answers; RabbitError after a minute."""
+        if self.running:
+            return
+        environment = self._environment()
+        out = (self.folder / "log" / "console.log").open("ab")
+        with out:
+            self.epmd_pid = _spawn(["epmd"], environment, out.fileno())
+            _wait(lambda: _listens(self.epmd_port), time.monotonic() + START_LIMIT_SECONDS, self)
+            # ALLOW_INPUT makes the script exec the node, so that the process id is the node's own.
+            self.pid = _spawn([str(SERVER), "-noinput"], environment, out.fileno())
+        self._keep()
+        try:
+            _wait(lambda: _greets(self.port), time.monotonic() + START_LIMIT_SECONDS, self)
+        except RabbitError:
+            self.kill()
+            raise
+
+    def stop(self) -> None:
+        """Stop in order, and its port mapper with it. Doing so twice is no error."""
+        if self.pid and _alive(self.pid, "beam"):
+            os.kill(self.pid, signal.SIGTERM)
+            deadline = time.monotonic() + STOP_LIMIT_SECONDS
+            while _alive(self.pid, "beam") and time.monotonic() < deadline:
+                time.sleep(0.05)
+        self.kill()
+
+    def kill(self) -> None:
+        """Kill -9, as a power cut would; `start` brings it back with the same data and ports."""
+        for pid, word in ((self.pid, "beam"), (self.epmd_pid, "epmd")):
+            if pid and _alive(pid, word):
+                os.kill(pid, signal.SIGKILL)
+                while _alive(pid, word):
+                    time.sleep(0.01)
+        self.pid = self.epmd_pid = 0
+        self._keep()
+
+    def _keep(self) -> None:
+        kept = {**asdict(self), "folder": str(self.folder)}
+        (self.folder / "node.json").write_text(json.dumps(kept, indent=2), encoding="utf-8")
+
+    def _environment(self) -> dict[str, str]:
+        folder = self.folder
+        return {
+            "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
+            "LANG": "C.UTF-8",
+            "HOME": str(folder),
+            "ERL_EPMD_PORT": str(self.epmd_port),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_ALLOW_INPUT": "true",
+            "RABBITMQ_NODENAME": self.name,
+            "RABBITMQ_DIST_PORT": str(self.dist_port),
+            "RABBITMQ_CONF_ENV_FILE": str(folder / "no-rabbitmq-env.conf"),
+            "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+            "RABBITMQ_GENERATED_CONFIG_DIR": str(folder / "generated"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
+            "RABBITMQ_MNESIA_BASE": str(folder / "data"),
+            "RABBITMQ_LOG_BASE": str(folder / "log"),
+            "RABBITMQ_PID_FILE": str(folder / "rabbit.pid"),
+            # Schedulers that wait by spinning take the cores that the services need.
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+sbwt none +sbwtdcpu none +sbwtdio none",
+        }
+
+
+def start_rabbitmq(
+    folder: Path, definitions: Path, *, vhost: str = "diwan", port: int | None = None
+) -> RabbitNode:
+    """Start a node in `folder` with the users, queues and bindings of `definitions`, or find it running.
+
+    Args:
+        folder: the node's own, made if it is not there; data in it is kept between starts.
+        definitions: JSON made by `chassis.messaging.topology`; loaded again at each start.
+        vhost: the virtual host that the definitions make, used by `RabbitNode.uri`.
+        port: for AMQP on 127.0.0.1; a free one is taken, and kept for later starts, if none is given.
+
+    """
+    folder = folder.absolute()
+    if not SERVER.exists():
+        raise RabbitError(f"{SERVER} is missing: install the package rabbitmq-server")
+    node = RabbitNode.find(folder)
+    if node is None:
+        amqp, dist, epmd = free_ports(3)
+        # The node's name stands in the data folder, so a folder keeps its name for life.
+        name = f"diwan_{secrets.token_hex(4)}@localhost"
+        node = RabbitNode(folder, name, port or amqp, dist, epmd, vhost)
+    if node.running:
+        return node
+    if port:
+        node.port = port
+    _write_configuration(node, definitions.absolute())
+    node.start()
+    return node
+
+
+def _write_configuration(node: RabbitNode, definitions: Path) -> None:
+    for part in ("data", "log", "generated"):
+        (node.folder / part).mkdir(parents=True, exist_ok=True)
+    (node.folder / "enabled_plugins").write_text("[].\n", encoding="utf-8")
+    (node.folder / "rabbitmq.conf").write_text(
+        f"""\
+listeners.tcp.1 = 127.0.0.1:{node.port}
+load_definitions = {definitions}
+default_vhost = {node.vhost}
+loopback_users = none
+log.file = node.log
+log.file.level = info
+log.console = false
+disk_free_limit.absolute = 200MB
+# A laptop's disk need not hold half a gigabyte of log for a few queues.
+raft.wal_max_size_bytes = 33554432
+""",
+        encoding="utf-8",
+    )
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of 127.0.0.1 that nobody listens on, all different."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+def _spawn(command: list[str], environment: dict[str, str], output: int) -> int:
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
+    )
+    return process.pid
+
+
+def _wait(ready: Callable[[], bool], deadline: float, node: RabbitNode) -> None:
+    while not ready():
+        gone = node.pid and not _alive(node.pid, "")
+        if gone or time.monotonic() > deadline:
+            raise RabbitError(f"RabbitMQ did not start; see {node.log} and console.log beside it")
+        time.sleep(0.05)
+
+
+def _alive(pid: int, word: str) -> bool:
+    """Whether that process runs and is still the one we started: process ids are used again."""
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)  # our own child must not stay as a zombie
+    try:
+        return word.encode() in Path(f"/proc/{pid}/cmdline").read_bytes() and not _zombie(pid)
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def _zombie(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z"
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _greets(port: int) -> bool:
+    """Whether a broker answers the protocol header: it does so only after its definitions are loaded."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
+            connection.settimeout(2)
+            connection.sendall(GREETING)
+            return connection.recv(1) == b"\x01"
+    except OSError:
+        return False
