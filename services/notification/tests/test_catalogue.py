@@ -1,0 +1,104 @@
+import re
+
+import pytest
+from notification.catalogue import load, parse
+from notification.model import TemplateUnknown, ValuesWrong
+
+NEEDED = {
+    "code.enrolment",
+    "code.sign_in",
+    "code.confirmation",
+    "payment.due",
+    "payment.settled",
+    "payment.refused",
+    "power_of_attorney.issued",
+    "power_of_attorney.collected",
+    "power_of_attorney.returned",
+    "power_of_attorney.refused",
+}
+
+
+def test_every_template_is_there_in_arabic_and_english() -> None:
+    """Arabic first; English for who asked for it."""
+    templates = load().templates
+
+    assert set(templates) == NEEDED
+    assert all(set(template.texts) == {"ar", "en"} for template in templates.values())
+
+
+def test_codes_and_only_codes_are_submitted_once() -> None:
+    """A code submitted twice would look like an attack; any other message rather twice than never."""
+    once = {key for key, template in load().templates.items() if template.once}
+
+    assert once == {key for key in NEEDED if key.startswith("code.")}
+
+
+def test_no_text_mixes_digits() -> None:
+    """Digits are Western everywhere: what is typed again looks as it is typed."""
+    for template in load().templates.values():
+        for text in template.texts.values():
+            assert not re.search("[٠-٩]", text)
+
+
+@pytest.mark.parametrize(
+    ("language", "start"),
+    [("ar", "ديوان"), ("ar-EG", "ديوان"), ("en", "Diwan"), ("fr", "ديوان"), ("", "ديوان")],
+)
+def test_a_text_is_in_the_language_wanted_or_in_arabic(language: str, start: str) -> None:
+    """A language that the catalogue has not falls back to Arabic."""
+    text = load().template("code.sign_in").render(language, {"code": "123456"})
+
+    assert text.startswith(start)
+    assert "123456" in text
+
+
+def test_values_that_a_template_does_not_declare_are_left_out() -> None:
+    """Only declared places are filled, whatever else is handed in."""
+    text = load().template("code.sign_in").render("ar", {"code": "123456", "name": "منى"})
+
+    assert "منى" not in text
+
+
+def test_a_value_cannot_bring_places_controls_or_length() -> None:
+    """A value is text, never a template; marks that turn the reading direction are taken out."""
+    template = load().template("power_of_attorney.issued")
+
+    text = template.render("ar", {"number": "{office}\u202e\n٤٢", "office": "x" * 500})
+
+    assert "{office}42" in text
+    assert "\u202e" not in text
+    assert "x" * 120 in text
+    assert "x" * 121 not in text
+
+
+def test_a_missing_value_is_named_without_the_others() -> None:
+    """The error says which place is empty and holds no value."""
+    with pytest.raises(ValuesWrong) as raised:
+        load().template("payment.due").render("ar", {"number": "DW-1"})
+
+    assert raised.value.metadata == {"template": "payment.due", "places": "amount"}
+    assert "DW-1" not in str(raised.value)
+
+
+def test_an_unknown_template_is_refused() -> None:
+    """The key is not repeated: it came from outside."""
+    with pytest.raises(TemplateUnknown):
+        load().template("code.other")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'places = ["code"]\nar = "no place"',
+        'places = []\nar = "{code}"',
+        'places = ["code"]\nar = "{code}"\nen = "none"',
+        'places = []\nen = "only English"',
+        'places = []\nar = "a } alone"',
+        'places = "code"\nar = "{code}"',
+        'once = 1\nar = "text"',
+    ],
+)
+def test_a_catalogue_that_contradicts_itself_is_not_read(text: str) -> None:
+    """Found when the service starts, not when a citizen waits for the message."""
+    with pytest.raises(ValueError, match="template x"):
+        parse(f"[x]\n{text}")
