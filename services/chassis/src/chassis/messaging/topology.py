@@ -21,6 +21,8 @@ from typing import Any
 
 import yaml
 
+from chassis.messaging.headers import owner
+
 Definitions = dict[str, Any]
 
 
@@ -58,11 +60,6 @@ class Topology:
     def read_by(self, user: str) -> tuple[Queue, ...]:
         """The queues that a user reads."""
         return tuple(queue for queue in self.queues if queue.reader == user)
-
-
-def owner(exchange: str) -> str:
-    """Who alone may write an exchange: the word before the dot."""
-    return exchange.partition(".")[0]
 
 
 def load(path: Path) -> Topology:

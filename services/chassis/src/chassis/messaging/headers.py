@@ -1,0 +1,57 @@
+"""CloudEvents 1.0 over AMQP 0-9-1: the names of the headers, and reading and writing them.
+
+The binding is written for AMQP 1.0; on 0-9-1 the attributes stand in headers `cloudEvents_<name>` (binary
+mode), the event's id also in `message_id`, the publisher in `user_id`. Imports no gRPC and no store:
+connectors use it too.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+PREFIX = "cloudEvents_"
+ID = PREFIX + "id"
+SOURCE = PREFIX + "source"
+TYPE = PREFIX + "type"
+SPECVERSION = PREFIX + "specversion"
+TIME = PREFIX + "time"
+SUBJECT = PREFIX + "subject"
+SEQUENCE = PREFIX + "sequence"
+CAUSATION = PREFIX + "causationid"
+CORRELATION = PREFIX + "correlationid"
+EXPIRY = PREFIX + "expirytime"
+TRACEPARENT = "traceparent"
+
+CONTENT_TYPE = "application/json"
+PERSISTENT = 2
+REQUIRED = (ID, SOURCE, TYPE, SPECVERSION, TIME, SUBJECT)
+
+
+def source_of(service: str) -> str:
+    """The CloudEvents source of a service, connector or integrator."""
+    return f"diwan/{service}"
+
+
+def owner(exchange: str) -> str:
+    """Who alone may write an exchange: the word before the dot."""
+    return exchange.partition(".")[0]
+
+
+def timestamp(moment: datetime) -> str:
+    """RFC 3339 in UTC, ending in Z."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def moment(text: str) -> datetime:
+    """The moment that an RFC 3339 text names, UTC; ValueError for another text, or one without a zone."""
+    parsed = datetime.fromisoformat(text)
+    if parsed.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return parsed.astimezone(UTC)
+
+
+def text(headers: Mapping[str, object], name: str) -> str:
+    """A header that holds text, empty when it is absent; ValueError for one of another kind."""
+    value = headers.get(name, "")
+    if not isinstance(value, str):
+        raise ValueError(f"header {name} is no text")  # noqa: TRY004 -- what came from outside is a wrong value
+    return value
