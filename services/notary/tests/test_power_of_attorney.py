@@ -1,0 +1,263 @@
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from notary.model import errors, facts
+from notary.model.content import Kind
+from notary.model.power_of_attorney import Decision, Reviewer, State
+
+from .samples import (
+    AGENT,
+    CAIRO,
+    CLERK,
+    CODE,
+    CONTENT,
+    NOW,
+    PRINCIPAL,
+    REVIEWER,
+    approved,
+    claimed,
+    collected,
+    correcting,
+    decided,
+    drafted,
+    issued,
+    paid,
+    submitted,
+    with_terms,
+)
+
+STAGES = {
+    "drafted": drafted,
+    "submitted": submitted,
+    "paid": paid,
+    "claimed": claimed,
+    "correcting": correcting,
+    "refused": lambda: decided(Decision.REFUSE, "سبب"),
+    "approved": approved,
+    "issued": issued,
+    "collected": collected,
+}
+
+OPERATIONS = {
+    "draft_anew": lambda case: case.draft_anew(with_terms("بند آخر"), "account-1"),
+    "submit": lambda case: case.submit(
+        "jti-2", case.digest, account_id="account-1", channel="portal", now=NOW
+    ),
+    "settle": lambda case: case.settle("payment-2", NOW),
+    "claim": lambda case: case.claim(REVIEWER, "claim-2", NOW),
+    "decide": lambda case: case.decide(
+        Decision.APPROVE, "", reviewer=REVIEWER, office=CAIRO, verification_code=CODE, now=NOW
+    ),
+    "issue": lambda case: case.issue("e" * 64, NOW),
+    "collect": lambda case: case.collect(clerk=CLERK, office_id=CAIRO.id, now=NOW),
+}
+
+ALLOWED = {
+    ("drafted", "draft_anew"): State.DRAFT,
+    ("correcting", "draft_anew"): State.DRAFT,
+    ("drafted", "submit"): State.AWAITING_PAYMENT,
+    ("submitted", "settle"): State.AWAITING_REVIEW,
+    ("paid", "claim"): State.IN_REVIEW,
+    ("claimed", "decide"): State.APPROVED,
+    ("approved", "issue"): State.ISSUED,
+    ("issued", "issue"): State.ISSUED,
+    ("collected", "issue"): State.COLLECTED,
+    ("issued", "collect"): State.COLLECTED,
+}
+
+REFUSALS = {
+    "draft_anew": errors.NotADraft,
+    "submit": errors.NotADraft,
+    "settle": errors.NotAwaitingPayment,
+    "claim": errors.NotAwaitingReview,
+    "decide": errors.NotYourCase,
+    "issue": errors.NotApproved,
+    "collect": errors.NotIssued,
+}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("stage", STAGES)
+def test_each_operation_fits_its_stages_alone(stage, operation):
+    """Every pair of stage and operation leads where the table says, or is refused."""
+    case = STAGES[stage]()
+
+    if (stage, operation) in ALLOWED:
+        assert OPERATIONS[operation](case)[0].state is ALLOWED[stage, operation]
+    else:
+        with pytest.raises(REFUSALS[operation]):
+            OPERATIONS[operation](case)
+
+
+def test_submission_states_what_payments_needs():
+    """The fact carries service, channel and governorate, and no personal datum."""
+    _, stated = drafted().submit("jti", CONTENT.digest(), account_id="account-1", channel="portal", now=NOW)
+
+    assert stated == (
+        facts.Submitted(
+            CONTENT.draft_id,
+            "PA-2026-7Q4M2K9D",
+            "account-1",
+            "notary.power_of_attorney.general",
+            "portal",
+            "01",
+            NOW,
+        ),
+    )
+
+
+def test_a_draft_changed_by_one_letter_voids_the_confirmation():
+    """What was confirmed is not what stands there now."""
+    before = drafted()
+    after, _ = before.draft_anew(with_terms("ولا يجوز للوكيل بيع الشقه."), "account-1")
+
+    with pytest.raises(errors.ConfirmationMismatch):
+        after.submit("jti", before.digest, account_id="account-1", channel="portal", now=NOW)
+
+
+def test_a_confirmation_is_used_once():
+    """After a correction that changes nothing, the old confirmation does not serve again."""
+    again, _ = correcting().draft_anew(CONTENT, "account-1")
+
+    with pytest.raises(errors.ConfirmationInvalid):
+        again.submit("jti-1", again.digest, account_id="account-1", channel="portal", now=NOW)
+
+
+def test_a_corrected_case_is_not_paid_twice():
+    """The fee was paid before the correction: it waits for a reviewer at once, and no fee falls due."""
+    again, _ = correcting().draft_anew(with_terms("بند مصحح"), "account-1")
+
+    case, stated = again.submit("jti-2", again.digest, account_id="account-1", channel="portal", now=NOW)
+
+    assert case.state is State.AWAITING_REVIEW
+    assert stated == ()
+
+
+def test_a_correction_keeps_the_kind_that_was_paid_for():
+    """Another kind has another fee."""
+    with pytest.raises(errors.KindIsPaid):
+        correcting().draft_anew(replace(CONTENT, kind=Kind.BANK), "account-1")
+
+
+@pytest.mark.parametrize("account_id", ["account-2", "", "account-9"])
+def test_only_the_principal_writes_and_submits(account_id):
+    """For anybody else, the agent included, there is no such power of attorney."""
+    case = drafted()
+
+    with pytest.raises(errors.PowerOfAttorneyNotFound):
+        case.draft_anew(CONTENT, account_id)
+    with pytest.raises(errors.PowerOfAttorneyNotFound):
+        case.submit("jti", case.digest, account_id=account_id, channel="portal", now=NOW)
+
+
+def test_the_same_payment_told_again_changes_nothing():
+    """Payments may say it twice, at any stage."""
+    for case in (paid(), claimed(), collected()):
+        assert case.settle("payment-1", NOW) == (case, ())
+
+
+@pytest.mark.parametrize("person_id", [PRINCIPAL.person_id, AGENT.person_id, "person-7", ""])
+def test_who_has_a_part_in_a_case_never_reviews_it(person_id):
+    """Principal, agent, who entered it, and an officer whose person is unknown are kept apart."""
+    reviewer = Reviewer("officer-1", person_id)
+    waiting = replace(paid(), entered_by="person-7")
+    forced = replace(claimed(), entered_by="person-7")
+
+    with pytest.raises(errors.PartyToCase):
+        waiting.claim(reviewer, "claim", NOW)
+    with pytest.raises(errors.PartyToCase):
+        forced.decide(Decision.APPROVE, "", reviewer=reviewer, office=CAIRO, verification_code=CODE, now=NOW)
+
+
+def test_a_reviewer_decides_only_the_case_they_claimed():
+    """Another reviewer's case is not theirs."""
+    with pytest.raises(errors.NotYourCase):
+        claimed().decide(
+            Decision.APPROVE,
+            "",
+            reviewer=Reviewer("officer-5", "person-5"),
+            office=CAIRO,
+            verification_code=CODE,
+            now=NOW,
+        )
+
+
+@pytest.mark.parametrize("decision", [Decision.CORRECT, Decision.REFUSE])
+@pytest.mark.parametrize("reason", ["", "   "])
+def test_what_is_not_approved_has_a_reason(decision, reason):
+    """A blank is no reason."""
+    with pytest.raises(errors.ReasonRequired):
+        decided(decision, reason)
+
+
+@pytest.mark.parametrize(
+    ("decision", "state", "refused"),
+    [(Decision.CORRECT, State.CORRECTION, False), (Decision.REFUSE, State.REFUSED, True)],
+)
+def test_a_returned_case_says_whether_for_good(decision, state, refused):
+    """Correction and refusal differ in the fact that is stated."""
+    case, stated = claimed().decide(
+        decision, "سبب", reviewer=REVIEWER, office=CAIRO, verification_code=CODE, now=NOW
+    )
+
+    assert (case.state, case.open_reviewer, case.office_id) == (state, None, "")
+    assert stated == (facts.Returned(case.id, case.number, "account-1", refused),)
+
+
+def test_approval_assigns_the_office_and_the_code():
+    """From here on the document can be printed."""
+    case = approved()
+
+    assert (case.office_id, case.office_name, case.verification_code) == (CAIRO.id, CAIRO.name, CODE)
+    assert case.open_reviewer is None
+
+
+def test_approved_again_does_not_issue_another_document():
+    """The first signed document stays the issued one."""
+    first = issued()
+
+    second, stated = first.issue("f" * 64, NOW + timedelta(days=1))
+
+    assert (second, stated) == (first, ())
+
+
+@pytest.mark.parametrize("office_id", ["", "notary-giza-01"])
+def test_no_other_office_hands_it_over(office_id):
+    """A clerk without an office, or of another one, is refused before and after it is issued."""
+    for case in (approved(), issued()):
+        with pytest.raises(errors.OtherOffice):
+            case.collect(clerk=CLERK, office_id=office_id, now=NOW)
+
+
+def test_a_clerk_does_not_hand_over_their_own_document():
+    """Separation of duties holds at the counter too."""
+    with pytest.raises(errors.PartyToCase):
+        issued().collect(clerk=Reviewer("officer-2", AGENT.person_id), office_id=CAIRO.id, now=NOW)
+
+
+def test_a_case_left_lying_goes_back_to_its_old_place():
+    """It does not lose its turn because a reviewer let it lie."""
+    case = claimed()
+
+    kept, _ = case.release(NOW)
+    released, _ = case.release(NOW + timedelta(hours=1))
+
+    assert kept == case
+    assert (released.state, released.open_reviewer) == (State.AWAITING_REVIEW, None)
+    assert released.queue_time == case.queue_time
+
+
+@pytest.mark.parametrize(
+    ("case", "code", "verified"),
+    [
+        (issued(), CODE, True),
+        (collected(), CODE, True),
+        (issued(), "0" * 12, False),
+        (approved(), CODE, False),
+        (drafted(), "", False),
+    ],
+)
+def test_only_an_issued_document_with_its_code_verifies(case, code, verified):
+    """An approved one is not out yet, and an empty code never matches."""
+    assert case.verified_by(code) is verified
