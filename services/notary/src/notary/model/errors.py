@@ -159,9 +159,3 @@ class NumbersExhausted(NotaryError):
     """No free number was found; try again."""
 
     reason = "NUMBERS_EXHAUSTED"
-
-
-class IdentityUnavailable(NotaryError):
-    """Identity does not answer; try again."""
-
-    reason = "IDENTITY_UNAVAILABLE"

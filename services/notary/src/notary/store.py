@@ -1,0 +1,198 @@
+"""Notary's collections, their indexes, and the questions asked of them. Only this room knows documents."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from chassis.store import (
+    Aggregates,
+    Cause,
+    Change,
+    Database,
+    Duplicate,
+    Index,
+    Limits,
+    cause_id,
+    dataclass_codec,
+)
+from notary.model.power_of_attorney import PowerOfAttorney, Reviewer, State
+
+SCHEMA_VERSION = 1
+NUMBER = "number"
+OPEN_REVIEWER = "open_reviewer"
+CANDIDATES = 32
+"""Cases that one claim looks at in one question."""
+
+DOCUMENT_BYTES = 8 * 1024 * 1024
+
+_INDEXES = (
+    Index(name=NUMBER, keys=[("state.number", 1)], unique=True),
+    Index(
+        name=OPEN_REVIEWER,
+        keys=[("state.open_reviewer", 1)],
+        unique=True,
+        where={"state.open_reviewer": {"$type": "string"}},
+    ),
+    Index(name="queue", keys=[("state.state", 1), ("state.queue_time", 1), ("_id", 1)]),
+    Index(name="claims", keys=[("state.claims.id", 1)]),
+    Index(
+        name="principal",
+        keys=[("state.content.principal.account_id", 1), ("state.create_time", -1), ("_id", -1)],
+    ),
+    Index(name="office", keys=[("state.office_id", 1), ("state.create_time", -1), ("_id", -1)]),
+)
+
+
+@dataclass(frozen=True)
+class Document:
+    """The bytes of a signed PDF, kept under their SHA-256. Of several made for one case, one is the issued one."""
+
+    power_of_attorney_id: str
+    made_at: datetime
+    pdf: bytes
+
+
+@dataclass(frozen=True)
+class Look:
+    """That an officer read personal data: who, from where, of which cases, by which RPC. Never changed."""
+
+    officer_id: str
+    person_id: str
+    office_id: str
+    rpc: str
+    power_of_attorney_ids: tuple[str, ...]
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Page:
+    """Where a page begins: after the case with this time and id."""
+
+    create_time: datetime
+    id: str
+
+
+@dataclass(frozen=True)
+class Store:
+    """Notary's collections."""
+
+    powers_of_attorney: Aggregates[PowerOfAttorney]
+    documents: Aggregates[Document]
+    looks: Aggregates[Look]
+
+    @classmethod
+    async def open(cls, database: Database) -> "Store":
+        """Open the collections and make their indexes."""
+        return cls(
+            await database.aggregates(
+                "powers_of_attorney", dataclass_codec(PowerOfAttorney), indexes=_INDEXES
+            ),
+            await database.aggregates(
+                "documents",
+                dataclass_codec(Document),
+                indexes=[Index(name="case", keys=[("state.power_of_attorney_id", 1)])],
+                limits=Limits(document_bytes=DOCUMENT_BYTES, batch=4, batch_bytes=DOCUMENT_BYTES),
+            ),
+            await database.aggregates(
+                "looks",
+                dataclass_codec(Look),
+                indexes=[Index(name="case", keys=[("state.power_of_attorney_ids", 1), ("state.at", 1)])],
+            ),
+        )
+
+    async def case(self, case_id: str) -> PowerOfAttorney | None:
+        """One power of attorney by id."""
+        loaded = await self.powers_of_attorney.load(case_id)
+        return loaded.state if loaded else None
+
+    async def by_number(self, number: str) -> PowerOfAttorney | None:
+        """One power of attorney by the number that is printed on it."""
+        return await self._one({"state.number": number})
+
+    async def claimed_by_call(self, claim_id: str) -> PowerOfAttorney | None:
+        """The case that this very call claimed before."""
+        return await self._one({"state.claims.id": claim_id})
+
+    async def open_case_of(self, reviewer: Reviewer) -> PowerOfAttorney | None:
+        """The case that a reviewer has not decided yet."""
+        return await self._one({"state.open_reviewer": reviewer.id})
+
+    async def waiting_for(self, reviewer: Reviewer) -> Sequence[PowerOfAttorney]:
+        """The cases that have waited longest and in which this reviewer has no part, oldest first."""
+        others = {"$ne": reviewer.person_id}
+        return await self.powers_of_attorney.find(
+            {
+                "state.state": State.AWAITING_REVIEW.value,
+                "state.content.principal.person_id": others,
+                "state.content.agent.person_id": others,
+                "state.entered_by": others,
+            },
+            sort=[("state.queue_time", 1), ("_id", 1)],
+            limit=CANDIDATES,
+        )
+
+    async def lying_since(self, claimed_before: datetime, limit: int) -> Sequence[PowerOfAttorney]:
+        """Cases that were claimed before a time and not decided."""
+        return await self.powers_of_attorney.find(
+            {"state.state": State.IN_REVIEW.value, "state.claim_time": {"$lt": claimed_before}}, limit=limit
+        )
+
+    async def waiting(self, limit: int) -> Sequence[PowerOfAttorney]:
+        """The cases that wait for a reviewer, oldest first, at most `limit`."""
+        return await self.powers_of_attorney.find(
+            {"state.state": State.AWAITING_REVIEW.value}, sort=[("state.queue_time", 1)], limit=limit
+        )
+
+    async def of_principal(self, account_id: str, after: Page | None, limit: int) -> list[PowerOfAttorney]:
+        """A principal's own, newest first."""
+        return await self._newest({"state.content.principal.account_id": account_id}, after, limit)
+
+    async def at_office(self, office_id: str, after: Page | None, limit: int) -> list[PowerOfAttorney]:
+        """Those issued for an office, newest first."""
+        states = [State.ISSUED.value, State.COLLECTED.value]
+        return await self._newest(
+            {"state.office_id": office_id, "state.state": {"$in": states}}, after, limit
+        )
+
+    async def keep_document(self, case_id: str, pdf: bytes, cause: Cause) -> str:
+        """Keep a signed PDF and return its digest. The same bytes are kept once."""
+        digest = hashlib.sha256(pdf).hexdigest()
+        state = Document(case_id, cause.now, pdf)
+        try:
+            await self.documents.save(
+                Change(id=digest, base=None, state=state, now=cause.now, cause=cause.id, seen=cause.now)
+            )
+        except Duplicate:
+            return digest
+        return digest
+
+    async def document(self, digest: str) -> bytes | None:
+        """The bytes of a kept PDF."""
+        loaded = await self.documents.load(digest)
+        return loaded.state.pdf if loaded else None
+
+    async def record(self, look_id: str, look: Look) -> None:
+        """Put a look on record, before what was looked at is shown."""
+        await self.looks.save(
+            Change(
+                id=look_id, base=None, state=look, now=look.at, cause=cause_id("look", look_id), seen=look.at
+            )
+        )
+
+    async def _one(self, where: dict[str, Any]) -> PowerOfAttorney | None:
+        found = await self.powers_of_attorney.find(where, limit=1)
+        return found[0] if found else None
+
+    async def _newest(self, where: dict[str, Any], after: Page | None, limit: int) -> list[PowerOfAttorney]:
+        if after is not None:
+            where = where | {
+                "$or": [
+                    {"state.create_time": {"$lt": after.create_time}},
+                    {"state.create_time": after.create_time, "_id": {"$lt": after.id}},
+                ]
+            }
+        return await self.powers_of_attorney.find(
+            where, sort=[("state.create_time", -1), ("_id", -1)], limit=limit
+        )
