@@ -1,0 +1,111 @@
+"""gRPC as any client of the platform would use it: deadlines, retry with the same request id, a trace."""
+
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any, Protocol, cast
+
+import grpc
+from diwan.identity.v1 import identity_pb2_grpc
+from diwan.notary.v1 import notary_pb2_grpc
+from diwan.notification.v1 import notification_pb2_grpc
+from diwan.payments.v1 import payments_pb2_grpc
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+from opentelemetry import propagate
+
+DEADLINE_SECONDS = 10.0
+PATIENCE_SECONDS = 60.0
+PAUSE_SECONDS = 0.2
+RETRIABLE = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.ABORTED}
+
+STUBS: dict[str, Any] = {
+    "identity": identity_pb2_grpc.IdentityServiceStub,
+    "payments": payments_pb2_grpc.PaymentServiceStub,
+    "notary": notary_pb2_grpc.PowerOfAttorneyServiceStub,
+    "notification": notification_pb2_grpc.NotificationServiceStub,
+}
+
+
+class Refused(Exception):
+    """A call was answered with an error.
+
+    Attributes:
+        code: canonical code name, such as `NOT_FOUND`.
+        reason: the ErrorInfo's reason, such as `DOCUMENT_NOT_FOUND`; empty when there is none.
+    """
+
+    def __init__(self, code: str, reason: str, text: str) -> None:
+        super().__init__(f"{code} {reason}: {text}")
+        self.code = code
+        self.reason = reason
+
+
+def refusal(error: grpc.RpcError) -> Refused:
+    """What a gRPC error says, by its ErrorInfo."""
+    call = cast("grpc.Call", error)
+    status = rpc_status.from_call(call)
+    reason = ""
+    for detail in status.details if status else []:
+        info = error_details_pb2.ErrorInfo()
+        if detail.Unpack(info):
+            reason = info.reason
+    return Refused(call.code().name, reason, call.details() or "")
+
+
+class Method(Protocol):
+    """A stub's method."""
+
+    def __call__(self, request: Message, *, timeout: float, metadata: Any) -> Any: ...
+
+
+class Platform:
+    """Stubs of all services."""
+
+    def __init__(self, targets: dict[str, str]) -> None:
+        self._channels = {name: grpc.insecure_channel(target) for name, target in targets.items()}
+        self._stubs = {
+            name: STUBS[name](channel) for name, channel in self._channels.items() if name in STUBS
+        }
+
+    def close(self) -> None:
+        for channel in self._channels.values():
+            channel.close()
+
+    def call(self, service: str, rpc: str, request: Message, token: str = "") -> Any:
+        """Call an RPC; try again with the same request while the service is away.
+
+        Raises:
+            Refused: the service answered with an error that trying again will not mend.
+        """
+        if "request_id" in request.DESCRIPTOR.fields_by_name and not getattr(request, "request_id"):  # noqa: B009
+            setattr(request, "request_id", str(uuid.uuid4()))  # noqa: B010  the message's type is not known here
+        return self._until_answered(lambda: self._once(service, rpc, request, token))
+
+    def download(self, service: str, rpc: str, request: Message, token: str) -> bytes:
+        """Read a stream of chunks to its end."""
+        return cast(
+            "bytes",
+            self._until_answered(
+                lambda: b"".join(part.chunk for part in self._once(service, rpc, request, token))
+            ),
+        )
+
+    def _once(self, service: str, rpc: str, request: Message, token: str) -> Any:
+        method: Method = getattr(self._stubs[service], rpc)
+        headers: dict[str, str] = {"authorization": f"Bearer {token}"} if token else {}
+        propagate.inject(headers)
+        return method(request, timeout=DEADLINE_SECONDS, metadata=tuple(headers.items()))
+
+    @staticmethod
+    def _until_answered(attempt: Callable[[], Any]) -> Any:
+        give_up = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return attempt()
+            except grpc.RpcError as error:
+                call = cast("grpc.Call", error)
+                if call.code() not in RETRIABLE or time.monotonic() > give_up:
+                    raise refusal(error) from error
+            time.sleep(PAUSE_SECONDS)

@@ -1,0 +1,394 @@
+"""One citizen's power of attorney, from the first message to the verified document."""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from diwan.notary.v1 import notary_pb2 as notary
+from diwan.payments.v1 import payments_pb2 as payments
+from opentelemetry import trace
+from population import Person, people
+
+from demo import operator, registry
+from demo.actors import Citizen, Officer
+from demo.calls import Platform, Refused
+from demo.phone import Phone
+from demo.world import World
+
+SEED = 20261122
+POPULATION = 300
+SERVICE = "notary.power_of_attorney.general"
+PURPOSE = "notary.power_of_attorney.submit"
+SPECIAL_TERM = "وله الحق في استلام نسخة من كشف حساب التوفير الخاص بي من أي مكتب بريد"
+TARIFF = Path(__file__).parent / "tariff.yaml"
+PATIENCE_SECONDS = 60
+POLL_SECONDS = 0.1
+
+tracer = trace.get_tracer("diwan.demo")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a step as a person wants to read it: who, and what they did or got."""
+
+    who: str
+    what: str
+
+
+@dataclass
+class Step:
+    """A finished step: its number, title, lines, and how long it took."""
+
+    number: int
+    title: str
+    lines: list[Line] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def say(self, who: str, what: str) -> None:
+        self.lines.append(Line(who, what))
+
+
+class StepFailed(Exception):
+    """A step did not do what it should."""
+
+
+def expect(condition: bool, sentence: str) -> None:
+    """Fail the step with a sentence when something is not as it should be."""
+    if not condition:
+        raise StepFailed(sentence)
+
+
+@dataclass
+class Journey:
+    """The state of one journey; `steps` runs it.
+
+    Attributes:
+        world: where the platform is reached.
+        output: folder for the signed document.
+        before_step: called with a step's number before it starts (a fault may be made there).
+    """
+
+    world: World
+    output: Path
+    before_step: Callable[[int], None] = lambda _: None
+    platform: Platform = field(init=False)
+    case: Any = None
+    document: bytes = b""
+
+    def __post_init__(self) -> None:
+        self.platform = Platform(self.world.targets)
+        self.people = list(people(seed=SEED, count=POPULATION))
+        adults = [person for person in self.people if person.is_adult]
+        principal = next(p for p in adults if "ا" in p.first_name or "أ" in p.first_name)
+        others = iter(person for person in adults if person is not principal)
+        self.principal = self._citizen(principal)
+        self.agent = self._citizen(next(others))
+        self.administrator = self._officer("ADM-0001", next(others), "administrator")
+        self.postal_clerk = self._officer("POST-0117", next(others), "clerk", office="post-0117")
+        self.reviewer = self._officer("NOT-0042", next(others), "reviewer")
+        self.auditor = self._officer("AUD-0003", next(others), "auditor")
+        self.spare = others
+
+    def _phone(self, person: Person) -> Phone:
+        return Phone(self.world.phones_url, person.mobile)
+
+    def _citizen(self, person: Person) -> Citizen:
+        return Citizen(person, self._phone(person))
+
+    def _officer(self, staff_number: str, person: Person, *roles: str, office: str = "") -> Officer:
+        return Officer(staff_number, person, self._phone(person), roles, office)
+
+    def steps(self) -> Iterator[Step]:
+        """Run the journey step by step, in one trace; each step is given when it is done.
+
+        Raises:
+            StepFailed, Refused, TimeoutError: a step did not do what it should.
+        """
+        doings = [
+            ("The civil registry's extract arrives as events", self.extract),
+            ("The agent enrols at a post office, the principal on the portal", self.enrolment),
+            ("Everyone signs in by code", self.sign_in),
+            ("The published fee is quoted", self.quote),
+            ("The power of attorney is drafted and confirmed by code", self.draft),
+            ("The fee is paid by card", self.payment),
+            ("A reviewer claims the next case and approves it", self.review),
+            ("The signed document is issued, and collected at the office", self.issue),
+            ("A bank verifies the document", self.verify),
+        ]
+        with tracer.start_as_current_span("journey of a power of attorney"):
+            for number, (title, doing) in enumerate(doings, start=1):
+                self.before_step(number)
+                with self._timed(number, title) as step:
+                    doing(step)
+                yield step
+
+    @contextmanager
+    def _timed(self, number: int, title: str) -> Iterator[Step]:
+        step = Step(number, title)
+        started = time.monotonic()
+        with tracer.start_as_current_span(f"step {number}: {title}"):
+            yield step
+        step.seconds = time.monotonic() - started
+
+    def _until(self, what: str, happened: Callable[[], Any]) -> Any:
+        """Wait until `happened` gives something; give up after a minute."""
+        give_up = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < give_up:
+            if found := happened():
+                return found
+            time.sleep(POLL_SECONDS)
+        raise StepFailed(f"{what} did not happen within {PATIENCE_SECONDS} s")
+
+    def _operator(self, *arguments: str) -> Any:
+        return operator.diwan(self.world.operator_config, *arguments)
+
+    def _case(self, token: str) -> Any:
+        request = notary.GetPowerOfAttorneyRequest(power_of_attorney_id=self.case.power_of_attorney_id)
+        return self.platform.call("notary", "GetPowerOfAttorney", request, token)
+
+    # 1
+    def extract(self, step: Step) -> None:
+        count = registry.publish(self.world, self.people)
+        step.say("civil registry", f"published {count} person.registered.v1, each sealed for identity alone")
+
+    # 2
+    def enrolment(self, step: Step) -> None:
+        admin = self.administrator
+        self._operator(
+            "officer", "bootstrap",
+            "--staff-number", admin.staff_number,
+            "--national-id", admin.person.national_id,
+            "--mobile", admin.person.mobile,
+        )  # fmt: skip
+        step.say(
+            "operator", f"typed `diwan officer bootstrap`: {admin.staff_number} is the first administrator"
+        )
+        admin.sign_in(self.platform)
+        for officer in (self.postal_clerk, self.reviewer, self.auditor):
+            officer.registered_by(self.platform, admin)
+            step.say(
+                f"administrator {admin.staff_number}",
+                f"registered {officer.staff_number} as {', '.join(officer.roles)} {officer.office_id}".rstrip(),
+            )
+        self.postal_clerk.sign_in(self.platform)
+        self.postal_clerk.enrol_at_counter(self.platform, self.agent)
+        step.say(
+            f"clerk {self.postal_clerk.staff_number}, post office",
+            f"saw the card of {self.agent.person.full_name} and enrolled the agent: assurance level high",
+        )
+        typed, sms = self.principal.enrol(self.platform)
+        step.say(
+            "principal, portal",
+            f"enrolled as «{typed}», in the registry «{self.principal.person.first_name}»: matched",
+        )
+        step.say("SMS to the principal", sms)
+
+    # 3
+    def sign_in(self, step: Step) -> None:
+        self.principal.sign_in(self.platform)
+        step.say("principal, portal", "signed in with the code from the SMS")
+        for officer in (self.reviewer, self.auditor):
+            officer.sign_in(self.platform)
+            step.say(f"{officer.roles[0]} {officer.staff_number}", "signed in with the code from the SMS")
+
+    # 4
+    def quote(self, step: Step) -> None:
+        published = self._operator("tariff", "publish", str(TARIFF))
+        step.say("operator", f"typed `diwan tariff publish`: {len(published['fees'])} fees with their dates")
+        for means in (payments.PAYMENT_MEANS_CASH, payments.PAYMENT_MEANS_CARD):
+            request = payments.GetQuoteRequest(
+                service=SERVICE,
+                channel="portal",
+                governorate=self.principal.person.governorate,
+                means=means,
+            )
+            quote = self.platform.call("payments", "GetQuote", request)
+            said = payments.PaymentMeans.Name(means).removeprefix("PAYMENT_MEANS_").lower()
+            step.say(
+                "anyone",
+                f"by {said}: fee {pounds(quote.fee)}, discount {pounds(quote.discount)},"
+                f" to pay {pounds(quote.amount)}",
+            )
+            self.quoted = quote
+
+    # 5
+    def draft(self, step: Step) -> None:
+        def draft(special_term: str) -> Any:
+            return self.platform.call(
+                "notary",
+                "DraftPowerOfAttorney",
+                notary.DraftPowerOfAttorneyRequest(
+                    power_of_attorney_id=self.case.power_of_attorney_id if self.case else "",
+                    kind=notary.POWER_OF_ATTORNEY_KIND_GENERAL,
+                    agent_national_id=self.agent.person.national_id,
+                    special_terms=[special_term],
+                ),
+                self.principal.token,
+            )
+
+        self.case = draft(SPECIAL_TERM + "ه")
+        stale = self.principal.confirm(self.platform, PURPOSE, self.case.digest)
+        step.say("principal, portal", f"drafted {self.case.number} for {self.agent.person.full_name}")
+        self.case = draft(SPECIAL_TERM)
+        step.say("principal, portal", "changed one letter after the confirmation")
+        try:
+            self._submit(stale)
+        except Refused as refused:
+            expect(
+                refused.reason == "CONFIRMATION_MISMATCH", f"expected CONFIRMATION_MISMATCH, got {refused}"
+            )
+            step.say("notary", f"refused the confirmation of the other text: {refused.reason}")
+        else:
+            raise StepFailed("a confirmation of another text was taken")
+        confirmation = self.principal.confirm(self.platform, PURPOSE, self.case.digest)
+        self.case = self._submit(confirmation)
+        step.say("principal, portal", f"confirmed exactly this text by code, digest {self.case.digest[:12]}…")
+
+    def _submit(self, confirmation: str) -> Any:
+        request = notary.SubmitPowerOfAttorneyRequest(
+            power_of_attorney_id=self.case.power_of_attorney_id, confirmation=confirmation
+        )
+        return self.platform.call("notary", "SubmitPowerOfAttorney", request, self.principal.token)
+
+    # 6
+    def payment(self, step: Step) -> None:
+        key = payments.GetPaymentRequest(subject_id=self.case.power_of_attorney_id)
+
+        def payment() -> Any:
+            try:
+                return self.platform.call("payments", "GetPayment", key, self.principal.token)
+            except Refused as refused:
+                expect(refused.reason == "PAYMENT_NOT_FOUND", str(refused))
+                return None
+
+        due = self._until("the due", payment)
+        step.say("payments", f"due for {self.case.number}: {pounds(due.fee)}")
+        request = payments.CreatePaymentRequest(
+            subject_id=self.case.power_of_attorney_id,
+            means=payments.PAYMENT_MEANS_CARD,
+            card_token="tok_ok",  # noqa: S106  the acquirer's test card
+        )
+        self.platform.call("payments", "CreatePayment", request, self.principal.token)
+        settled = self._until(
+            "the settlement",
+            lambda: (p := payment()) and p.state == payments.PAYMENT_STATE_SETTLED and p,
+        )
+        expect(settled.amount == self.quoted.amount, "another amount was charged than was quoted")
+        step.say(
+            "principal, portal", f"paid {pounds(settled.amount)} by card, the acquirer called back signed"
+        )
+        self.payment_id = settled.payment_id
+        entries = self._until("the booking", lambda: len(e := self._entries()) >= 2 and e)
+        for entry in entries:
+            step.say("journal", legs(entry))
+
+    def _entries(self) -> list[Any]:
+        request = payments.ListLedgerEntriesRequest(payment_id=self.payment_id, page_size=100)
+        entries = self.platform.call("payments", "ListLedgerEntries", request, self.auditor.token).entries
+        for entry in entries:
+            expect(
+                sum(piastres(leg.amount) for leg in entry.legs) == 0, f"entry {entry.kind} does not balance"
+            )
+        return list(entries)
+
+    # 7
+    def review(self, step: Step) -> None:
+        def claim() -> Any:
+            try:
+                return self.platform.call(
+                    "notary", "ClaimNextReview", notary.ClaimNextReviewRequest(), self.reviewer.token
+                )
+            except Refused as refused:
+                expect(refused.reason == "QUEUE_EMPTY", str(refused))
+                return None
+
+        claimed = self._until("the paid case in the review queue", claim)
+        expect(claimed.power_of_attorney_id == self.case.power_of_attorney_id, "another case was claimed")
+        step.say(f"reviewer {self.reviewer.staff_number}", f"was given {claimed.number}, the longest waiting")
+        request = notary.DecideReviewRequest(
+            power_of_attorney_id=claimed.power_of_attorney_id, decision=notary.REVIEW_DECISION_APPROVE
+        )
+        approved = self.platform.call("notary", "DecideReview", request, self.reviewer.token)
+        step.say(f"reviewer {self.reviewer.staff_number}", f"approved it; assigned to {approved.office_name}")
+
+    # 8
+    def issue(self, step: Step) -> None:
+        issued = notary.POWER_OF_ATTORNEY_STATE_ISSUED
+        self.case = self._until(
+            "the issue", lambda: (c := self._case(self.principal.token)).state == issued and c
+        )
+        step.say("SMS to the principal", self.principal.phone.message_with(self.case.office_name))
+        request = notary.DownloadPowerOfAttorneyRequest(power_of_attorney_id=self.case.power_of_attorney_id)
+        self.document = self.platform.download(
+            "notary", "DownloadPowerOfAttorney", request, self.principal.token
+        )
+        path = self.output / f"{self.case.number}.pdf"
+        path.write_bytes(self.document)
+        step.say("principal, portal", f"downloaded the signed document, {len(self.document):,} bytes")
+
+        right = self._clerk_of(self.case.office_id, "NOT-0101")
+        wrong = self._clerk_of("another-office", "NOT-0102")
+        collect = notary.CollectPowerOfAttorneyRequest(
+            power_of_attorney_id=self.case.power_of_attorney_id, card_seen=True
+        )
+        try:
+            self.platform.call("notary", "CollectPowerOfAttorney", collect, wrong.token)
+        except Refused as refused:
+            expect(refused.reason == "OTHER_OFFICE", f"expected OTHER_OFFICE, got {refused}")
+            step.say(
+                f"clerk {wrong.staff_number}, another office", f"could not hand it over: {refused.reason}"
+            )
+        else:
+            raise StepFailed("a clerk of another office handed the document over")
+        collect.ClearField("request_id")
+        self.platform.call("notary", "CollectPowerOfAttorney", collect, right.token)
+        step.say(f"clerk {right.staff_number}, {self.case.office_name}", "saw the card and handed it over")
+        entries = self._until("the agency's part", lambda: len(e := self._entries()) >= 3 and e)
+        step.say("journal", legs(entries[-1]))
+
+    def _clerk_of(self, office_id: str, staff_number: str) -> Officer:
+        clerk = self._officer(staff_number, next(self.spare), "clerk", office=office_id)
+        clerk.registered_by(self.platform, self.administrator)
+        clerk.sign_in(self.platform, "service_centre")
+        return clerk
+
+    # 9
+    def verify(self, step: Step) -> None:
+        request = notary.VerifyPowerOfAttorneyRequest(
+            number=self.case.number, verification_code=self.case.verification_code
+        )
+        seen = self.platform.call("notary", "VerifyPowerOfAttorney", request)
+        expect(seen.in_force, "the document is not in force")
+        digest = hashlib.sha256(self.document).hexdigest()
+        expect(seen.document_digest == digest, "the file at hand is not the issued one")
+        state = notary.PowerOfAttorneyState.Name(seen.state).removeprefix("POWER_OF_ATTORNEY_STATE_").lower()
+        step.say("bank", f"{self.case.number} is in force ({state}), the file at hand is the issued one")
+        step.say("bank", f"sees {seen.masked_principal_name} → {seen.masked_agent_name}, and no more")
+        wrong = notary.VerifyPowerOfAttorneyRequest(number=self.case.number, verification_code="0" * 12)
+        try:
+            self.platform.call("notary", "VerifyPowerOfAttorney", wrong)
+        except Refused as refused:
+            step.say("bank", f"a wrong code is answered with {refused.reason}")
+        else:
+            raise StepFailed("a wrong verification code was taken")
+
+
+def piastres(money: Any) -> int:
+    """A Money in whole piastres."""
+    return int(money.units) * 100 + int(money.nanos) // 10_000_000
+
+
+def pounds(money: Any) -> str:
+    """A Money as people write it."""
+    return f"{piastres(money) / 100:.2f} EGP"
+
+
+def legs(entry: Any) -> str:
+    """A journal entry on one line, accounts shortened to what a person can read."""
+    parts = [f"{leg.account.split('/')[0] if leg.account.startswith('citizen/') else leg.account}"
+             f" {piastres(leg.amount) / 100:+.2f}" for leg in entry.legs]  # fmt: skip
+    return f"{entry.kind}: {', '.join(parts)}; sum {sum(piastres(leg.amount) for leg in entry.legs)}"

@@ -1,0 +1,47 @@
+"""Where the platform is, and with which key the operator signs."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+
+VARIABLE = "DIWAN_CONFIG"
+DEFAULT = Path("~/.config/diwan/config.yaml")
+
+
+@dataclass(frozen=True)
+class Config:
+    """What the command line needs to know.
+
+    Attributes:
+        targets: gRPC address of each service, `host:port` by service name.
+        client: the client id under which identity knows the operator's key.
+        key: file of the private JWK (EC P-256) that signs for a token.
+    """
+
+    targets: dict[str, str]
+    client: str
+    key: Path
+
+    @classmethod
+    def read(cls, path: Path | None) -> "Config":
+        """Read `path`, else what DIWAN_CONFIG names, else the default place.
+
+        Raises:
+            click.ClickException: it is not there, or something in it is missing.
+        """
+        place = path or Path(os.environ.get(VARIABLE, DEFAULT)).expanduser()
+        try:
+            said: dict[str, Any] = yaml.safe_load(place.read_text())
+            return cls(targets=dict(said["targets"]), client=said["client"], key=place.parent / said["key"])
+        except FileNotFoundError as error:
+            raise click.ClickException(
+                f"no configuration at {place}: name one with --config or {VARIABLE}"
+            ) from error
+        except (KeyError, TypeError, yaml.YAMLError) as error:
+            raise click.ClickException(
+                f"{place} is not complete: it needs `targets`, `client` and `key`"
+            ) from error

@@ -1,0 +1,28 @@
+"""`diwan`: what operators do from a shell."""
+
+from pathlib import Path
+
+import click
+
+from diwanctl import document, ledger, message, officer, parked, status, tariff
+from diwanctl.config import Config
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Configuration file; else DIWAN_CONFIG, else ~/.config/diwan/config.yaml.",
+)
+@click.pass_context
+def main(context: click.Context, as_json: bool, config_path: Path | None) -> None:  # noqa: ARG001  emit reads as_json
+    """Operate Diwan: officers, tariffs, books, messages, and what did not go well."""
+    context.obj = lambda: Config.read(config_path)
+
+
+for group in (officer.officer, tariff.tariff, ledger.ledger, message.message, parked.parked):
+    main.add_command(group)
+main.add_command(document.verify)
+main.add_command(status.status)

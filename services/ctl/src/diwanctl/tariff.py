@@ -1,0 +1,100 @@
+"""Tariffs."""
+
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import click
+import yaml
+from diwan.payments.v1 import payments_pb2, payments_pb2_grpc
+from google.type import date_pb2, money_pb2
+
+from diwanctl.connection import call
+from diwanctl.output import as_dict, emit
+
+CAIRO = ZoneInfo("Africa/Cairo")
+NANOS = 1_000_000_000
+
+
+@click.group()
+def tariff() -> None:
+    """Published fees."""
+
+
+@tariff.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.pass_context
+def publish(context: click.Context, file: Path) -> None:
+    """Publish the fees in FILE (YAML).
+
+    Each fee has service, agency, amount and valid_from (a date, or `today`), and may have channel, governorate,
+    valid_until, electronic_discount and platform_share. Amounts are pounds with two decimals, in quotes.
+    """
+    said = yaml.safe_load(file.read_text())
+    if not isinstance(said, dict) or not isinstance(said.get("fees"), list):
+        raise click.ClickException(f"{file} has no list `fees`")
+    request = payments_pb2.PublishTariffRequest(
+        fees=[fee(place, entry) for place, entry in enumerate(said["fees"], start=1)]
+    )
+    made = call(context, "payments", payments_pb2_grpc.PaymentServiceStub, "PublishTariff", request)
+    emit(context, as_dict(made))
+
+
+@tariff.command()
+@click.argument("service")
+@click.option("--channel", default="portal", show_default=True)
+@click.option("--governorate", default="01", show_default=True, help="Two digits, as in the national ID.")
+@click.option("--means", type=click.Choice(["card", "cash"]), default="card", show_default=True)
+@click.pass_context
+def quote(context: click.Context, service: str, channel: str, governorate: str, means: str) -> None:
+    """Show today's fee of SERVICE, such as notary.power_of_attorney.general."""
+    request = payments_pb2.GetQuoteRequest(
+        service=service,
+        channel=channel,
+        governorate=governorate,
+        means=payments_pb2.PaymentMeans.Value(f"PAYMENT_MEANS_{means.upper()}"),
+    )
+    stub = payments_pb2_grpc.PaymentServiceStub
+    emit(context, as_dict(call(context, "payments", stub, "GetQuote", request)))
+
+
+def fee(place: int, entry: dict[str, Any]) -> payments_pb2.Fee:
+    """One fee of the file as its message; errors name its place in the file."""
+    known = {field.name for field in payments_pb2.Fee.DESCRIPTOR.fields}
+    if unknown := entry.keys() - known:
+        raise click.ClickException(f"fee {place}: unknown {', '.join(sorted(unknown))}")
+    if missing := {"service", "agency", "amount", "valid_from"} - entry.keys():
+        raise click.ClickException(f"fee {place}: {', '.join(sorted(missing))} missing")
+    made = payments_pb2.Fee(
+        service=entry["service"],
+        agency=entry["agency"],
+        channel=entry.get("channel", "*"),
+        governorate=str(entry.get("governorate", "*")),
+        valid_from=day(place, entry["valid_from"]),
+        amount=money(place, entry["amount"]),
+        electronic_discount=money(place, entry.get("electronic_discount", "0")),
+        platform_share=money(place, entry.get("platform_share", "0")),
+    )
+    if "valid_until" in entry:
+        made.valid_until.CopyFrom(day(place, entry["valid_until"]))
+    return made
+
+
+def day(place: int, value: Any) -> date_pb2.Date:
+    if value == "today":
+        value = datetime.now(CAIRO).date()
+    if not isinstance(value, date):
+        raise click.ClickException(f"fee {place}: {value!r} is not a date like 2026-01-31")
+    return date_pb2.Date(year=value.year, month=value.month, day=value.day)
+
+
+def money(place: int, value: Any) -> money_pb2.Money:
+    try:
+        amount = Decimal(value) if isinstance(value, str) else None
+    except InvalidOperation:
+        amount = None
+    if amount is None or amount < 0 or amount != amount.quantize(Decimal("0.01")):
+        raise click.ClickException(f'fee {place}: {value!r} is not an amount like "120.00" (in quotes)')
+    return money_pb2.Money(currency_code="EGP", units=int(amount), nanos=int(amount % 1 * NANOS))

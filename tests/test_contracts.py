@@ -1,0 +1,128 @@
+"""What the protos state, held against each other and against the broker's table."""
+
+import fnmatch
+from pathlib import Path
+
+import pytest
+from buf.validate import validate_pb2
+from chassis.messaging import topology
+from diwan.identity.v1 import events_pb2 as identity_events
+from diwan.identity.v1 import identity_pb2
+from diwan.notary.v1 import events_pb2 as notary_events
+from diwan.notary.v1 import notary_pb2
+from diwan.notification.v1 import notification_pb2, sms_pb2
+from diwan.operations.v1 import operations_pb2
+from diwan.options.v1 import options_pb2
+from diwan.payments.v1 import acquirer_pb2, payments_pb2
+from diwan.payments.v1 import events_pb2 as payments_events
+from diwan.registry.v1 import events_pb2 as registry_events
+from diwan.rules.v1 import rules_pb2
+
+ROOT = Path(__file__).resolve().parent.parent
+TABLE = topology.load(ROOT / "deploy" / "broker" / "topology.yaml")
+APIS = [identity_pb2, payments_pb2, notary_pb2, notification_pb2, operations_pb2]
+EVENT_FILES = [identity_events, notary_events, payments_events, registry_events, sms_pb2, acquirer_pb2]
+
+RPCS = [
+    rpc for file in APIS for service in file.DESCRIPTOR.services_by_name.values() for rpc in service.methods
+]
+EVENTS = [
+    message
+    for file in EVENT_FILES
+    for message in file.DESCRIPTOR.message_types_by_name.values()
+    if message.GetOptions().HasExtension(options_pb2.event)
+]
+FIELDS = [
+    field
+    for file in [*APIS, *EVENT_FILES]
+    for message in file.DESCRIPTOR.message_types_by_name.values()
+    for field in message.fields
+]
+
+
+def option(event):
+    return event.GetOptions().Extensions[options_pb2.event]
+
+
+@pytest.mark.parametrize("rpc", RPCS, ids=lambda rpc: rpc.full_name)
+def test_every_rpc_states_who_may_call_it(rpc):
+    """An RPC without a statement would be open or shut by accident."""
+    access = rpc.GetOptions().Extensions[options_pb2.access]
+
+    assert access.anyone or access.citizen or access.officer_roles or access.services
+
+
+@pytest.mark.parametrize("rpc", RPCS, ids=lambda rpc: rpc.full_name)
+def test_reading_rpcs_have_a_reading_verb_and_changing_ones_a_request_id(rpc):
+    """What changes something can be repeated safely."""
+    reads = rpc.name.startswith(("Get", "List", "Verify", "Download", "IssueServiceToken"))
+    operates = (
+        rpc.containing_service.name == "OperationsService"
+    )  # a parked message's id makes these happen once
+
+    field = rpc.input_type.fields_by_name.get("request_id")
+
+    assert (field is None) == (reads or operates)
+    if field is not None:
+        assert field.GetOptions().Extensions[validate_pb2.field].string.Extensions[rules_pb2.uuid4]
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.full_name)
+def test_every_event_has_its_exchange(event):
+    """An event is published on an exchange of the table, whose owner is a user of the broker."""
+    exchange = option(event).exchange
+
+    assert exchange in TABLE.exchanges
+    assert exchange.split(".")[0] in TABLE.users
+
+
+@pytest.mark.parametrize(
+    "event",
+    [e for e in EVENTS if option(e).exchange.endswith(".commands")],
+    ids=lambda event: event.full_name,
+)
+def test_every_command_has_exactly_one_reader(event):
+    """A sealed command goes to one queue and names that queue's reader as the one it is sealed for."""
+    queues = [q for q in TABLE.queues if q.exchange == option(event).exchange and bound(q, option(event).key)]
+
+    assert len(queues) == 1
+    sealed = {field.GetOptions().Extensions[options_pb2.sealed_for] for field in event.fields} - {""}
+    assert sealed == {queues[0].reader}
+    assert option(event).secret
+
+
+@pytest.mark.parametrize("queue", TABLE.queues, ids=lambda queue: queue.name)
+def test_every_binding_is_met_by_an_event(queue):
+    """A queue waits for something that is published."""
+    keys = [option(event).key for event in EVENTS if option(event).exchange == queue.exchange]
+
+    assert all(any(matches(binding, key) for key in keys) for binding in queue.bindings)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        f
+        for f in FIELDS
+        if f.name in {"national_id", "mobile", "first_name", "full_name", "code", "card_token"}
+    ],
+    ids=lambda field: field.full_name,
+)
+def test_fields_named_like_personal_data_say_that_they_are(field):
+    """Masks go by the option: a field without it would be logged in plain."""
+    assert field.GetOptions().Extensions[options_pb2.personal]
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.full_name)
+def test_no_event_carries_a_personal_field_in_plain(event):
+    """Personal data travel sealed, or not at all."""
+    assert not [f.name for f in event.fields if f.GetOptions().Extensions[options_pb2.personal]]
+
+
+def bound(queue, key):
+    return any(matches(binding, key) for binding in queue.bindings)
+
+
+def matches(binding, key):
+    words, said = binding.split("."), key.split(".")
+    return len(words) == len(said) and all(fnmatch.fnmatch(b, a) for a, b in zip(words, said, strict=True))
