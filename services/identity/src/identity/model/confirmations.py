@@ -1,0 +1,62 @@
+"""The confirmation of one exact content by its owner, with a code."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from identity.model.codes import MEMORY, Challenge, challenge
+from identity.model.errors import ConfirmationNotFound
+from identity.model.outcome import CodeIssued, Outcome
+
+STATEMENT_LIFE = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """A confirmation of a content, known here by its digest alone.
+
+    Attributes:
+        purpose: what is done by it, such as `notary.power_of_attorney.submit`.
+        digest: SHA-256 of the content, 64 hex digits.
+        confirmed_at: when the right code came; the statement is dated from it.
+    """
+
+    confirmation_id: str
+    account_id: str
+    purpose: str
+    digest: str
+    challenge: Challenge
+    confirmed_at: datetime | None
+    forget_time: datetime
+
+    def complete(self, account_id: str, code_hash: str, now: datetime) -> Outcome["Confirmation"]:
+        """Try the code; a wrong one is counted. ConfirmationNotFound: it is somebody else's."""
+        if account_id != self.account_id:
+            raise ConfirmationNotFound
+        tried, refusal = self.challenge.attempt(code_hash, now)
+        confirmed_at = self.confirmed_at if refusal else now
+        return Outcome(replace(self, challenge=tried, confirmed_at=confirmed_at), refusal=refusal)
+
+
+def start_confirmation(
+    *,
+    confirmation_id: str,
+    account_id: str,
+    mobile: str,
+    purpose: str,
+    digest: str,
+    code: str,
+    code_hash: str,
+    now: datetime,
+) -> Outcome[Confirmation]:
+    """Bind a code to account, purpose and content."""
+    confirmation = Confirmation(
+        confirmation_id=confirmation_id,
+        account_id=account_id,
+        purpose=purpose,
+        digest=digest,
+        challenge=challenge(code_hash, real=True, now=now),
+        confirmed_at=None,
+        forget_time=now + MEMORY,
+    )
+    sent = CodeIssued("code.confirmation", mobile, code, confirmation.challenge.expire_time, account_id)
+    return Outcome(confirmation, (sent,))

@@ -1,0 +1,77 @@
+"""The national ID (الرقم القومي): 14 digits, of which each says something."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from identity.model.arabic import latin_digits
+from identity.model.errors import NationalIdInvalid
+
+_LENGTH = 14
+_CENTURIES: Mapping[str, int] = {"2": 1900, "3": 2000}
+BORN_ABROAD = "88"
+GOVERNORATES: frozenset[str] = frozenset(
+    {"01", "02", "03", "04", "11", "12", "13", "14", "15", "16", "17", "18", "19", "21", "22", "23", "24"}
+    | {"25", "26", "27", "28", "29", "31", "32", "33", "34", "35"}
+)
+
+CheckDigitRule = Callable[[str], bool]
+
+
+def no_rule(digits: str) -> bool:  # noqa: ARG001 -- the rule that asks nothing
+    """Any check digit will do: no official rule is published."""
+    return True
+
+
+def weighted_mod_11(digits: str) -> bool:
+    """The rule that is commonly told, and not official: a weighted sum, 11 less its remainder by 11."""
+    weights = (2, 7, 6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)
+    total = sum(weight * int(digit) for weight, digit in zip(weights, digits[:13], strict=True))
+    return (11 - total % 11) % 10 == int(digits[13])
+
+
+CHECK_DIGIT_RULES: Mapping[str, CheckDigitRule] = {"none": no_rule, "weighted_mod_11": weighted_mod_11}
+
+
+@dataclass(frozen=True)
+class NationalId:
+    """A well-formed national ID; `repr` does not show its digits, so that they reach no log by accident."""
+
+    digits: str = field(repr=False)
+
+    @classmethod
+    def parse(cls, text: str, *, today: date, rule: CheckDigitRule = no_rule) -> "NationalId":
+        """Read one as typed (Arabic-Indic digits too); NationalIdInvalid says in `part` what is wrong."""
+        digits = latin_digits(text)
+        if len(digits) != _LENGTH or not (digits.isascii() and digits.isdigit()):
+            raise NationalIdInvalid(part="structure")
+        if digits[0] not in _CENTURIES:
+            raise NationalIdInvalid(part="century")
+        try:
+            born = _birth_date(digits)
+        except ValueError:
+            raise NationalIdInvalid(part="birth_date") from None
+        if born > today:
+            raise NationalIdInvalid(part="birth_date")
+        if digits[7:9] not in GOVERNORATES and digits[7:9] != BORN_ABROAD:
+            raise NationalIdInvalid(part="governorate")
+        if not rule(digits):
+            raise NationalIdInvalid(part="check_digit")
+        return cls(digits)
+
+    @property
+    def birth_date(self) -> date:
+        return _birth_date(self.digits)
+
+    @property
+    def governorate_of_birth(self) -> str:
+        """Two digits, or `BORN_ABROAD`."""
+        return self.digits[7:9]
+
+    @property
+    def is_male(self) -> bool:
+        return int(self.digits[12]) % 2 == 1
+
+
+def _birth_date(digits: str) -> date:
+    return date(_CENTURIES[digits[0]] + int(digits[1:3]), int(digits[3:5]), int(digits[5:7]))

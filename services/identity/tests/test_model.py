@@ -1,0 +1,348 @@
+"""The rules of codes, enrolment, sessions, confirmations and officers, without store or wire."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from identity.model import accounts, confirmations, errors, officers, records, sessions
+from identity.model.codes import WRONG_TRIES, Allowance, Challenge, Throttle, challenge, new_code
+from identity.model.national_id import NationalId
+from identity.model.outcome import AccountEnrolled, CodeIssued
+from identity.model.persons import Person, PersonRecord, register
+
+NOW = datetime(2026, 5, 1, 9, 0, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+RIGHT, WRONG = "a" * 64, "b" * 64
+RECORD = PersonRecord(
+    person_id="person-1",
+    national_id=NationalId.parse("29001010112345", today=date(2026, 1, 1)),
+    first_name="أحمد",
+    mother_first_name="فاطمة",
+    full_name="أحمد  محمد علي",
+    address="شارع ١",
+    governorate="01",
+)
+PERSON = register(None, RECORD, "key-1", NOW)
+APPLICANT = accounts.Applicant(
+    first_name="احمد",
+    mother_first_name="فاطمه",
+    person_key="key-1",
+    account_id="account-1",
+    mobile="+201012345678",
+    mobile_key="mobile-1",
+    channel="portal",
+)
+
+
+def enrolment(person: Person | None = PERSON) -> accounts.Enrolment:
+    started = accounts.start_enrolment("e-1", APPLICANT, person, code="123456", code_hash=RIGHT, now=NOW)
+    return started.state
+
+
+def session(mobile: str = "+201012345678") -> sessions.Session:
+    return sessions.start_sign_in(
+        session_id="s-1",
+        holder=sessions.Holder.CITIZEN,
+        holder_id="account-1",
+        channel="portal",
+        mobile=mobile,
+        code="123456",
+        code_hash=RIGHT,
+        now=NOW,
+    ).state
+
+
+def test_a_code_has_six_digits_whatever_is_drawn() -> None:
+    """Leading noughts are kept."""
+    assert [new_code(chance) for chance in (lambda _: 0, lambda _: 42, lambda n: n - 1)] == [
+        "000000",
+        "000042",
+        "999999",
+    ]
+
+
+@given(st.lists(st.booleans(), max_size=12), st.booleans())
+def test_tries_are_counted_and_the_sixth_is_never_heard(tries: list[bool], real: bool) -> None:
+    """Whatever is tried in which order: a real code opens once, with fewer than five wrong ones before it."""
+    kept = challenge(RIGHT, real=real, now=NOW)
+    opened = wrong = 0
+    for right in tries:
+        expected: type[errors.IdentityError] | None
+        if wrong >= WRONG_TRIES:
+            expected = errors.CodeLocked
+        elif opened:
+            expected = errors.CodeExpired
+        elif right and real:
+            expected, opened = None, 1
+        else:
+            expected, wrong = errors.CodeWrong, wrong + 1
+
+        kept, refusal = kept.attempt(RIGHT if right else WRONG, NOW + SECOND)
+
+        assert (type(refusal) if refusal else None) is expected
+        assert (kept.wrong_tries, kept.spent) == (wrong, bool(opened))
+
+
+@pytest.mark.parametrize(
+    ("after", "refusal"),
+    [(timedelta(0), None), (timedelta(minutes=5) - SECOND, None), (timedelta(minutes=5), errors.CodeExpired)],
+)
+def test_a_code_lives_five_minutes(after: timedelta, refusal: type[Exception] | None) -> None:
+    """The last second counts, the next does not."""
+    _, refused = challenge(RIGHT, real=True, now=NOW).attempt(RIGHT, NOW + after)
+
+    assert (type(refused) if refused else None) is refusal
+
+
+def test_a_decoy_refuses_the_right_code_as_a_wrong_one() -> None:
+    """From outside nobody can tell it from a mistyped code."""
+    decoy, real = (challenge(RIGHT, real=real, now=NOW) for real in (False, True))
+
+    by_decoy, by_real = decoy.attempt(RIGHT, NOW)[1], real.attempt(WRONG, NOW)[1]
+
+    assert isinstance(by_decoy, errors.CodeWrong)
+    assert isinstance(by_real, errors.CodeWrong)
+    assert (str(by_decoy), by_decoy.metadata) == (str(by_real), by_real.metadata)
+
+
+ALLOWANCE = Allowance(most=5, apart=timedelta(minutes=1))
+
+
+def test_one_code_a_minute() -> None:
+    """The second within a minute is refused and says how long to wait."""
+    kept = Throttle.first("k").start(ALLOWANCE, NOW)
+
+    with pytest.raises(errors.CodeTooSoon) as refused:
+        kept.start(ALLOWANCE, NOW + 59 * SECOND)
+
+    assert refused.value.metadata == {"retry_after_seconds": "1"}
+    assert kept.start(ALLOWANCE, NOW + 60 * SECOND)
+
+
+@given(st.lists(st.integers(0, 1200), max_size=40))
+def test_never_more_than_the_allowance_in_any_hour(waits: list[int]) -> None:
+    """However the starts come, those let through keep their distance and number."""
+    kept, now, let = Throttle.first("k"), NOW, list[datetime]()
+    for wait in waits:
+        now += timedelta(seconds=wait)
+        try:
+            kept = kept.start(ALLOWANCE, now)
+        except errors.IdentityError:
+            continue
+        let.append(now)
+
+    assert all(later - earlier >= ALLOWANCE.apart for earlier, later in pairwise(let))
+    assert all(
+        last - first >= timedelta(hours=1) for first, last in zip(let, let[ALLOWANCE.most :], strict=False)
+    )
+    assert len(kept.starts) <= ALLOWANCE.most
+
+
+def test_matched_facts_bring_a_code() -> None:
+    """The four facts in another spelling are the person's."""
+    started = accounts.start_enrolment("e-1", APPLICANT, PERSON, code="123456", code_hash=RIGHT, now=NOW)
+
+    expire_time = NOW + timedelta(minutes=5)
+    assert started.facts == (CodeIssued("code.enrolment", "+201012345678", "123456", expire_time),)
+    assert started.state.challenge.real
+
+
+@pytest.mark.parametrize(
+    ("person", "applicant"),
+    [
+        (None, APPLICANT),
+        (PERSON, replace(APPLICANT, first_name="محمود")),
+        (PERSON, replace(APPLICANT, mother_first_name="زينب")),
+    ],
+    ids=["unknown", "other name", "other mother"],
+)
+def test_facts_that_do_not_match_make_a_decoy(person: Person | None, applicant: accounts.Applicant) -> None:
+    """No code is sent, and the answer's parts are the same."""
+    started = accounts.start_enrolment("e-1", applicant, person, code="123456", code_hash=RIGHT, now=NOW)
+
+    assert started.facts == ()
+    assert not started.state.challenge.real
+    assert started.state.challenge.expire_time == enrolment().challenge.expire_time
+    assert isinstance(started.state.complete(RIGHT, NOW).refusal, errors.CodeWrong)
+
+
+def test_a_completed_enrolment_makes_an_account() -> None:
+    """Substantial assurance, the registry's person, told to who wants to know."""
+    completed = enrolment().complete(RIGHT, NOW).state
+
+    made = completed.account(None, NOW)
+
+    assert (made.state.person_id, made.state.assurance) == ("person-1", accounts.Assurance.SUBSTANTIAL)
+    told = AccountEnrolled("account-1", "person-1", "substantial", "portal", "+201012345678")
+    assert made.facts == (told,)
+
+
+def test_a_person_has_one_account() -> None:
+    """Who has one gets no other, online or at a counter."""
+    completed = enrolment().complete(RIGHT, NOW).state
+    kept = completed.account(None, NOW).state
+
+    with pytest.raises(errors.AlreadyEnrolled):
+        completed.account(kept, NOW)
+    with pytest.raises(errors.AlreadyEnrolled):
+        accounts.enrol_at_counter(kept, APPLICANT, PERSON, clerk_id="c", clerk_person_id="p", now=NOW)
+
+
+def test_a_counter_gives_high_assurance() -> None:
+    """The clerk who has seen the card is on record."""
+    made = accounts.enrol_at_counter(None, APPLICANT, PERSON, clerk_id="c", clerk_person_id="p", now=NOW)
+
+    assert (made.state.assurance, made.state.enrolled_by) == (accounts.Assurance.HIGH, "c")
+
+
+def test_a_clerk_does_not_enrol_themselves() -> None:
+    """Nobody decides a case of their own."""
+    with pytest.raises(errors.OwnCase):
+        accounts.enrol_at_counter(None, APPLICANT, PERSON, clerk_id="c", clerk_person_id="person-1", now=NOW)
+
+
+@pytest.mark.parametrize(
+    "mobile", ["+201312345678", "+20101234567", "+2010123456789", "01012345678", "+20101234567٨", ""]
+)
+def test_a_mobile_is_an_egyptian_one(mobile: str) -> None:
+    """E.164, one of four networks, eight digits."""
+    with pytest.raises(errors.MobileInvalid):
+        accounts.mobile_number(mobile)
+
+
+def test_a_mobile_is_shown_by_its_end() -> None:
+    """All but the last three digits are hidden."""
+    assert accounts.masked("+201012345678") == "**********678"
+
+
+def test_the_extract_takes_what_is_new_and_refuses_what_contradicts() -> None:
+    """A corrected name replaces the old one; another person with the same number is an error."""
+    corrected = register(PERSON, replace(RECORD, first_name="محمود"), "key-1", NOW + SECOND)
+
+    assert corrected.matches("محمود", "فاطمة")
+    assert corrected.registered_at == NOW
+    with pytest.raises(errors.RecordConflict):
+        register(PERSON, replace(RECORD, person_id="person-2"), "key-1", NOW)
+    with pytest.raises(errors.NameInvalid):
+        register(None, replace(RECORD, first_name="..."), "key-1", NOW)
+
+
+def test_the_right_code_opens_a_session_of_twelve_hours() -> None:
+    """The first refresh token is of generation 1."""
+    opened = session().complete(RIGHT, NOW).state
+
+    assert (opened.generation, opened.issued(1)) == (1, NOW)
+    assert opened.is_open(NOW + timedelta(hours=12) - SECOND)
+    assert not opened.is_open(NOW + timedelta(hours=12))
+
+
+def test_an_old_refresh_token_ends_the_session() -> None:
+    """Two hands hold it, so nobody may go on, and that is kept."""
+    refreshed = session().complete(RIGHT, NOW).state.refresh(1, NOW + SECOND).state
+
+    again = refreshed.refresh(1, NOW + 2 * SECOND)
+
+    assert isinstance(again.refusal, errors.SessionEnded)
+    assert again.state.stage is sessions.Stage.ENDED
+    assert isinstance(again.state.refresh(2, NOW + 3 * SECOND).refusal, errors.SessionEnded)
+    with pytest.raises(errors.SessionEnded):
+        refreshed.issued(1)
+
+
+def test_a_pending_or_signed_out_session_refreshes_nothing() -> None:
+    """There is no way in without the code, none back after the end."""
+    assert session().refresh(0, NOW).refusal
+    assert session().complete(RIGHT, NOW).state.sign_out().state.refresh(1, NOW).refusal
+
+
+def test_a_sign_in_without_a_mobile_is_a_decoy() -> None:
+    """No message, no way in."""
+    nobody = session(mobile="")
+
+    assert isinstance(nobody.complete(RIGHT, NOW).refusal, errors.CodeWrong)
+
+
+def test_a_confirmation_is_its_owners() -> None:
+    """Somebody else's code does not even count as a try."""
+    started = confirmations.start_confirmation(
+        confirmation_id="c-1",
+        account_id="account-1",
+        mobile="+201012345678",
+        purpose="notary.power_of_attorney.submit",
+        digest="0" * 64,
+        code="123456",
+        code_hash=RIGHT,
+        now=NOW,
+    ).state
+
+    with pytest.raises(errors.ConfirmationNotFound):
+        started.complete("account-2", RIGHT, NOW)
+    assert started.complete("account-1", WRONG, NOW).state.confirmed_at is None
+    assert started.complete("account-1", RIGHT, NOW).state.confirmed_at == NOW
+
+
+def form(*roles: str, office: str = "cairo-1") -> officers.OfficerForm:
+    return officers.OfficerForm(
+        officer_id="o-1",
+        staff_number="A-100",
+        person_key="key-1",
+        mobile="+201012345678",
+        mobile_key="mobile-1",
+        roles=roles,
+        office_id=office,
+    )
+
+
+@pytest.mark.parametrize(
+    ("roles", "office", "registered_by", "refusal"),
+    [
+        (("administrator",), "", "", None),
+        (("administrator", "clerk"), "cairo-1", "", None),
+        (("clerk",), "cairo-1", "", errors.FirstMustBeAdministrator),
+        (("clerk",), "cairo-1", "o-0", None),
+        (("clerk",), "", "o-0", errors.OfficeRequired),
+        (("reviewer",), "", "o-0", None),
+    ],
+)
+def test_who_may_become_an_officer(
+    roles: tuple[str, ...], office: str, registered_by: str, refusal: type[Exception] | None
+) -> None:
+    """The operator makes an administrator; a clerk has an office."""
+    if refusal:
+        with pytest.raises(refusal):
+            officers.register_officer(None, form(*roles, office=office), registered_by, NOW)
+        return
+
+    made = officers.register_officer(None, form(*roles, office=office), registered_by, NOW).state
+
+    assert made.first is (not registered_by)
+    with pytest.raises(errors.StaffNumberTaken):
+        officers.register_officer(made, form(*roles, office=office), registered_by, NOW)
+
+
+def test_a_service_says_why_it_looks() -> None:
+    """A look without a purpose is refused; a citizen sees their own."""
+    with pytest.raises(errors.PurposeRequired):
+        records.service_look(
+            look_id="l", service="notary", acting_for="", account_id="a", purpose=" ", now=NOW
+        )
+    with pytest.raises(errors.NotOwnAccount):
+        records.own_look("a", "b")
+    records.own_look("a", "a")
+
+
+def test_an_assertion_is_used_once() -> None:
+    """The second use is refused."""
+    used = records.use_assertion(None, "notary", NOW)
+
+    assert used.forget_time > NOW
+    with pytest.raises(errors.AssertionUsed):
+        records.use_assertion(used, "notary", NOW)
+
+
+def test_challenges_hold_no_code() -> None:
+    """Only the hash is at rest."""
+    assert set(Challenge.__dataclass_fields__) == {"code_hash", "expire_time", "real", "wrong_tries", "spent"}

@@ -1,0 +1,100 @@
+"""Fourteen digits, of which each says something."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from identity.model.errors import NationalIdInvalid
+from identity.model.national_id import BORN_ABROAD, GOVERNORATES, NationalId, weighted_mod_11
+
+TODAY = datetime.now(UTC).date()
+PLACES = sorted({*GOVERNORATES, BORN_ABROAD})
+
+
+@st.composite
+def national_ids(draw: st.DrawFn) -> tuple[str, date, str, int]:
+    born = draw(st.dates(min_value=date(1900, 1, 1), max_value=TODAY))
+    place = draw(st.sampled_from(PLACES))
+    serial = draw(st.integers(0, 9999))
+    century = "2" if born.year < 2000 else "3"
+    return f"{century}{born:%y%m%d}{place}{serial:04d}{draw(st.integers(0, 9))}", born, place, serial
+
+
+@given(national_ids())
+def test_every_well_formed_one_is_read_back(made: tuple[str, date, str, int]) -> None:
+    """Birth date, governorate and sex are what they were made of."""
+    digits, born, place, serial = made
+
+    read = NationalId.parse(digits, today=TODAY)
+
+    assert (read.birth_date, read.governorate_of_birth, read.is_male) == (born, place, serial % 2 == 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("", "structure"),
+        ("2900101011234", "structure"),
+        ("290010101123456", "structure"),
+        ("2900101011234x", "structure"),
+        ("2900101011234²", "structure"),
+        ("19001010112345", "century"),
+        ("49001010112345", "century"),
+        ("29002300112345", "birth_date"),
+        ("29013010112345", "birth_date"),
+        ("29100290112345", "birth_date"),
+        ("39912310112345", "birth_date"),
+        ("29001010512345", "governorate"),
+        ("29001019912345", "governorate"),
+        ("29001010012345", "governorate"),
+    ],
+)
+def test_what_is_wrong_is_told_by_part(text: str, part: str) -> None:
+    """The refusal names the part, never the digits."""
+    with pytest.raises(NationalIdInvalid) as refused:
+        NationalId.parse(text, today=TODAY)
+
+    assert refused.value.metadata == {"part": part}
+    assert not text or text not in str(refused.value)
+
+
+def test_a_leap_day_is_a_day_in_a_leap_year_alone() -> None:
+    """29 February 2000 was, 29 February 1900 was not."""
+    assert NationalId.parse("30002290112345", today=TODAY).birth_date == date(2000, 2, 29)
+
+    with pytest.raises(NationalIdInvalid):
+        NationalId.parse("20002290112345", today=TODAY)
+
+
+def test_nobody_is_born_tomorrow() -> None:
+    """The clock that is passed in decides."""
+    tomorrow = f"3{TODAY + timedelta(days=1):%y%m%d}0112345"
+
+    with pytest.raises(NationalIdInvalid):
+        NationalId.parse(tomorrow, today=TODAY)
+    assert NationalId.parse(tomorrow, today=TODAY + timedelta(days=1))
+
+
+def test_arabic_digits_are_read() -> None:
+    """A card shows Arabic-Indic digits."""
+    assert NationalId.parse("٢٩٠٠١٠١٠١١٢٣٤٥", today=TODAY).digits == "29001010112345"
+
+
+@given(national_ids())
+def test_the_check_digit_rule_can_be_switched_on(made: tuple[str, date, str, int]) -> None:
+    """With the rule exactly one last digit in ten passes; without it all do."""
+    stem = made[0][:13]
+
+    good = [digit for digit in "0123456789" if weighted_mod_11(stem + digit)]
+
+    assert len(good) == 1
+    bad = stem + str((int(good[0]) + 1) % 10)
+    assert NationalId.parse(bad, today=TODAY)
+    with pytest.raises(NationalIdInvalid):
+        NationalId.parse(bad, today=TODAY, rule=weighted_mod_11)
+
+
+def test_its_digits_are_not_shown() -> None:
+    """A log line with the object holds no number."""
+    assert "2900101" not in repr(NationalId.parse("29001010112345", today=TODAY))
