@@ -1,0 +1,251 @@
+"""One command: load one aggregate, decide, save it with all that follows, once for each cause."""
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Generic, TypeVar, cast, overload
+
+from google.protobuf import descriptor_pool, message_factory
+from google.protobuf.message import Message
+from opentelemetry.trace import Span
+
+from chassis.commands.causes import Decision, Event, Request, TooOld
+from chassis.errors import Contended, RequestIdReused
+from chassis.store import (
+    Aggregates,
+    Cause,
+    Change,
+    Conflict,
+    Duplicate,
+    KeptAnswer,
+    KeptRefusal,
+    Loaded,
+    OutboxEntry,
+    OutgoingContext,
+    StoreUnavailable,
+)
+from chassis.store.figures import command as command_span
+
+S = TypeVar("S")
+M = TypeVar("M", bound=Message)
+
+MAX_CONFLICTS = 8
+STORE_PATIENCE_SECONDS = 15.0
+_CONFLICT_PAUSE_SECONDS = 0.005
+_SLOWEST_RETRY_SECONDS = 1.0
+
+
+@overload
+async def execute(
+    aggregates: Aggregates[S],
+    aggregate_id: str,
+    decide: Callable[[S | None], Decision[S]],
+    cause: Request[S, M],
+) -> M: ...
+
+
+@overload
+async def execute(
+    aggregates: Aggregates[S],
+    aggregate_id: str,
+    decide: Callable[[S | None], Decision[S] | None],
+    cause: Cause,
+) -> Message | None: ...
+
+
+async def execute(
+    aggregates: Aggregates[S],
+    aggregate_id: str,
+    decide: Callable[[S | None], Decision[S] | None],
+    cause: Cause,
+) -> Message | None:
+    """Run a command on one aggregate, with one effect however often its cause comes.
+
+    Args:
+        aggregates: the aggregate's collection.
+        aggregate_id: which one; to create one take `cause.new_id(...)`.
+        decide: the model's decision from the state as it is, None if there is none yet. It may be called
+            several times, so it must be pure. For an event or a timer it may return None: there is nothing to
+            do, and nothing is written.
+        cause: why, and what makes it happen once.
+
+    Returns:
+        For a request the answer, the kept one if it was answered before; None for an event or a timer.
+
+    Raises:
+        RequestIdReused: the request id came before with other content.
+        Contended: others were faster 8 times.
+        TooOld: the event is older than what the aggregate remembers.
+        StoreUnavailable: the store did not come back in time.
+        Duplicate: a unique index forbids the new state.
+        LimitExceeded: the aggregate would outgrow a limit.
+        Exception: whatever `decide` raises, and the decision's refusal.
+    """
+    with command_span(aggregates.name) as span:
+        async with aggregates.turn(aggregate_id):
+            return await _Command(aggregates, aggregate_id, decide, cause, span).run()
+
+
+class _Command(Generic[S]):
+    """One run of a command, until it is settled."""
+
+    def __init__(
+        self,
+        aggregates: Aggregates[S],
+        aggregate_id: str,
+        decide: Callable[[S | None], Decision[S] | None],
+        cause: Cause,
+        span: Span,
+    ) -> None:
+        self._aggregates = aggregates
+        self._id = aggregate_id
+        self._decide = decide
+        self._cause = cause
+        self._span = span
+        self._conflicts = 0
+
+    async def run(self) -> Message | None:
+        """Try until it is settled: after a failure the aggregate's memory tells whether it was written."""
+        end = asyncio.get_running_loop().time() + STORE_PATIENCE_SECONDS
+        pause = 0.05
+        again = False
+        while True:
+            try:
+                return await self._attempt(again=again)
+            except Conflict:
+                await self._yield_to_others()
+            except StoreUnavailable:
+                if asyncio.get_running_loop().time() + pause > end:
+                    raise
+                await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter is no secret
+                pause = min(pause * 2, _SLOWEST_RETRY_SECONDS)
+            again = True
+
+    async def _yield_to_others(self) -> None:
+        self._conflicts += 1
+        self._span.set_attribute("diwan.command.conflicts", self._conflicts)
+        if self._conflicts >= MAX_CONFLICTS:
+            raise Contended("others changed it at the same time, again and again") from None
+        # Others in this process queue for their turn: who was faster is another process, and may be again.
+        await asyncio.sleep(_CONFLICT_PAUSE_SECONDS * self._conflicts * random.random())  # noqa: S311 - jitter
+
+    async def _attempt(self, *, again: bool) -> Message | None:
+        loaded = await self._aggregates.load(self._id)
+        if loaded is not None and self._known(loaded):
+            if again:
+                # A write whose fate was open did happen, and nobody has been told what it left to send.
+                await self._aggregates.announce(self._id)
+            return self._recall(loaded)
+        decision = self._decide(loaded.state if loaded else None)
+        if decision is None:
+            if isinstance(self._cause, Request):
+                raise TypeError("a request must be decided: there is no answer to nothing")
+            return None
+        if decision.refusal and not decision.facts and loaded and decision.state == loaded.state:
+            raise decision.refusal
+        answer = self._answer(decision)
+        await self._save(loaded, decision, answer)
+        if decision.refusal:
+            raise decision.refusal
+        return answer
+
+    async def _save(self, loaded: Loaded[S] | None, decision: Decision[S], answer: Message | None) -> None:
+        change = Change(
+            id=self._id,
+            base=loaded,
+            state=decision.state,
+            now=self._cause.now,
+            cause=self._cause.id,
+            entries=self._entries(decision.facts, loaded.sequence if loaded else 0),
+            answer=self._keep(decision, answer),
+            seen=None if isinstance(self._cause, Request) else _happened(self._cause),
+        )
+        try:
+            await self._aggregates.save(change)
+        except Duplicate as error:
+            if loaded is None and error.index == "_id":
+                # Somebody created it meanwhile, perhaps for this very request: its memory knows.
+                raise Conflict from None
+            raise
+
+    def _known(self, loaded: Loaded[S]) -> bool:
+        cause = self._cause
+        if isinstance(cause, Request):
+            return cause.id in loaded.requests
+        if cause.id in loaded.seen:
+            return True
+        full = len(loaded.seen) >= self._aggregates.limits.seen
+        if full and isinstance(cause, Event) and _happened(cause) <= min(loaded.seen.values()):
+            raise TooOld("the event is older than what is remembered of its aggregate")
+        return False
+
+    def _recall(self, loaded: Loaded[S]) -> Message | None:
+        """What was answered before, not decided again: the model might refuse today what it once allowed."""
+        if not isinstance(self._cause, Request):
+            return None
+        kept = loaded.requests[self._cause.id]
+        if kept.hash != self._cause.content_hash:
+            raise RequestIdReused("the request id was used before with other content")
+        if kept.refusal is not None:
+            raise self._revived(kept.refusal)
+        if kept.type:
+            return _parse(kept)
+        return cast("Message", self._cause.answer(loaded.state))
+
+    def _revived(self, kept: KeptRefusal) -> Exception:
+        """The refusal as it was raised first; its class may want other arguments: they are set, not given."""
+        kind = self._aggregates.refusals[kept.reason]
+        refusal = kind.__new__(kind)
+        refusal.args = (kept.message,)
+        refusal.__dict__.update(metadata=dict(kept.metadata), field=kept.field)
+        return refusal
+
+    def _answer(self, decision: Decision[S]) -> Message | None:
+        if not isinstance(self._cause, Request) or decision.refusal:
+            return None
+        return cast("Message", self._cause.answer(decision.state))
+
+    def _keep(self, decision: Decision[S], answer: Message | None) -> KeptAnswer | None:
+        cause = self._cause
+        if not isinstance(cause, Request):
+            return None
+        kept = KeptAnswer(hash=cause.content_hash, rpc=cause.rpc, at=cause.now)
+        if decision.refusal:
+            return replace(kept, refusal=self._refusal(decision.refusal))
+        if answer is None or cause.secret:
+            return kept
+        return replace(kept, type=answer.DESCRIPTOR.full_name, answer=answer.SerializeToString())
+
+    def _refusal(self, error: Exception) -> KeptRefusal:
+        reason = str(getattr(error, "reason", ""))
+        if self._aggregates.refusals.get(reason) is not type(error):
+            raise TypeError(f"{type(error).__name__} is not in the service's table of errors")
+        return KeptRefusal(
+            reason=reason,
+            message=str(error),
+            metadata={key: str(value) for key, value in (getattr(error, "metadata", None) or {}).items()},
+            field=getattr(error, "field", None),
+        )
+
+    def _entries(self, facts: Sequence[Message], last: int) -> list[OutboxEntry]:
+        return [
+            self._aggregates.outgoing(
+                fact, OutgoingContext(subject=self._id, sequence=last + number, cause=self._cause)
+            )
+            for number, fact in enumerate(facts, start=1)
+        ]
+
+
+def _happened(cause: Cause) -> datetime:
+    """When the cause happened, to the millisecond as the store keeps it."""
+    time = cause.time if isinstance(cause, Event) else cause.now
+    return time.replace(microsecond=time.microsecond // 1000 * 1000)
+
+
+def _parse(kept: KeptAnswer) -> Message:
+    descriptor = descriptor_pool.Default().FindMessageTypeByName(kept.type)
+    answer = message_factory.GetMessageClass(descriptor)()
+    answer.ParseFromString(kept.answer)
+    return answer

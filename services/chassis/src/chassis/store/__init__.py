@@ -1,0 +1,55 @@
+"""The store: one command, one document, one write. Only it and the services' `store.py` know the driver."""
+
+from chassis.store.aggregates import Aggregates, Outgoing
+from chassis.store.cause import Cause, cause_id
+from chassis.store.codec import Codec, dataclass_codec
+from chassis.store.database import Database
+from chassis.store.document import Change, KeptAnswer, KeptRefusal, Loaded, Saved
+from chassis.store.envelope import OutboxEntry, OutgoingContext, Unsent
+from chassis.store.errors import (
+    Conflict,
+    Duplicate,
+    LimitExceeded,
+    Rejected,
+    SchemaTooNew,
+    StoreError,
+    StoreUnavailable,
+    Unstorable,
+)
+from chassis.store.inbox import Inbox, InboxEntry
+from chassis.store.indexes import Index
+from chassis.store.lease import Lease
+from chassis.store.limits import Limits
+from chassis.store.outbox import Outbox
+
+__all__ = [
+    "Aggregates",
+    "Cause",
+    "Change",
+    "Codec",
+    "Conflict",
+    "Database",
+    "Duplicate",
+    "Inbox",
+    "InboxEntry",
+    "Index",
+    "KeptAnswer",
+    "KeptRefusal",
+    "Lease",
+    "LimitExceeded",
+    "Limits",
+    "Loaded",
+    "Outbox",
+    "OutboxEntry",
+    "Outgoing",
+    "OutgoingContext",
+    "Rejected",
+    "Saved",
+    "SchemaTooNew",
+    "StoreError",
+    "StoreUnavailable",
+    "Unsent",
+    "Unstorable",
+    "cause_id",
+    "dataclass_codec",
+]

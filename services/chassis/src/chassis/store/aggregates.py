@@ -1,0 +1,200 @@
+"""Aggregates of one collection: loaded and saved one by one, sent in company."""
+
+import asyncio
+import itertools
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, TypeVar, cast
+from weakref import WeakValueDictionary
+
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
+from google.protobuf.message import Message
+from motor.motor_asyncio import AsyncIOMotorCollection
+from opentelemetry.trace import Span
+from pymongo.errors import BulkWriteError, PyMongoError
+
+from chassis.errors import ErrorTable
+from chassis.store import figures
+from chassis.store.batch import Job, Lane
+from chassis.store.codec import Codec
+from chassis.store.document import Change, Document, Loaded, Saved, Write, prepare, read
+from chassis.store.driver import DUPLICATE_KEY, WRITE_CONFLICT, translate, translated
+from chassis.store.envelope import OutboxEntry, OutgoingContext, Unsent, unsent_of
+from chassis.store.errors import Conflict, Duplicate, LimitExceeded, Rejected, StoreError
+from chassis.store.indexes import Index, violated
+from chassis.store.limits import Limits
+
+S = TypeVar("S")
+Outgoing = Callable[[Message, OutgoingContext], OutboxEntry]
+Committed = Callable[[Unsent], None]
+
+_RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
+# The outbox is the relay's business and may be long: a command needs to know only how much is in it.
+_WITHOUT_OUTBOX = {"outbox": 0}
+
+
+class Aggregates(Generic[S]):
+    """One collection of aggregates. Made by `Database.aggregates`."""
+
+    def __init__(
+        self,
+        collection: AsyncIOMotorCollection[Document],
+        codec: Codec[S],
+        *,
+        indexes: Sequence[Index],
+        limits: Limits,
+        outgoing: Outgoing,
+        refusals: ErrorTable,
+        committed: Committed,
+    ) -> None:
+        self.name = collection.name
+        self.limits = limits
+        self.outgoing = outgoing
+        self.refusals = {str(getattr(kind, "reason", "")): kind for kind in refusals}
+        self.collection = collection
+        self._raw = cast(
+            "AsyncIOMotorCollection[RawBSONDocument]", collection.with_options(codec_options=_RAW)
+        )
+        self._codec = codec
+        self._indexes = indexes
+        self._committed = committed
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._marks = (f"{secrets.token_hex(8)}-{number}" for number in itertools.count())
+        self._loads: Lane[str, Loaded[S] | None] = Lane(
+            self._load_all, batch=limits.batch, batch_bytes=limits.batch_bytes, waiting=limits.waiting
+        )
+        self._saves: Lane[Write, Saved] = Lane(
+            self._save_all, batch=limits.batch, batch_bytes=limits.batch_bytes, waiting=limits.waiting
+        )
+
+    async def load(self, aggregate_id: str) -> Loaded[S] | None:
+        """Read one aggregate, None if there is none.
+
+        Raises:
+            StoreUnavailable: the server does not answer.
+        """
+        return await self._loads.ask(aggregate_id)
+
+    async def save(self, change: Change[S]) -> Saved:
+        """Write one aggregate where its version is what was read; create it where nothing was.
+
+        Raises:
+            Conflict: it has moved on. In one rare case the write happened all the same and was overtaken
+                before this could be read back: only the aggregate's memory tells, so load again and look.
+            Duplicate: a unique index, or `_id`, forbids it.
+            LimitExceeded: it would outgrow a limit.
+            Unstorable: the state holds what a document cannot.
+            StoreUnavailable: the server does not answer, and the write may or may not have happened.
+        """
+        write = prepare(change, self._codec, self.limits, next(self._marks))
+        return await self._saves.ask(write, write.size)
+
+    async def find(
+        self, where: Mapping[str, Any], *, sort: Sequence[tuple[str, int]] = (), limit: int
+    ) -> list[S]:
+        """States of the documents that match; fields are the document's: `state.holder`, `_id`."""
+        if not 0 < limit <= self.limits.page:
+            raise LimitExceeded("documents in a page", self.limits.page)
+        with translated():
+            cursor = self.collection.find(where, {"state": 1}).limit(limit)
+            if sort:
+                cursor = cursor.sort(list(sort))
+            return [self._codec.decode(document["state"]) for document in await cursor.to_list(limit)]
+
+    def turn(self, aggregate_id: str) -> asyncio.Lock:
+        """Held by a command: those of one process on one aggregate queue instead of losing to each other."""
+        lock = self._turns.get(aggregate_id)
+        if lock is None:
+            lock = self._turns[aggregate_id] = asyncio.Lock()
+        return lock
+
+    async def announce(self, aggregate_id: str) -> None:
+        """Hand the listener what an aggregate has unsent: a save settled by its memory told nobody."""
+        with translated():
+            document = await self.collection.find_one({"_id": aggregate_id}, {"outbox": 1})
+        if document is not None and document.get("outbox"):
+            self._committed(unsent_of(self.name, document))
+
+    async def close(self) -> None:
+        """Wait for the round trips under way."""
+        await self._loads.close()
+        await self._saves.close()
+
+    async def _load_all(
+        self, jobs: Sequence[Job[str, Loaded[S] | None]]
+    ) -> Sequence[Loaded[S] | Exception | None]:
+        ids = list({job.item for job in jobs})
+        with figures.round_trip("find", self.name, [job.context for job in jobs]) as span:
+            try:
+                found = await self._raw.find({"_id": {"$in": ids}}, _WITHOUT_OUTBOX).to_list(len(ids))
+            except PyMongoError as error:
+                return _all_failed(error, span, len(jobs))
+        by_id = {document["_id"]: document for document in found}
+        return [self._read(by_id.get(job.item)) for job in jobs]
+
+    def _read(self, raw: RawBSONDocument | None) -> Loaded[S] | Exception | None:
+        """Each caller's own copy; a document that cannot be read fails only who asked for it."""
+        if raw is None:
+            return None
+        try:
+            return read(raw, self._codec)
+        except StoreError as error:
+            return error
+
+    async def _save_all(self, jobs: Sequence[Job[Write, Saved]]) -> Sequence[Saved | Exception]:
+        writes = [job.item for job in jobs]
+        with figures.round_trip("bulkWrite", self.name, [job.context for job in jobs]) as span:
+            try:
+                refused, matched = await self._write(writes)
+                sent = [
+                    n for n, write in enumerate(writes) if write.expected is not None and n not in refused
+                ]
+                if matched < len(sent):
+                    refused |= await self._losers([(n, writes[n]) for n in sent])
+            except PyMongoError as error:
+                return _all_failed(error, span, len(jobs))
+        return [refused.get(number) or self._won(write) for number, write in enumerate(writes)]
+
+    async def _write(self, writes: Sequence[Write]) -> tuple[dict[int, Exception], int]:
+        """Send a batch; returns what was refused by its place in the batch, and how many updates matched."""
+        try:
+            result = await self.collection.bulk_write([write.operation for write in writes], ordered=False)
+        except BulkWriteError as error:
+            details = error.details or {}
+            if details.get("writeConcernErrors"):
+                raise
+            refused = {item["index"]: self._refusal(item) for item in details.get("writeErrors", ())}
+            return refused, int(details.get("nMatched", 0))
+        return {}, result.matched_count
+
+    def _refusal(self, item: Mapping[str, Any]) -> Exception:
+        if item["code"] == DUPLICATE_KEY:
+            return Duplicate(violated(self._indexes, item.get("keyPattern", {})))
+        if item["code"] == WRITE_CONFLICT:
+            figures.count_conflict(self.name)
+            return Conflict()
+        return Rejected(item["code"])
+
+    async def _losers(self, sent: Sequence[tuple[int, Write]]) -> dict[int, Exception]:
+        """Who did not win: those whose mark is not what the document bears now."""
+        ids = list({write.id for _, write in sent})
+        found = await self.collection.find({"_id": {"$in": ids}}, {"mark": 1}).to_list(len(ids))
+        marks = {document["_id"]: document.get("mark") for document in found}
+        losers = {number: Conflict() for number, write in sent if marks.get(write.id) != write.mark}
+        for _ in losers:
+            figures.count_conflict(self.name)
+        return dict(losers)
+
+    def _won(self, write: Write) -> Saved:
+        if write.entries:
+            unsent = Unsent(collection=self.name, id=write.id, entries=write.entries, waiting=write.waiting)
+            # Later in the loop: whatever the listener does, the batch's results are not touched by it.
+            asyncio.get_running_loop().call_soon(self._committed, unsent)
+        return Saved(id=write.id, version=(write.expected or 0) + 1)
+
+
+def _all_failed(error: PyMongoError, span: Span, count: int) -> list[Exception]:
+    """One error for each caller: an exception raised twice would carry both tracebacks."""
+    figures.failed(span, type(error).__name__)
+    return [translate(error) for _ in range(count)]

@@ -1,0 +1,194 @@
+"""The one database of a service."""
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self, TypeVar
+
+from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo.errors import OperationFailure, PyMongoError
+
+from chassis.errors import ErrorTable
+from chassis.store.aggregates import Aggregates, Committed, Outgoing
+from chassis.store.codec import Codec
+from chassis.store.document import OPTIONS, Document
+from chassis.store.driver import DUPLICATE_KEY, translate, translated
+from chassis.store.envelope import Unsent
+from chassis.store.errors import SchemaTooNew, StoreUnavailable
+from chassis.store.inbox import INBOX, INBOX_INDEXES, Inbox
+from chassis.store.indexes import Index
+from chassis.store.lease import LEASES, Lease
+from chassis.store.limits import Limits
+from chassis.store.outbox import HISTORY, HISTORY_INDEXES, UNSENT_INDEX, Outbox
+
+S = TypeVar("S")
+
+# Retryable writes are off: a command is retried on its own memory, which the driver's retry does not know of.
+# Time-outs are shorter than a caller's patience: a command that hears nothing asks again.
+_CONNECTION: dict[str, Any] = {
+    "retryWrites": False,
+    "retryReads": False,
+    "w": "majority",
+    "serverSelectionTimeoutMS": 2_000,
+    "connectTimeoutMS": 2_000,
+    "socketTimeoutMS": 10_000,
+    "maxPoolSize": 16,
+}
+_SLOWEST_KNOCK_SECONDS = 1.0
+
+
+def utc_now() -> datetime:
+    """The system's clock."""
+    return datetime.now(UTC)
+
+
+class Database:
+    """A service's database: its aggregates, their outboxes, the inbox and the leases.
+
+    One object for each process; it must be opened and used on one event loop.
+    """
+
+    def __init__(
+        self,
+        client: "AsyncIOMotorClient[Document]",
+        name: str,
+        *,
+        outgoing: Outgoing,
+        refusals: ErrorTable,
+        history: timedelta,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._client = client
+        self._database = client.get_database(name, codec_options=OPTIONS)
+        self._outgoing = outgoing
+        self._refusals = refusals
+        self._clock = clock
+        self._listener: Committed | None = None
+        self._aggregates: dict[str, Aggregates[object]] = {}
+        self.outbox = Outbox(self._database, lambda: tuple(self._aggregates), keep=history, clock=clock)
+        self.inbox = Inbox(self._database[INBOX], clock)
+
+    @classmethod
+    async def open(
+        cls,
+        uri: str,
+        name: str,
+        *,
+        outgoing: Outgoing,
+        refusals: ErrorTable,
+        schema_version: int = 1,
+        history: timedelta = timedelta(days=7),
+        patience: timedelta = timedelta(seconds=60),
+        clock: Callable[[], datetime] = utc_now,
+    ) -> Self:
+        """Connect, wait for the server, and make ready what every database has.
+
+        Args:
+            uri: MongoDB connection string.
+            name: the database.
+            outgoing: turns a fact's message into an outbox entry.
+            refusals: the service's table of errors: a kept refusal is given again as what it was.
+            schema_version: the version of the documents that this program writes, from 1.
+            history: how long published events can be replayed.
+            patience: how long to wait for the server.
+            clock: now, in UTC.
+
+        Raises:
+            StoreUnavailable: the server did not answer in time.
+            SchemaTooNew: a newer program has written here.
+        """
+        client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(uri, **_CONNECTION)
+        try:
+            await _knock(client, patience)
+            database = cls(client, name, outgoing=outgoing, refusals=refusals, history=history, clock=clock)
+            await database._prepare(schema_version)
+        except BaseException:
+            client.close()
+            raise
+        return database
+
+    async def aggregates(
+        self, name: str, codec: Codec[S], *, indexes: Sequence[Index] = (), limits: Limits | None = None
+    ) -> Aggregates[S]:
+        """A collection of aggregates with its indexes. Called once for each collection, at the start."""
+        if name in self._aggregates:
+            raise ValueError(f"the collection {name} is open already")
+        await self._ensure(name, (*indexes, UNSENT_INDEX))
+        aggregates = Aggregates(
+            self._database[name],
+            codec,
+            indexes=indexes,
+            limits=limits or Limits(),
+            outgoing=self._outgoing,
+            refusals=self._refusals,
+            committed=self._tell,
+        )
+        self._aggregates[name] = aggregates  # type: ignore[assignment]  # kept to be closed, whatever its state
+        return aggregates
+
+    def lease(self, name: str, *, holder: str, ttl: timedelta) -> Lease:
+        """A lease for one holder: a name that is this process's own."""
+        return Lease(self._database[LEASES], name, holder, ttl, self._clock)
+
+    def listen(self, listener: Committed) -> None:
+        """Call `listener`, which must not block, with what each commit leaves to send. One: the relay."""
+        self._listener = listener
+
+    async def ping(self) -> None:
+        """Ask whether the server answers.
+
+        Raises:
+            StoreUnavailable: it does not.
+        """
+        with translated():
+            await self._database.command("ping")
+
+    async def close(self) -> None:
+        """Finish the round trips under way and disconnect."""
+        for aggregates in self._aggregates.values():
+            await aggregates.close()
+        self._client.close()
+
+    def _tell(self, unsent: Unsent) -> None:
+        if self._listener is not None:
+            self._listener(unsent)
+
+    async def _prepare(self, schema_version: int) -> None:
+        with translated():
+            await self._check_schema(schema_version)
+        await self._ensure(HISTORY, HISTORY_INDEXES)
+        await self._ensure(INBOX, INBOX_INDEXES)
+
+    async def _check_schema(self, known: int) -> None:
+        """Note our version where it is not older than what is there: of two programs the newer one wins."""
+        try:
+            await self._database["schema"].update_one(
+                {"_id": "schema", "version": {"$lte": known}}, {"$set": {"version": known}}, upsert=True
+            )
+        except OperationFailure as error:
+            if error.code != DUPLICATE_KEY:
+                raise
+            found = await self._database["schema"].find_one({"_id": "schema"})
+            raise SchemaTooNew((found or {}).get("version", 0), known) from None
+
+    async def _ensure(self, name: str, indexes: Sequence[Index]) -> None:
+        with translated():
+            await self._database[name].create_indexes([index.model() for index in indexes])
+
+
+async def _knock(client: "AsyncIOMotorClient[Document]", patience: timedelta) -> None:
+    """Wait for the server, asking less and less often."""
+    end = asyncio.get_running_loop().time() + patience.total_seconds()
+    pause = 0.05
+    while True:
+        try:
+            await client.admin.command("ping")
+        except PyMongoError as error:
+            failure = translate(error)
+            if not isinstance(failure, StoreUnavailable) or asyncio.get_running_loop().time() + pause > end:
+                raise failure from None
+        else:
+            return
+        await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter is no secret
+        pause = min(pause * 2, _SLOWEST_KNOCK_SECONDS)

@@ -1,0 +1,272 @@
+"""An aggregate's document: its state, what it has still to send, what it answered, and what it has seen.
+
+{_id, version, state, outbox: [event], unsent, sequence,
+     requests: {cause id: kept answer}, seen: {cause id: time}, mark}
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
+
+import bson
+from bson.codec_options import CodecOptions
+from bson.errors import InvalidDocument
+from bson.raw_bson import RawBSONDocument
+from pymongo import InsertOne, UpdateOne
+
+from chassis.store.codec import Codec
+from chassis.store.envelope import OutboxEntry
+from chassis.store.errors import LimitExceeded, Unstorable
+from chassis.store.limits import Limits
+
+S = TypeVar("S")
+Document = dict[str, Any]
+
+OPTIONS: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptRefusal:
+    """A refusal that was committed: enough to give it again."""
+
+    reason: str
+    message: str
+    metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    field: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptAnswer:
+    """What a request was answered.
+
+    Attributes:
+        hash: keyed hash of the request's content, hex.
+        rpc: full name of the RPC.
+        at: when it was answered, UTC.
+        type: full name of the answer's message; empty if only the fact is kept (a secret, or a refusal).
+        answer: the answer's bytes.
+        refusal: the refusal that was the answer, or None.
+    """
+
+    hash: str
+    rpc: str
+    at: datetime
+    type: str = ""
+    answer: bytes = b""
+    refusal: KeptRefusal | None = None
+
+    def to_document(self) -> Document:
+        document: Document = {"hash": self.hash, "rpc": self.rpc, "at": self.at}
+        if self.type:
+            document |= {"type": self.type, "answer": self.answer}
+        if self.refusal is not None:
+            document["refusal"] = {
+                "reason": self.refusal.reason,
+                "message": self.refusal.message,
+                "metadata": dict(self.refusal.metadata),
+                "field": self.refusal.field,
+            }
+        return document
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> "KeptAnswer":
+        refusal = document.get("refusal")
+        return cls(
+            hash=document["hash"],
+            rpc=document["rpc"],
+            at=document["at"],
+            type=document.get("type", ""),
+            answer=document.get("answer", b""),
+            refusal=KeptRefusal(**refusal) if refusal else None,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded(Generic[S]):
+    """An aggregate as it was read.
+
+    Attributes:
+        id: its id.
+        version: counts its saves, from 1.
+        state: its state.
+        sequence: of its last event, 0 before the first.
+        unsent: how many entries its outbox holds.
+        requests: kept answers by cause id.
+        seen: time of each event seen, by cause id.
+        rest_bytes: size of its document without state and outbox.
+    """
+
+    id: str
+    version: int
+    state: S
+    sequence: int
+    unsent: int
+    requests: Mapping[str, KeptAnswer]
+    seen: Mapping[str, datetime]
+    rest_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change(Generic[S]):
+    """What one command does to one aggregate.
+
+    Attributes:
+        id: the aggregate's id.
+        base: the aggregate as it was read, None to create it.
+        state: its new state.
+        now: the moment of the command, UTC.
+        cause: the cause's id, under which the memory is kept.
+        entries: what is to be sent, in order, sequences following on `base.sequence`.
+        answer: the answer to keep; None if the cause was not a request.
+        seen: the time of the event or timer that was the cause; None if it was a request.
+    """
+
+    id: str
+    base: Loaded[S] | None
+    state: S
+    now: datetime
+    cause: str
+    entries: Sequence[OutboxEntry] = ()
+    answer: KeptAnswer | None = None
+    seen: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Saved:
+    """An aggregate's version after a save."""
+
+    id: str
+    version: int
+
+
+def read(raw: RawBSONDocument, codec: Codec[S]) -> Loaded[S]:
+    """A document as it came over the wire, as a loaded aggregate."""
+    document = bson.decode(raw.raw, OPTIONS)
+    requests = document.get("requests", {})
+    return Loaded(
+        id=document["_id"],
+        version=document["version"],
+        state=codec.decode(document["state"]),
+        sequence=document.get("sequence", 0),
+        unsent=document.get("unsent", 0),
+        requests={key: KeptAnswer.from_document(kept) for key, kept in requests.items()},
+        seen=document.get("seen", {}),
+        rest_bytes=len(raw.raw) - len(raw["state"].raw),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Write:
+    """A change made ready to send: encoded, within its limits, and marked."""
+
+    operation: "InsertOne[Document] | UpdateOne"
+    id: str
+    expected: int | None
+    mark: str
+    size: int
+    entries: tuple[OutboxEntry, ...]
+    waiting: int
+
+
+def prepare(change: Change[S], codec: Codec[S], limits: Limits, mark: str) -> Write:
+    """Encode a change by itself: what cannot be written fails its own caller and no other in the batch.
+
+    Raises:
+        LimitExceeded: the document, an entry, the outbox or the requests would outgrow their limit.
+        Unstorable: the state holds what a document cannot.
+    """
+    state = _encoded(codec.encode(change.state))
+    entries = [_encoded(entry.to_document()) for entry in change.entries]
+    memory = _memory(change)
+    size = (
+        len(state.raw)
+        + sum(len(entry.raw) for entry in entries)
+        + sum(len(_encoded(m).raw) for m in memory.values())
+    )
+    _check(change, limits, entries, size)
+    forgotten = [] if change.base is None else _forgotten(change, change.base, limits)
+    base = change.base
+    content: Document = {"state": state, "mark": mark}
+    operation = (
+        _insert(change.id, content, entries, memory)
+        if base is None
+        else _update(base, content, entries, memory, forgotten)
+    )
+    return Write(
+        operation=operation,
+        id=change.id,
+        expected=None if base is None else base.version,
+        mark=mark,
+        size=size,
+        entries=tuple(change.entries),
+        waiting=0 if base is None else base.unsent,
+    )
+
+
+def _encoded(document: Document) -> RawBSONDocument:
+    try:
+        return RawBSONDocument(bson.encode(document, codec_options=OPTIONS))
+    except (InvalidDocument, OverflowError, UnicodeEncodeError, ValueError) as error:
+        # Its text quotes the value.
+        raise Unstorable(f"a document cannot be encoded: {type(error).__name__}") from None
+
+
+def _memory(change: Change[Any]) -> Document:
+    """What the aggregate will remember of this cause, by field."""
+    if change.answer is not None:
+        return {"requests": {change.cause: change.answer.to_document()}}
+    if change.seen is not None:
+        return {"seen": {change.cause: change.seen}}
+    return {}
+
+
+def _check(change: Change[Any], limits: Limits, entries: Sequence[RawBSONDocument], size: int) -> None:
+    waiting = 0 if change.base is None else change.base.unsent
+    rest = 0 if change.base is None else change.base.rest_bytes
+    if entries and waiting + len(entries) > limits.outbox:
+        raise LimitExceeded("unsent events", limits.outbox)
+    if any(len(entry.raw) > limits.entry_bytes for entry in entries):
+        raise LimitExceeded("bytes in an event", limits.entry_bytes)
+    if size - sum(len(entry.raw) for entry in entries) + rest > limits.document_bytes:
+        raise LimitExceeded("bytes in an aggregate", limits.document_bytes)
+
+
+def _forgotten(change: Change[S], base: Loaded[S], limits: Limits) -> list[str]:
+    """Paths that leave the document with this write: requests past their age, the oldest events seen."""
+    old = [key for key, kept in base.requests.items() if kept.at <= change.now - limits.request_age]
+    if change.answer is not None and len(base.requests) - len(old) >= limits.requests:
+        raise LimitExceeded("requests remembered", limits.requests)
+    paths = [f"requests.{key}" for key in old]
+    if change.seen is not None:
+        surplus = len(base.seen) + 1 - limits.seen
+        oldest = sorted(base.seen, key=lambda key: base.seen[key])[: max(0, surplus)]
+        paths += [f"seen.{key}" for key in oldest]
+    return paths
+
+
+def _insert(
+    aggregate_id: str, content: Document, entries: Sequence[RawBSONDocument], memory: Document
+) -> "InsertOne[Document]":
+    counts = {"version": 1, "unsent": len(entries), "sequence": len(entries)}
+    empty: Document = {"requests": {}, "seen": {}}
+    return InsertOne({"_id": aggregate_id, **counts, **content, "outbox": list(entries), **empty, **memory})
+
+
+def _update(
+    base: Loaded[Any],
+    content: Document,
+    entries: Sequence[RawBSONDocument],
+    memory: Document,
+    forgotten: Sequence[str],
+) -> UpdateOne:
+    kept = {f"{part}.{key}": value for part, values in memory.items() for key, value in values.items()}
+    update: Document = {"$set": {**content, **kept}, "$inc": {"version": 1}}
+    if entries:
+        # Counted up, not set: the relay takes entries out without changing the version.
+        update["$inc"] |= {"unsent": len(entries), "sequence": len(entries)}
+        update["$push"] = {"outbox": {"$each": list(entries)}}
+    if forgotten:
+        update["$unset"] = dict.fromkeys(forgotten, "")
+    return UpdateOne({"_id": base.id, "version": base.version}, update)

@@ -1,0 +1,83 @@
+"""What can go wrong in the store, as types. No text here ever holds a key, a value or a document."""
+
+from chassis.errors import ChassisError
+
+
+class StoreError(ChassisError):
+    """Base of the store's errors. `reason` and `code` (canonical name) are what a caller outside is told."""
+
+    reason = "STORE_FAILED"
+    code = "INTERNAL"
+
+
+class Conflict(StoreError):
+    """Somebody else was faster, or whether we were only the aggregate's memory can tell: load again."""
+
+    reason = "VERSION_CONFLICT"
+    code = "ABORTED"
+
+    def __init__(self) -> None:
+        super().__init__("the aggregate has moved on since it was loaded")
+
+
+class Duplicate(StoreError):
+    """A unique index forbids this document; `index` is its declared name, or `_id`."""
+
+    reason = "DUPLICATE"
+    code = "ALREADY_EXISTS"
+
+    def __init__(self, index: str) -> None:
+        super().__init__(f"the unique index {index} holds this key already")
+        self.index = index
+
+
+class StoreUnavailable(StoreError):
+    """The server did not answer. A write under way may or may not have happened; asking again settles it."""
+
+    reason = "STORE_UNAVAILABLE"
+    code = "UNAVAILABLE"
+
+    def __init__(self) -> None:
+        super().__init__("the store does not answer")
+
+
+class LimitExceeded(StoreError):
+    """A document or a list in it would outgrow its limit; `what` names which."""
+
+    reason = "LIMIT_EXCEEDED"
+    code = "RESOURCE_EXHAUSTED"
+
+    def __init__(self, what: str, limit: int) -> None:
+        super().__init__(
+            f"more {what} than the limit of {limit}", metadata={"what": what, "limit": str(limit)}
+        )
+        self.what = what
+        self.limit = limit
+
+
+class Rejected(StoreError):
+    """The server refused for a reason that asking again does not mend; `number` is its error code."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"the store refused the operation with error {number}")
+        self.number = number
+
+
+class Unstorable(StoreError):
+    """A state cannot be written as a document, or a document cannot be read as a state."""
+
+    reason = "UNSTORABLE"
+
+
+class SchemaTooNew(StoreError):
+    """The database was written by a newer version of this service, which this one could damage."""
+
+    reason = "SCHEMA_TOO_NEW"
+    code = "FAILED_PRECONDITION"
+
+    def __init__(self, found: int, known: int) -> None:
+        super().__init__(
+            f"the database has schema version {found}, this program knows {known}: start a newer one"
+        )
+        self.found = found
+        self.known = known

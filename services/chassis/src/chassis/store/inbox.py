@@ -1,0 +1,149 @@
+"""What did not go well: messages that wait for their next attempt, and those that are parked for a person."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from typing import Any, Self
+
+from motor.motor_asyncio import AsyncIOMotorCollection
+from pymongo.errors import DuplicateKeyError
+
+from chassis.store.document import Document
+from chassis.store.driver import translated
+from chassis.store.errors import LimitExceeded
+from chassis.store.indexes import Index
+
+INBOX = "inbox"
+INBOX_INDEXES = (
+    Index(name="due", keys=(("parked", 1), ("next_at", 1))),
+    Index(name="expires", keys=(("expires", 1),), expire_after_seconds=0),
+)
+
+PAGE = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class InboxEntry:
+    """A message that waits in the inbox.
+
+    Attributes:
+        id: `<policy>/<event id>`: the same message for the same policy is one entry.
+        policy: the policy's name.
+        queue: where it came from.
+        headers: its AMQP headers.
+        body: its body.
+        attempt: how often it was tried.
+        next_at: when it is tried next, UTC.
+        parked: whether it waits for a person instead.
+        reason: why the last attempt failed, without personal data.
+        at: when it was put here, UTC.
+        sequence: the event's place among those of its aggregate, 0 if it has none.
+        expires: when it goes, body and all (a secret is not kept longer than it is good for), or None.
+    """
+
+    id: str
+    policy: str
+    queue: str
+    headers: Mapping[str, Any]
+    body: bytes
+    attempt: int
+    next_at: datetime
+    reason: str
+    at: datetime
+    parked: bool = False
+    sequence: int = 0
+    expires: datetime | None = None
+
+    def to_document(self) -> Document:
+        document = asdict(self)
+        document["_id"] = document.pop("id")
+        return document
+
+    @classmethod
+    def from_document(cls, document: Document) -> Self:
+        known = {name: document[name] for name in _NAMES if name in document}
+        return cls(id=document["_id"], **{**known, "body": bytes(document["body"])})
+
+
+_NAMES = tuple(field.name for field in fields(InboxEntry) if field.name != "id")
+
+
+class Inbox:
+    """The inbox of one database. Made by `Database.inbox`.
+
+    What has expired is not shown any more, however late the server removes it.
+    """
+
+    def __init__(self, collection: "AsyncIOMotorCollection[Document]", clock: Callable[[], datetime]) -> None:
+        self._collection = collection
+        self._clock = clock
+
+    async def put(self, entry: InboxEntry) -> bool:
+        """Keep a message; False if it is here already (it was delivered twice), which changes nothing."""
+        with translated():
+            try:
+                await self._collection.insert_one(entry.to_document())
+            except DuplicateKeyError:
+                return False
+        return True
+
+    async def due(self, limit: int) -> list[InboxEntry]:
+        """Messages whose next attempt is due, the longest waiting first."""
+        return await self._find(
+            {"parked": False, "next_at": {"$lte": self._clock()}}, [("next_at", 1)], limit
+        )
+
+    async def next_at(self) -> datetime | None:
+        """When the next attempt is due; None if nothing waits."""
+        found = await self._find({"parked": False}, [("next_at", 1)], 1)
+        return found[0].next_at if found else None
+
+    async def retry(self, entry_id: str, *, attempt: int, next_at: datetime, reason: str) -> bool:
+        """Note a failed attempt and when the next is due; False if the message is gone."""
+        return await self._set(entry_id, {"attempt": attempt, "next_at": next_at, "reason": reason})
+
+    async def park(self, entry_id: str, *, attempt: int, reason: str) -> bool:
+        """Leave a message for a person; False if it is gone."""
+        return await self._set(entry_id, {"attempt": attempt, "parked": True, "reason": reason})
+
+    async def replay(self, entry_id: str) -> bool:
+        """Make a parked message due now, with its attempts before it again; False if it is not parked."""
+        return await self._set(
+            entry_id, {"parked": False, "attempt": 0, "next_at": self._clock()}, parked=True
+        )
+
+    async def delete(self, entry_id: str) -> bool:
+        """Remove a message: it succeeded, or a person discards it. False if it is gone."""
+        with translated():
+            result = await self._collection.delete_one({"_id": entry_id})
+        return result.deleted_count == 1
+
+    async def get(self, entry_id: str) -> InboxEntry | None:
+        found = await self._find({"_id": entry_id}, [], 1)
+        return found[0] if found else None
+
+    async def page(self, *, parked: bool, after: str = "", limit: int) -> list[InboxEntry]:
+        """A page of messages in order of id, those after `after`."""
+        return await self._find({"parked": parked, "_id": {"$gt": after}}, [("_id", 1)], limit)
+
+    async def count(self, *, parked: bool) -> int:
+        """How many messages wait, or are parked."""
+        with translated():
+            return await self._collection.count_documents({"parked": parked, **self._alive()})
+
+    def _alive(self) -> Document:
+        return {"$or": [{"expires": None}, {"expires": {"$gt": self._clock()}}]}
+
+    async def _find(self, where: Document, sort: Sequence[tuple[str, int]], limit: int) -> list[InboxEntry]:
+        if not 0 < limit <= PAGE:
+            raise LimitExceeded("entries in a page", PAGE)
+        with translated():
+            cursor = self._collection.find({**where, **self._alive()}).limit(limit)
+            if sort:
+                cursor = cursor.sort(list(sort))
+            return [InboxEntry.from_document(document) for document in await cursor.to_list(limit)]
+
+    async def _set(self, entry_id: str, values: Document, **where: Any) -> bool:
+        with translated():
+            result = await self._collection.update_one({"_id": entry_id, **where}, {"$set": values})
+        return result.matched_count == 1

@@ -1,0 +1,43 @@
+"""Indexes as data, made when a collection is opened."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pymongo import IndexModel
+
+
+@dataclass(frozen=True, kw_only=True)
+class Index:
+    """An index of a collection.
+
+    Attributes:
+        name: how a `Duplicate` names it.
+        keys: document fields (`state.mobile_hash`) and 1 or -1.
+        unique: a second document with the same keys is refused.
+        where: only documents that match are indexed (partial index), or all.
+        expire_after_seconds: documents are removed so long after the one date in `keys`, or never.
+    """
+
+    name: str
+    keys: Sequence[tuple[str, int]]
+    unique: bool = False
+    where: Mapping[str, Any] = field(default_factory=dict)
+    expire_after_seconds: int | None = None
+
+    def model(self) -> IndexModel:
+        options: dict[str, Any] = {"name": self.name, "unique": self.unique}
+        if self.where:
+            options["partialFilterExpression"] = dict(self.where)
+        if self.expire_after_seconds is not None:
+            options["expireAfterSeconds"] = self.expire_after_seconds
+        return IndexModel(list(self.keys), **options)
+
+
+def violated(indexes: Sequence[Index], key_pattern: Mapping[str, Any]) -> str:
+    """The name of the index with these keys; the server's text is never read: it holds the key's value."""
+    keys = list(key_pattern)
+    for index in indexes:
+        if index.unique and [key for key, _ in index.keys] == keys:
+            return index.name
+    return "_id" if keys == ["_id"] else "unknown"

@@ -1,0 +1,122 @@
+"""The relay's side of the outbox: find what is unsent, take out what was confirmed, keep it for replay."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from motor.motor_asyncio import AsyncIOMotorCollection, AsyncIOMotorDatabase
+from pymongo import InsertOne, UpdateOne
+from pymongo.errors import BulkWriteError
+
+from chassis.store.document import Document
+from chassis.store.driver import DUPLICATE_KEY, translated
+from chassis.store.envelope import OutboxEntry, Unsent, unsent_of
+from chassis.store.errors import LimitExceeded, Rejected
+from chassis.store.indexes import Index
+
+HISTORY = "history"
+HISTORY_INDEXES = (Index(name="expires", keys=(("expires", 1),), expire_after_seconds=0),)
+# Only documents with something to send are in it, so that finding what a dead process left reads no others.
+UNSENT_INDEX = Index(name="unsent", keys=(("unsent", 1),), where={"unsent": {"$gt": 0}})
+
+_PAGE = 1000
+
+
+class Outbox:
+    """The outboxes of all aggregates of one database. Made by `Database.outbox`.
+
+    Args:
+        database: the database.
+        collections: gives the names of its collections of aggregates.
+        keep: how long a published event can be replayed.
+        clock: now, in UTC.
+    """
+
+    def __init__(
+        self,
+        database: "AsyncIOMotorDatabase[Document]",
+        collections: Callable[[], Sequence[str]],
+        *,
+        keep: timedelta,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._collections = collections
+        self._keep = keep
+        self._clock = clock
+
+    async def unsent(self, limit: int) -> list[Unsent]:
+        """At most `limit` aggregates that have something to send, in no order among each other."""
+        _check_page(limit)
+        found: list[Unsent] = []
+        with translated():
+            for name in self._collections():
+                if len(found) >= limit:
+                    break
+                cursor = self._database[name].find({"unsent": {"$gt": 0}}, {"outbox": 1})
+                documents = await cursor.limit(limit - len(found)).to_list(limit)
+                found += [unsent_of(name, document) for document in documents]
+        return found
+
+    async def of(self, collection: str, aggregate_id: str) -> Unsent | None:
+        """What one aggregate has to send, None if there is nothing."""
+        with translated():
+            document = await self._database[collection].find_one({"_id": aggregate_id}, {"outbox": 1})
+        return unsent_of(collection, document) if document and document.get("outbox") else None
+
+    async def sent(self, batch: Sequence[Unsent]) -> None:
+        """Take out what the broker has confirmed; versions stay, and what was added meanwhile stays too.
+
+        May be called again for the same entries: after an error that left its fate open, or by the relay of
+        another process. Entries go into the history before they leave the outbox, secret ones nowhere.
+        """
+        with translated():
+            await self._keep_history(
+                [entry for unsent in batch for entry in unsent.entries if not entry.secret]
+            )
+            for name in {unsent.collection for unsent in batch}:
+                await self._take_out(self._database[name], [u for u in batch if u.collection == name])
+
+    async def published(self, event_id: str) -> OutboxEntry | None:
+        """An event from the history, for replay; None if it was secret, is too old, or never was."""
+        with translated():
+            document = await self._database[HISTORY].find_one(
+                {"_id": event_id, "expires": {"$gt": self._clock()}}
+            )
+        return OutboxEntry.from_document(document) if document else None
+
+    async def _keep_history(self, entries: Sequence[OutboxEntry]) -> None:
+        if not entries:
+            return
+        expires = self._clock() + self._keep
+        # "expires" of an entry is about sending; what lies in the history is sent.
+        rows = [{**entry.to_document(), "_id": entry.id, "expires": expires} for entry in entries]
+        try:
+            await self._database[HISTORY].bulk_write([InsertOne(row) for row in rows], ordered=False)
+        except BulkWriteError as error:
+            codes = {item["code"] for item in (error.details or {}).get("writeErrors", ())}
+            if not codes:
+                raise
+            if foreign := codes - {DUPLICATE_KEY}:
+                raise Rejected(min(foreign)) from None
+
+    async def _take_out(
+        self, collection: "AsyncIOMotorCollection[Document]", batch: Sequence[Unsent]
+    ) -> None:
+        """Count what is left instead of counting down: taking out twice must not count twice."""
+        updates = [
+            UpdateOne({"_id": unsent.id, "outbox.id": {"$in": ids}}, [
+                {"$set": {"outbox": {"$filter": {
+                    "input": "$outbox", "as": "entry", "cond": {"$not": [{"$in": ["$$entry.id", ids]}]},
+                }}}},
+                {"$set": {"unsent": {"$size": "$outbox"}}},
+            ])
+            for unsent in batch
+            if (ids := [entry.id for entry in unsent.entries])
+        ]  # fmt: skip
+        if updates:
+            await collection.bulk_write(updates, ordered=False)
+
+
+def _check_page(limit: int) -> None:
+    if not 0 < limit <= _PAGE:
+        raise LimitExceeded("documents in a page", _PAGE)
