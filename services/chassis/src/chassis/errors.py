@@ -133,6 +133,12 @@ class ConfirmationInvalid(ChassisError):
     code = "FAILED_PRECONDITION"
 
 
+class ConfirmationMismatch(ConfirmationInvalid):
+    """The statement of confirmation is good, but of another content: it was changed after it was confirmed."""
+
+    reason = "CONFIRMATION_MISMATCH"
+
+
 class ConfirmationExpired(ChassisError):
     """The statement of confirmation was good once."""
 
