@@ -1,4 +1,4 @@
-"""The message catalogue: templates by key and language, checked when read, filled in their declared places only."""
+"""The message catalogue: templates by key and language, checked when read, filled in declared places only."""
 
 import re
 import tomllib
