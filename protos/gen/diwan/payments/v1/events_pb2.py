@@ -26,7 +26,7 @@ from diwan.options.v1 import options_pb2 as diwan_dot_options_dot_v1_dot_options
 from google.type import money_pb2 as google_dot_type_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x64iwan/payments/v1/events.proto\x12\x11\x64iwan.payments.v1\x1a\x1e\x64iwan/options/v1/options.proto\x1a\x17google/type/money.proto\"\x90\x01\n\nPaymentDue\x12\x12\n\npayment_id\x18\x01 \x01(\t\x12\x12\n\nsubject_id\x18\x02 \x01(\t\x12\x12\n\naccount_id\x18\x03 \x01(\t\x12\x1f\n\x03\x66\x65\x65\x18\x04 \x01(\x0b\x32\x12.google.type.Money:%\x8a\xb5\x18!\n\x0fpayments.events\x12\x0epayment.due.v1\"\xe2\x01\n\x0ePaymentSettled\x12\x12\n\npayment_id\x18\x01 \x01(\t\x12\x12\n\nsubject_id\x18\x02 \x01(\t\x12\x12\n\naccount_id\x18\x03 \x01(\t\x12\x1f\n\x03\x66\x65\x65\x18\x04 \x01(\x0b\x32\x12.google.type.Money\x12$\n\x08\x64iscount\x18\x05 \x01(\x0b\x32\x12.google.type.Money\x12\"\n\x06\x61mount\x18\x06 \x01(\x0b\x32\x12.google.type.Money:)\x8a\xb5\x18%\n\x0fpayments.events\x12\x12payment.settled.v1\"\x87\x01\n\x0ePaymentRefused\x12\x12\n\npayment_id\x18\x01 \x01(\t\x12\x12\n\nsubject_id\x18\x02 \x01(\t\x12\x12\n\naccount_id\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t:)\x8a\xb5\x18%\n\x0fpayments.events\x12\x12payment.refused.v1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x64iwan/payments/v1/events.proto\x12\x11\x64iwan.payments.v1\x1a\x1e\x64iwan/options/v1/options.proto\x1a\x17google/type/money.proto\"\x90\x01\n\nPaymentDue\x12\x12\n\npayment_id\x18\x01 \x01(\t\x12\x12\n\nsubject_id\x18\x02 \x01(\t\x12\x12\n\naccount_id\x18\x03 \x01(\t\x12\x1f\n\x03\x66\x65\x65\x18\x04 \x01(\x0b\x32\x12.google.type.Money:%\x8a\xb5\x18!\n\x0fpayments.events\x12\x0epayment.due.v1\"\xe2\x01\n\x0ePaymentSettled\x12\x12\n\npayment_id\x18\x01 \x01(\t\x12\x12\n\nsubject_id\x18\x02 \x01(\t\x12\x12\n\naccount_id\x18\x03 \x01(\t\x12\x1f\n\x03\x66\x65\x65\x18\x04 \x01(\x0b\x32\x12.google.type.Money\x12$\n\x08\x64iscount\x18\x05 \x01(\x0b\x32\x12.google.type.Money\x12\"\n\x06\x61mount\x18\x06 \x01(\x0b\x32\x12.google.type.Money:)\x8a\xb5\x18%\n\x0fpayments.events\x12\x12payment.settled.v1\"\x87\x01\n\x0ePaymentRefused\x12\x12\n\npayment_id\x18\x01 \x01(\t\x12\x12\n\nsubject_id\x18\x02 \x01(\t\x12\x12\n\naccount_id\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t:)\x8a\xb5\x18%\n\x0fpayments.events\x12\x12payment.refused.v1\"\xb0\x01\n\x0fPaymentOverpaid\x12\x12\n\npayment_id\x18\x01 \x01(\t\x12\x12\n\nsubject_id\x18\x02 \x01(\t\x12\x12\n\naccount_id\x18\x03 \x01(\t\x12\x11\n\tcharge_id\x18\x04 \x01(\t\x12\"\n\x06\x61mount\x18\x05 \x01(\x0b\x32\x12.google.type.Money:*\x8a\xb5\x18&\n\x0fpayments.events\x12\x13payment.overpaid.v1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,10 +39,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PAYMENTSETTLED']._serialized_options = b'\212\265\030%\n\017payments.events\022\022payment.settled.v1'
   _globals['_PAYMENTREFUSED']._loaded_options = None
   _globals['_PAYMENTREFUSED']._serialized_options = b'\212\265\030%\n\017payments.events\022\022payment.refused.v1'
+  _globals['_PAYMENTOVERPAID']._loaded_options = None
+  _globals['_PAYMENTOVERPAID']._serialized_options = b'\212\265\030&\n\017payments.events\022\023payment.overpaid.v1'
   _globals['_PAYMENTDUE']._serialized_start=111
   _globals['_PAYMENTDUE']._serialized_end=255
   _globals['_PAYMENTSETTLED']._serialized_start=258
   _globals['_PAYMENTSETTLED']._serialized_end=484
   _globals['_PAYMENTREFUSED']._serialized_start=487
   _globals['_PAYMENTREFUSED']._serialized_end=622
+  _globals['_PAYMENTOVERPAID']._serialized_start=625
+  _globals['_PAYMENTOVERPAID']._serialized_end=801
 # @@protoc_insertion_point(module_scope)

@@ -134,3 +134,43 @@ class PaymentRefused(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PaymentRefused: _TypeAlias = PaymentRefused  # noqa: Y015
+
+@_typing.final
+class PaymentOverpaid(_message.Message):
+    """Money was taken for a fee that another charge had settled already; it is the citizen's."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    SUBJECT_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    CHARGE_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    payment_id: _builtins.str
+    """The payment, opaque."""
+    subject_id: _builtins.str
+    """What it is for."""
+    account_id: _builtins.str
+    """Whose money it is."""
+    charge_id: _builtins.str
+    """The charge that took it."""
+    @_builtins.property
+    def amount(self) -> _money_pb2.Money:
+        """How much."""
+
+    def __init__(
+        self,
+        *,
+        payment_id: _builtins.str = ...,
+        subject_id: _builtins.str = ...,
+        account_id: _builtins.str = ...,
+        charge_id: _builtins.str = ...,
+        amount: _money_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "amount", b"amount", "charge_id", b"charge_id", "payment_id", b"payment_id", "subject_id", b"subject_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PaymentOverpaid: _TypeAlias = PaymentOverpaid  # noqa: Y015
