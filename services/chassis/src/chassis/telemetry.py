@@ -96,7 +96,7 @@ class Telemetry:
 
 
 class MaskingExporter(SpanExporter):
-    """Masks each span on its way out: no attribute, event or status brings a personal datum to the collector."""
+    """Masks each span on its way out, so that no personal datum reaches the collector."""
 
     def __init__(self, inner: SpanExporter) -> None:
         self._inner = inner
@@ -124,8 +124,9 @@ def start(service: str, version: str, *, instance: str = "") -> Telemetry:
 
 def install(telemetry: Telemetry) -> Telemetry:
     """Make this the process's telemetry. `start` does; tests give one with an exporter in memory."""
-    global _current  # noqa: PLW0603 -- one process, one telemetry, known to all its parts without being
-    handed on _current = telemetry return telemetry
+    global _current  # noqa: PLW0603 -- one process has one telemetry, known to all its parts
+    _current = telemetry
+    return telemetry
 
 
 def current() -> Telemetry:
@@ -184,7 +185,7 @@ def traceparent() -> str:
 
 
 def parent(traceparent: str | None) -> Context:
-    """The context in which a span is a child of this `traceparent`; a new root when it is missing or wrong."""
+    """The context in which a span is the child of a `traceparent`; a new root if there is none."""
     return _propagator.extract({"traceparent": traceparent} if traceparent else {}, context=new_root())
 
 
@@ -231,12 +232,15 @@ def _sampler(environ: Mapping[str, str]) -> Sampler:
 def _mask_span(span: ReadableSpan) -> None:
     """Mask in place: a span that has ended is read by its exporter alone."""
     # The SDK has no public way to change an ended span.
-    span._attributes = {key: _mask_value(value) for key, value in (span.attributes or {}).items()}  # noqa:
-    SLF001 for event in span.events:
-        event._attributes = {key: _mask_value(item) for key, item in (event.attributes or {}).items()}  #
-        noqa: SLF001
+    span._attributes = _mask_attributes(span.attributes)  # noqa: SLF001
+    for event in span.events:
+        event._attributes = _mask_attributes(event.attributes)  # noqa: SLF001
     if span.status.description:
         span._status = Status(span.status.status_code, mask_text(span.status.description))  # noqa: SLF001
+
+
+def _mask_attributes(attributes: Mapping[str, AttributeValue] | None) -> dict[str, AttributeValue]:
+    return {key: _mask_value(value) for key, value in (attributes or {}).items()}
 
 
 def _mask_value(value: AttributeValue) -> AttributeValue:

@@ -1,0 +1,101 @@
+"""The call in hand."""
+
+import asyncio
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from google.protobuf.message import Message
+
+from chassis.rpc.caller import Caller
+
+if TYPE_CHECKING:
+    from chassis.commands import Request
+
+Hash = Callable[[bytes, str], str]
+"""(value, purpose) -> keyed hash, hex: `sealed.Keys.keyed_hash`."""
+
+S = TypeVar("S")
+M = TypeVar("M", bound=Message)
+
+CONTENT = "request content"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One call of an RPC.
+
+    Attributes:
+        caller: who calls.
+        rpc: full name, such as `diwan.notary.v1.PowerOfAttorneyService.SubmitPowerOfAttorney`.
+        now: when it came, UTC; the moment of whatever it decides.
+        correlation: the journey's request number when another service sent it, or "".
+        ends: by when it must be answered, in the event loop's time, seconds.
+    """
+
+    caller: Caller
+    rpc: str
+    now: datetime
+    correlation: str
+    ends: float
+    hashed: Hash
+
+    def request(
+        self,
+        message: Message,
+        *,
+        answer: Callable[[S], M],
+        correlation: str | None = None,
+        secret: bool = False,
+    ) -> "Request[S, M]":
+        """What makes a command happen once: this caller, this RPC, this request id, this content.
+
+        Args:
+            message: the RPC's request, which has a `request_id`.
+            answer: renders the answer from the new state; it is kept for the same request again.
+            correlation: the journey's request number where the handler knows it.
+            secret: the answer holds a secret: it is rendered again, never kept.
+        """
+        # Commands know who calls; to know them here at import time would close a circle.
+        from chassis.commands import Request
+
+        request_id: Any = getattr(message, "request_id", "")
+        if not request_id:
+            msg = f"{message.DESCRIPTOR.full_name} has no request_id: it cannot be made to happen once"
+            raise TypeError(msg)
+        return Request(
+            id=Request.identify(self.caller, self.rpc, request_id),
+            now=self.now,
+            correlation=self.correlation if correlation is None else correlation,
+            request_id=request_id,
+            rpc=self.rpc,
+            caller=self.caller,
+            content_hash=self.hashed(message.SerializeToString(deterministic=True), CONTENT),
+            answer=answer,
+            secret=secret,
+        )
+
+
+_current: ContextVar[Call | None] = ContextVar("call", default=None)
+
+
+def call() -> Call:
+    """The call that this task answers; LookupError outside one."""
+    current = _current.get()
+    if current is None:
+        msg = "no call is in hand: only an RPC's handler may ask"
+        raise LookupError(msg)
+    return current
+
+
+def remaining() -> float | None:
+    """Seconds left for the call in hand, None outside one."""
+    current = _current.get()
+    return None if current is None else max(0.0, current.ends - asyncio.get_running_loop().time())
+
+
+def begin(current: Call) -> None:
+    """Make it the call in hand of this task. Each call is served by a task of its own, so none takes it back."""
+    _current.set(current)

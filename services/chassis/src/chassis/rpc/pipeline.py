@@ -1,0 +1,279 @@
+"""What every call passes on its way in and out: telemetry, deadline, access, validation, errors."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import grpc
+from google.protobuf import message_factory
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import Message
+from google.rpc import status_pb2
+from grpc_status import rpc_status
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+
+from chassis import log, telemetry
+from chassis.errors import (
+    CODES,
+    ChassisError,
+    DeadlineExceeded,
+    ErrorTable,
+    TokenMissing,
+    Unimplemented,
+    UpstreamUnavailable,
+    code_of,
+    reason_of,
+    to_status,
+)
+from chassis.masks import mask_text
+from chassis.rpc import validation
+from chassis.rpc.access import Access
+from chassis.rpc.caller import ANONYMOUS, Caller, Kind
+from chassis.rpc.current import Call, Hash, begin
+from chassis.tokens import TokenKeys
+from chassis.tokens.keys import Clock
+
+DEFAULT_SECONDS: Final = 10.0
+"""Time for a call whose caller set no deadline."""
+
+MAX_SECONDS: Final = 30.0
+"""Longest time for any call, whatever deadline its caller set."""
+
+REQUEST_NUMBER: Final = "diwan-request-number"
+"""Metadata by which services hand on the journey's request number; from anybody else it is ignored."""
+
+_MAX_NUMBER: Final = 64
+_FAULTS: Final = frozenset(
+    {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
+)
+"""Codes that are the server's fault, for the span's status (OpenTelemetry semantic conventions for RPC)."""
+
+_TRANSIENT: Final = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "ABORTED"})
+
+_log = log.get(__name__)
+
+
+@dataclass(frozen=True)
+class Method:
+    """One RPC: its names, its messages' class, who may call it, and the handler that answers."""
+
+    rpc: str
+    path: str
+    request: type[Message]
+    access: Access
+    handler: Callable[[Message, Any], Any]
+    streams: bool
+
+    @classmethod
+    def of(cls, descriptor: MethodDescriptor, servicer: object) -> "Method":
+        """Read it from its proto; TypeError when the servicer does not answer it."""
+        handler = getattr(servicer, descriptor.name, None)
+        if not callable(handler):
+            msg = f"{type(servicer).__name__} has no {descriptor.name}, which {descriptor.full_name} declares"
+            raise TypeError(msg)
+        if descriptor.client_streaming:
+            msg = f"{descriptor.full_name} takes a stream of requests, which this server does not serve"
+            raise TypeError(msg)
+        service = descriptor.containing_service.full_name
+        return cls(
+            rpc=descriptor.full_name,
+            path=f"{service}/{descriptor.name}",
+            request=message_factory.GetMessageClass(descriptor.input_type),
+            access=Access.of(descriptor),
+            handler=handler,
+            streams=descriptor.server_streaming,
+        )
+
+
+@dataclass
+class _Outcome:
+    """What the end of a call will tell of it."""
+
+    code: str = "OK"
+    reason: str = ""
+    caller: Caller = ANONYMOUS
+    ends: float = 0.0
+
+
+class Pipeline:
+    """Makes gRPC handlers out of a service's methods."""
+
+    def __init__(
+        self, service: str, *, errors: ErrorTable, keys: TokenKeys, hashed: Hash, clock: Clock
+    ) -> None:
+        self._service = service
+        self._errors = errors
+        self._keys = keys
+        self._hashed = hashed
+        self._clock = clock
+        self._tracer = telemetry.current().tracer
+        self._seconds = telemetry.current().histogram(
+            "rpc_server_call_duration_seconds",
+            "Duration of an incoming call.",
+            ("rpc_method", "rpc_response_status_code"),
+        )
+        self._in_hand = telemetry.current().gauge("rpc_server_calls_in_hand", "Calls being answered.")
+
+    def handler(self, method: Method) -> Any:
+        """The gRPC handler of a method. It takes and gives bytes: what cannot be read is the caller's fault."""
+        if method.streams:
+            return grpc.unary_stream_rpc_method_handler(self._streaming(method))
+        return grpc.unary_unary_rpc_method_handler(self._unary(method))
+
+    def _unary(self, method: Method) -> Callable[[bytes, Any], Awaitable[bytes]]:
+        async def answer(raw: bytes, context: Any) -> bytes:
+            async with self._observed(method, context) as outcome:
+                request = await self._admit(method, raw, context, outcome)
+                response: Message = await method.handler(request, context)
+                return response.SerializeToString()
+            raise AssertionError  # the block above returns or aborts
+
+        return answer
+
+    def _streaming(self, method: Method) -> Callable[[bytes, Any], AsyncIterator[bytes]]:
+        async def answer(raw: bytes, context: Any) -> AsyncIterator[bytes]:
+            async with self._observed(method, context) as outcome:
+                request = await self._admit(method, raw, context, outcome)
+                async for response in method.handler(request, context):
+                    yield response.SerializeToString()
+
+        return answer
+
+    async def _admit(self, method: Method, raw: bytes, context: Any, outcome: _Outcome) -> Message:
+        """Who calls, whether they may, and what they ask, in this order: a stranger learns nothing of rules."""
+        metadata = _metadata(context)
+        caller = outcome.caller = await self._caller(method.access, metadata)
+        method.access.check(caller)
+        number = metadata.get(REQUEST_NUMBER, "") if caller.kind is Kind.SERVICE else ""
+        number = number if len(number) <= _MAX_NUMBER else ""
+        log.correlate(number)
+        begin(
+            Call(
+                caller=caller,
+                rpc=method.rpc,
+                now=self._clock(),
+                correlation=number,
+                ends=outcome.ends,
+                hashed=self._hashed,
+            )
+        )
+        return validation.parse(method.request, raw)
+
+    async def _caller(self, access: Access, metadata: Mapping[str, str]) -> Caller:
+        scheme, _, token = metadata.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            if access.anyone:
+                return ANONYMOUS
+            raise TokenMissing("This RPC wants a bearer token")
+        try:
+            return await self._keys.caller(token)
+        except ChassisError:
+            if access.anyone:  # who renews an expired token may well send it along
+                return ANONYMOUS
+            raise
+
+    @asynccontextmanager
+    async def _observed(self, method: Method, context: Any) -> AsyncIterator[_Outcome]:
+        """Around one call: span, deadline, metrics, log line; an exception leaves as its status."""
+        outcome = _Outcome()
+        began = time.perf_counter()
+        with self._span(method, context) as span, self._in_hand.track_inprogress():
+            try:
+                limit = _limit(context)
+                outcome.ends = asyncio.get_running_loop().time() + limit
+                async with _timed(limit):
+                    yield outcome
+            except (asyncio.CancelledError, GeneratorExit):
+                outcome.code = outcome.reason = "CANCELLED"
+                raise
+            except grpc.aio.AbortError:
+                outcome.code = outcome.reason = _name(context.code())
+                raise
+            except Exception as error:  # noqa: BLE001 -- every way to fail has its status, and none its text
+                status = self._refusal(error, outcome)
+                await context.abort_with_status(rpc_status.to_status(status))
+            finally:
+                self._close(method, span, outcome, time.perf_counter() - began)
+
+    def _span(self, method: Method, context: Any) -> Any:
+        return self._tracer.start_as_current_span(
+            method.path,
+            context=telemetry.parent(_metadata(context).get("traceparent")),
+            kind=SpanKind.SERVER,
+            attributes={"rpc.system.name": "grpc", "rpc.method": method.path},
+            record_exception=False,
+            set_status_on_exception=False,
+        )
+
+    def _refusal(self, error: Exception, outcome: _Outcome) -> status_pb2.Status:
+        told = _translated(error)
+        outcome.code, outcome.reason = code_of(told, self._errors), reason_of(told, self._errors)
+        if outcome.code == "INTERNAL":
+            _log.error("rpc failed", error=type(error).__qualname__, exc_info=error)
+        return to_status(told, self._service, self._errors)
+
+    def _close(self, method: Method, span: Span, outcome: _Outcome, seconds: float) -> None:
+        span.set_attribute("rpc.response.status_code", outcome.code)
+        span.set_attribute("diwan.caller.kind", str(outcome.caller.kind))
+        if outcome.code != "OK":
+            span.set_attribute("error.type", outcome.reason)
+        if outcome.code in _FAULTS:
+            span.set_status(Status(StatusCode.ERROR, mask_text(outcome.reason)))
+        # The trace's id links a slow bucket to its trace where Prometheus takes exemplars.
+        trace_id = f"{span.get_span_context().trace_id:032x}"
+        self._seconds.labels(method.path, outcome.code).observe(seconds, {"trace_id": trace_id})
+        _log.info(
+            "rpc",
+            method=method.path,
+            status=outcome.code,
+            reason=outcome.reason or None,
+            milliseconds=round(seconds * 1000, 2),
+            caller_kind=str(outcome.caller.kind),
+            caller_id=outcome.caller.id or None,
+        )
+
+
+@asynccontextmanager
+async def _timed(seconds: float) -> AsyncIterator[None]:
+    """Like asyncio.timeout, but our own end of time is told from a TimeoutError out of a library."""
+    timer = asyncio.timeout(seconds)
+    try:
+        async with timer:
+            yield
+    except TimeoutError as error:
+        if timer.expired():
+            raise DeadlineExceeded("The call's time is over") from error
+        raise
+
+
+def _limit(context: Any) -> float:
+    remaining = context.time_remaining()
+    # Without a deadline some versions give None, others the number of seconds to the end of time.
+    if remaining is None or remaining > 365 * 24 * 3600:
+        return DEFAULT_SECONDS
+    return min(float(remaining), MAX_SECONDS)
+
+
+def _translated(error: Exception) -> Exception:
+    """A library's way to say what has a reason of ours."""
+    if isinstance(error, NotImplementedError):
+        return Unimplemented("This RPC is not served")
+    if isinstance(error, grpc.RpcError) and _name(error.code()) in _TRANSIENT:
+        return UpstreamUnavailable("A service that is needed for the answer does not answer")
+    return error
+
+
+def _metadata(context: Any) -> dict[str, str]:
+    """The call's metadata as text; of repeated keys the first."""
+    pairs: Sequence[tuple[str, str | bytes]] = context.invocation_metadata() or ()
+    return {key: value for key, value in reversed(pairs) if isinstance(value, str)}
+
+
+def _name(code: Any) -> str:
+    name = getattr(code, "name", None)
+    if isinstance(name, str):
+        return name
+    return next((name for name, number in CODES.items() if number == code), "UNKNOWN")

@@ -1,0 +1,150 @@
+"""The gRPC server of a service."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import Any, Final
+
+import grpc
+from google.protobuf.descriptor import ServiceDescriptor
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from chassis import log
+from chassis.errors import ErrorTable, check_table
+from chassis.readiness import Readiness
+from chassis.rpc import validation
+from chassis.rpc.current import Hash
+from chassis.rpc.pipeline import Method, Pipeline
+from chassis.settings import ServiceSettings
+from chassis.tokens import TokenKeys, utc_now
+from chassis.tokens.keys import Clock
+
+HEALTH_SECONDS: Final = 0.25
+"""How soon a change of readiness is told."""
+
+MAX_METADATA_BYTES: Final = 16 * 1024
+_KEEPALIVE_MILLISECONDS: Final = 30_000
+
+_log = log.get(__name__)
+
+
+class Server:
+    """Serves a service's RPCs, each through the same pipeline. A part of `life.run`."""
+
+    name = "api"
+
+    def __init__(
+        self,
+        name: str,
+        settings: ServiceSettings,
+        *,
+        services: Sequence[tuple[ServiceDescriptor, object]],
+        errors: ErrorTable,
+        keys: TokenKeys,
+        hashed: Hash,
+        readiness: Readiness,
+        clock: Clock = utc_now,
+    ) -> None:
+        """Check all that can be checked before the first call, and refuse to be made if anything is wrong.
+
+        Args:
+            name: of the service, the `aud` of its tokens and the `<name>` of the errors' domain `diwan.<name>`.
+            settings: where to listen, limits.
+            services: descriptor (`x_pb2.DESCRIPTOR.services_by_name["XService"]`) and what answers it: an object
+                with an async method for each RPC, taking (request, context).
+            errors: the service's closed set.
+            keys: checks tokens.
+            hashed: keyed hash of requests' contents: `sealed.Keys.keyed_hash`.
+            readiness: SERVING only while it is ready.
+            clock: UTC.
+
+        Raises:
+            AccessNotStatedError: an RPC states no access.
+            TypeError: an RPC has no handler, or the error table is wrong.
+        """
+        check_table(errors)
+        self._settings = settings
+        self._readiness = readiness
+        self._names = [descriptor.full_name for descriptor, _ in services]
+        self._methods = {
+            descriptor.full_name: [Method.of(method, servicer) for method in descriptor.methods]
+            for descriptor, servicer in services
+        }
+        for method in (method for methods in self._methods.values() for method in methods):
+            validation.warm_up(method.request)
+        self._pipeline = Pipeline(name, errors=errors, keys=keys, hashed=hashed, clock=clock)
+        self._health = health.aio.HealthServicer()
+        self._server: Any = None
+        self._watching: asyncio.Task[None] | None = None
+        self.port = 0
+
+    async def start(self) -> None:
+        """Listen. Health says NOT_SERVING until the process is ready. OSError when the address is taken."""
+        self._server = grpc.aio.server(
+            options=[
+                ("grpc.max_receive_message_length", self._settings.max_message_bytes),
+                ("grpc.max_send_message_length", self._settings.max_message_bytes),
+                ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+                ("grpc.keepalive_time_ms", _KEEPALIVE_MILLISECONDS),
+                # Two processes on one port would share its calls without a word.
+                ("grpc.so_reuseport", 0),
+            ],
+            maximum_concurrent_rpcs=self._settings.max_concurrent_calls,
+        )
+        self._register()
+        self.port = self._bind()
+        await self._server.start()
+        await self._tell()
+        self._watching = asyncio.create_task(self._watch())
+        _log.info("rpc server listens", port=self.port)
+
+    async def stop(self) -> None:
+        """NOT_SERVING, no new calls, and those in hand get their time to end."""
+        self._readiness.close()
+        if self._watching is not None:
+            self._watching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watching
+        if self._server is not None:
+            await self._health.enter_graceful_shutdown()
+            await self._server.stop(self._settings.drain_seconds)
+
+    async def wait(self) -> None:
+        """Until the server ends."""
+        if self._server is not None:
+            await self._server.wait_for_termination()
+
+    def _register(self) -> None:
+        handlers = [
+            grpc.method_handlers_generic_handler(
+                service,
+                {method.path.rpartition("/")[2]: self._pipeline.handler(method) for method in methods},
+            )
+            for service, methods in self._methods.items()
+        ]
+        self._server.add_generic_rpc_handlers(tuple(handlers))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        if self._settings.reflection:
+            names = [*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME]
+            reflection.enable_server_reflection(names, self._server)
+
+    def _bind(self) -> int:
+        address = self._settings.grpc_listen
+        address = f"[::]{address}" if address.startswith(":") else address
+        try:
+            return int(self._server.add_insecure_port(address))
+        except RuntimeError as error:
+            msg = f"cannot listen on {address}: another program may hold the port"
+            raise OSError(msg) from error
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(HEALTH_SECONDS)
+            await self._tell()
+
+    async def _tell(self) -> None:
+        statuses = health_pb2.HealthCheckResponse
+        status = statuses.SERVING if self._readiness.ready else statuses.NOT_SERVING
+        for name in ("", *self._names):
+            await self._health.set(name, status)

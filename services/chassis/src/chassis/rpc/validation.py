@@ -1,0 +1,41 @@
+"""Rules of requests, as their protos state them (protovalidate)."""
+
+from typing import Any
+
+import protovalidate
+from google.protobuf.message import DecodeError, Message
+
+from chassis.errors import MAX_VIOLATIONS, FieldViolation, Invalid
+
+_validator = protovalidate.Validator()
+
+
+def warm_up(kind: type[Message]) -> None:
+    """Compile a message's rules; raises at start what would else be raised at the first call."""
+    _validator.collect_violations(kind())
+
+
+def parse(kind: type[Message], raw: bytes) -> Message:
+    """Read and check a request. Invalid, with at most 20 violations, each a path and a rule, never a value."""
+    message = kind()
+    try:
+        message.ParseFromString(raw)
+    except DecodeError:
+        raise Invalid([FieldViolation("", "not a " + kind.DESCRIPTOR.full_name)]) from None
+    violations = _validator.collect_violations(message)
+    if violations:
+        raise Invalid([_violation(one.proto) for one in violations[:MAX_VIOLATIONS]])
+    return message
+
+
+def _violation(violation: Any) -> FieldViolation:
+    elements = violation.field.elements if violation.field else ()
+    return FieldViolation(".".join(_element(one) for one in elements), violation.rule_id)
+
+
+def _element(element: Any) -> str:
+    """A step of the path; a map's key is left out, since it may be a personal datum."""
+    subscript = element.subscript
+    if subscript is None:
+        return str(element.field_name)
+    return f"{element.field_name}[{subscript.value if subscript.field == 'index' else ''}]"

@@ -1,0 +1,167 @@
+"""Settings: from the environment, checked at start, explained by `--help`.
+
+Each setting of service `notary` is a variable `NOTARY_<SETTING>`; `NOTARY_<SETTING>_FILE` names a file that
+holds the value instead, for secrets. A wrong one ends the process with a line that says which, why and how to
+mend it, never the value. `BROKER_URI` without a prefix is used where a service has none of its own.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn, TypeVar
+
+from pydantic import Field, StringConstraints, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+Address = Annotated[str, StringConstraints(pattern=r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]*):\d{1,5}$")]
+"""`host:port`; an empty host is every interface, port 0 a free one."""
+
+S = TypeVar("S", bound="ProcessSettings")
+
+_SHARED = ("broker_uri",)
+
+
+class ProcessSettings(BaseSettings):
+    """What services and connectors have in common."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    broker_uri: str = Field(
+        description="URI of the broker, with user and password: amqp://user:password@host:5672/vhost",
+        pattern=r"^amqps?://",
+    )
+    http_listen: Address = Field(
+        "127.0.0.1:0", description="Where /metrics, /healthz and /readyz answer, host:port"
+    )
+    keys_dir: Path = Field(description="Folder with this process's own keys")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Least severe log lines to write"
+    )
+    drain_seconds: float = Field(
+        20, gt=0, le=300, description="Longest time to finish what is in hand when asked to stop, seconds"
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings, _Files(settings_cls), _Shared(settings_cls)
+
+
+class ServiceSettings(ProcessSettings):
+    """What every service has. A service adds its own and gives the prefix by `model_config`."""
+
+    store_uri: str = Field(
+        description="URI of this service's own store: mongodb://user:password@host:27017/?…",
+        pattern=r"^mongodb(\+srv)?://",
+    )
+    store_database: str = Field(description="Name of its database there", pattern=r"^[a-z][a-z0-9_-]{0,37}$")
+    grpc_listen: Address = Field("127.0.0.1:0", description="Where the gRPC API answers, host:port")
+    identity_target: str = Field(
+        "", description="gRPC target of identity, such as dns:///identity:50051; identity itself needs none"
+    )
+    state_dir: Path = Field(
+        Path(".state"), description="Folder for what may be lost but is better kept: identity's public keys"
+    )
+    reflection: bool = Field(default=True, description="Whether the gRPC API describes itself (reflection)")
+    max_message_bytes: int = Field(
+        4 * 1024 * 1024, ge=1024, le=64 * 1024 * 1024, description="Longest gRPC request or answer, bytes"
+    )
+    max_concurrent_calls: int = Field(
+        1000, ge=1, le=100_000, description="Calls in hand at once; more are refused with RESOURCE_EXHAUSTED"
+    )
+
+
+def load(settings_class: type[S], name: str) -> S:
+    """Read the settings, or end the process (exit status 2) with a line for each wrong one.
+
+    Args:
+        settings_class: the service's settings.
+        name: the process's name, which the lines begin with.
+    """
+    given: dict[str, Any] = {}  # all of it comes from the sources above
+    try:
+        return settings_class(**given)
+    except ValidationError as error:
+        _refuse(settings_class, name, error)
+
+
+def variable(settings_class: type[BaseSettings], field: str) -> str:
+    """Name of a setting's environment variable."""
+    return (settings_class.model_config.get("env_prefix", "") + field).upper()
+
+
+def explain(settings_class: type[BaseSettings]) -> str:
+    """Every setting: variable, default or "required", what it is for."""
+    lines = ["settings, from the environment (VARIABLE_FILE names a file that holds the value):"]
+    for field, info in settings_class.model_fields.items():
+        lines.append(f"  {variable(settings_class, field)}  [{_default(info)}]")
+        lines.append(f"      {info.description or ''}")
+    lines.append("  OTEL_EXPORTER_OTLP_ENDPOINT  [none: no spans are sent]")
+    lines.append(
+        "      Collector of traces (OTLP over HTTP); the other standard OTEL_* variables hold as well"
+    )
+    return "\n".join(lines)
+
+
+def _default(info: FieldInfo) -> str:
+    if info.is_required():
+        return "required"
+    value = info.get_default(call_default_factory=False)
+    return "computed" if value is PydanticUndefined else f"default: {value if value != '' else 'empty'}"
+
+
+def _refuse(settings_class: type[BaseSettings], name: str, error: ValidationError) -> NoReturn:
+    for problem in error.errors(include_input=False, include_url=False, include_context=False):
+        field = str(problem["loc"][0]) if problem["loc"] else ""
+        info = settings_class.model_fields.get(field)
+        missing = problem["type"] == "missing"
+        why = "is not set" if missing else f"is wrong ({problem['msg']})"
+        what = f" to: {info.description}" if info and info.description else ""
+        sys.stderr.write(f"{name}: {variable(settings_class, field)} {why}; set it{what}. See --help.\n")
+    raise SystemExit(2)
+
+
+class _Files(PydanticBaseSettingsSource):
+    """Values from the files that `<VARIABLE>_FILE` names; a file that cannot be read is a wrong setting."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        del field
+        path = os.environ.get(variable(self.settings_cls, field_name) + "_FILE")
+        if not path:
+            return None, field_name, False
+        try:
+            return Path(path).read_text(encoding="utf-8").strip(), field_name, False
+        except OSError as error:
+            name = variable(self.settings_cls, field_name)
+            why = error.strerror or "unreadable"
+            sys.stderr.write(f"{name}_FILE is wrong ({why}); let it name a readable file, or set {name}.\n")
+            raise SystemExit(2) from None
+
+    def __call__(self) -> dict[str, Any]:
+        read = {
+            name: self.get_field_value(info, name)[0] for name, info in self.settings_cls.model_fields.items()
+        }
+        return {name: value for name, value in read.items() if value is not None}
+
+
+class _Shared(PydanticBaseSettingsSource):
+    """Values of variables without a prefix, for what a whole deployment has in common."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        del field
+        return os.environ.get(field_name.upper()), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        names = [
+            name for name in _SHARED if name in self.settings_cls.model_fields and name.upper() in os.environ
+        ]
+        return {name: os.environ[name.upper()] for name in names}

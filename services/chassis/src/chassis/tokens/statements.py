@@ -1,0 +1,257 @@
+"""JWTs signed with ES256: who calls, and that a citizen confirmed one exact content.
+
+Three sorts, told apart by their header `typ`, so that none passes for another:
+
+- access token (`at+jwt`): iss `diwan.identity`, aud (one service or several), sub, kind, person, roles,
+  office, channel, act, jti, iat, exp (15 minutes);
+- confirmation (`confirmation+jwt`): sub the account, purpose, digest, jti (single use), exp (5 minutes);
+- assertion (`client-authentication+jwt`, RFC 7523): a client's own statement of who it is, exp (60 seconds).
+
+Times are UTC; clocks may differ by 30 seconds. Nothing here knows gRPC.
+"""
+
+import base64
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, KeySet
+from joserfc.jws import JWSRegistry
+
+from chassis.errors import (
+    ConfirmationExpired,
+    ConfirmationInvalid,
+    ConfirmationMismatch,
+    TokenExpired,
+    TokenInvalid,
+)
+from chassis.rpc.caller import Caller, Kind
+
+ALGORITHM: Final = "ES256"
+ISSUER: Final = "diwan.identity"
+SKEW: Final = timedelta(seconds=30)
+ACCESS_LIFETIME: Final = timedelta(minutes=15)
+CONFIRMATION_LIFETIME: Final = timedelta(minutes=5)
+ASSERTION_LIFETIME: Final = timedelta(seconds=60)
+MAX_TOKEN: Final = 4096
+"""Longest token that is looked at, characters."""
+
+_ACCESS: Final = "at+jwt"
+_CONFIRMATION: Final = "confirmation+jwt"
+_ASSERTION: Final = "client-authentication+jwt"
+_registry: Final = JWSRegistry(algorithms=[ALGORITHM])
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """A citizen's confirmation of one content. Whoever consumes it keeps `jti` with what it allowed."""
+
+    account: str
+    purpose: str
+    digest: str
+    jti: str
+    expires_at: datetime
+
+
+def read_key(path: Path) -> ECKey:
+    """An EC P-256 key from a JWK file; its `kid` is its thumbprint (RFC 7638)."""
+    return _with_kid(ECKey.import_key(json.loads(path.read_text(encoding="utf-8"))))
+
+
+def generate_key() -> ECKey:
+    """A new EC P-256 key."""
+    return _with_kid(ECKey.generate_key("P-256"))
+
+
+def public_jwks(keys: Sequence[ECKey]) -> str:
+    """The public parts as a JWK set (RFC 7517), what ListSigningKeys answers."""
+    return json.dumps(
+        {"keys": [{**_with_kid(key).as_dict(private=False), "alg": ALGORITHM, "use": "sig"} for key in keys]}
+    )
+
+
+def parse_jwks(text: str) -> KeySet:
+    """Read a JWK set; ValueError when it is not one of EC P-256 public keys with ids."""
+    try:
+        keys = [ECKey.import_key(item) for item in json.loads(text)["keys"]]
+    except (JoseError, KeyError, TypeError, ValueError) as error:
+        msg = "not a JWK set of EC keys"
+        raise ValueError(msg) from error
+    if any(key.is_private or key.curve_name != "P-256" for key in keys):
+        msg = "a JWK set must hold public P-256 keys alone"
+        raise ValueError(msg)
+    return KeySet([_with_kid(key) for key in keys])
+
+
+def sign_access(
+    key: ECKey,
+    caller: Caller,
+    *,
+    audience: str | Sequence[str],
+    now: datetime,
+    jti: str,
+    lifetime: timedelta = ACCESS_LIFETIME,
+) -> str:
+    """An access token for a caller; `audience` is a service's name or several."""
+    claims: dict[str, Any] = {
+        "iss": ISSUER,
+        "aud": audience if isinstance(audience, str) else list(audience),
+        "sub": caller.id,
+        "kind": str(caller.kind),
+        "person": caller.person,
+        "roles": sorted(caller.roles),
+        "office": caller.office,
+        "channel": caller.channel,
+        "act": caller.acting_for,
+    }
+    filled = {name: value for name, value in claims.items() if value}
+    return _sign(key, _ACCESS, filled, now=now, jti=jti, lifetime=lifetime)
+
+
+def verify_access(token: str, keys: KeySet, audience: str, now: datetime) -> Caller:
+    """Who calls `audience`. TokenExpired or TokenInvalid otherwise."""
+    claims = _verify(token, keys, typ=_ACCESS, issuer=ISSUER, audience=audience, now=now)
+    roles = claims.get("roles", [])
+    if not isinstance(roles, list) or claims.get("kind") not in _KINDS:
+        raise TokenInvalid
+    return Caller(
+        kind=Kind(claims["kind"]),
+        id=_text(claims, "sub"),
+        person=_text(claims, "person", ""),
+        roles=frozenset(str(role) for role in roles),
+        office=_text(claims, "office", ""),
+        channel=_text(claims, "channel", ""),
+        acting_for=_text(claims, "act", ""),
+    )
+
+
+def sign_confirmation(
+    key: ECKey, *, account: str, purpose: str, digest: str, audience: str, now: datetime, jti: str
+) -> str:
+    """A statement that the account's holder confirmed this content (SHA-256, hex) for this purpose."""
+    claims = {"iss": ISSUER, "aud": audience, "sub": account, "purpose": purpose, "digest": digest}
+    return _sign(key, _CONFIRMATION, claims, now=now, jti=jti, lifetime=CONFIRMATION_LIFETIME)
+
+
+def verify_confirmation(
+    token: str, keys: KeySet, *, audience: str, purpose: str, digest: str, account: str, now: datetime
+) -> Confirmation:
+    """The confirmation of exactly this; ConfirmationExpired, ConfirmationMismatch or ConfirmationInvalid otherwise."""
+    try:
+        claims = _verify(token, keys, typ=_CONFIRMATION, issuer=ISSUER, audience=audience, now=now)
+    except TokenExpired:
+        raise ConfirmationExpired from None
+    except TokenInvalid:
+        raise ConfirmationInvalid from None
+    if (claims.get("purpose"), claims.get("sub")) != (purpose, account):
+        raise ConfirmationInvalid
+    if claims.get("digest") != digest:
+        raise ConfirmationMismatch
+    expires = datetime.fromtimestamp(claims["exp"], tz=now.tzinfo)
+    return Confirmation(account, purpose, digest, claims["jti"], expires)
+
+
+def sign_assertion(key: ECKey, client: str, now: datetime, jti: str, audience: str = ISSUER) -> str:
+    """A client's statement of who it is, signed with its own key (private_key_jwt)."""
+    claims = {"iss": client, "sub": client, "aud": audience}
+    return _sign(key, _ASSERTION, claims, now=now, jti=jti, lifetime=ASSERTION_LIFETIME)
+
+
+def claimed_client(assertion: str) -> str:
+    """Which client an assertion says it is from: only to find the key that proves it."""
+    try:
+        payload = assertion.split(".", 2)[1]
+        claims = json.loads(_unpadded(payload))
+        return _text(claims, "iss")
+    except (IndexError, ValueError, TypeError, AttributeError):
+        raise TokenInvalid from None
+
+
+def verify_assertion(
+    assertion: str, keys: KeySet, client: str, now: datetime, audience: str = ISSUER
+) -> tuple[str, datetime]:
+    """The assertion's jti and its end, for the one who keeps it from being used twice."""
+    claims = _verify(assertion, keys, typ=_ASSERTION, issuer=client, audience=audience, now=now)
+    lifetime = claims["exp"] - claims.get("iat", 0)
+    if claims.get("sub") != client or lifetime > ASSERTION_LIFETIME.total_seconds():
+        raise TokenInvalid
+    return claims["jti"], datetime.fromtimestamp(claims["exp"], tz=now.tzinfo)
+
+
+def key_set(*keys: ECKey) -> KeySet:
+    """A set of keys to verify with."""
+    return KeySet([_with_kid(key) for key in keys])
+
+
+def key_ids(keys: KeySet) -> frozenset[str]:
+    """The ids in a set."""
+    return frozenset(str(key.kid) for key in keys.keys)
+
+
+def key_id(token: str) -> str:
+    """The key a token says it is signed with; TokenInvalid when it is no token."""
+    try:
+        header = json.loads(_unpadded(token.split(".", 1)[0]))
+        return _text(header, "kid")
+    except (ValueError, TypeError, AttributeError):
+        raise TokenInvalid from None
+
+
+_KINDS: Final = frozenset({str(Kind.CITIZEN), str(Kind.OFFICER), str(Kind.SERVICE)})
+
+
+def _sign(
+    key: ECKey, typ: str, claims: dict[str, Any], *, now: datetime, jti: str, lifetime: timedelta
+) -> str:
+    issued = int(now.timestamp())
+    timed = {**claims, "jti": jti, "iat": issued, "exp": issued + int(lifetime.total_seconds())}
+    header = {"alg": ALGORITHM, "typ": typ, "kid": _with_kid(key).kid}
+    return jwt.encode(header, timed, key, registry=_registry)
+
+
+def _verify(
+    token: str, keys: KeySet, *, typ: str, issuer: str, audience: str, now: datetime
+) -> dict[str, Any]:
+    if len(token) > MAX_TOKEN or key_id(token) not in key_ids(keys):
+        raise TokenInvalid
+    try:
+        read = jwt.decode(token, keys, registry=_registry)
+    except (JoseError, ValueError, TypeError):
+        raise TokenInvalid from None
+    claims = read.claims
+    audiences = claims.get("aud")
+    times = (claims.get("iat"), claims.get("exp"))
+    well_formed = (
+        read.header.get("typ") == typ
+        and claims.get("iss") == issuer
+        and audience in (audiences if isinstance(audiences, list) else [audiences])
+        and all(isinstance(moment, int) and not isinstance(moment, bool) for moment in times)
+        and isinstance(claims.get("jti"), str)
+        and bool(claims["jti"])
+    )
+    if not well_formed or claims["iat"] > (now + SKEW).timestamp():
+        raise TokenInvalid
+    if claims["exp"] <= (now - SKEW).timestamp():
+        raise TokenExpired
+    return claims
+
+
+def _text(claims: dict[str, Any], name: str, default: str | None = None) -> str:
+    value = claims.get(name, default)
+    if not isinstance(value, str) or (default is None and not value):
+        raise TokenInvalid
+    return value
+
+
+def _with_kid(key: ECKey) -> ECKey:
+    key.ensure_kid()
+    return key
+
+
+def _unpadded(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
