@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Coroutine
 from typing import Any
 
 import pika
@@ -15,6 +15,7 @@ HEARTBEAT_SECONDS = 20
 OPEN_LIMIT_SECONDS = 15
 BACKOFF_FIRST_SECONDS = 0.1
 BACKOFF_LAST_SECONDS = 5.0
+STEADY_SECONDS = 5.0
 
 _log = log.get(__name__)
 
@@ -71,6 +72,17 @@ class Link:
         future.cancel()
         raise BrokerLost(str(self.lost.result()))
 
+    def hold(self, job: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Run a job beside the connection; if it fails, which it must not, the connection is given up."""
+        task = asyncio.create_task(job)
+        task.add_done_callback(self._dropped)
+        return task
+
+    def _dropped(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and task.exception() is not None:
+            _log.error("a job beside the broker failed", exc_info=task.exception())
+            self.fail("job failed")
+
     def fail(self, reason: str) -> None:
         """Give the connection up, because a channel of it is gone that should not be."""
         self._lose(reason)
@@ -91,24 +103,27 @@ class Link:
         _log.warning("broker blocks publishers" if blocked else "broker takes messages again")
 
 
-async def links(uri: str, name: str) -> AsyncIterator[Link]:
-    """Connections one after the other, as long as they are asked for, with growing pauses while there is none."""
+async def links(uri: str, name: str) -> AsyncGenerator[Link, None]:
+    """Connections one after the other, as long as they are asked for; close the generator to close the last."""
+    loop = asyncio.get_running_loop()
     delay = BACKOFF_FIRST_SECONDS
     while True:
+        began = loop.time()
         try:
             link = await Link.open(uri, name)
         except (BrokerLost, OSError) as error:
             _log.warning("broker is away", connection=name, error_type=str(error) or type(error).__name__)
-            # Jitter: a hundred clients must not come back in one moment.
-            await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 -- no secret
-            delay = min(delay * 2, BACKOFF_LAST_SECONDS)
-            continue
-        delay = BACKOFF_FIRST_SECONDS
-        _log.info("broker connected", connection=name)
-        try:
-            yield link
-        finally:
-            await link.close()
+        else:
+            _log.info("broker connected", connection=name)
+            try:
+                yield link
+            finally:
+                await link.close()
+            if loop.time() - began > STEADY_SECONDS:
+                delay = BACKOFF_FIRST_SECONDS
+        # Jitter: a hundred clients must not come back in one moment.
+        await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 -- no secret
+        delay = min(delay * 2, BACKOFF_LAST_SECONDS)
 
 
 def _settle(future: "asyncio.Future[Any]", result: object) -> None:

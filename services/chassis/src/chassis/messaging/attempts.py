@@ -1,0 +1,302 @@
+"""One message and its policies: tried, and what did not go well kept in the inbox.
+
+Used for what is delivered and for what is tried again; knows nothing of channels.
+"""
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from google.protobuf.message import Message
+from opentelemetry.trace import SpanKind
+
+from chassis import log, telemetry
+from chassis.commands import TooOld
+from chassis.messaging import headers, incoming
+from chassis.messaging.incoming import Incoming, Refused
+from chassis.messaging.known import event_type
+from chassis.messaging.outgoing import event_option
+from chassis.policies import GiveUp, Policies, Policy
+from chassis.sealed import Keys
+from chassis.store import Inbox, InboxEntry, StoreUnavailable
+
+REFUSED = "refused"
+"""Stands for the policy where a message was refused before any policy saw it."""
+
+EXCHANGE = "exchange"
+USER = "user_id"
+
+_KEPT_CHARACTERS = 1024
+_log = log.get(__name__)
+
+
+class Outcome(StrEnum):
+    """What became of one try."""
+
+    DONE = "done"
+    WAITS = "waits"
+    PARKED = "parked"
+    AWAY = "store_away"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetryPlan:
+    """When a message is tried again.
+
+    Attributes:
+        attempts: tries in all, the first included; then it is parked.
+        first: the first pause; each next is `factor` times as long, with jitter.
+        longest: no pause is longer.
+    """
+
+    attempts: int = 8
+    first: timedelta = timedelta(seconds=1)
+    factor: float = 3.0
+    longest: timedelta = timedelta(minutes=15)
+
+    def pause(self, attempt: int) -> timedelta:
+        """The pause after the try of that number, from 1."""
+        seconds = min(self.first.total_seconds() * self.factor ** (attempt - 1), self.longest.total_seconds())
+        return timedelta(seconds=seconds * random.uniform(0.75, 1.25))  # noqa: S311 -- jitter is no secret
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """A message as the broker, or the inbox, hands it out."""
+
+    queue: str
+    exchange: str
+    user: str | None
+    attributes: Mapping[str, object]
+    body: bytes
+
+    @property
+    def refused_id(self) -> str:
+        """The inbox id of a message whose own id cannot be believed."""
+        return f"{REFUSED}/{incoming.fingerprint(self.queue, self.kept(), self.body)}"
+
+    def kept(self) -> dict[str, str]:
+        """What is kept of its headers: those we know, as text, and where it came from."""
+        known = [name for name in self.attributes if name.startswith(headers.PREFIX) and "." not in name][:50]
+        if headers.TRACEPARENT in self.attributes:
+            known.append(headers.TRACEPARENT)
+        told = {name: str(self.attributes[name])[:_KEPT_CHARACTERS] for name in known}
+        return {**told, EXCHANGE: self.exchange, USER: self.user or ""}
+
+    @classmethod
+    def of(cls, entry: InboxEntry) -> "Delivery":
+        """What an inbox entry kept."""
+        kept = dict(entry.headers)
+        exchange, user = str(kept.pop(EXCHANGE, "")), str(kept.pop(USER, ""))
+        return cls(queue=entry.queue, exchange=exchange, user=user, attributes=kept, body=entry.body)
+
+
+class Attempts:
+    """Tries messages on the policies of one service."""
+
+    def __init__(
+        self,
+        policies: Policies,
+        inbox: Inbox,
+        keys: Keys,
+        *,
+        plan: RetryPlan | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._policies = policies
+        self._inbox = inbox
+        self._keys = keys
+        self._plan = plan or RetryPlan()
+        self._clock = clock
+        metrics = telemetry.current()
+        made, by_policy = metrics.counter, ("policy",)
+        self._tries = made("diwan_policy_events", "Events by policy and outcome", ("policy", "outcome"))
+        self._seconds = metrics.histogram("diwan_policy_seconds", "How long a policy took", by_policy)
+        self._ignored = made("diwan_events_ignored", "Events that no policy waits for", ("queue",))
+        self._refusals = made("diwan_events_refused", "Messages refused for good", ("queue", "reason"))
+
+    async def deliver(self, delivery: Delivery) -> None:
+        """Try a message that was just delivered on each of its policies.
+
+        When this returns, its effects are committed or it is kept in the inbox: it may be acknowledged.
+
+        Raises:
+            StoreUnavailable: neither could be done.
+        """
+        try:
+            found, message = self._read(delivery)
+        except Refused as refusal:
+            await self.refuse(delivery, refusal)
+            return
+        for policy in self._policies.find(delivery.queue, found.type):
+            failure = await self._try(policy, found, message, attempt=1, late=False)
+            if failure is not None:
+                await self._keep(policy, delivery, found, failure)
+
+    async def refuse(self, delivery: Delivery, refusal: Refused) -> None:
+        """Park a message that no policy may see."""
+        self._refusals.labels(delivery.queue, refusal.reason).inc()
+        _log.error(
+            "message refused",
+            queue=delivery.queue,
+            reason=refusal.reason,
+            detail=refusal.detail,
+            parked_id=delivery.refused_id,
+        )
+        now = self._clock()
+        await self._inbox.put(
+            InboxEntry(
+                id=delivery.refused_id,
+                policy=REFUSED,
+                queue=delivery.queue,
+                headers=delivery.kept(),
+                body=delivery.body[: incoming.BODY_BYTES_MAX],
+                attempt=1,
+                next_at=now,
+                reason=str(refusal),
+                at=now,
+                parked=True,
+            )
+        )
+
+    async def again(self, entry: InboxEntry) -> None:
+        """Try a message of the inbox once more: a trace of its own, linked to where it came from."""
+        delivery = Delivery.of(entry)
+        try:
+            found, message = self._read(delivery)
+        except Refused as refusal:
+            await self._inbox.park(entry.id, attempt=entry.attempt + 1, reason=str(refusal))
+            return
+        if entry.policy == REFUSED:
+            # A person had it mended, or us: from here on it is like any other.
+            await self.deliver(delivery)
+            await self._inbox.delete(entry.id)
+            return
+        policy = self._policies.get(entry.policy)
+        if policy is None:
+            await self._inbox.park(entry.id, attempt=entry.attempt, reason="POLICY_GONE")
+            return
+        attempt = entry.attempt + 1
+        failure = await self._try(policy, found, message, attempt=attempt, late=True)
+        if failure is None:
+            await self._inbox.delete(entry.id)
+        elif self._hopeless(failure, attempt):
+            await self._inbox.park(entry.id, attempt=attempt, reason=reason_of(failure))
+        else:
+            next_at = self._clock() + self._plan.pause(attempt)
+            await self._inbox.retry(entry.id, attempt=attempt, next_at=next_at, reason=reason_of(failure))
+
+    def _read(self, delivery: Delivery) -> tuple[Incoming, Message]:
+        """Check the publisher, the attributes, the type and the body."""
+        found = incoming.read(
+            delivery.queue, delivery.exchange, delivery.user, delivery.attributes, delivery.body
+        )
+        kind = event_type(found.type)
+        if kind is None:
+            raise Refused("TYPE_UNKNOWN")
+        event = event_option(kind)
+        if event is None or event.exchange != found.exchange:
+            raise Refused("TYPE_FOREIGN", f"not published on {found.exchange}")
+        if not self._policies.find(found.queue, found.type):
+            self._ignored.labels(found.queue).inc()
+            return found, kind()  # nobody will look at it: not worth parsing
+        return found, incoming.parse(found, kind, self._keys)
+
+    async def _try(
+        self, policy: Policy, found: Incoming, message: Message, *, attempt: int, late: bool
+    ) -> Exception | None:
+        """One try in a span of its own; returns what went wrong. StoreUnavailable is raised."""
+        outcome = Outcome.AWAY
+        try:
+            with (
+                telemetry.span(
+                    f"process {found.queue}",
+                    kind=SpanKind.CONSUMER,
+                    parent=telemetry.new_root() if late else telemetry.parent(found.traceparent),
+                    links=telemetry.link(found.traceparent) if late else (),
+                    attributes=_attributes(policy, found, attempt),
+                ),
+                self._seconds.labels(policy.name).time(),
+            ):
+                await policy.handle(found, message, self._clock())
+            outcome = Outcome.DONE
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 -- whatever a policy raises, its message must not be lost
+            outcome = Outcome.PARKED if self._hopeless(error, attempt) else Outcome.WAITS
+            self._report(policy, found, error, attempt, outcome)
+            return error
+        finally:
+            self._tries.labels(policy.name, outcome.value).inc()
+        return None
+
+    def _hopeless(self, failure: Exception, attempt: int) -> bool:
+        return isinstance(failure, GiveUp | TooOld) or attempt >= self._plan.attempts
+
+    def _report(
+        self, policy: Policy, found: Incoming, error: Exception, attempt: int, outcome: Outcome
+    ) -> None:
+        tell = _log.error if outcome is Outcome.PARKED else _log.warning
+        tell(
+            "policy failed",
+            policy=policy.name,
+            queue=found.queue,
+            type=found.type,
+            event_id=found.id,
+            attempt=attempt,
+            outcome=outcome.value,
+            reason=reason_of(error),
+            request_number=found.correlation,
+            exc_info=None if hasattr(error, "reason") else error,
+        )
+
+    async def _keep(self, policy: Policy, delivery: Delivery, found: Incoming, failure: Exception) -> None:
+        """Put a message that failed into the inbox; delivered twice it is one entry."""
+        now = self._clock()
+        kind = event_type(found.type)
+        event = event_option(kind) if kind else None
+        secret = event is not None and event.secret
+        await self._inbox.put(
+            InboxEntry(
+                id=f"{policy.name}/{found.id}",
+                policy=policy.name,
+                queue=found.queue,
+                headers=delivery.kept(),
+                body=delivery.body,
+                attempt=1,
+                next_at=now + self._plan.pause(1),
+                reason=reason_of(failure),
+                at=now,
+                parked=self._hopeless(failure, 1),
+                sequence=found.sequence,
+                # A secret is not kept longer than it is good for.
+                expires=headers.moment(found.expires) if secret and found.expires else None,
+            )
+        )
+
+
+def reason_of(error: BaseException) -> str:
+    """A failure's stable reason, or its class: never its text, which may quote personal data."""
+    reason = getattr(error, "reason", None)
+    return reason if isinstance(reason, str) and reason else type(error).__name__
+
+
+def _attributes(policy: Policy, found: Incoming, attempt: int) -> dict[str, str | int]:
+    told: dict[str, str | int] = {
+        "messaging.system": "rabbitmq",
+        "messaging.operation.type": "process",
+        "messaging.operation.name": "process",
+        "messaging.destination.name": found.exchange,
+        "messaging.destination.subscription.name": found.queue,
+        "messaging.message.id": found.id,
+        "messaging.message.body.size": len(found.data),
+        "cloudevents.event_type": found.type,
+        "cloudevents.event_source": found.source,
+        "diwan.policy": policy.name,
+        "diwan.attempt": attempt,
+    }
+    if found.correlation:
+        told["diwan.request_number"] = found.correlation
+    return told

@@ -1,0 +1,239 @@
+"""The consumer: hands what lies in a service's queues to its policies, and acknowledges what is done or kept.
+
+A message that fails waits in the inbox, where it holds up no other. Only when the store itself is away do
+messages stay in the broker: then nothing is taken until the store answers.
+"""
+
+import asyncio
+import random
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from pika.channel import Channel
+
+from chassis import log, telemetry
+from chassis.messaging import headers
+from chassis.messaging.attempts import Attempts, Delivery
+from chassis.messaging.incoming import Refused
+from chassis.messaging.link import BrokerLost, Link, links
+from chassis.policies import Policies
+from chassis.store import Database, StoreError, StoreUnavailable
+
+DELIVERY_COUNT = "x-delivery-count"
+_log = log.get(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConsumerLimits:
+    """Bounds of the consumer.
+
+    Attributes:
+        concurrency: messages of one queue in hand at once, which is also its prefetch.
+        deliveries: how often a message may come without being done or kept before it is parked: it may be
+        what
+            kills the process.
+        knock_seconds: longest pause between two questions whether the store is back.
+    """
+
+    concurrency: int = 64
+    deliveries: int = 20
+    knock_seconds: float = 5.0
+
+
+class Consumer:
+    """Consumes the queues that a service has policies for. `run` it for the life of the process."""
+
+    def __init__(
+        self,
+        database: Database,
+        uri: str,
+        service: str,
+        policies: Policies,
+        attempts: Attempts,
+        *,
+        limits: ConsumerLimits | None = None,
+    ) -> None:
+        """Prepare; nothing is consumed before `run`.
+
+        Args:
+            database: the service's; asked only whether it is there.
+            uri: AMQP URI with the service's own user.
+            service: its name.
+            policies: its table, which says which queues.
+            attempts: tries a message.
+            limits: bounds.
+        """
+        self._database = database
+        self._uri = uri
+        self._service = service
+        self._queues = policies.queues
+        self._attempts = attempts
+        self._limits = limits or ConsumerLimits()
+        self._stopping = asyncio.Event()
+        self._away = asyncio.Event()
+        self._readers: list[_Reader] = []
+        metrics = telemetry.current()
+        self.age = metrics.gauge("diwan_queue_age_seconds", "Age of the event last taken", ("queue",))
+        self.ready = False
+
+    async def run(self) -> None:
+        """Consume until cancelled or stopped, connecting again for as long as it takes."""
+        if not self._queues:
+            self.ready = True
+            await self._stopping.wait()
+            return
+        async with aclosing(links(self._uri, f"{self._service} policies")) as opened:
+            async for link in opened:
+                try:
+                    await self._consume(link)
+                except BrokerLost as error:
+                    _log.warning("consumer lost the broker", error_type=str(error))
+                finally:
+                    self.ready = False
+                    self._readers = []
+                if self._stopping.is_set():
+                    return
+
+    def stop(self) -> None:
+        """Ask it to take nothing more; `run` returns when what is in hand is done."""
+        self._stopping.set()
+        self._away.set()
+
+    async def _consume(self, link: Link) -> None:
+        """Over one connection, until it is lost or we stop."""
+        self._away.clear()
+        self._readers = [_Reader(self, queue, link, self._limits) for queue in self._queues]
+        try:
+            for reader in self._readers:
+                await reader.open()
+            while not self._stopping.is_set():
+                await self._wait_for_store(link)
+                for reader in self._readers:
+                    reader.begin()
+                self.ready = True
+                await link.wait(asyncio.ensure_future(self._away.wait()))
+                self.ready = False
+                for reader in self._readers:
+                    await reader.end()
+                self._away.clear()
+        finally:
+            for reader in self._readers:
+                await reader.drop()
+
+    async def _wait_for_store(self, link: Link) -> None:
+        pause = 0.1
+        while not self._stopping.is_set():
+            try:
+                await self._database.ping()
+            except StoreError:
+                _log.warning("store is away, nothing is consumed", pause_seconds=pause)
+                # Jitter: the processes of a service must not ask in one moment.
+                wait = asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 -- no secret
+                await link.wait(asyncio.ensure_future(wait))
+                pause = min(pause * 2, self._limits.knock_seconds)
+            else:
+                return
+
+    def store_away(self) -> None:
+        """Somebody found the store away: stop taking messages, at once."""
+        if not self._away.is_set():
+            self._away.set()
+            for reader in self._readers:
+                reader.pause()
+
+    async def take(self, delivery: Delivery, deliveries: int) -> None:
+        """Do one message, or keep it; StoreUnavailable if neither was possible."""
+        if deliveries >= self._limits.deliveries:
+            await self._attempts.refuse(delivery, Refused("DELIVERED_TOO_OFTEN"))
+        else:
+            await self._attempts.deliver(delivery)
+
+
+class _Reader:
+    """One queue on one channel."""
+
+    def __init__(self, consumer: Consumer, queue: str, link: Link, limits: ConsumerLimits) -> None:
+        self._consumer = consumer
+        self._queue = queue
+        self._link = link
+        self._limits = limits
+        self._channel: Channel | None = None
+        self._tag = ""
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> None:
+        self._channel = channel = await self._link.channel()
+        channel.add_on_close_callback(lambda _, error: self._link.fail(type(error).__name__))
+        # The broker cancels when the queue goes or moves to another node.
+        channel.add_on_cancel_callback(lambda _: self._link.fail("consumer cancelled"))
+        bounded: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        channel.basic_qos(prefetch_count=self._limits.concurrency, callback=bounded.set_result)
+        await self._link.wait(bounded)
+
+    def begin(self) -> None:
+        assert self._channel is not None
+        self._tag = self._channel.basic_consume(self._queue, self._on_message)
+
+    def pause(self) -> None:
+        """Take nothing more; said before anything is given back, so that it does not come back to us."""
+        if self._tag and self._channel is not None and self._channel.is_open:
+            self._channel.basic_cancel(self._tag)
+        self._tag = ""
+
+    async def end(self) -> None:
+        """Take nothing more, and wait for what is in hand; BrokerLost if the connection goes meanwhile."""
+        self.pause()
+        if self._tasks:
+            await self._link.wait(asyncio.ensure_future(asyncio.wait(set(self._tasks))))
+
+    async def drop(self) -> None:
+        """Give up what is in hand: it will be delivered again."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _on_message(self, _channel: Any, method: Any, properties: Any, body: bytes) -> None:
+        if not self._tag:
+            self._give_back(method.delivery_tag)
+            return
+        task = asyncio.create_task(self._take(method, properties, body))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _take(self, method: Any, properties: Any, body: bytes) -> None:
+        attributes = properties.headers or {}
+        self._measure(attributes)
+        delivery = Delivery(
+            queue=self._queue,
+            exchange=method.exchange,
+            user=properties.user_id,
+            attributes=attributes,
+            body=body,
+        )
+        count = attributes.get(DELIVERY_COUNT, 0)
+        try:
+            await self._consumer.take(delivery, count if isinstance(count, int) else 0)
+        except StoreUnavailable:
+            self._consumer.store_away()
+            self._give_back(method.delivery_tag)
+        except Exception:  # noqa: BLE001 -- it must stay in the broker
+            # Neither done nor kept, and not for want of the store: a fault of ours, which must not spin.
+            _log.exception("message could be neither handled nor kept", queue=self._queue)
+            self._consumer.store_away()
+            self._give_back(method.delivery_tag)
+        else:
+            if self._channel is not None and self._channel.is_open:
+                self._channel.basic_ack(method.delivery_tag)
+
+    def _give_back(self, tag: int) -> None:
+        if self._channel is not None and self._channel.is_open:
+            self._channel.basic_nack(tag, requeue=True)
+
+    def _measure(self, attributes: Any) -> None:
+        try:
+            happened = headers.moment(headers.text(attributes, headers.TIME))
+        except ValueError:
+            return
+        self._consumer.age.labels(self._queue).set(max(0.0, (datetime.now(UTC) - happened).total_seconds()))

@@ -1,0 +1,35 @@
+"""Which types of events there are: those of all services, known by their protos."""
+
+import importlib
+import pkgutil
+from functools import cache
+
+import diwan
+from google.protobuf import descriptor_pool, message_factory
+from google.protobuf.message import Message
+
+from chassis.messaging.outgoing import event_option
+
+
+@cache
+def _protos() -> descriptor_pool.DescriptorPool:
+    """The pool that holds every `events.proto`, whichever of them the service imports by itself."""
+    for package in pkgutil.iter_modules(diwan.__path__, "diwan."):
+        name = f"{package.name}.v1.events_pb2"
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name is None or not name.startswith(error.name):
+                raise
+    return descriptor_pool.Default()
+
+
+@cache
+def event_type(name: str) -> type[Message] | None:
+    """The message class of a CloudEvents type, None if no proto publishes such an event."""
+    try:
+        descriptor = _protos().FindMessageTypeByName(name)
+    except KeyError:
+        return None
+    found: type[Message] = message_factory.GetMessageClass(descriptor)
+    return found if event_option(found) is not None else None

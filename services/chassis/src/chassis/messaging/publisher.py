@@ -1,0 +1,154 @@
+"""Publishing over one channel with confirms: what is out, and what the broker says of it."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import pika
+from opentelemetry import trace
+from opentelemetry.trace import Span, SpanKind
+from pika.channel import Channel
+
+from chassis import telemetry
+from chassis.messaging import headers
+from chassis.messaging.lanes import Lane
+from chassis.messaging.link import Link
+from chassis.store.envelope import OutboxEntry
+
+
+class Outcome(StrEnum):
+    """What became of one publishing."""
+
+    CONFIRMED = "confirmed"
+    REFUSED = "refused"
+    UNROUTABLE = "unroutable"
+    EXPIRED = "expired"
+
+
+@dataclass(eq=False)
+class _Flight:
+    lane: Lane
+    entry: OutboxEntry
+    span: Span
+    returned: bool = False
+
+
+Settled = Callable[[Lane, OutboxEntry, Outcome], None]
+
+
+class Publisher:
+    """Publishes on one channel and tells `settled` the outcome of each event, once."""
+
+    def __init__(self, link: Link, channel: Channel, service: str, settled: Settled) -> None:
+        self._link = link
+        self._channel = channel
+        self._service = service
+        self._settled = settled
+        self._flights: dict[int, _Flight] = {}  # by delivery tag, which grows: the oldest is first
+        self._tag = 0
+
+    @property
+    def outstanding(self) -> int:
+        """How many events wait for the broker's answer."""
+        return len(self._flights)
+
+    async def start(self) -> None:
+        """Switch confirms on; BrokerLost if the connection goes meanwhile."""
+        selected: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._channel.add_on_return_callback(self._on_return)
+        self._channel.add_on_close_callback(lambda _, error: self._link.fail(type(error).__name__))
+        self._channel.confirm_delivery(self._on_confirm, callback=selected.set_result)
+        await self._link.wait(selected)
+
+    def publish(self, lane: Lane, entry: OutboxEntry) -> None:
+        """Send one event; the span lasts until the broker has answered."""
+        span = telemetry.current().tracer.start_span(
+            f"send {entry.exchange}",
+            context=telemetry.parent(entry.traceparent),
+            kind=SpanKind.PRODUCER,
+            attributes=_attributes(entry),
+        )
+        with trace.use_span(span, end_on_exit=False):
+            properties = _properties(entry, self._service, telemetry.traceparent())
+        self._tag += 1
+        self._flights[self._tag] = _Flight(lane, entry, span)
+        if self._channel.is_open:  # else it is abandoned with the connection
+            self._channel.basic_publish(
+                entry.exchange, entry.key, entry.data.encode(), properties, mandatory=entry.mandatory
+            )
+
+    def abandon(self) -> list[tuple[Lane, OutboxEntry]]:
+        """Give up what has no answer yet, and tell what it was: whether the broker has it nobody knows."""
+        flights, self._flights = list(self._flights.values()), {}
+        for flight in flights:
+            telemetry.failed(flight.span, "BROKER_LOST")
+            flight.span.end()
+        return [(flight.lane, flight.entry) for flight in flights]
+
+    def _on_return(self, _channel: Any, _method: Any, properties: Any, _body: bytes) -> None:
+        """Nobody reads it. The broker confirms it nevertheless, right after this."""
+        for flight in self._flights.values():
+            if flight.entry.id == properties.message_id:
+                flight.returned = True
+
+    def _on_confirm(self, frame: Any) -> None:
+        answer = frame.method
+        taken = isinstance(answer, pika.spec.Basic.Ack)
+        tags = [answer.delivery_tag]
+        if answer.multiple:
+            tags = [tag for tag in self._flights if tag <= answer.delivery_tag]
+        for tag in tags:
+            flight = self._flights.pop(tag, None)
+            if flight is not None:
+                self._answered(flight, taken=taken)
+
+    def _answered(self, flight: _Flight, *, taken: bool) -> None:
+        answer = Outcome.CONFIRMED if taken else Outcome.REFUSED
+        outcome = Outcome.UNROUTABLE if flight.returned else answer
+        if outcome is not Outcome.CONFIRMED:
+            telemetry.failed(flight.span, outcome.name)
+        flight.span.end()
+        self._settled(flight.lane, flight.entry, outcome)
+
+
+def _properties(entry: OutboxEntry, service: str, traceparent: str) -> pika.BasicProperties:
+    told = {
+        headers.ID: entry.id,
+        headers.SOURCE: headers.source_of(service),
+        headers.TYPE: entry.type,
+        headers.SPECVERSION: "1.0",
+        headers.TIME: headers.timestamp(entry.time),
+        headers.SUBJECT: entry.subject,
+        headers.SEQUENCE: str(entry.sequence),
+        headers.CAUSATION: entry.causation,
+        headers.TRACEPARENT: traceparent,
+    }
+    if entry.correlation:
+        told[headers.CORRELATION] = entry.correlation
+    if entry.expires is not None:
+        told[headers.EXPIRY] = headers.timestamp(entry.expires)
+    return pika.BasicProperties(
+        message_id=entry.id,
+        user_id=service,
+        content_type=headers.CONTENT_TYPE,
+        delivery_mode=headers.PERSISTENT,
+        headers=told,
+    )
+
+
+def _attributes(entry: OutboxEntry) -> dict[str, str | int]:
+    told: dict[str, str | int] = {
+        "messaging.system": "rabbitmq",
+        "messaging.operation.type": "send",
+        "messaging.operation.name": "send",
+        "messaging.destination.name": entry.exchange,
+        "messaging.rabbitmq.destination.routing_key": entry.key,
+        "messaging.message.id": entry.id,
+        "messaging.message.body.size": len(entry.data),
+        "cloudevents.event_type": entry.type,
+    }
+    if entry.correlation:
+        told["diwan.request_number"] = entry.correlation
+    return told

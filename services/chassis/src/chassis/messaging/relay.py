@@ -1,0 +1,250 @@
+"""The relay: sends what commands left in the outboxes, in the order of each aggregate.
+
+What the broker has confirmed is taken out. One process of a service sends at a time. It is told of commits in its own
+process at once; what other processes commit, and what a dead one left, it finds by looking.
+"""
+
+import asyncio
+import random
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from chassis import log, telemetry
+from chassis.leased import TTL, leased
+from chassis.messaging.lanes import Key, Lane, Lanes
+from chassis.messaging.link import BrokerLost, Link, links
+from chassis.messaging.publisher import Outcome, Publisher
+from chassis.store import Database, OutboxEntry, StoreError, Unsent
+
+BACKOFF_FIRST_SECONDS = 0.5
+BACKOFF_LAST_SECONDS = 60.0
+_log = log.get(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RelayLimits:
+    """Bounds of the relay.
+
+    Attributes:
+        outstanding: events published and not yet confirmed.
+        aggregates: aggregates held in memory; more are left in the store until there is room.
+        page: aggregates read at once when looking for what is unsent.
+        look_seconds: how often to look for what other processes committed.
+    """
+
+    outstanding: int = 500
+    aggregates: int = 5_000
+    page: int = 500
+    look_seconds: float = 1.0
+
+
+class Relay:
+    """Sends one service's events. `run` it for the life of the process."""
+
+    def __init__(
+        self, database: Database, uri: str, service: str, *, holder: str, limits: RelayLimits | None = None
+    ) -> None:
+        """Prepare; nothing is sent before `run`.
+
+        Args:
+            database: the service's.
+            uri: AMQP URI with the service's own user.
+            service: its name, which is also its broker user.
+            holder: this process's own name, for the lease.
+            limits: bounds.
+        """
+        self._outbox = database.outbox
+        self._lease = database.lease("relay", holder=holder, ttl=TTL)
+        self._uri = uri
+        self._service = service
+        self._limits = limits or RelayLimits()
+        self._stopping = asyncio.Event()
+        self._publisher: Publisher | None = None
+        self._forget()
+        self.ready = False
+        database.listen(self._committed)
+        metrics = telemetry.current()
+        self._events = metrics.counter("diwan_relay_events", "Events by outcome", ("exchange", "outcome"))
+        self._age = metrics.gauge("diwan_outbox_age_seconds", "Age of the oldest event not yet confirmed")
+        self._size = metrics.gauge("diwan_outbox_aggregates", "Aggregates with events not yet confirmed")
+
+    async def run(self) -> None:
+        """Send, whenever this process holds the lease, until cancelled or stopped."""
+        await leased(self._lease, "relay", self._serve)
+
+    def stop(self) -> None:
+        """Ask it to finish what it has published; `run` returns when that is confirmed and noted."""
+        self._stopping.set()
+        self._more.set()
+
+    async def _serve(self) -> None:
+        """Under the lease: connection after connection. What was known under an earlier lease may be long sent."""
+        self._forget()
+        async with aclosing(links(self._uri, f"{self._service} relay")) as opened:
+            async for link in opened:
+                try:
+                    await self._send(link)
+                except BrokerLost as error:
+                    _log.warning("relay lost the broker", error_type=str(error))
+                finally:
+                    self.ready = False
+                    self._publisher = None
+                if self._stopping.is_set():
+                    return
+
+    def _forget(self) -> None:
+        self._lanes = Lanes()
+        self._wanted: set[Key] = set()
+        self._look = asyncio.Event()
+        self._more = asyncio.Event()
+        self._noted = asyncio.Event()
+        self._confirmed: list[tuple[Lane, OutboxEntry]] = []
+
+    async def _send(self, link: Link) -> None:
+        """Over one connection, until it is lost or we stop."""
+        channel = await link.channel()
+        publisher = Publisher(link, channel, self._service, self._settled)
+        await publisher.start()
+        self._publisher = publisher
+        self.ready = True
+        self._look.set()
+        self._noted.set()
+        self._publish()
+        tasks = [link.hold(job) for job in (self._looking(), self._noting())]
+        try:
+            while not (self._stopping.is_set() and not publisher.outstanding and not self._confirmed):
+                await link.wait(asyncio.ensure_future(self._more.wait()))
+                self._more.clear()
+                self._publish()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            # What was under way when the connection went is sent again over the next one.
+            for lane, entry in publisher.abandon():
+                lane.put_back(entry)
+                self._lanes.wake(lane)
+
+    def _committed(self, unsent: Unsent) -> None:
+        """A command of this process left something to send: called at its commit, must not block."""
+        if self._publisher is None or len(self._lanes) >= self._limits.aggregates:
+            return  # it is in the store, where looking finds it
+        if self._lanes.follows(unsent):
+            self._lanes.adopt(unsent)
+            self._publish()
+        else:
+            # Another process left something before it, which must go first.
+            self._wanted.add((unsent.collection, unsent.id))
+            self._look.set()
+
+    def _publish(self) -> None:
+        """Publish what is ready, as far as there is room."""
+        publisher = self._publisher
+        if publisher is None or self._stopping.is_set():
+            return
+        for lane in self._lanes.ready():
+            while lane.pending:
+                if publisher.outstanding >= self._limits.outstanding:
+                    self._lanes.wake(lane)
+                    return
+                entry = lane.pending.popleft()
+                if entry.expires is not None and entry.expires <= datetime.now(UTC):
+                    self._settled(lane, entry, Outcome.EXPIRED)
+                else:
+                    publisher.publish(lane, entry)
+
+    def _settled(self, lane: Lane, entry: OutboxEntry, outcome: Outcome) -> None:
+        """The broker has answered for an event, or it went out of date."""
+        self._events.labels(entry.exchange, outcome.value).inc()
+        if outcome in (Outcome.CONFIRMED, Outcome.EXPIRED):
+            lane.failures = 0
+            self._confirmed.append((lane, entry))
+            self._noted.set()
+        else:
+            self._refused(lane, entry, outcome)
+        self._more.set()
+
+    def _refused(self, lane: Lane, entry: OutboxEntry, outcome: Outcome) -> None:
+        """Keep the event and those after it, and try again later, less and less often."""
+        lane.failures += 1
+        lane.put_back(entry)
+        if lane.blocked:
+            return
+        lane.blocked = True
+        longest = min(BACKOFF_FIRST_SECONDS * 2 ** (lane.failures - 1), BACKOFF_LAST_SECONDS)
+        delay = longest * random.uniform(0.5, 1.0)  # noqa: S311 -- jitter is no secret
+        _log.error(
+            "event not taken by the broker",
+            outcome=outcome.value,
+            event_id=entry.id,
+            type=entry.type,
+            exchange=entry.exchange,
+            key=entry.key,
+            failures=lane.failures,
+            again_in_seconds=round(delay, 1),
+        )
+        asyncio.get_running_loop().call_later(delay, self._unblock, lane)
+
+    def _unblock(self, lane: Lane) -> None:
+        lane.blocked = False
+        self._lanes.wake(lane)
+        self._more.set()
+
+    async def _looking(self) -> None:
+        """Find what other processes committed and what a dead one left; at once when asked, else every second."""
+        while True:
+            try:
+                async with asyncio.timeout(self._limits.look_seconds):
+                    await self._look.wait()
+            except TimeoutError:
+                pass
+            self._look.clear()
+            with suppress(StoreError):
+                await self._find()
+            self._measure()
+
+    async def _find(self) -> None:
+        wanted, self._wanted = self._wanted, set()
+        found = [await self._outbox.of(*key) for key in wanted]
+        if len(self._lanes) < self._limits.aggregates:
+            found += await self._outbox.unsent(self._limits.page)
+        for unsent in found:
+            if unsent is not None:
+                self._lanes.adopt(unsent)
+        self._more.set()
+
+    def _measure(self) -> None:
+        oldest = self._lanes.oldest()
+        self._age.set((datetime.now(UTC) - oldest).total_seconds() if oldest else 0)
+        self._size.set(len(self._lanes))
+
+    async def _noting(self) -> None:
+        """Take confirmed events out of the store, all that came together in one go."""
+        pause = BACKOFF_FIRST_SECONDS
+        while True:
+            await self._noted.wait()
+            self._noted.clear()
+            batch = self._confirmed[:]
+            if not batch:
+                continue
+            try:
+                await self._outbox.sent(_by_aggregate(batch))
+            except StoreError as error:
+                _log.warning("confirmed events not taken out yet", error_type=type(error).__name__)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 5.0)
+                self._noted.set()
+                continue
+            pause = BACKOFF_FIRST_SECONDS
+            del self._confirmed[: len(batch)]
+            for lane, entry in batch:
+                self._lanes.done(lane, (entry,))
+            self._more.set()
+
+
+def _by_aggregate(batch: list[tuple[Lane, OutboxEntry]]) -> list[Unsent]:
+    entries: dict[Key, list[OutboxEntry]] = {}
+    for lane, entry in batch:
+        entries.setdefault(lane.key, []).append(entry)
+    return [Unsent(collection=key[0], id=key[1], entries=tuple(found)) for key, found in entries.items()]

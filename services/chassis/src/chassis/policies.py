@@ -1,0 +1,122 @@
+"""Policies: whenever this event, then that command. A service's `policies.py` holds one table of them.
+
+def table(context: Context) -> list[Policy]:
+    return [on("notary.payments.payment", PaymentSettled, partial(open_review, context))]
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from google.protobuf.message import Message
+
+from chassis import log
+from chassis.commands import Event
+from chassis.messaging import headers
+from chassis.messaging.incoming import Incoming
+from chassis.messaging.outgoing import event_option
+
+M = TypeVar("M", bound=Message)
+Handler = Callable[[Event[M], M], Awaitable[None]]
+
+HANDLER_LIMIT_SECONDS = 30.0
+
+
+class GiveUp(Exception):
+    """Raised by a policy that knows that no later try will help: the event is parked at once.
+
+    Args:
+        reason: stable, UPPER_SNAKE_CASE, no personal data.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Policy:
+    """One line of a service's table; made by `on`."""
+
+    name: str
+    queue: str
+    message: type[Message]
+    handler: Callable[[Event[Any], Any], Awaitable[None]]
+
+    @property
+    def type(self) -> str:
+        """The CloudEvents type that it waits for."""
+        return self.message.DESCRIPTOR.full_name
+
+    async def handle(self, incoming: Incoming, message: Message, now: datetime) -> None:
+        """Run the handler, with a limit of time; whatever it raises is raised."""
+        event: Event[Any] = Event(
+            id=Event.identify(self.name, incoming.source, incoming.id),
+            now=now,
+            correlation=incoming.correlation,
+            event_id=incoming.id,
+            type=incoming.type,
+            source=incoming.source,
+            subject=incoming.subject,
+            sequence=incoming.sequence,
+            time=incoming.happened,
+            message=message,
+        )
+        token = log.correlate(incoming.correlation)
+        try:
+            async with asyncio.timeout(HANDLER_LIMIT_SECONDS):
+                await self.handler(event, message)
+        finally:
+            log.reset(token)
+
+
+def on(queue: str, message: type[M], handler: Handler[M], *, name: str = "") -> Policy:
+    """A line of the table: events of this message, from this queue, go to this handler.
+
+    Args:
+        queue: one of the service's queues in the broker's table.
+        message: the event's generated class; its proto states the exchange it comes from.
+        handler: gets the event (a cause for `execute`) and its message, sealed fields open. May see one event
+            twice, and must then have the effect of once; `execute` sees to that.
+        name: the policy's own name, kept in what waits and is parked; the handler's and the message's if not
+        given.
+            Never give another handler the name of an old one.
+
+    """
+    if event_option(message) is None:
+        raise TypeError(f"{message.DESCRIPTOR.full_name} does not state where it is published")
+    handler_name = getattr(handler, "__name__", "") or getattr(getattr(handler, "func", None), "__name__", "")
+    made = name or f"{handler_name or 'handle'}.{message.DESCRIPTOR.name}"
+    return Policy(made, queue, message, handler)
+
+
+class Policies:
+    """A service's table, looked up by queue and type; ValueError if two lines have one name."""
+
+    def __init__(self, service: str, table: Sequence[Policy]) -> None:
+        self._by_name: dict[str, Policy] = {}
+        self._by_type: dict[tuple[str, str], list[Policy]] = {}
+        for policy in table:
+            if policy.name in self._by_name:
+                raise ValueError(f"two policies are called {policy.name}")
+            if headers.owner(policy.queue) != service:
+                raise ValueError(
+                    f"policy {policy.name} reads {policy.queue}, which is not a queue of {service}"
+                )
+            self._by_name[policy.name] = policy
+            self._by_type.setdefault((policy.queue, policy.type), []).append(policy)
+
+    @property
+    def queues(self) -> list[str]:
+        """The queues that have a policy."""
+        return sorted({queue for queue, _ in self._by_type})
+
+    def find(self, queue: str, kind: str) -> Sequence[Policy]:
+        """The policies for a type from a queue."""
+        return self._by_type.get((queue, kind), ())
+
+    def get(self, name: str) -> Policy | None:
+        """The policy of that name."""
+        return self._by_name.get(name)

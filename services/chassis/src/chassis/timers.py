@@ -1,0 +1,104 @@
+"""Timers: what happens by itself on its day. One process of a service runs them at a time."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from opentelemetry.trace import SpanKind
+
+from chassis import log, telemetry
+from chassis.leased import TTL, leased
+from chassis.store import Database
+
+Handler = Callable[[], Awaitable[None]]
+
+JITTER = 0.1
+_log = log.get(__name__)
+
+
+@dataclass(frozen=True)
+class Timer:
+    """One line of a service's table; made by `every`."""
+
+    name: str
+    period: timedelta
+    handler: Handler
+    limit: timedelta
+
+
+def every(
+    name: str, period: timedelta, handler: Handler, *, limit: timedelta = timedelta(minutes=5)
+) -> Timer:
+    """A line of the table: run `handler` each `period`, give or take a tenth.
+
+    Args:
+        name: stable, of low cardinality; names its span, log lines and metric.
+        period: from the end of one run to the beginning of the next.
+        handler: may be run again for the same moment, by another process: what it does must bear that.
+        limit: a run that takes longer is cancelled and counted as failed.
+
+    """
+    if period <= timedelta():
+        raise ValueError(f"timer {name} needs a period")
+    return Timer(name, period, handler, limit)
+
+
+class Timers:
+    """A service's timers. `run` it for the life of the process."""
+
+    def __init__(self, database: Database, table: Sequence[Timer], *, holder: str) -> None:
+        """Prepare; `holder` is this process's own name, for the lease."""
+        self._table = table
+        self._lease = database.lease("timers", holder=holder, ttl=TTL)
+        self._stopping = asyncio.Event()
+        metrics = telemetry.current()
+        self._runs = metrics.counter("diwan_timer_runs", "Timer runs by outcome", ("timer", "outcome"))
+
+    async def run(self) -> None:
+        """Run each timer at its time, whenever this process holds the lease, until cancelled or stopped."""
+        if self._table:
+            await leased(self._lease, "timers", self._work)
+
+    def stop(self) -> None:
+        """Ask it to end: what runs is finished, nothing begins any more."""
+        self._stopping.set()
+
+    async def _work(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for timer in self._table:
+                group.create_task(self._loop(timer))
+
+    async def _loop(self, timer: Timer) -> None:
+        # Not at once: a service that restarts in a loop must not run its timers in a loop.
+        while not await self._stopped_within(_jittered(timer.period)):
+            await self._once(timer)
+
+    async def _stopped_within(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _once(self, timer: Timer) -> None:
+        outcome = "done"
+        try:
+            with telemetry.span(
+                f"timer {timer.name}",
+                kind=SpanKind.INTERNAL,
+                parent=telemetry.new_root(),
+                attributes={"diwan.timer": timer.name},
+            ):
+                async with asyncio.timeout(timer.limit.total_seconds()):
+                    await timer.handler()
+        except Exception:  # noqa: BLE001 -- the next run may do better
+            outcome = "failed"
+            _log.exception("timer failed", timer=timer.name)
+        self._runs.labels(timer.name, outcome).inc()
+
+
+def _jittered(period: timedelta) -> float:
+    return period.total_seconds() * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 -- jitter is no secret
