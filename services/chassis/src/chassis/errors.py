@@ -48,6 +48,10 @@ _REASON = re.compile(r"[A-Z][A-Z0-9_]{1,61}[A-Z0-9]")
 _NOT_FOR_DOMAINS = frozenset({"UNKNOWN", "INTERNAL", "DATA_LOSS", "CANCELLED"})
 
 
+class AddressTaken(Exception):
+    """Where we should listen, another program does; waiting would not mend it."""
+
+
 @dataclass(frozen=True)
 class FieldViolation:
     """A field at fault: its path in the request and the rule it breaks, never its value."""

@@ -23,7 +23,14 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased,
 from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.types import AttributeValue
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
@@ -198,6 +205,11 @@ def link(traceparent: str | None) -> Sequence[Link]:
     """Links (one, or none) to the span of this `traceparent`: for retries, timers and replays."""
     context = trace.get_current_span(parent(traceparent)).get_span_context()
     return (Link(context),) if context.is_valid else ()
+
+
+def exposition() -> tuple[str, bytes]:
+    """The metrics as Prometheus reads them: content type and body."""
+    return CONTENT_TYPE_LATEST, generate_latest(current().registry)
 
 
 def _endpoint(environ: Mapping[str, str]) -> str:

@@ -193,10 +193,11 @@ class _Unary(_Outgoing, grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[m
             try:
                 call = await continuation(await self._prepared(details), request)
                 code = (await call.code()).name
-                return call
             except grpc.RpcError as error:  # the token was not to be had
                 code = error.code().name
                 raise
+            else:
+                return call
             finally:
                 self._ended(span, details, code, began)
                 span.end()

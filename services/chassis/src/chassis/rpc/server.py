@@ -11,7 +11,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from chassis import log
-from chassis.errors import ErrorTable, check_table
+from chassis.errors import AddressTaken, ErrorTable, check_table
 from chassis.readiness import Readiness
 from chassis.rpc import validation
 from chassis.rpc.current import Hash
@@ -80,7 +80,7 @@ class Server:
         self.port = 0
 
     async def start(self) -> None:
-        """Listen. Health says NOT_SERVING until the process is ready. OSError when the address is taken."""
+        """Listen. Health says NOT_SERVING until the process is ready. Raises AddressTaken."""
         self._server = grpc.aio.server(
             options=[
                 ("grpc.max_receive_message_length", self._settings.max_message_bytes),
@@ -136,7 +136,7 @@ class Server:
             return int(self._server.add_insecure_port(address))
         except RuntimeError as error:
             msg = f"cannot listen on {address}: another program may hold the port"
-            raise OSError(msg) from error
+            raise AddressTaken(msg) from error
 
     async def _watch(self) -> None:
         while True:
