@@ -148,7 +148,8 @@ class Database:
         """Finish the round trips under way and disconnect."""
         for aggregates in self._aggregates.values():
             await aggregates.close()
-        self._client.close()
+        # It says goodbye to the server, and waits for one that is away.
+        await asyncio.to_thread(self._client.close)
 
     def _tell(self, unsent: Unsent) -> None:
         if self._listener is not None:
@@ -169,8 +170,10 @@ class Database:
         except OperationFailure as error:
             if error.code != DUPLICATE_KEY:
                 raise
-            found = await self._database["schema"].find_one({"_id": "schema"})
-            raise SchemaTooNew((found or {}).get("version", 0), known) from None
+            found = (await self._database["schema"].find_one({"_id": "schema"}) or {}).get("version", 0)
+            # Two programs of one version may start at the same moment: only the first writes, both are right.
+            if found > known:
+                raise SchemaTooNew(found, known) from None
 
     async def _ensure(self, name: str, indexes: Sequence[Index]) -> None:
         with translated():

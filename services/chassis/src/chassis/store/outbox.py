@@ -14,7 +14,7 @@ from chassis.store.errors import LimitExceeded, Rejected
 from chassis.store.indexes import Index
 
 HISTORY = "history"
-HISTORY_INDEXES = (Index(name="expires", keys=(("expires", 1),), expire_after_seconds=0),)
+HISTORY_INDEXES = (Index(name="until", keys=(("until", 1),), expire_after_seconds=0),)
 # Only documents with something to send are in it, so that finding what a dead process left reads no others.
 UNSENT_INDEX = Index(name="unsent", keys=(("unsent", 1),), where={"unsent": {"$gt": 0}})
 
@@ -80,16 +80,15 @@ class Outbox:
         """An event from the history, for replay; None if it was secret, is too old, or never was."""
         with translated():
             document = await self._database[HISTORY].find_one(
-                {"_id": event_id, "expires": {"$gt": self._clock()}}
+                {"_id": event_id, "until": {"$gt": self._clock()}}
             )
         return OutboxEntry.from_document(document) if document else None
 
     async def _keep_history(self, entries: Sequence[OutboxEntry]) -> None:
         if not entries:
             return
-        expires = self._clock() + self._keep
-        # "expires" of an entry is about sending; what lies in the history is sent.
-        rows = [{**entry.to_document(), "_id": entry.id, "expires": expires} for entry in entries]
+        until = self._clock() + self._keep
+        rows = [{**entry.to_document(), "_id": entry.id, "until": until} for entry in entries]
         try:
             await self._database[HISTORY].bulk_write([InsertOne(row) for row in rows], ordered=False)
         except BulkWriteError as error:

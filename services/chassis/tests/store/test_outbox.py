@@ -1,0 +1,123 @@
+"""The relay finds what is unsent, and takes out what was confirmed, beside the commands."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from chassis.commands import execute
+from chassis.store import LimitExceeded, Unsent
+
+pytestmark = pytest.mark.real
+
+
+def data(unsent: list[Unsent]) -> dict[str, list[str]]:
+    return {item.id: [entry.data for entry in item.entries] for item in unsent}
+
+
+async def test_finds_what_is_unsent(bench: Any) -> None:
+    """Aggregates with something to send are found with their entries in order, others are not."""
+    await execute(bench.accounts, "a", bench.put(1, "one", "two"), bench.request())
+    await execute(bench.accounts, "b", bench.put(1), bench.request())
+    await execute(bench.accounts, "c", bench.put(1, "three"), bench.request())
+
+    found = await bench.database.outbox.unsent(10)
+
+    assert data(found) == {"a": ["one", "two"], "c": ["three"]}
+    assert len(await bench.database.outbox.unsent(1)) == 1
+
+
+async def test_sent_entries_leave_without_a_new_version(bench: Any) -> None:
+    """What was confirmed leaves the outbox and can be replayed; the version stays."""
+    await execute(bench.accounts, "a", bench.put(1, "one", "two"), bench.request())
+    before = await bench.document("a")
+    (unsent,) = await bench.database.outbox.unsent(10)
+
+    await bench.database.outbox.sent([unsent])
+
+    after = await bench.document("a")
+    assert after == before | {"outbox": [], "unsent": 0}
+    assert await bench.database.outbox.unsent(10) == []
+    assert await bench.database.outbox.published(unsent.entries[0].id) == unsent.entries[0]
+
+
+async def test_sent_twice(bench: Any) -> None:
+    """Taking out the same entries again, or some of them with others, counts nothing twice."""
+    await execute(bench.accounts, "a", bench.put(1, "one", "two"), bench.request())
+    (first,) = await bench.database.outbox.unsent(10)
+    await bench.database.outbox.sent([first])
+    await execute(bench.accounts, "a", bench.put(1, "three", "four"), bench.request())
+    (second,) = await bench.database.outbox.unsent(10)
+
+    both = Unsent(collection="accounts", id="a", entries=(*first.entries, second.entries[0]))
+    await bench.database.outbox.sent([first, both])
+    await bench.database.outbox.sent([both])
+
+    assert data(await bench.database.outbox.unsent(10)) == {"a": ["four"]}
+    assert (await bench.document("a"))["unsent"] == 1
+
+
+async def test_secret_entries_are_wiped(bench: Any) -> None:
+    """A secret is nowhere once it was confirmed."""
+    await execute(bench.accounts, "a", bench.put(1, "secret 123456", "open"), bench.request())
+    (unsent,) = await bench.database.outbox.unsent(10)
+
+    await bench.database.outbox.sent([unsent])
+
+    assert await bench.database.outbox.published(unsent.entries[0].id) is None
+    assert await bench.database.outbox.published(unsent.entries[1].id) is not None
+    assert "123456" not in str(await bench.document("a"))
+    kept = await bench.accounts.collection.database["history"].find({}).to_list(10)
+    assert "123456" not in str(kept)
+
+
+async def test_history_ends(open_bench: Any) -> None:
+    """What was published can be replayed for as long as is set, and not after."""
+    bench = await open_bench(history=timedelta(days=2))
+    await execute(bench.accounts, "a", bench.put(1, "one"), bench.request())
+    (unsent,) = await bench.database.outbox.unsent(10)
+    await bench.database.outbox.sent([unsent])
+
+    bench.clock.move(timedelta(days=2))
+
+    assert await bench.database.outbox.published(unsent.entries[0].id) is None
+
+
+async def test_beside_commands(bench: Any) -> None:
+    """A relay that takes out while commands save loses no entry, doubles none, and hinders no command."""
+    done = asyncio.Event()
+    sent: list[int] = []
+
+    async def relay() -> None:
+        while not done.is_set() or await bench.database.outbox.unsent(10):
+            found = await bench.database.outbox.unsent(10)
+            await bench.database.outbox.sent(found)
+            sent.extend(entry.sequence for unsent in found for entry in unsent.entries)
+
+    relaying = asyncio.create_task(relay())
+    for n in range(40):
+        await execute(bench.accounts, "a", bench.put(1, f"fact {n}"), bench.request())
+    done.set()
+    await relaying
+
+    document = await bench.document("a")
+    assert sent == list(range(1, 41))
+    assert (document["version"], document["outbox"], document["unsent"]) == (40, [], 0)
+
+
+async def test_one_aggregate(bench: Any) -> None:
+    """The outbox of one aggregate can be read by itself."""
+    await execute(bench.accounts, "a", bench.put(1, "one"), bench.request())
+    await execute(bench.accounts, "b", bench.put(1), bench.request())
+
+    found = await bench.database.outbox.of("accounts", "a")
+
+    assert found is not None
+    assert data([found]) == {"a": ["one"]}
+    assert await bench.database.outbox.of("accounts", "b") is None
+
+
+async def test_page_has_an_end(bench: Any) -> None:
+    """Nobody reads all outboxes at once."""
+    with pytest.raises(LimitExceeded):
+        await bench.database.outbox.unsent(100_000)
