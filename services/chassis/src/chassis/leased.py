@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from chassis import log
+from chassis.background import within
 from chassis.store import Lease, StoreError
 
 TTL = timedelta(seconds=6)
@@ -17,15 +18,17 @@ _RENEW_SECONDS = TTL.total_seconds() / 3
 _log = log.get(__name__)
 
 
-async def leased(lease: Lease, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run `work` whenever the lease is held, until cancelled or until `work` returns by itself.
+async def leased(
+    lease: Lease, name: str, work: Callable[[], Coroutine[Any, Any, None]], stopping: asyncio.Event
+) -> None:
+    """Run `work` whenever the lease is held, until `work` returns by itself, as it must once `stopping` is set.
 
     When the lease is lost `work` is cancelled, and started again once the lease is back. What it raises is
     logged, and it is started again after a pause: a fault of the work must not end it for good.
     """
-    while True:
+    while not stopping.is_set():
         if not await _quietly(lease.acquire):
-            await asyncio.sleep(_RENEW_SECONDS * random.uniform(0.5, 1.0))  # noqa: S311 -- no secret
+            await within(stopping, _RENEW_SECONDS * random.uniform(0.5, 1.0))  # noqa: S311 -- no secret
             continue
         _log.info("lease taken", lease=name)
         task = asyncio.create_task(work(), name=name)
@@ -39,7 +42,7 @@ async def leased(lease: Lease, name: str, work: Callable[[], Coroutine[Any, Any,
             return
         if not task.cancelled():
             _log.error("leased work failed", lease=name, exc_info=task.exception())
-        await asyncio.sleep(1.0)
+        await within(stopping, 1.0)
 
 
 async def _keep(lease: Lease, task: "asyncio.Task[None]") -> None:

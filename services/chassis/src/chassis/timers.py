@@ -9,6 +9,7 @@ from datetime import timedelta
 from opentelemetry.trace import SpanKind
 
 from chassis import log, telemetry
+from chassis.background import Background, within
 from chassis.leased import TTL, leased
 from chassis.store import Database
 
@@ -45,25 +46,23 @@ def every(
     return Timer(name, period, handler, limit)
 
 
-class Timers:
-    """A service's timers. `run` it for the life of the process."""
+class Timers(Background):
+    """A service's timers."""
 
     def __init__(self, database: Database, table: Sequence[Timer], *, holder: str) -> None:
         """Prepare; `holder` is this process's own name, for the lease."""
+        super().__init__("timers")
         self._table = table
         self._lease = database.lease("timers", holder=holder, ttl=TTL)
-        self._stopping = asyncio.Event()
         metrics = telemetry.current()
         self._runs = metrics.counter("diwan_timer_runs", "Timer runs by outcome", ("timer", "outcome"))
 
     async def run(self) -> None:
-        """Run each timer at its time, whenever this process holds the lease, until cancelled or stopped."""
+        """Run each timer at its time, whenever this process holds the lease; what runs is finished before the end."""
         if self._table:
-            await leased(self._lease, "timers", self._work)
-
-    def stop(self) -> None:
-        """Ask it to end: what runs is finished, nothing begins any more."""
-        self._stopping.set()
+            await leased(self._lease, "timers", self._work, self.stopping)
+        else:
+            await self.stopping.wait()
 
     async def _work(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -72,16 +71,8 @@ class Timers:
 
     async def _loop(self, timer: Timer) -> None:
         # Not at once: a service that restarts in a loop must not run its timers in a loop.
-        while not await self._stopped_within(_jittered(timer.period)):
+        while not await within(self.stopping, _jittered(timer.period)):
             await self._once(timer)
-
-    async def _stopped_within(self, seconds: float) -> bool:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-        except TimeoutError:
-            return False
-        return True
 
     async def _once(self, timer: Timer) -> None:
         outcome = "done"

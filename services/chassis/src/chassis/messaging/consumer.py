@@ -14,6 +14,7 @@ from typing import Any
 from pika.channel import Channel
 
 from chassis import log, telemetry
+from chassis.background import Background
 from chassis.messaging import headers
 from chassis.messaging.attempts import Attempts, Delivery
 from chassis.messaging.incoming import Refused
@@ -42,8 +43,8 @@ class ConsumerLimits:
     knock_seconds: float = 5.0
 
 
-class Consumer:
-    """Consumes the queues that a service has policies for. `run` it for the life of the process."""
+class Consumer(Background):
+    """Consumes the queues that a service has policies for."""
 
     def __init__(
         self,
@@ -55,7 +56,7 @@ class Consumer:
         *,
         limits: ConsumerLimits | None = None,
     ) -> None:
-        """Prepare; nothing is consumed before `run`.
+        """Prepare; nothing is consumed before `start`.
 
         Args:
             database: the service's; asked only whether it is there.
@@ -65,13 +66,13 @@ class Consumer:
             attempts: tries a message.
             limits: bounds.
         """
+        super().__init__("policies")
         self._database = database
         self._uri = uri
         self._service = service
         self._queues = policies.queues
         self._attempts = attempts
         self._limits = limits or ConsumerLimits()
-        self._stopping = asyncio.Event()
         self._away = asyncio.Event()
         self._readers: list[_Reader] = []
         metrics = telemetry.current()
@@ -79,12 +80,12 @@ class Consumer:
         self.ready = False
 
     async def run(self) -> None:
-        """Consume until cancelled or stopped, connecting again for as long as it takes."""
+        """Consume, connecting again for as long as it takes."""
         if not self._queues:
             self.ready = True
-            await self._stopping.wait()
+            await self.stopping.wait()
             return
-        async with aclosing(links(self._uri, f"{self._service} policies")) as opened:
+        async with aclosing(links(self._uri, f"{self._service} policies", self.stopping)) as opened:
             async for link in opened:
                 try:
                     await self._consume(link)
@@ -93,13 +94,16 @@ class Consumer:
                 finally:
                     self.ready = False
                     self._readers = []
-                if self._stopping.is_set():
-                    return
 
-    def stop(self) -> None:
-        """Ask it to take nothing more; `run` returns when what is in hand is done."""
-        self._stopping.set()
+    async def stop(self) -> None:
+        """Take nothing more, and end when what is in hand is done or kept."""
+        self.stopping.set()
         self._away.set()
+        await super().stop()
+
+    async def check(self) -> bool:
+        """Whether it consumes."""
+        return self.ready
 
     async def _consume(self, link: Link) -> None:
         """Over one connection, until it is lost or we stop."""
@@ -108,7 +112,7 @@ class Consumer:
         try:
             for reader in self._readers:
                 await reader.open()
-            while not self._stopping.is_set():
+            while not self.stopping.is_set():
                 await self._wait_for_store(link)
                 for reader in self._readers:
                     reader.begin()
@@ -124,7 +128,7 @@ class Consumer:
 
     async def _wait_for_store(self, link: Link) -> None:
         pause = 0.1
-        while not self._stopping.is_set():
+        while not self.stopping.is_set():
             try:
                 await self._database.ping()
             except StoreError:

@@ -10,6 +10,7 @@ from pika.adapters.asyncio_connection import AsyncioConnection
 from pika.channel import Channel
 
 from chassis import log
+from chassis.background import within
 
 HEARTBEAT_SECONDS = 20
 OPEN_LIMIT_SECONDS = 15
@@ -103,11 +104,11 @@ class Link:
         _log.warning("broker blocks publishers" if blocked else "broker takes messages again")
 
 
-async def links(uri: str, name: str) -> AsyncGenerator[Link, None]:
-    """Connections one after the other, as long as they are asked for; close the generator to close the last."""
+async def links(uri: str, name: str, stopping: asyncio.Event) -> AsyncGenerator[Link, None]:
+    """Connections one after the other, until `stopping` is set; close the generator to close the last."""
     loop = asyncio.get_running_loop()
     delay = BACKOFF_FIRST_SECONDS
-    while True:
+    while not stopping.is_set():
         began = loop.time()
         try:
             link = await Link.open(uri, name)
@@ -122,7 +123,7 @@ async def links(uri: str, name: str) -> AsyncGenerator[Link, None]:
             if loop.time() - began > STEADY_SECONDS:
                 delay = BACKOFF_FIRST_SECONDS
         # Jitter: a hundred clients must not come back in one moment.
-        await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 -- no secret
+        await within(stopping, delay * random.uniform(0.5, 1.0))  # noqa: S311 -- no secret
         delay = min(delay * 2, BACKOFF_LAST_SECONDS)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from chassis import log, telemetry
+from chassis.background import Background
 from chassis.leased import TTL, leased
 from chassis.messaging.lanes import Key, Lane, Lanes
 from chassis.messaging.link import BrokerLost, Link, links
@@ -39,13 +40,13 @@ class RelayLimits:
     look_seconds: float = 1.0
 
 
-class Relay:
-    """Sends one service's events. `run` it for the life of the process."""
+class Relay(Background):
+    """Sends one service's events."""
 
     def __init__(
         self, database: Database, uri: str, service: str, *, holder: str, limits: RelayLimits | None = None
     ) -> None:
-        """Prepare; nothing is sent before `run`.
+        """Prepare; nothing is sent before `start`.
 
         Args:
             database: the service's.
@@ -54,15 +55,15 @@ class Relay:
             holder: this process's own name, for the lease.
             limits: bounds.
         """
+        super().__init__("relay")
         self._outbox = database.outbox
         self._lease = database.lease("relay", holder=holder, ttl=TTL)
         self._uri = uri
         self._service = service
         self._limits = limits or RelayLimits()
-        self._stopping = asyncio.Event()
+        self._serving = False
         self._publisher: Publisher | None = None
         self._forget()
-        self.ready = False
         database.listen(self._committed)
         metrics = telemetry.current()
         self._events = metrics.counter("diwan_relay_events", "Events by outcome", ("exchange", "outcome"))
@@ -70,28 +71,29 @@ class Relay:
         self._size = metrics.gauge("diwan_outbox_aggregates", "Aggregates with events not yet confirmed")
 
     async def run(self) -> None:
-        """Send, whenever this process holds the lease, until cancelled or stopped."""
-        await leased(self._lease, "relay", self._serve)
+        """Send, whenever this process holds the lease."""
+        await leased(self._lease, "relay", self._serve, self.stopping)
 
-    def stop(self) -> None:
-        """Ask it to finish what it has published; `run` returns when that is confirmed and noted."""
-        self._stopping.set()
+    async def stop(self) -> None:
+        """Publish nothing more, and end when what is published is confirmed and noted."""
+        self.stopping.set()
         self._more.set()
+        await super().stop()
 
     async def _serve(self) -> None:
         """Under the lease: connection after connection. What was known under an earlier lease may be long sent."""
         self._forget()
-        async with aclosing(links(self._uri, f"{self._service} relay")) as opened:
-            async for link in opened:
-                try:
+        self._serving = True
+        try:
+            async with aclosing(links(self._uri, f"{self._service} relay", self.stopping)) as opened:
+                async for link in opened:
                     await self._send(link)
-                except BrokerLost as error:
-                    _log.warning("relay lost the broker", error_type=str(error))
-                finally:
-                    self.ready = False
-                    self._publisher = None
-                if self._stopping.is_set():
-                    return
+        finally:
+            self._serving = False
+
+    async def check(self) -> bool:
+        """Whether it is well: sends, or leaves that to the process which holds the lease."""
+        return not self._serving or self._publisher is not None
 
     def _forget(self) -> None:
         self._lanes = Lanes()
@@ -103,17 +105,23 @@ class Relay:
 
     async def _send(self, link: Link) -> None:
         """Over one connection, until it is lost or we stop."""
-        channel = await link.channel()
-        publisher = Publisher(link, channel, self._service, self._settled)
-        await publisher.start()
-        self._publisher = publisher
-        self.ready = True
+        try:
+            publisher = Publisher(link, await link.channel(), self._service, self._settled)
+            await publisher.start()
+            self._publisher = publisher
+            await self._work(link, publisher)
+        except BrokerLost as error:
+            _log.warning("relay lost the broker", error_type=str(error))
+        finally:
+            self._publisher = None
+
+    async def _work(self, link: Link, publisher: Publisher) -> None:
         self._look.set()
         self._noted.set()
         self._publish()
         tasks = [link.hold(job) for job in (self._looking(), self._noting())]
         try:
-            while not (self._stopping.is_set() and not publisher.outstanding and not self._confirmed):
+            while not (self.stopping.is_set() and not publisher.outstanding and not self._confirmed):
                 await link.wait(asyncio.ensure_future(self._more.wait()))
                 self._more.clear()
                 self._publish()
@@ -141,7 +149,7 @@ class Relay:
     def _publish(self) -> None:
         """Publish what is ready, as far as there is room."""
         publisher = self._publisher
-        if publisher is None or self._stopping.is_set():
+        if publisher is None or self.stopping.is_set():
             return
         for lane in self._lanes.ready():
             while lane.pending:

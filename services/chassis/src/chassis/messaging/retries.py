@@ -4,6 +4,7 @@ import asyncio
 from functools import partial
 
 from chassis import log, telemetry
+from chassis.background import Background, within
 from chassis.leased import TTL, leased
 from chassis.messaging.attempts import Attempts
 from chassis.store import Database, InboxEntry, StoreError, StoreUnavailable
@@ -15,34 +16,30 @@ _MEASURE_EVERY = 20
 _log = log.get(__name__)
 
 
-class Retries:
-    """The inbox's clock. `run` it for the life of the process, beside the consumer."""
+class Retries(Background):
+    """The inbox's clock, beside the consumer."""
 
     def __init__(
         self, database: Database, attempts: Attempts, *, holder: str, look_seconds: float = LOOK_SECONDS
     ) -> None:
         """Prepare; `holder` is this process's own name, for the lease."""
+        super().__init__("retries")
         self._inbox = database.inbox
         self._attempts = attempts
         self._lease = database.lease("inbox", holder=holder, ttl=TTL)
         self._look_seconds = look_seconds
-        self._stopping = asyncio.Event()
         self._running: dict[str, asyncio.Task[None]] = {}
         metrics = telemetry.current()
         self._waiting = metrics.gauge("diwan_inbox_messages", "Messages in the inbox", ("state",))
 
     async def run(self) -> None:
-        """Try again what is due, whenever this process holds the lease, until cancelled or stopped."""
-        await leased(self._lease, "inbox", self._work)
-
-    def stop(self) -> None:
-        """Ask it to begin nothing more; `run` returns when what is in hand is done."""
-        self._stopping.set()
+        """Try again what is due, whenever this process holds the lease, until asked to stop."""
+        await leased(self._lease, "inbox", self._work, self.stopping)
 
     async def _work(self) -> None:
         turn = 0
         try:
-            while not self._stopping.is_set():
+            while not self.stopping.is_set():
                 pause = self._look_seconds
                 try:
                     await self._begin_due()
@@ -51,7 +48,7 @@ class Retries:
                 except StoreError:
                     pause = AWAY_SECONDS
                 turn += 1
-                await self._rest(pause)
+                await within(self.stopping, pause)
             await asyncio.gather(*self._running.values(), return_exceptions=True)
         finally:
             for task in self._running.values():
@@ -82,13 +79,6 @@ class Retries:
         except Exception:  # noqa: BLE001 -- the others must go on
             _log.exception("retry failed", policy=entry.policy, queue=entry.queue)
             await asyncio.sleep(AWAY_SECONDS)
-
-    async def _rest(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-        except TimeoutError:
-            pass
 
     async def _measure(self) -> None:
         self._waiting.labels("waiting").set(await self._inbox.count(parked=False))

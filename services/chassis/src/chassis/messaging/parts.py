@@ -1,0 +1,57 @@
+"""What of messaging runs in a process: made here, the same for every service."""
+
+import uuid
+from collections.abc import Sequence
+
+from chassis.life import Env, Part
+from chassis.messaging.attempts import Attempts, RetryPlan
+from chassis.messaging.consumer import Consumer
+from chassis.messaging.relay import Relay
+from chassis.messaging.retries import Retries
+from chassis.policies import Policies, Policy
+from chassis.sealed import Keys
+from chassis.settings import ServiceSettings
+from chassis.store import Database
+from chassis.timers import Timer, Timers
+
+
+def parts(
+    env: Env[ServiceSettings],
+    database: Database,
+    keys: Keys,
+    *,
+    policies: Sequence[Policy] = (),
+    timers: Sequence[Timer] = (),
+    plan: RetryPlan | None = None,
+) -> list[Part]:
+    """The relay, the consumer with its retries, and the timers, as far as this process runs them.
+
+    Each that must answer is added to the process's readiness.
+
+    Args:
+        env: what `life.run` gave.
+        database: the service's.
+        keys: the service's, to open what is sealed for it.
+        policies: the service's table; ValueError if it names a queue that is not the service's.
+        timers: the service's table.
+        plan: when what failed is tried again.
+
+    """
+    holder = f"{env.name}-{uuid.uuid4().hex[:12]}"
+    uri = env.settings.broker_uri
+    made: list[Part] = []
+    if env.wants("relay"):
+        relay = Relay(database, uri, env.name, holder=holder)
+        env.readiness.add("relay", relay.check)
+        made.append(relay)
+    if env.wants("policies"):
+        table = Policies(env.name, policies)
+        attempts = Attempts(table, database.inbox, keys, plan=plan, clock=env.clock)
+        consumer = Consumer(database, uri, env.name, table, attempts)
+        env.readiness.add("policies", consumer.check)
+        made += [
+            consumer,
+            Retries(database, attempts, holder=holder),
+            Timers(database, timers, holder=holder),
+        ]
+    return made

@@ -1,0 +1,134 @@
+"""What operators do to a service: list, show, replay and discard parked messages (`diwan.operations.v1`)."""
+
+import json
+from typing import Any
+
+from diwan.operations.v1 import operations_pb2 as pb
+from google.protobuf import json_format
+from google.protobuf.descriptor import ServiceDescriptor
+
+from chassis import log, rpc
+from chassis.errors import ChassisError
+from chassis.masks import mask_text, masked_message
+from chassis.messaging import headers
+from chassis.messaging.known import event_type
+from chassis.messaging.outgoing import event_option
+from chassis.store import Database, Inbox, InboxEntry
+
+PAGE = 50
+DESCRIPTOR: ServiceDescriptor = pb.DESCRIPTOR.services_by_name["OperationsService"]
+
+_log = log.get(__name__)
+
+
+class ParkedNotFound(ChassisError):
+    """No parked message has this id: it never was, or was handled or discarded meanwhile."""
+
+    reason = "PARKED_NOT_FOUND"
+    code = "NOT_FOUND"
+
+
+class SecretNotReplayed(ChassisError):
+    """The message holds a secret (a code, a text): it is never sent or handled late."""
+
+    reason = "SECRET_NOT_REPLAYED"
+    code = "FAILED_PRECONDITION"
+
+
+def service(database: Database) -> tuple[ServiceDescriptor, object]:
+    """The operators' RPCs on a service's inbox, as `rpc.server.Server` takes them."""
+    return DESCRIPTOR, Operations(database.inbox)
+
+
+class Operations:
+    """Answers the operators' RPCs."""
+
+    def __init__(self, inbox: Inbox) -> None:
+        self._inbox = inbox
+
+    async def ListParked(self, request: pb.ListParkedRequest, _context: Any) -> pb.ListParkedResponse:  # noqa: N802
+        """A page of parked messages, in the order of their ids."""
+        size = request.page_size or PAGE
+        found = await self._inbox.page(parked=True, after=request.page_token, limit=size + 1)
+        page = found[:size]
+        return pb.ListParkedResponse(
+            messages=[_shown(entry) for entry in page],
+            next_page_token=page[-1].id if len(found) > size else "",
+        )
+
+    async def GetParked(self, request: pb.GetParkedRequest, _context: Any) -> pb.ParkedMessage:  # noqa: N802
+        """One parked message with its masked body."""
+        entry = await self._parked(request.parked_id)
+        shown = _shown(entry)
+        shown.masked_body = _masked_body(entry)
+        return shown
+
+    async def ReplayParked(self, request: pb.ReplayParkedRequest, _context: Any) -> pb.ParkedMessage:  # noqa: N802
+        """Make it due now; one that is due already stays so."""
+        entry = await self._inbox.get(request.parked_id)
+        if entry is None:
+            raise ParkedNotFound
+        if _secret(entry):
+            raise SecretNotReplayed
+        if await self._inbox.replay(entry.id):
+            _log.warning("parked message replayed", parked_id=entry.id, by=rpc.call().caller.id)
+        return _shown(await self._inbox.get(entry.id) or entry)
+
+    async def DiscardParked(  # noqa: N802
+        self, request: pb.DiscardParkedRequest, _context: Any
+    ) -> pb.DiscardParkedResponse:
+        """Remove it; who and why are on record in the log."""
+        entry = await self._parked(request.parked_id)
+        await self._inbox.delete(entry.id)
+        _log.warning(
+            "parked message discarded",
+            parked_id=entry.id,
+            type=_told(entry, headers.TYPE),
+            by=rpc.call().caller.id,
+            why=request.reason,
+        )
+        return pb.DiscardParkedResponse()
+
+    async def _parked(self, parked_id: str) -> InboxEntry:
+        entry = await self._inbox.get(parked_id)
+        if entry is None or not entry.parked:
+            raise ParkedNotFound
+        return entry
+
+
+def _told(entry: InboxEntry, name: str) -> str:
+    return str(entry.headers.get(name, ""))
+
+
+def _secret(entry: InboxEntry) -> bool:
+    kind = event_type(_told(entry, headers.TYPE))
+    option = event_option(kind) if kind else None
+    return option is not None and option.secret
+
+
+def _shown(entry: InboxEntry) -> pb.ParkedMessage:
+    shown = pb.ParkedMessage(
+        parked_id=entry.id,
+        policy=entry.policy,
+        queue=entry.queue,
+        # Told by whoever sent it, which of a refused message may be anything.
+        type=mask_text(_told(entry, headers.TYPE)),
+        source=mask_text(_told(entry, headers.SOURCE)),
+        attempts=entry.attempt,
+        reason=mask_text(entry.reason),
+    )
+    shown.receive_time.FromDatetime(entry.at)
+    return shown
+
+
+def _masked_body(entry: InboxEntry) -> str:
+    """The body as JSON, personal and sealed fields masked; what cannot be read is not shown."""
+    kind = event_type(_told(entry, headers.TYPE))
+    if kind is None:
+        return json.dumps({"unreadable_bytes": len(entry.body)})
+    message = kind()
+    try:
+        json_format.Parse(entry.body, message, ignore_unknown_fields=True)
+    except (json_format.ParseError, ValueError, RecursionError):
+        return json.dumps({"unreadable_bytes": len(entry.body)})
+    return json.dumps(masked_message(message), ensure_ascii=False)
