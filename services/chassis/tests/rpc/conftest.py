@@ -1,0 +1,214 @@
+"""A real server of a trial service, and what its tests need around it."""
+
+import asyncio
+import hashlib
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import UTC, datetime
+from importlib.resources import files
+from io import StringIO
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from grpc_tools import protoc
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from chassis import log, telemetry
+from chassis.readiness import Readiness
+from chassis.rpc import Caller, Kind, call
+from chassis.rpc.client import connect
+from chassis.rpc.server import Server
+from chassis.settings import ServiceSettings
+from chassis.tokens import TokenKeys, generate_key, sign_access
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[3]
+
+
+class TrialRefusal(Exception):
+    reason = "TRIAL_REFUSED"
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.metadata = {"limit": "3"}
+        self.field = field
+
+
+class TrialGone(TrialRefusal):
+    reason = "TRIAL_GONE"
+
+
+ERRORS: dict[type[Exception], str] = {TrialRefusal: "FAILED_PRECONDITION", TrialGone: "NOT_FOUND"}
+
+
+@pytest.fixture(scope="session")
+def trial(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """The trial proto, compiled: its messages and service descriptors."""
+    name = "diwan/trial/v1/trial.proto"
+    folder = tmp_path_factory.mktemp("protos")
+    source = folder / name
+    source.parent.mkdir(parents=True)
+    source.write_text((HERE / "trial.proto").read_text())
+    out = folder / "trial.binpb"
+    roots = [folder, ROOT / "protos", ROOT / "third_party/protos", files("grpc_tools") / "_proto"]
+    assert protoc.main(["protoc", *(f"-I{root}" for root in roots), f"--descriptor_set_out={out}", name]) == 0
+    import diwan.options.v1.options_pb2
+    import diwan.rules.v1.rules_pb2  # noqa: F401 -- both fill the pool that the trial proto is added to
+
+    pool = descriptor_pool.Default()
+    for described in descriptor_pb2.FileDescriptorSet.FromString(out.read_bytes()).file:
+        pool.AddSerializedFile(described.SerializeToString())
+    return SimpleNamespace(
+        Request=message_factory.GetMessageClass(pool.FindMessageTypeByName("diwan.trial.v1.TrialRequest")),
+        Response=message_factory.GetMessageClass(pool.FindMessageTypeByName("diwan.trial.v1.TrialResponse")),
+        service=pool.FindServiceByName("diwan.trial.v1.TrialService"),
+        silent=pool.FindServiceByName("diwan.trial.v1.SilentService"),
+    )
+
+
+class Servicer:
+    """Does what the request's `deed` says."""
+
+    def __init__(self, response: type[Any]) -> None:
+        self.response = response
+        self.deeds: dict[str, Callable[[Any], Awaitable[Any]]] = {}
+        self.calls: list[Any] = []
+
+    async def Open(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.calls.append(call())
+        if request.deed in self.deeds:
+            return self.response(text=str(await self.deeds[request.deed](request)))
+        return self.response(text=call().caller.id)
+
+    Own = Decide = Feed = Open
+
+    async def Download(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
+        for number in range(3):
+            yield self.response(text=f"{call().caller.id}-{number}")
+        if request.deed in self.deeds:
+            await self.deeds[request.deed](request)
+
+
+class Harness:
+    """A running server, its keys, and clients of it."""
+
+    def __init__(self, trial: SimpleNamespace, settings: ServiceSettings) -> None:
+        self.trial = trial
+        self.key = generate_key()
+        self.readiness = Readiness()
+        self.servicer = Servicer(trial.Response)
+        self.settings = settings
+        self.keys = TokenKeys.own("trial", self.key)
+        self.server = self.make([(trial.service, self.servicer)])
+        self.channels: list[Any] = []
+
+    def make(self, services: Any, errors: Any = ERRORS) -> Server:
+        return Server(
+            "trial",
+            self.settings,
+            services=services,
+            errors=errors,
+            keys=self.keys,
+            hashed=lambda value, purpose: hashlib.sha256(purpose.encode() + value).hexdigest(),
+            readiness=self.readiness,
+        )
+
+    @property
+    def target(self) -> str:
+        return f"127.0.0.1:{self.server.port}"
+
+    def channel(self, tokens: Any = None) -> Any:
+        self.channels.append(connect(self.target, tokens, audience="trial"))
+        return self.channels[-1]
+
+    def plain(self) -> Any:
+        self.channels.append(grpc.aio.insecure_channel(self.target))
+        return self.channels[-1]
+
+    def rpc(self, name: str, channel: Any = None) -> Any:
+        """A multi-callable without any interceptor, if no channel of ours is given."""
+        made = channel or self.plain()
+        kind = made.unary_stream if name == "Download" else made.unary_unary
+        return kind(
+            f"/diwan.trial.v1.TrialService/{name}",
+            request_serializer=lambda message: (
+                message if isinstance(message, bytes) else message.SerializeToString()
+            ),
+            response_deserializer=self.trial.Response.FromString,
+        )
+
+    def request(self, **fields: Any) -> Any:
+        return self.trial.Request(**({"request_id": str(uuid.uuid4())} | fields))
+
+    def token(self, kind: str = "citizen", who: str = "a-1", audience: str = "trial", **more: Any) -> str:
+        key = more.pop("key", self.key)
+        now = more.pop("now", datetime.now(UTC))
+        caller = Caller(kind=Kind(kind), id=who, **more)
+        return sign_access(key, caller, audience=audience, now=now, jti=str(uuid.uuid4()))
+
+    def bearer(self, *args: Any, **kwargs: Any) -> tuple[tuple[str, str], ...]:
+        return (("authorization", "Bearer " + self.token(*args, **kwargs)),)
+
+    async def refused(self, made: Any) -> grpc.aio.AioRpcError:
+        """The error of a call that must fail."""
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            if hasattr(made, "__aiter__"):
+                async for _ in made:
+                    pass
+            else:
+                await made
+        return caught.value
+
+
+@pytest.fixture
+def spans() -> Iterator[InMemorySpanExporter]:
+    """What was traced, as it leaves for the collector."""
+    exporter = InMemorySpanExporter()
+    processor = SimpleSpanProcessor(telemetry.MaskingExporter(exporter))
+    telemetry.install(telemetry.Telemetry("trial", "1", processors=[processor]))
+    yield exporter
+    telemetry.install(telemetry.Telemetry("unknown", "0"))
+
+
+@pytest.fixture
+def lines() -> Iterator[StringIO]:
+    """What was logged."""
+    import logging
+
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    stream = StringIO()
+    log.setup("trial", "DEBUG", stream)
+    yield stream
+    root.handlers = handlers
+    root.setLevel(level)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> ServiceSettings:
+    return ServiceSettings(
+        broker_uri="amqp://localhost",
+        store_uri="mongodb://localhost",
+        store_database="trial",
+        keys_dir=tmp_path,
+        grpc_listen="127.0.0.1:0",
+        drain_seconds=3,
+        max_message_bytes=64 * 1024,
+    )
+
+
+@pytest.fixture
+async def harness(
+    trial: SimpleNamespace, settings: ServiceSettings, spans: InMemorySpanExporter, lines: StringIO
+) -> AsyncIterator[Harness]:
+    made = Harness(trial, settings)
+    await made.server.start()
+    await made.readiness.check()
+    yield made
+    await asyncio.gather(*(channel.close() for channel in made.channels))
+    await made.server.stop()

@@ -1,0 +1,180 @@
+"""How a failed call looks from outside."""
+
+import asyncio
+import importlib.util
+import json
+
+import pytest
+
+from chassis.errors import Contended
+from chassis.rpc.client import failure_of, reason_of
+
+NATIONAL_ID = "29901011234567"
+MOBILE = "+201012345678"
+
+
+@pytest.fixture
+def refusal(harness):
+    """The table's own exceptions, by name."""
+    table = harness.server._pipeline._errors
+    return {kind.__name__: kind for kind in table}
+
+
+def deed(harness, what):
+    async def do(_request):
+        if isinstance(what, BaseException):
+            raise what
+        await asyncio.sleep(what)
+
+    harness.servicer.deeds["it"] = do
+    return harness.rpc("Open")(harness.request(deed="it"))
+
+
+async def test_a_domain_error_is_its_code_and_reason_and_metadata(harness, refusal):
+    """The service's table decides the code; reason, domain, metadata and field come along."""
+    error = await harness.refused(deed(harness, refusal["TrialRefusal"]("too many", "national_id")))
+
+    failure = failure_of(error)
+    assert failure.code == "FAILED_PRECONDITION"
+    assert failure.reason == "TRIAL_REFUSED"
+    assert failure.domain == "diwan.trial"
+    assert failure.metadata == {"limit": "3"}
+    assert failure.fields == (("national_id", "TRIAL_REFUSED"),)
+    assert failure.message == "too many"
+
+
+async def test_a_more_special_error_has_its_own_row(harness, refusal):
+    """Of a class and its base, both in the table, the class counts."""
+    error = await harness.refused(deed(harness, refusal["TrialGone"]("gone")))
+
+    assert (error.code().name, reason_of(error)) == ("NOT_FOUND", "TRIAL_GONE")
+
+
+async def test_the_chassiss_own_errors_need_no_row(harness):
+    """What every service shares has its code already."""
+    error = await harness.refused(deed(harness, Contended()))
+
+    assert (error.code().name, reason_of(error)) == ("ABORTED", "CONTENDED")
+
+
+async def test_an_unknown_exception_tells_nothing_outside_and_its_masked_trace_inside(harness, lines):
+    """INTERNAL without a word of the exception; the trace is in the log, without personal data."""
+    error = await harness.refused(deed(harness, RuntimeError(f"broke on {NATIONAL_ID} of {MOBILE}")))
+
+    failure = failure_of(error)
+    assert (failure.code, failure.reason, failure.metadata) == ("INTERNAL", "INTERNAL", {})
+    assert failure.message == "Something went wrong on our side"
+    logged = next(line for line in map(json.loads, lines.getvalue().splitlines()) if line["event"] == "rpc failed")
+    assert "broke on *** of ***" in logged["exception"]
+
+
+async def test_no_personal_datum_leaves_in_an_error_a_span_or_a_line(harness, refusal, lines, spans):
+    """Even a careless message is masked on every way out."""
+    careless = refusal["TrialRefusal"](f"{NATIONAL_ID} has {MOBILE} or ٠١٠١٢٣٤٥٦٧٨")
+
+    error = await harness.refused(deed(harness, careless))
+
+    told = str(error.details()) + str(error.trailing_metadata())
+    traced = "".join(span.to_json() for span in spans.get_finished_spans())
+    for text in (told, lines.getvalue(), traced):
+        assert NATIONAL_ID not in text
+        assert MOBILE not in text
+        assert "٠١٠١٢٣٤٥٦٧٨" not in text
+
+
+async def test_bytes_that_are_no_request_are_the_callers_fault(harness):
+    """What cannot be parsed is INVALID_ARGUMENT, not INTERNAL."""
+    error = await harness.refused(harness.rpc("Open")(b"\xff\xff\xff"))
+
+    assert (error.code().name, reason_of(error)) == ("INVALID_ARGUMENT", "VALIDATION")
+
+
+async def test_broken_rules_are_told_by_path_and_rule_never_by_value(harness):
+    """A violation names the field and the rule; neither a value nor a map's key comes along."""
+    request = harness.request(
+        request_id="7", national_id="1" * 14, notes=["ok", "too long"], marks={NATIONAL_ID: "too long"}
+    )
+
+    error = await harness.refused(harness.rpc("Open")(request))
+
+    failure = failure_of(error)
+    assert (failure.code, failure.reason) == ("INVALID_ARGUMENT", "VALIDATION")
+    assert set(failure.fields) == {
+        ("request_id", "string.uuid4"),
+        ("national_id", "string.national_id"),
+        ("notes[1]", "string.max_len"),
+        ("marks[]", "string.max_len"),
+    }
+    assert NATIONAL_ID not in str(error.trailing_metadata())
+
+
+async def test_a_hundred_broken_rules_are_twenty(harness):
+    """An answer with all of them would not fit and become another error."""
+    error = await harness.refused(harness.rpc("Open")(harness.request(notes=["too long"] * 100)))
+
+    assert len(failure_of(error).fields) == 20
+
+
+async def test_a_call_whose_time_is_over_ends(harness, monkeypatch):
+    """A handler is stopped at the deadline, the server's own where the caller set none."""
+    monkeypatch.setattr("chassis.rpc.pipeline.DEFAULT_SECONDS", 0.1)
+
+    error = await harness.refused(deed(harness, 5.0))
+
+    assert (error.code().name, reason_of(error)) == ("DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED")
+
+
+async def test_no_caller_gets_more_time_than_the_limit(harness, monkeypatch):
+    """A deadline beyond the limit is cut down to it."""
+    monkeypatch.setattr("chassis.rpc.pipeline.MAX_SECONDS", 0.1)
+
+    harness.servicer.deeds["it"] = lambda _request: asyncio.sleep(5)
+    error = await harness.refused(harness.rpc("Open")(harness.request(deed="it"), timeout=60))
+
+    assert reason_of(error) == "DEADLINE_EXCEEDED"
+
+
+async def test_a_librarys_timeout_is_not_ours(harness):
+    """A TimeoutError out of a handler before the end of the call is an unknown exception."""
+    error = await harness.refused(deed(harness, TimeoutError("elsewhere")))
+
+    assert error.code().name == "INTERNAL"
+
+
+async def test_a_message_over_the_limit_is_refused(harness):
+    """Longer requests than the setting allows are not read."""
+    error = await harness.refused(harness.rpc("Open")(harness.request(deed="x" * 70_000)))
+
+    assert error.code().name == "RESOURCE_EXHAUSTED"
+
+
+async def test_a_stream_that_breaks_off_says_why(harness, refusal):
+    """A refusal after the first messages still has its reason."""
+
+    async def refuse(_request):
+        raise refusal["TrialGone"]("gone")
+
+    harness.servicer.deeds["it"] = refuse
+    made = harness.rpc("Download")(harness.request(deed="it"), metadata=harness.bearer())
+
+    assert reason_of(await harness.refused(made)) == "TRIAL_GONE"
+
+
+async def test_a_table_with_a_class_without_reason_is_refused_at_start(harness):
+    """A closed set is closed at start, not at the first failure."""
+    with pytest.raises(TypeError, match="KeyError.reason"):
+        harness.make([(harness.trial.service, harness.servicer)], errors={KeyError: "NOT_FOUND"})
+
+
+def test_errors_load_without_grpc():
+    """Connectors import errors, telemetry and logs; gRPC beside eventlet hangs."""
+    import subprocess
+    import sys
+
+    program = (
+        "import sys, chassis.errors, chassis.telemetry, chassis.log, chassis.settings;"
+        "sys.exit(any(name in sys.modules for name in ('grpc', 'motor', 'pymongo')))"
+    )
+
+    assert importlib.util.find_spec("chassis") is not None
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
