@@ -6,12 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from notification.model import (
     MOST_PARTS,
+    Contact,
     Handover,
     Message,
     MessageState,
     NotificationError,
     PartUnknown,
     ReceiptState,
+    RecipientInvalid,
     open_message,
 )
 
@@ -22,11 +24,10 @@ DELIVERED, UNDELIVERED, EXPIRED = ReceiptState
 def opened(*, once: bool = True, expire_time: datetime | None = None) -> tuple[Message, tuple[Handover, ...]]:
     return open_message(
         "m-1",
-        account_id="a-1",
+        Contact("a-1", "+201012345678"),
         template="code.sign_in",
         request_number="",
         once=once,
-        mobile="+201012345678",
         text="123456",
         expire_time=expire_time,
         now=NOW,
@@ -210,3 +211,14 @@ def test_reasons_are_distinct_and_named() -> None:
 
     assert all(reasons)
     assert len(set(reasons)) == len(reasons)
+
+
+@pytest.mark.parametrize(
+    "mobile", ["", "01012345678", "+0101234567", "+20 1012345678", "+2010123456789012", "+20101a345678"]
+)
+def test_a_contact_is_a_number_that_can_be_written_to(mobile: str) -> None:
+    """Anything else is refused without being repeated."""
+    with pytest.raises(RecipientInvalid) as raised:
+        Contact("a-1", mobile)
+
+    assert not mobile or mobile not in str(raised.value)

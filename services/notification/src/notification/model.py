@@ -4,6 +4,7 @@ A message's state is therefore not the last word heard but the strongest: that t
 guess, and receipts beat that.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -12,6 +13,9 @@ from typing import ClassVar
 
 MOST_PARTS = 40
 """Parts of which receipts are kept; an SMS of 2,600 Arabic characters, far more than a template gives."""
+
+MOBILE = re.compile(r"\+[1-9][0-9]{7,14}")
+"""E.164. Whether a number is one of Egypt's is identity's to say: contacts come from there."""
 
 
 class NotificationError(Exception):
@@ -30,12 +34,6 @@ class MessageNotFound(NotificationError):
     reason = "MESSAGE_NOT_FOUND"
 
 
-class PageTokenInvalid(NotificationError):
-    """The page token is none of ours, or belongs to another question."""
-
-    reason = "PAGE_TOKEN_INVALID"
-
-
 class TemplateUnknown(NotificationError):
     """The catalogue has no such template."""
 
@@ -48,10 +46,10 @@ class ValuesWrong(NotificationError):
     reason = "VALUES_WRONG"
 
 
-class RecipientMissing(NotificationError):
-    """A message names neither an account nor a mobile."""
+class RecipientInvalid(NotificationError):
+    """A message or a contact names no mobile that can be written to."""
 
-    reason = "RECIPIENT_MISSING"
+    reason = "RECIPIENT_INVALID"
 
 
 class ContactUnknown(NotificationError):
@@ -97,11 +95,15 @@ ANSWER_STRENGTH = {
 
 @dataclass(frozen=True)
 class Contact:
-    """How to reach the holder of an account. `mobile` is E.164, `language` a key of the catalogue."""
+    """How to reach a person: E.164 and a BCP 47 tag. `account_id` is empty for who has no account yet."""
 
     account_id: str
     mobile: str = field(repr=False)
     language: str = "ar"
+
+    def __post_init__(self) -> None:
+        if not MOBILE.fullmatch(self.mobile):
+            raise RecipientInvalid("A contact is a mobile number in E.164 form.")
 
 
 @dataclass(frozen=True)
@@ -207,12 +209,11 @@ def _stepped(before: Message, after: Message, now: datetime) -> Message:
 
 def open_message(
     message_id: str,
+    contact: Contact,
     *,
-    account_id: str,
     template: str,
     request_number: str,
     once: bool,
-    mobile: str,
     text: str,
     expire_time: datetime | None,
     now: datetime,
@@ -220,7 +221,7 @@ def open_message(
     """Make a message and hand it over; one whose time has passed is kept as expired and handed to nobody."""
     message = Message(
         message_id=message_id,
-        account_id=account_id,
+        account_id=contact.account_id,
         template=template,
         request_number=request_number,
         once=once,
@@ -230,4 +231,4 @@ def open_message(
     )
     if expire_time is not None and expire_time <= now:
         return message.expired(now), ()
-    return message, (Handover(message_id, mobile, text, once=once, expire_time=expire_time),)
+    return message, (Handover(message_id, contact.mobile, text, once=once, expire_time=expire_time),)

@@ -1,0 +1,37 @@
+import base64
+from datetime import UTC, datetime
+
+import pytest
+from chassis.pages import PageTokenInvalid, Place, place, token
+
+PLACE = Place(datetime(2026, 3, 1, 9, 30, 0, 123000, tzinfo=UTC), "m-1")
+
+
+def test_a_token_leads_back_to_its_place() -> None:
+    """What was put in comes out, to the millisecond that the store keeps."""
+    assert place(token(PLACE, ["a-1", ""]), ["a-1", ""]) == PLACE
+
+
+def test_no_token_is_the_first_page() -> None:
+    """An empty field of the request means the beginning."""
+    assert place("", ["a-1"]) is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "x",
+        "not base64!",
+        base64.urlsafe_b64encode(b"[]").decode(),
+        base64.urlsafe_b64encode(b"{}").decode(),
+        base64.urlsafe_b64encode(b'["2026", 1, ""]').decode(),
+        token(PLACE, ["a-2"]),
+        token(PLACE, ["a-1", "DW-1"]),
+    ],
+)
+def test_anything_else_is_refused(wrong: str) -> None:
+    """Neither what we never made nor what we made for another question is followed."""
+    with pytest.raises(PageTokenInvalid) as raised:
+        place(wrong, ["a-1"])
+
+    assert raised.value.field == "page_token"

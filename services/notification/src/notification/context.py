@@ -1,0 +1,16 @@
+"""What notification's use cases work with."""
+
+from dataclasses import dataclass
+
+from notification.catalogue import Catalogue
+from notification.figures import Figures
+from notification.store import Store
+
+
+@dataclass(frozen=True)
+class Context:
+    """Made once, at start."""
+
+    store: Store
+    catalogue: Catalogue
+    figures: Figures

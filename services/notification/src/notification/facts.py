@@ -1,0 +1,37 @@
+"""The model's facts as the messages that notification publishes: one table."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from diwan.notification.v1 import sms_pb2 as sms
+from google.protobuf import json_format
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from notification import model
+
+
+def _handover(fact: model.Handover) -> Message:
+    content = sms.SmsContent(mobile=fact.mobile, text=fact.text)
+    expire_time = ""
+    if fact.expire_time is not None:
+        stamp = Timestamp()
+        stamp.FromDatetime(fact.expire_time)
+        expire_time = stamp.ToJsonString()
+    return sms.SubmitSms(
+        message_id=fact.message_id,
+        expire_time=expire_time,
+        once=fact.once,
+        # Sealed for the connector, as its proto says, on its way into the outbox.
+        content=json_format.MessageToJson(content, indent=None, ensure_ascii=False),
+    )
+
+
+MESSAGES: Mapping[type, Callable[[Any], Message]] = {
+    model.Handover: _handover,
+}
+
+
+def messages(stated: Iterable[model.Handover]) -> tuple[Message, ...]:
+    """The messages of some facts, in their order."""
+    return tuple(MESSAGES[type(fact)](fact) for fact in stated)

@@ -1,0 +1,170 @@
+"""A table: whenever this event, then tell somebody, or note what came of it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from chassis.commands import Event
+from chassis.messaging import headers
+from chassis.policies import GiveUp, Policy, on
+from diwan.identity.v1 import events_pb2 as identity
+from diwan.notary.v1 import events_pb2 as notary
+from diwan.notification.v1 import sms_pb2 as sms
+from diwan.payments.v1 import events_pb2 as payments
+from google.protobuf import json_format
+from google.protobuf.message import Message as Proto
+from google.type.money_pb2 import Money
+
+from notification import commands
+from notification.context import Context
+from notification.errors import HOPELESS
+from notification.model import Contact, ReceiptState
+
+ACCOUNTS = "notification.identity.account"
+ORDERS = "notification.identity.message"
+PAYMENTS = "notification.payments.payment"
+CASES = "notification.notary.power_of_attorney"
+SMS = "notification.sms.message"
+
+_NANOS_A_PIASTRE = 10_000_000
+
+
+@dataclass(frozen=True)
+class Told:
+    """What is told of an event: template, who, the journey's number, and the values besides that number."""
+
+    template: Callable[[Any], str]
+    account_id: Callable[[Any], str]
+    number: Callable[[Event[Any]], str]
+    values: Callable[[Any], Mapping[str, str]] = lambda _: {}
+
+
+def _pounds(money: Money) -> str:
+    """An amount as people read it: `108` or `108.50`."""
+    piastres = money.nanos // _NANOS_A_PIASTRE
+    return f"{money.units}.{piastres:02}" if piastres else f"{money.units}"
+
+
+def _payment(template: str, values: Callable[[Any], Mapping[str, str]] = lambda _: {}) -> Told:
+    return Told(lambda _: template, lambda m: str(m.account_id), lambda event: event.correlation, values)
+
+
+def _case(template: Callable[[Any], str], values: Callable[[Any], Mapping[str, str]] = lambda _: {}) -> Told:
+    return Told(template, lambda m: str(m.principal_account_id), lambda event: event.message.number, values)
+
+
+TOLD: Mapping[tuple[str, type[Proto]], Told] = {
+    (PAYMENTS, payments.PaymentDue): _payment("payment.due", lambda m: {"amount": _pounds(m.fee)}),
+    (PAYMENTS, payments.PaymentSettled): _payment("payment.settled", lambda m: {"amount": _pounds(m.amount)}),
+    (PAYMENTS, payments.PaymentRefused): _payment("payment.refused"),
+    (CASES, notary.PowerOfAttorneyIssued): _case(
+        lambda _: "power_of_attorney.issued", lambda m: {"office": m.office_name}
+    ),
+    (CASES, notary.PowerOfAttorneyCollected): _case(lambda _: "power_of_attorney.collected"),
+    (CASES, notary.PowerOfAttorneyReturned): _case(
+        lambda m: "power_of_attorney.refused" if m.refused else "power_of_attorney.returned"
+    ),
+}
+"""Event -> what is told of it."""
+
+RECEIPTS: Mapping[int, ReceiptState] = {
+    sms.SMS_RECEIPT_STATE_DELIVERED: ReceiptState.DELIVERED,
+    sms.SMS_RECEIPT_STATE_UNDELIVERED: ReceiptState.UNDELIVERED,
+    sms.SMS_RECEIPT_STATE_EXPIRED: ReceiptState.EXPIRED,
+}
+
+
+def table(ctx: Context) -> list[Policy]:
+    """Every event that notification reacts to."""
+    return [
+        on(ACCOUNTS, identity.AccountEnrolled, partial(_keep_contact, ctx), name="keep_contact"),
+        on(ORDERS, identity.SendMessage, partial(_send, ctx), name="send"),
+        *(
+            on(queue, kind, partial(_tell, ctx, told), name=f"tell.{kind.DESCRIPTOR.name}")
+            for (queue, kind), told in TOLD.items()
+        ),
+        on(SMS, sms.SmsSubmitted, partial(_submitted, ctx), name="submitted"),
+        on(SMS, sms.SmsRefused, partial(_refused, ctx), name="refused"),
+        on(SMS, sms.SmsUnknown, partial(_unknown, ctx), name="unknown"),
+        on(SMS, sms.SmsExpired, partial(_expired, ctx), name="expired"),
+        on(SMS, sms.SmsReceipted, partial(_receipted, ctx), name="receipted"),
+    ]
+
+
+async def _keep_contact(ctx: Context, event: Event[Any], message: identity.AccountEnrolled) -> None:
+    contact = identity.Contact()
+    _read(message.contact, contact)
+    try:
+        kept = Contact(message.account_id, contact.mobile, contact.language or "ar")
+    except HOPELESS as error:
+        raise GiveUp(error.reason) from None
+    await commands.keep_contact(ctx, event, kept)
+
+
+async def _send(ctx: Context, event: Event[Any], message: identity.SendMessage) -> None:
+    content = identity.MessageContent()
+    _read(message.content, content)
+    try:
+        if content.mobile:
+            contact = Contact(message.account_id, content.mobile)
+        else:
+            contact = await commands.contact_of(ctx, message.account_id)
+        await commands.tell(
+            ctx,
+            event,
+            contact,
+            template=message.template,
+            values=content.values,
+            number=event.correlation,
+            expire_time=headers.moment(message.expire_time) if message.expire_time else None,
+        )
+    except HOPELESS as error:
+        raise GiveUp(error.reason) from None
+
+
+async def _tell(ctx: Context, told: Told, event: Event[Any], message: Proto) -> None:
+    number = told.number(event)
+    try:
+        await commands.tell_account(
+            ctx,
+            event,
+            told.account_id(message),
+            template=told.template(message),
+            values={"number": number, **told.values(message)},
+            number=number,
+        )
+    except HOPELESS as error:
+        raise GiveUp(error.reason) from None
+
+
+async def _submitted(ctx: Context, event: Event[Any], message: sms.SmsSubmitted) -> None:
+    await commands.submitted(ctx, event, message.message_id, message.part_ids)
+
+
+async def _refused(ctx: Context, event: Event[Any], message: sms.SmsRefused) -> None:
+    await commands.refused(ctx, event, message.message_id, message.reason)
+
+
+async def _unknown(ctx: Context, event: Event[Any], message: sms.SmsUnknown) -> None:
+    await commands.lost(ctx, event, message.message_id)
+
+
+async def _expired(ctx: Context, event: Event[Any], message: sms.SmsExpired) -> None:
+    await commands.expired(ctx, event, message.message_id)
+
+
+async def _receipted(ctx: Context, event: Event[Any], message: sms.SmsReceipted) -> None:
+    receipt = RECEIPTS.get(message.state)
+    if receipt is None:
+        raise GiveUp("RECEIPT_STATE_UNKNOWN")
+    time = headers.moment(message.receipt_time) if message.receipt_time else event.time
+    await commands.receipted(ctx, event, message.part_id, receipt, time)
+
+
+def _read(sealed: str, into: Proto) -> None:
+    """What was sealed for us, as its message; one that is none is given up without being repeated."""
+    try:
+        json_format.Parse(sealed, into, ignore_unknown_fields=True)
+    except (json_format.ParseError, ValueError):
+        raise GiveUp("CONTENT_INVALID") from None

@@ -1,0 +1,66 @@
+"""Notification's collections, their indexes, and the questions asked of them. Only this room knows documents."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from chassis.pages import Place
+from chassis.store import Aggregates, Database, Index, dataclass_codec
+
+from notification.model import Contact, Message
+
+SCHEMA_VERSION = 1
+
+_NEWEST = [("state.create_time", -1), ("_id", -1)]
+_INDEXES = (
+    Index(name="part", keys=[("state.parts.part_id", 1)]),
+    Index(name="newest", keys=_NEWEST),
+    Index(name="account", keys=[("state.account_id", 1), *_NEWEST]),
+    Index(name="request", keys=[("state.request_number", 1), *_NEWEST]),
+)
+
+
+@dataclass(frozen=True)
+class Store:
+    """Contacts by account, and messages."""
+
+    contacts: Aggregates[Contact]
+    messages: Aggregates[Message]
+
+    @classmethod
+    async def open(cls, database: Database) -> "Store":
+        """Open the collections and make their indexes."""
+        return cls(
+            await database.aggregates("contacts", dataclass_codec(Contact)),
+            await database.aggregates("messages", dataclass_codec(Message), indexes=_INDEXES),
+        )
+
+    async def contact(self, account_id: str) -> Contact | None:
+        """How to reach the holder of an account, if it is known."""
+        loaded = await self.contacts.load(account_id)
+        return loaded.state if loaded else None
+
+    async def message(self, message_id: str) -> Message | None:
+        """One message by id."""
+        loaded = await self.messages.load(message_id)
+        return loaded.state if loaded else None
+
+    async def with_part(self, part_id: str) -> Message | None:
+        """The message that has a part of this id, the newest if the operator used an id again."""
+        found = await self.messages.find({"state.parts.part_id": part_id}, sort=_NEWEST, limit=1)
+        return found[0] if found else None
+
+    async def newest(
+        self, *, account_id: str, request_number: str, after: Place | None, limit: int
+    ) -> list[Message]:
+        """Messages, newest first; of an account or a journey, where one is named."""
+        where: dict[str, Any] = {}
+        if account_id:
+            where["state.account_id"] = account_id
+        if request_number:
+            where["state.request_number"] = request_number
+        if after is not None:
+            where["$or"] = [
+                {"state.create_time": {"$lt": after.time}},
+                {"state.create_time": after.time, "_id": {"$lt": after.id}},
+            ]
+        return await self.messages.find(where, sort=_NEWEST, limit=limit)
