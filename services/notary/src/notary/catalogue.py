@@ -53,7 +53,8 @@ def load() -> Catalogue:
         raise ValueError("an office's id appears twice")
     governorates = sorted({office.governorate for office in offices})
     return Catalogue(
-        wordings, {code: [office for office in offices if office.governorate == code] for code in governorates}
+        wordings,
+        {code: [office for office in offices if office.governorate == code] for code in governorates},
     )
 
 

@@ -1,6 +1,7 @@
 """How each refusal looks from outside: the closed set, in one table."""
 
 from chassis.errors import ErrorTable
+
 from notary.model import errors
 
 ERRORS: ErrorTable = {
@@ -24,6 +25,5 @@ ERRORS: ErrorTable = {
     errors.NotIssued: "FAILED_PRECONDITION",
     errors.OtherOffice: "PERMISSION_DENIED",
     errors.DocumentNotFound: "NOT_FOUND",
-    errors.PageTokenInvalid: "INVALID_ARGUMENT",
     errors.NumbersExhausted: "ABORTED",
 }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from chassis.pages import Place
 from chassis.store import (
     Aggregates,
     Cause,
@@ -17,6 +18,8 @@ from chassis.store import (
     cause_id,
     dataclass_codec,
 )
+from chassis.store.driver import translated
+
 from notary.model.power_of_attorney import PowerOfAttorney, Reviewer, State
 
 SCHEMA_VERSION = 1
@@ -64,14 +67,6 @@ class Look:
     rpc: str
     power_of_attorney_ids: tuple[str, ...]
     at: datetime
-
-
-@dataclass(frozen=True)
-class Page:
-    """Where a page begins: after the case with this time and id."""
-
-    create_time: datetime
-    id: str
 
 
 @dataclass(frozen=True)
@@ -145,11 +140,11 @@ class Store:
             {"state.state": State.AWAITING_REVIEW.value}, sort=[("state.queue_time", 1)], limit=limit
         )
 
-    async def of_principal(self, account_id: str, after: Page | None, limit: int) -> list[PowerOfAttorney]:
+    async def of_principal(self, account_id: str, after: Place | None, limit: int) -> list[PowerOfAttorney]:
         """A principal's own, newest first."""
         return await self._newest({"state.content.principal.account_id": account_id}, after, limit)
 
-    async def at_office(self, office_id: str, after: Page | None, limit: int) -> list[PowerOfAttorney]:
+    async def at_office(self, office_id: str, after: Place | None, limit: int) -> list[PowerOfAttorney]:
         """Those issued for an office, newest first."""
         states = [State.ISSUED.value, State.COLLECTED.value]
         return await self._newest(
@@ -173,6 +168,13 @@ class Store:
         loaded = await self.documents.load(digest)
         return loaded.state.pdf if loaded else None
 
+    async def forget_documents(self, case_id: str, *, but: str) -> None:
+        """Forget what was printed for a case and did not become the issued document."""
+        with translated():
+            await self.documents.collection.delete_many(
+                {"state.power_of_attorney_id": case_id, "_id": {"$ne": but}}
+            )
+
     async def record(self, look_id: str, look: Look) -> None:
         """Put a look on record, before what was looked at is shown."""
         await self.looks.save(
@@ -185,12 +187,12 @@ class Store:
         found = await self.powers_of_attorney.find(where, limit=1)
         return found[0] if found else None
 
-    async def _newest(self, where: dict[str, Any], after: Page | None, limit: int) -> list[PowerOfAttorney]:
+    async def _newest(self, where: dict[str, Any], after: Place | None, limit: int) -> list[PowerOfAttorney]:
         if after is not None:
             where = where | {
                 "$or": [
-                    {"state.create_time": {"$lt": after.create_time}},
-                    {"state.create_time": after.create_time, "_id": {"$lt": after.id}},
+                    {"state.create_time": {"$lt": after.time}},
+                    {"state.create_time": after.time, "_id": {"$lt": after.id}},
                 ]
             }
         return await self.powers_of_attorney.find(

@@ -148,13 +148,6 @@ class DocumentNotFound(NotaryError):
     reason = "DOCUMENT_NOT_FOUND"
 
 
-class PageTokenInvalid(NotaryError):
-    """The page token is not one of ours."""
-
-    reason = "PAGE_TOKEN_INVALID"
-    field = "page_token"
-
-
 class NumbersExhausted(NotaryError):
     """No free number was found; try again."""
 

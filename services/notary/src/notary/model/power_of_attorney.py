@@ -124,6 +124,12 @@ class PowerOfAttorney:
         content.check()
         return replace(self, state=State.DRAFT, content=content, digest=content.digest()), ()
 
+    def check_submittable(self, account_id: str) -> None:
+        """Raise PowerOfAttorneyNotFound or NotADraft where this account has nothing to submit."""
+        self._check_principal(account_id)
+        if self.state is not State.DRAFT:
+            raise errors.NotADraft
+
     def submit(
         self, confirmation_id: str, digest: str, *, account_id: str, channel: str, now: datetime
     ) -> Outcome:
@@ -131,9 +137,7 @@ class PowerOfAttorney:
 
         One that was paid for before a correction waits for a reviewer at once: no second fee is due.
         """
-        self._check_principal(account_id)
-        if self.state is not State.DRAFT:
-            raise errors.NotADraft
+        self.check_submittable(account_id)
         if not confirmation_id or confirmation_id in self.confirmation_ids:
             raise errors.ConfirmationInvalid
         if not hmac.compare_digest(digest.encode(), self.digest.encode()):

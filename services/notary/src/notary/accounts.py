@@ -1,0 +1,58 @@
+"""What notary asks identity: who a principal and an agent are. Each question says for whom and why."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from chassis.errors import AccessDenied
+from chassis.tokens import acting_for
+from diwan.identity.v1 import identity_pb2, identity_pb2_grpc
+
+from notary.model.content import Party
+
+PURPOSE = "notary.power_of_attorney.draft"
+
+
+@dataclass(frozen=True)
+class Account:
+    """A party and the governorate (two digits) where they live."""
+
+    party: Party
+    governorate: str
+
+
+class Accounts:
+    """Identity's accounts, over a channel with notary's own token; no token of a citizen is handed on."""
+
+    def __init__(self, channel: Any) -> None:
+        self._stub = identity_pb2_grpc.IdentityServiceStub(channel)
+
+    async def by_id(self, account_id: str) -> Account:
+        """The caller's own account.
+
+        Raises:
+            AccessDenied: there is none any more, though its token still holds.
+        """
+        request = identity_pb2.GetAccountRequest(account_id=account_id, purpose=PURPOSE)
+        account = await self._get(request, account_id)
+        if account is None:
+            raise AccessDenied("The caller's account does not exist")
+        return account
+
+    async def by_national_id(self, national_id: str, acting_for: str) -> Account | None:
+        """The account of a national ID, None if it has none; asked for the account `acting_for`."""
+        request = identity_pb2.GetAccountRequest(national_id=national_id, purpose=PURPOSE)
+        return await self._get(request, acting_for)
+
+    async def _get(self, request: identity_pb2.GetAccountRequest, account_id: str) -> Account | None:
+        token = acting_for.set(account_id)
+        try:
+            found: identity_pb2.Account = await self._stub.GetAccount(request)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.NOT_FOUND:
+                return None
+            raise
+        finally:
+            acting_for.reset(token)
+        party = Party(found.account_id, found.person_id, found.full_name, found.national_id)
+        return Account(party, found.governorate)

@@ -1,0 +1,91 @@
+"""The API: from requests to use cases and back, nothing else."""
+
+from collections.abc import AsyncIterator
+
+from chassis.rpc import Kind, call
+from diwan.notary.v1 import notary_pb2 as pb
+from google.protobuf.message import Message
+
+from notary import commands, queries, rendering
+from notary.commands import Asked
+from notary.context import Context
+
+CHUNK_BYTES = 64 * 1024
+
+
+def _asked(request: Message) -> Asked:
+    return call().request(request, answer=rendering.shown)
+
+
+class PowersOfAttorney:
+    """PowerOfAttorneyService."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+
+    async def DraftPowerOfAttorney(
+        self, request: pb.DraftPowerOfAttorneyRequest, _: object
+    ) -> pb.PowerOfAttorney:
+        return await commands.draft(
+            self._ctx,
+            _asked(request),
+            case_id=request.power_of_attorney_id,
+            kind=rendering.KIND_OF[request.kind],
+            agent_national_id=request.agent_national_id,
+            special_terms=list(request.special_terms),
+        )
+
+    async def SubmitPowerOfAttorney(
+        self, request: pb.SubmitPowerOfAttorneyRequest, _: object
+    ) -> pb.PowerOfAttorney:
+        return await commands.submit(
+            self._ctx,
+            _asked(request),
+            case_id=request.power_of_attorney_id,
+            confirmation=request.confirmation,
+        )
+
+    async def ClaimNextReview(self, request: pb.ClaimNextReviewRequest, _: object) -> pb.PowerOfAttorney:
+        return await commands.claim_next(self._ctx, _asked(request))
+
+    async def DecideReview(self, request: pb.DecideReviewRequest, _: object) -> pb.PowerOfAttorney:
+        return await commands.decide_review(
+            self._ctx,
+            _asked(request),
+            case_id=request.power_of_attorney_id,
+            decision=rendering.DECISION_OF[request.decision],
+            reason=request.reason,
+        )
+
+    async def CollectPowerOfAttorney(
+        self, request: pb.CollectPowerOfAttorneyRequest, _: object
+    ) -> pb.PowerOfAttorney:
+        return await commands.collect(self._ctx, _asked(request), case_id=request.power_of_attorney_id)
+
+    async def GetPowerOfAttorney(
+        self, request: pb.GetPowerOfAttorneyRequest, _: object
+    ) -> pb.PowerOfAttorney:
+        caller = call().caller
+        case = await queries.get(self._ctx, caller, request.power_of_attorney_id)
+        return rendering.shown_to_principal(case) if caller.kind is Kind.CITIZEN else rendering.shown(case)
+
+    async def ListPowersOfAttorney(
+        self, request: pb.ListPowersOfAttorneyRequest, _: object
+    ) -> pb.ListPowersOfAttorneyResponse:
+        found, token = await queries.listed(self._ctx, call().caller, request.page_size, request.page_token)
+        return pb.ListPowersOfAttorneyResponse(
+            powers_of_attorney=[rendering.shown(case) for case in found], next_page_token=token
+        )
+
+    async def VerifyPowerOfAttorney(
+        self, request: pb.VerifyPowerOfAttorneyRequest, _: object
+    ) -> pb.VerifyPowerOfAttorneyResponse:
+        case = await queries.verify(self._ctx, request.number, request.verification_code)
+        return rendering.shown_to_third_party(case)
+
+    async def DownloadPowerOfAttorney(
+        self, request: pb.DownloadPowerOfAttorneyRequest, _: object
+    ) -> AsyncIterator[pb.DownloadPowerOfAttorneyResponse]:
+        pdf = await queries.download(self._ctx, call().caller, request.power_of_attorney_id)
+        for start in range(0, len(pdf), CHUNK_BYTES):
+            yield pb.DownloadPowerOfAttorneyResponse(chunk=pdf[start : start + CHUNK_BYTES])

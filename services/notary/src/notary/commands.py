@@ -1,0 +1,246 @@
+"""Use cases: load, decide, save; one function a command."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from chassis.commands import Cause, Decision, Request, execute
+from chassis.errors import ConfirmationExpired, ConfirmationInvalid, RequestIdReused
+from chassis.store import Duplicate
+from chassis.tokens import Confirmation
+from diwan.notary.v1 import notary_pb2 as pb
+
+from notary import facts
+from notary.context import Context
+from notary.model import errors
+from notary.model import power_of_attorney as model
+from notary.model.content import Content, Kind, number_of, office_for
+from notary.model.power_of_attorney import PowerOfAttorney, Reviewer, State
+from notary.store import NUMBER, OPEN_REVIEWER
+
+PURPOSE = "notary.power_of_attorney.submit"
+NUMBER_ATTEMPTS = 5
+CLAIM_ROUNDS = 5
+CAIRO = ZoneInfo("Africa/Cairo")
+
+Asked = Request[PowerOfAttorney, pb.PowerOfAttorney]
+Change = Callable[[PowerOfAttorney], model.Outcome]
+
+
+async def draft(
+    ctx: Context, asked: Asked, *, case_id: str, kind: Kind, agent_national_id: str, special_terms: list[str]
+) -> pb.PowerOfAttorney:
+    """Draft a power of attorney, or draft one anew when `case_id` is given.
+
+    Names, national IDs and the governorate are what identity knows of principal and agent today.
+    """
+    account_id = asked.caller.id
+    principal = await ctx.accounts.by_id(account_id)
+    agent = await ctx.accounts.by_national_id(agent_national_id, acting_for=account_id)
+    if agent is None:
+        raise errors.AgentNotEnrolled
+    ctx.catalogue.offices_of(principal.governorate)
+    content = Content(
+        draft_id=case_id or asked.new_id("power_of_attorney"),
+        kind=kind,
+        principal=principal.party,
+        agent=agent.party,
+        governorate=principal.governorate,
+        terms=ctx.catalogue.wordings[kind].terms,
+        special_terms=tuple(special_terms),
+    )
+    if case_id:
+        return await _change(ctx, asked, case_id, lambda case: case.draft_anew(content, account_id))
+    return await _create(ctx, asked, content, entered_by=asked.caller.person or principal.party.person_id)
+
+
+async def _create(ctx: Context, asked: Asked, content: Content, *, entered_by: str) -> pb.PowerOfAttorney:
+    """Create the draft under the first number that is free."""
+
+    def decide(number: str, state: PowerOfAttorney | None) -> Decision[PowerOfAttorney]:
+        if state is not None:
+            # Its first answer is forgotten by now, and the request came again all the same.
+            raise RequestIdReused
+        return _decision(model.draft(content, number=number, entered_by=entered_by, now=asked.now))
+
+    year = asked.now.astimezone(CAIRO).year
+    for attempt in range(NUMBER_ATTEMPTS):
+        number = number_of(content.draft_id, year, attempt)
+        try:
+            return await execute(
+                ctx.store.powers_of_attorney,
+                content.draft_id,
+                lambda state, number=number: decide(number, state),  # type: ignore[misc]  # bound now, not later
+                replace(asked, correlation=number),
+            )
+        except Duplicate as error:
+            if error.index != NUMBER:
+                raise
+    raise errors.NumbersExhausted
+
+
+async def submit(ctx: Context, asked: Asked, *, case_id: str, confirmation: str) -> pb.PowerOfAttorney:
+    """Submit a draft with the confirmation of exactly its content.
+
+    The confirmation is checked before the write, since identity's keys may have to be fetched; what it says counts
+    only when the case is decided: an answer that was given before is given again, though the confirmation has ended.
+    """
+    case = await _found(ctx, case_id)
+    checked = await _checked(ctx, confirmation, case, asked.caller.id)
+
+    def change(case: PowerOfAttorney) -> model.Outcome:
+        case.check_submittable(asked.caller.id)
+        if isinstance(checked, Exception):
+            raise checked
+        return case.submit(
+            checked.jti,
+            checked.digest,
+            account_id=asked.caller.id,
+            channel=asked.caller.channel,
+            now=asked.now,
+        )
+
+    return await _change(ctx, asked, case_id, change, case.number)
+
+
+async def _checked(
+    ctx: Context, confirmation: str, case: PowerOfAttorney, account_id: str
+) -> Confirmation | ConfirmationInvalid | ConfirmationExpired:
+    try:
+        return await ctx.keys.confirmation(
+            confirmation, purpose=PURPOSE, digest=case.digest, account=account_id
+        )
+    except (ConfirmationInvalid, ConfirmationExpired) as refusal:
+        return refusal
+
+
+async def claim_next(ctx: Context, asked: Asked) -> pb.PowerOfAttorney:
+    """Give the reviewer the case that has waited longest and in which they have no part."""
+    reviewer = Reviewer(asked.caller.id, asked.caller.person)
+    if not reviewer.person_id:
+        raise errors.PartyToCase("nobody knows who this officer is, so no case can be kept from them")
+    for _ in range(CLAIM_ROUNDS):
+        again = await ctx.store.claimed_by_call(asked.id)
+        if again is not None:
+            return await _claim(ctx, asked, again, reviewer)
+        if await ctx.store.open_case_of(reviewer) is not None:
+            raise errors.CaseAlreadyClaimed
+        waiting = await ctx.store.waiting_for(reviewer)
+        if not waiting:
+            raise errors.QueueEmpty
+        for case in waiting:
+            try:
+                return await _claim(ctx, asked, case, reviewer)
+            except errors.NotAwaitingReview:
+                continue  # another reviewer was faster: the next in the queue
+            except Duplicate as error:
+                if error.index != OPEN_REVIEWER:
+                    raise
+                break  # this reviewer has a case since a moment ago, perhaps by this very call: look again
+    raise errors.QueueEmpty
+
+
+async def _claim(ctx: Context, asked: Asked, case: PowerOfAttorney, reviewer: Reviewer) -> pb.PowerOfAttorney:
+    return await _change(ctx, asked, case.id, lambda it: it.claim(reviewer, asked.id, asked.now), case.number)
+
+
+async def decide_review(
+    ctx: Context, asked: Asked, *, case_id: str, decision: model.Decision, reason: str
+) -> pb.PowerOfAttorney:
+    """Decide a claimed case; approval assigns the office and the code to be printed."""
+    code = ctx.new_code()
+    reviewer = Reviewer(asked.caller.id, asked.caller.person)
+
+    def change(case: PowerOfAttorney) -> model.Outcome:
+        office = office_for(case.id, ctx.catalogue.offices_of(case.content.governorate))
+        return case.decide(
+            decision, reason, reviewer=reviewer, office=office, verification_code=code, now=asked.now
+        )
+
+    return await _change(ctx, asked, case_id, change)
+
+
+async def collect(ctx: Context, asked: Asked, *, case_id: str) -> pb.PowerOfAttorney:
+    """Hand the document over at the clerk's office."""
+    caller = asked.caller
+    clerk = Reviewer(caller.id, caller.person)
+    return await _change(
+        ctx, asked, case_id, lambda case: case.collect(clerk=clerk, office_id=caller.office, now=asked.now)
+    )
+
+
+async def settle(ctx: Context, cause: Cause, *, case_id: str, payment_id: str) -> None:
+    """The fee was paid. What notary does not know was paid for another service."""
+
+    def decide(case: PowerOfAttorney | None) -> Decision[PowerOfAttorney] | None:
+        return None if case is None else _changed(case, case.settle(payment_id, cause.now))
+
+    await execute(ctx.store.powers_of_attorney, case_id, decide, cause)
+
+
+async def issue(ctx: Context, cause: Cause, *, case_id: str) -> None:
+    """Print and sign an approved power of attorney.
+
+    The work may be done twice, by two that got the same order; the document whose digest is saved with the case
+    first is the issued one, and the other is forgotten.
+    """
+    case = await _found(ctx, case_id)
+    if case.state is not State.APPROVED:
+        return
+    pdf = await ctx.printer.document(case)
+    digest = await ctx.store.keep_document(case.id, pdf, cause)
+
+    def decide(case: PowerOfAttorney | None) -> Decision[PowerOfAttorney] | None:
+        if case is None:
+            raise errors.PowerOfAttorneyNotFound
+        return _changed(case, case.issue(digest, cause.now))
+
+    await execute(ctx.store.powers_of_attorney, case_id, decide, replace(cause, correlation=case.number))
+    issued = await _found(ctx, case_id)
+    if issued.document_digest == digest:
+        ctx.figures.issued(case.content.kind)
+    await ctx.store.forget_documents(case_id, but=issued.document_digest)
+
+
+async def release(ctx: Context, case: PowerOfAttorney, cause: Cause, claimed_before_age: timedelta) -> None:
+    """Put a case that lies with a reviewer back in the queue."""
+
+    def decide(it: PowerOfAttorney | None) -> Decision[PowerOfAttorney] | None:
+        return None if it is None else _changed(it, it.release(cause.now - claimed_before_age))
+
+    await execute(ctx.store.powers_of_attorney, case.id, decide, replace(cause, correlation=case.number))
+
+
+async def _change(
+    ctx: Context, asked: Asked, case_id: str, change: Change, number: str = ""
+) -> pb.PowerOfAttorney:
+    """Change an existing case. Its number goes along, so that the journey's events are found by it."""
+    number = number or (await _found(ctx, case_id)).number
+
+    def decide(state: PowerOfAttorney | None) -> Decision[PowerOfAttorney]:
+        if state is None:
+            raise errors.PowerOfAttorneyNotFound
+        return _decision(change(state))
+
+    return await execute(ctx.store.powers_of_attorney, case_id, decide, replace(asked, correlation=number))
+
+
+async def _found(ctx: Context, case_id: str) -> PowerOfAttorney:
+    case = await ctx.store.case(case_id)
+    if case is None:
+        raise errors.PowerOfAttorneyNotFound
+    return case
+
+
+def _decision(outcome: model.Outcome) -> Decision[PowerOfAttorney]:
+    state, stated = outcome
+    return Decision(state=state, facts=facts.messages(stated))
+
+
+def _changed(before: PowerOfAttorney, outcome: model.Outcome) -> Decision[PowerOfAttorney] | None:
+    """None where there is nothing to do."""
+    return None if outcome == (before, ()) else _decision(outcome)
+
+
+__all__ = ["claim_next", "collect", "decide_review", "draft", "issue", "release", "settle", "submit"]

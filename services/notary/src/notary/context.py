@@ -1,0 +1,47 @@
+"""What every use case of notary needs, wired once."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from chassis.tokens import TokenKeys
+
+from notary.accounts import Accounts
+from notary.catalogue import Catalogue
+from notary.figures import Figures
+from notary.model.content import VERIFICATION_CODE_LETTERS, crockford
+from notary.model.power_of_attorney import PowerOfAttorney
+from notary.store import Store
+
+
+class Printer(Protocol):
+    """Makes documents; slow, and never in the event loop's own time."""
+
+    async def document(self, case: PowerOfAttorney) -> bytes:
+        """The signed PDF of an approved case."""
+
+
+def new_code() -> str:
+    """A verification code: twelve letters, sixty bits that nobody can guess."""
+    return crockford(secrets.randbits(5 * VERIFICATION_CODE_LETTERS), VERIFICATION_CODE_LETTERS)
+
+
+def utc_now() -> datetime:
+    """The system's clock."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Context:
+    """Stores, clients, keys, the press, figures, and where time and codes come from."""
+
+    store: Store
+    accounts: Accounts
+    keys: TokenKeys
+    catalogue: Catalogue
+    printer: Printer
+    figures: Figures
+    clock: Callable[[], datetime] = utc_now
+    new_code: Callable[[], str] = new_code

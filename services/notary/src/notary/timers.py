@@ -1,0 +1,39 @@
+"""What happens by itself: cases that lie go back to the queue, and the queue's ages are counted."""
+
+from datetime import timedelta
+from functools import partial
+
+from chassis.commands import Cause, cause_id
+from chassis.timers import Timer, every
+
+from notary import commands
+from notary.context import Context
+from notary.settings import NotarySettings
+
+CASES_PER_RUN = 200
+CASES_COUNTED = 1000
+COUNT_PERIOD = timedelta(seconds=15)
+
+
+def table(ctx: Context, settings: NotarySettings) -> list[Timer]:
+    """Notary's timers."""
+    release = partial(release_lying, ctx, timedelta(hours=settings.claim_hours))
+    return [
+        every("release_lying_cases", timedelta(seconds=settings.release_seconds), release),
+        every("count_waiting_cases", COUNT_PERIOD, partial(count_waiting, ctx)),
+    ]
+
+
+async def release_lying(ctx: Context, age: timedelta) -> None:
+    """Put cases that were claimed longer ago than `age` back; what is left is done in the next run."""
+    now = ctx.clock()
+    for case in await ctx.store.lying_since(now - age, CASES_PER_RUN):
+        assert case.claims, "a case that lies was claimed"
+        cause = Cause(id=cause_id("timer", "release", case.id, case.claims[-1].id), now=now)
+        await commands.release(ctx, case, cause, age)
+
+
+async def count_waiting(ctx: Context) -> None:
+    """Count the cases that wait by age, the oldest thousand of them."""
+    waiting = await ctx.store.waiting(CASES_COUNTED)
+    ctx.figures.waiting([case.queue_time for case in waiting if case.queue_time], ctx.clock())

@@ -1,0 +1,39 @@
+from contextlib import AsyncExitStack
+
+import pytest
+from chassis.testing import store_name, store_uri
+
+from . import world as worlds
+
+__all__ = ["store_name", "store_uri"]
+
+
+class Paper:
+    """Stands for the press where a test is not about print: other bytes each time, as signatures are."""
+
+    def __init__(self):
+        self.printed = 0
+        self.before = None
+
+    async def document(self, case):
+        self.printed += 1
+        if self.before:
+            await self.before()
+        return b"%PDF-1.7 " + case.number.encode() + b" %d" % self.printed
+
+
+@pytest.fixture
+async def world(store_uri, store_name, tmp_path):
+    """A notary of the test's own, on the real store."""
+    async with AsyncExitStack() as stack:
+        yield await worlds.start(store_uri, store_name, tmp_path / "keys", lambda _: Paper(), stack)
+
+
+@pytest.fixture
+def principal(world):
+    return world.person()
+
+
+@pytest.fixture
+def agent(world):
+    return world.person()
