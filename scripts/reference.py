@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from buf.validate import validate_pb2  # noqa: F401  the descriptors' options are parsed with it
+from buf.validate import validate_pb2
 from diwan.options.v1 import options_pb2
 from diwan.rules.v1 import rules_pb2
 from google.protobuf import descriptor_pb2 as d

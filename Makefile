@@ -1,0 +1,45 @@
+# Every verb of the checkout. `make` alone lists them.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up down status logs test lint format protos lock clean
+PYTHON := .venv/bin/python
+
+help: ## List the verbs
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Install what is missing: system packages by apt, the rest into .venv
+	@sh scripts/setup.sh
+
+demo: setup ## The whole journey on an embedded stack of its own; leaves the signed document in .demo/output
+	@$(PYTHON) -m demo
+
+up: setup ## Start the embedded stack and keep it running
+	@$(PYTHON) -m embedded up
+
+down: setup ## Stop it
+	@$(PYTHON) -m embedded down
+
+status: setup ## What runs, and where
+	@$(PYTHON) -m embedded status
+
+logs: setup ## What the programs say; name=notary for one
+	@$(PYTHON) -m embedded logs $(name)
+
+test: setup ## Every check: lint, types, import doors, protos, unit, service and journey tests
+	@$(PYTHON) scripts/check.py
+
+lint: setup ## The checks that start nothing
+	@$(PYTHON) scripts/check.py --static
+
+format: setup ## Format the code
+	@.venv/bin/ruff check --fix --quiet . ; .venv/bin/ruff format .
+
+protos: setup ## Generate code and reference from the protos
+	@$(PYTHON) scripts/protos.py
+
+lock: setup ## Resolve requirements.in into requirements.txt, with hashes
+	@.venv/bin/uv pip compile requirements.in --output-file requirements.txt --generate-hashes --universal \
+	  --python-version 3.11 --no-header --no-emit-index-url --no-emit-find-links --quiet
+
+clean: ## Stop everything and remove what was made inside the checkout
+	@[ ! -x $(PYTHON) ] || $(PYTHON) -m embedded down
+	@rm -rf .venv .stack .demo .hypothesis .mypy_cache .ruff_cache .import_linter_cache

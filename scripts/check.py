@@ -1,0 +1,57 @@
+"""Run every check, say what each stage took, and close with pytest's own line. Fails when anything fails."""
+
+import argparse
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A check: what it is called, and the command that fails when it finds something."""
+
+    name: str
+    command: tuple[str, ...]
+
+
+SERVICES = tuple(f"services/{path.name}/src" for path in sorted((ROOT / "services").iterdir()))
+SOURCES = ("scripts", *SERVICES, "deploy/local/src")
+STATIC = (
+    Stage("format", (f"{BIN}/ruff", "format", "--check", "--quiet", ".")),
+    Stage("lint", (f"{BIN}/ruff", "check", "--quiet", ".")),
+    Stage("types", (f"{BIN}/mypy", *SOURCES)),
+    Stage("import doors", (f"{BIN}/lint-imports",)),
+    Stage("protos", (f"{BIN}/python", "scripts/protos.py", "--check")),
+)
+TESTS = (
+    Stage("unit and service tests", (f"{BIN}/pytest", "services", "deploy")),
+    Stage("tests across services", (f"{BIN}/pytest", "tests")),
+)
+
+
+def run(stage: Stage) -> bool:
+    """Run a stage with its output in plain sight; say whether it passed."""
+    print(f"\n── {stage.name}", flush=True)
+    started = time.monotonic()
+    passed = subprocess.run(stage.command, cwd=ROOT, check=False).returncode == 0  # noqa: S603  our own table
+    print(f"── {stage.name}: {'passed' if passed else 'FAILED'} in {time.monotonic() - started:.1f} s", flush=True)
+    return passed
+
+
+def main() -> None:
+    """Run the stages in order; all of them, so that one run tells everything."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--static", action="store_true", help="only the checks that start nothing")
+    stages = STATIC if parser.parse_args().static else STATIC + TESTS
+    failed = [stage.name for stage in stages if not run(stage)]
+    if failed:
+        sys.exit(f"\nfailed: {', '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main()
