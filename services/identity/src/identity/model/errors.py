@@ -1,5 +1,4 @@
 """Every way in which identity says no: a closed set, one reason a class. No text holds a personal datum."""
-# ruff: noqa: N818 -- each class is named after its reason, the word that callers read
 
 from typing import ClassVar
 

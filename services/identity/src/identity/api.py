@@ -1,0 +1,66 @@
+"""The API: each RPC to its use case, nothing else. Who may call stands in the proto; the chassis checks it."""
+
+# ruff: noqa: N802, ARG002 -- gRPC names the methods and hands each its context
+
+from chassis.rpc import call
+from diwan.identity.v1 import identity_pb2 as pb
+from diwan.identity.v1.identity_pb2_grpc import IdentityServiceServicer
+
+from identity import commands, queries
+from identity.context import Context
+
+
+class IdentityApi(IdentityServiceServicer):
+    """See `protos/diwan/identity/v1/identity.proto`."""
+
+    def __init__(self, context: Context) -> None:
+        self._ctx = context
+
+    async def StartEnrolment(
+        self, request: pb.StartEnrolmentRequest, context: object
+    ) -> pb.StartEnrolmentResponse:
+        return await commands.start_enrolment(self._ctx, call(), request)
+
+    async def CompleteEnrolment(self, request: pb.CompleteEnrolmentRequest, context: object) -> pb.Account:
+        return await commands.complete_enrolment(self._ctx, call(), request)
+
+    async def EnrolAtCounter(self, request: pb.EnrolAtCounterRequest, context: object) -> pb.Account:
+        return await commands.enrol_at_counter(self._ctx, call(), request)
+
+    async def StartSignIn(self, request: pb.StartSignInRequest, context: object) -> pb.StartSignInResponse:
+        return await commands.start_sign_in(self._ctx, call(), request)
+
+    async def CompleteSignIn(self, request: pb.CompleteSignInRequest, context: object) -> pb.TokenPair:
+        return await commands.complete_sign_in(self._ctx, call(), request)
+
+    async def RefreshToken(self, request: pb.RefreshTokenRequest, context: object) -> pb.TokenPair:
+        return await commands.refresh(self._ctx, call(), request)
+
+    async def SignOut(self, request: pb.SignOutRequest, context: object) -> pb.SignOutResponse:
+        return await commands.sign_out(self._ctx, call(), request)
+
+    async def StartConfirmation(
+        self, request: pb.StartConfirmationRequest, context: object
+    ) -> pb.StartConfirmationResponse:
+        return await commands.start_confirmation(self._ctx, call(), request)
+
+    async def CompleteConfirmation(
+        self, request: pb.CompleteConfirmationRequest, context: object
+    ) -> pb.CompleteConfirmationResponse:
+        return await commands.complete_confirmation(self._ctx, call(), request)
+
+    async def GetAccount(self, request: pb.GetAccountRequest, context: object) -> pb.Account:
+        return await queries.get_account(self._ctx, call(), request)
+
+    async def RegisterOfficer(self, request: pb.RegisterOfficerRequest, context: object) -> pb.Officer:
+        return await commands.register_officer(self._ctx, call(), request)
+
+    async def IssueServiceToken(
+        self, request: pb.IssueServiceTokenRequest, context: object
+    ) -> pb.IssueServiceTokenResponse:
+        return await commands.issue_service_token(self._ctx, call(), request)
+
+    async def ListSigningKeys(
+        self, request: pb.ListSigningKeysRequest, context: object
+    ) -> pb.ListSigningKeysResponse:
+        return pb.ListSigningKeysResponse(jwks=self._ctx.signing.jwks)

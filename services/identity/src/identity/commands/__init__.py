@@ -1,0 +1,23 @@
+"""Use cases: load, decide, save; one function a command."""
+
+from identity.commands.confirm import complete_confirmation, start_confirmation
+from identity.commands.enrol import complete_enrolment, enrol_at_counter, start_enrolment
+from identity.commands.extract import register_person
+from identity.commands.officers import register_officer
+from identity.commands.services import issue_service_token
+from identity.commands.sign_in import complete_sign_in, refresh, sign_out, start_sign_in
+
+__all__ = [
+    "complete_confirmation",
+    "complete_enrolment",
+    "complete_sign_in",
+    "enrol_at_counter",
+    "issue_service_token",
+    "refresh",
+    "register_officer",
+    "register_person",
+    "sign_out",
+    "start_confirmation",
+    "start_enrolment",
+    "start_sign_in",
+]

@@ -1,0 +1,68 @@
+"""What all codes have in common: the throttle before them, the message after them, and their figures."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from chassis.commands import Cause, Decision, execute
+from chassis.sealed import Binding
+from google.protobuf.message import Message
+
+from identity import facts
+from identity.context import Context
+from identity.model.codes import Allowance, Throttle
+from identity.model.errors import CodeTooSoon, IdentityError, TooManyStarts
+from identity.model.outcome import CodeIssued, Outcome
+
+S = TypeVar("S")
+
+
+async def throttle(ctx: Context, cause: Cause, purpose: str, subject: str, allowance: Allowance) -> None:
+    """Count a start for one subject, known to us or not; CodeTooSoon or TooManyStarts.
+
+    The same cause again is counted once: a caller who repeats a request is not held up by the first of them.
+    """
+    key = ctx.keys.keyed_hash(f"{purpose}/{subject}", "throttle")
+
+    def decide(kept: Throttle | None) -> Decision[Throttle]:
+        return Decision(state=(kept or Throttle.first(key)).start(allowance, cause.now))
+
+    once = Cause(id=cause.id, now=cause.now, correlation=cause.correlation)
+    try:
+        await execute(ctx.store.throttles, key, decide, once)
+    except (CodeTooSoon, TooManyStarts) as refusal:
+        ctx.count_code(purpose, refusal.reason)
+        raise
+
+
+def decided(outcome: Outcome[S]) -> Decision[S]:
+    """A model's outcome as the store's door wants it."""
+    return Decision(state=outcome.state, facts=facts.messages(outcome.facts), refusal=outcome.refusal)
+
+
+def with_code(ctx: Context, outcome: Outcome[S], decoy: CodeIssued) -> Decision[S]:
+    """A start's decision. Where no code is sent, one is sealed all the same, and thrown away.
+
+    Sealing is the dear part of a start: its time must not tell whether the person is known.
+    """
+    if not outcome.facts:
+        ctx.keys.seal_fields(*_unsent(decoy))
+    return decided(outcome)
+
+
+def _unsent(decoy: CodeIssued) -> tuple[Message, Binding]:
+    (message,) = facts.messages([decoy])
+    return message, Binding(
+        "00000000-0000-0000-0000-000000000000", message.DESCRIPTOR.full_name, "diwan/identity"
+    )
+
+
+@contextmanager
+def tried(ctx: Context, purpose: str) -> Iterator[None]:
+    """Count what came of a try."""
+    try:
+        yield
+    except IdentityError as refusal:
+        ctx.count_code(purpose, refusal.reason)
+        raise
+    ctx.count_code(purpose, "right")

@@ -1,0 +1,102 @@
+"""Confirmation of one exact content."""
+
+from chassis.commands import Decision, Request, execute
+from chassis.rpc import Call
+from chassis.tokens import sign_confirmation
+from diwan.identity.v1 import identity_pb2 as pb
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from identity.commands import codes
+from identity.context import Context
+from identity.facts import timestamp
+from identity.model import confirmations
+from identity.model.codes import new_code
+from identity.model.confirmations import Confirmation
+from identity.model.errors import AccountNotFound, AudienceUnknown, ConfirmationNotFound
+
+PURPOSE = "confirmation"
+
+
+def _audience(ctx: Context, purpose: str) -> str:
+    """The service that will take the statement: the purpose's first word."""
+    service = purpose.partition(".")[0]
+    if service not in ctx.settings.audiences:
+        raise AudienceUnknown(field="purpose")
+    return service
+
+
+async def start_confirmation(
+    ctx: Context, call: Call, form: pb.StartConfirmationRequest
+) -> pb.StartConfirmationResponse:
+    """Send the caller a code for this purpose and content. AudienceUnknown: the purpose names no service."""
+    _audience(ctx, form.purpose)
+    account_id = call.caller.id
+    account = await ctx.store.accounts.load(account_id)
+    if account is None:
+        raise AccountNotFound
+
+    def answer(state: Confirmation) -> pb.StartConfirmationResponse:
+        return pb.StartConfirmationResponse(
+            confirmation_id=state.confirmation_id, expire_time=timestamp(state.challenge.expire_time)
+        )
+
+    request: Request[Confirmation, pb.StartConfirmationResponse] = call.request(form, answer=answer)
+    content = f"{account_id}/{form.purpose}/{form.digest}"
+    await codes.throttle(ctx, request, PURPOSE, content, ctx.settings.starts)
+    await codes.throttle(ctx, request, PURPOSE, account_id, ctx.settings.confirmations)
+    confirmation_id = request.new_id(PURPOSE)
+    code = new_code(ctx.below)
+    started = confirmations.start_confirmation(
+        confirmation_id=confirmation_id,
+        account_id=account_id,
+        mobile=account.state.mobile,
+        purpose=form.purpose,
+        digest=form.digest,
+        code=code,
+        code_hash=ctx.code_hash(confirmation_id, code),
+        now=call.now,
+    )
+
+    def decide(_: Confirmation | None) -> Decision[Confirmation]:
+        return codes.decided(started)
+
+    response = await execute(ctx.store.confirmations, confirmation_id, decide, request)
+    ctx.count_code(PURPOSE, "sent")
+    return response
+
+
+async def complete_confirmation(
+    ctx: Context, call: Call, form: pb.CompleteConfirmationRequest
+) -> pb.CompleteConfirmationResponse:
+    """Try the code, for a statement. ConfirmationNotFound, CodeWrong, CodeExpired, CodeLocked."""
+    code_hash = ctx.code_hash(form.confirmation_id, form.code)
+
+    def decide(state: Confirmation | None) -> Decision[Confirmation]:
+        if state is None:
+            raise ConfirmationNotFound
+        return codes.decided(state.complete(call.caller.id, code_hash, call.now))
+
+    request: Request[Confirmation, pb.CompleteConfirmationResponse] = call.request(
+        form, answer=lambda state: _statement(ctx, state), secret=True
+    )
+    with codes.tried(ctx, PURPOSE):
+        return await execute(ctx.store.confirmations, form.confirmation_id, decide, request)
+
+
+def _statement(ctx: Context, state: Confirmation) -> pb.CompleteConfirmationResponse:
+    """The signed statement. Its jti is the confirmation's id: issued again it is still of one use."""
+    if state.confirmed_at is None:
+        raise ConfirmationNotFound
+    statement = sign_confirmation(
+        ctx.signing.key,
+        account=state.account_id,
+        purpose=state.purpose,
+        digest=state.digest,
+        audience=_audience(ctx, state.purpose),
+        now=state.confirmed_at,
+        jti=state.confirmation_id,
+    )
+    ends = state.confirmed_at + confirmations.STATEMENT_LIFE
+    return pb.CompleteConfirmationResponse(
+        confirmation=statement, expire_time=Timestamp(seconds=int(ends.timestamp()))
+    )

@@ -1,0 +1,60 @@
+"""Tokens for services."""
+
+from chassis.commands import Cause, Decision, cause_id, execute
+from chassis.errors import TokenExpired, TokenInvalid
+from chassis.rpc import Call, Caller, Kind
+from chassis.tokens import claimed_client, key_set, sign_access, verify_assertion
+from diwan.identity.v1 import identity_pb2 as pb
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from identity.context import Context
+from identity.model import records
+from identity.model.errors import AccountNotFound, ActingNotAllowed, AssertionInvalid, AudienceUnknown
+from identity.model.records import UsedAssertion
+from identity.model.sessions import ACCESS_LIFE
+
+
+async def issue_service_token(
+    ctx: Context, call: Call, form: pb.IssueServiceTokenRequest
+) -> pb.IssueServiceTokenResponse:
+    """A token for a client that has signed who it is; each assertion serves once.
+
+    AssertionInvalid, AssertionUsed, AudienceUnknown, ActingNotAllowed, AccountNotFound.
+    """
+    try:
+        client = claimed_client(form.client_assertion)
+        key = ctx.signing.client(client)
+        jti, ends = verify_assertion(form.client_assertion, key_set(key), client, call.now)
+    except (TokenInvalid, TokenExpired):
+        raise AssertionInvalid from None
+    if form.audience not in ctx.settings.audiences:
+        raise AudienceUnknown(field="audience")
+    await _may_act(ctx, client, form.acting_for)
+
+    def decide(kept: UsedAssertion | None) -> Decision[UsedAssertion]:
+        return Decision(state=records.use_assertion(kept, client, ends))
+
+    # Each call is a cause of its own: the same assertion a second time is a second use, not a repetition.
+    once = Cause(id=ctx.new_id(), now=call.now)
+    await execute(ctx.store.assertions, cause_id("assertion", client, jti), decide, once)
+    caller = Caller(kind=Kind.SERVICE, id=client, acting_for=form.acting_for)
+    return pb.IssueServiceTokenResponse(
+        access_token=sign_access(
+            ctx.signing.key,
+            caller,
+            audience=form.audience,
+            now=call.now,
+            jti=ctx.new_id(),
+            lifetime=ACCESS_LIFE,
+        ),
+        expire_time=Timestamp(seconds=int((call.now + ACCESS_LIFE).timestamp())),
+    )
+
+
+async def _may_act(ctx: Context, client: str, account_id: str) -> None:
+    if not account_id:
+        return
+    if client not in ctx.settings.may_act:
+        raise ActingNotAllowed
+    if await ctx.store.accounts.load(account_id) is None:
+        raise AccountNotFound

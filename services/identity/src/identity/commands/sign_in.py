@@ -1,0 +1,169 @@
+"""Sign-in by code, refresh, sign-out."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID, uuid5
+
+from chassis.commands import Decision, Request, execute
+from chassis.rpc import Call, Caller, Kind
+from chassis.tokens import sign_access
+from diwan.identity.v1 import identity_pb2 as pb
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from identity.commands import codes
+from identity.context import Context
+from identity.facts import timestamp
+from identity.model import sessions
+from identity.model.codes import new_code
+from identity.model.errors import SessionEnded, SignInNotFound
+from identity.model.outcome import CodeIssued
+from identity.model.sessions import Holder, Session
+from identity.signing import read_refresh_token, refresh_token
+
+PURPOSE = "sign_in"
+_NO_MOBILE = "+201000000000"
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """Who wants to sign in: the key to count starts by, the holder's id, and the mobile if there is a holder."""
+
+    key: str
+    holder: Holder
+    holder_id: str
+    mobile: str
+
+
+async def _subject(ctx: Context, form: pb.StartSignInRequest, now: datetime) -> _Subject:
+    if form.HasField("staff_number"):
+        officer_id = ctx.officer_id(form.staff_number)
+        officer = await ctx.store.officers.load(officer_id)
+        return _Subject(officer_id, Holder.OFFICER, officer_id, officer.state.mobile if officer else "")
+    person_key = ctx.person_key(ctx.national_id(form.national_id, now))
+    account_id = ctx.account_id(person_key)
+    account = await ctx.store.accounts.load(account_id)
+    return _Subject(person_key, Holder.CITIZEN, account_id, account.state.mobile if account else "")
+
+
+async def start_sign_in(ctx: Context, call: Call, form: pb.StartSignInRequest) -> pb.StartSignInResponse:
+    """Send a code to the mobile on record; the same steps, and the same answer, where there is none."""
+    subject = await _subject(ctx, form, call.now)
+
+    def answer(state: Session) -> pb.StartSignInResponse:
+        return pb.StartSignInResponse(
+            sign_in_id=state.session_id, expire_time=timestamp(state.challenge.expire_time)
+        )
+
+    request: Request[Session, pb.StartSignInResponse] = call.request(form, answer=answer)
+    await codes.throttle(ctx, request, PURPOSE, subject.key, ctx.settings.starts)
+    session_id = request.new_id(PURPOSE)
+    code = new_code(ctx.below)
+    started = sessions.start_sign_in(
+        session_id=session_id,
+        holder=subject.holder,
+        holder_id=subject.holder_id,
+        channel=form.channel,
+        mobile=subject.mobile,
+        code=code,
+        code_hash=ctx.code_hash(session_id, code),
+        now=call.now,
+    )
+    decoy = CodeIssued("code.sign_in", _NO_MOBILE, code, started.state.challenge.expire_time)
+
+    def decide(_: Session | None) -> Decision[Session]:
+        return codes.with_code(ctx, started, decoy)
+
+    response = await execute(ctx.store.sessions, session_id, decide, request)
+    ctx.count_code(PURPOSE, "sent" if started.facts else "decoy")
+    return response
+
+
+async def complete_sign_in(ctx: Context, call: Call, form: pb.CompleteSignInRequest) -> pb.TokenPair:
+    """Try the code; the right one opens the session. SignInNotFound, CodeWrong, CodeExpired, CodeLocked."""
+    loaded = await ctx.store.sessions.load(form.sign_in_id)
+    if loaded is None:
+        raise SignInNotFound
+    caller = await _caller(ctx, loaded.state)
+    code_hash = ctx.code_hash(form.sign_in_id, form.code)
+
+    def decide(state: Session | None) -> Decision[Session]:
+        if state is None:
+            raise SignInNotFound
+        return codes.decided(state.complete(code_hash, call.now))
+
+    request: Request[Session, pb.TokenPair] = call.request(
+        form, answer=lambda state: _tokens(ctx, state, caller, 1), secret=True
+    )
+    with codes.tried(ctx, PURPOSE):
+        return await execute(ctx.store.sessions, form.sign_in_id, decide, request)
+
+
+async def refresh(ctx: Context, call: Call, form: pb.RefreshTokenRequest) -> pb.TokenPair:
+    """Exchange a refresh token for the next; SessionEnded, also for the session whose old token comes again."""
+    session_id, generation = read_refresh_token(ctx.keys, form.refresh_token)
+    loaded = await ctx.store.sessions.load(session_id)
+    if loaded is None:
+        raise SessionEnded
+    caller = await _caller(ctx, loaded.state)
+
+    def decide(state: Session | None) -> Decision[Session]:
+        if state is None:
+            raise SessionEnded
+        return codes.decided(state.refresh(generation, call.now))
+
+    request: Request[Session, pb.TokenPair] = call.request(
+        form, answer=lambda state: _tokens(ctx, state, caller, generation + 1), secret=True
+    )
+    return await execute(ctx.store.sessions, session_id, decide, request)
+
+
+async def sign_out(ctx: Context, call: Call, form: pb.SignOutRequest) -> pb.SignOutResponse:
+    """End the session of a refresh token; SessionEnded for a token that we did not give."""
+    session_id, _ = read_refresh_token(ctx.keys, form.refresh_token)
+
+    def decide(state: Session | None) -> Decision[Session]:
+        if state is None:
+            raise SessionEnded
+        return codes.decided(state.sign_out())
+
+    request: Request[Session, pb.SignOutResponse] = call.request(form, answer=lambda _: pb.SignOutResponse())
+    return await execute(ctx.store.sessions, session_id, decide, request)
+
+
+async def _caller(ctx: Context, session: Session) -> Caller:
+    """What the session's tokens will say; as it is now, so that roles taken away end with the next refresh."""
+    if session.holder is Holder.CITIZEN:
+        account = await ctx.store.accounts.load(session.holder_id)
+        person_id = account.state.person_id if account else ""
+        return Caller(kind=Kind.CITIZEN, id=session.holder_id, person=person_id, channel=session.channel)
+    officer = await ctx.store.officers.load(session.holder_id)
+    if officer is None:
+        # A decoy: it has no holder, and no code opens it.
+        return Caller(kind=Kind.OFFICER, id=session.holder_id)
+    person = await ctx.store.persons.load(officer.state.person_key)
+    return Caller(
+        kind=Kind.OFFICER,
+        id=session.holder_id,
+        person=person.state.person_id if person else ctx.stand_in_person_id(officer.state.person_key),
+        roles=frozenset(officer.state.roles),
+        office=officer.state.office_id,
+        channel=session.channel,
+    )
+
+
+def _tokens(ctx: Context, session: Session, caller: Caller, generation: int) -> pb.TokenPair:
+    """The tokens of a generation, dated from when they were first issued: issued again they end no later."""
+    issued = session.issued(generation)
+    access = sign_access(
+        ctx.signing.key,
+        caller,
+        audience=ctx.settings.audiences,
+        now=issued,
+        jti=str(uuid5(UUID(session.session_id), f"access/{generation}")),
+        lifetime=sessions.ACCESS_LIFE,
+    )
+    return pb.TokenPair(
+        access_token=access,
+        expire_time=Timestamp(seconds=int((issued + sessions.ACCESS_LIFE).timestamp())),
+        refresh_token=refresh_token(ctx.keys, session.session_id, generation),
+    )

@@ -1,0 +1,78 @@
+"""What a use case of identity works with; handed to each, made once in `__main__`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from secrets import randbelow
+from uuid import UUID, uuid4
+
+from chassis.sealed import Keys
+from chassis.telemetry import Telemetry
+
+from identity.model.accounts import mobile_number
+from identity.model.national_id import CHECK_DIGIT_RULES, NationalId
+from identity.settings import Settings
+from identity.signing import Signing
+from identity.store import Store
+
+
+@dataclass(frozen=True)
+class Context:
+    """Stores, keys, settings, chance, figures.
+
+    Attributes:
+        below: draws evenly from 0 to n-1; `secrets.randbelow` but in tests.
+        new_id: a fresh UUID for what has no cause to derive one from.
+    """
+
+    store: Store
+    keys: Keys
+    signing: Signing
+    settings: Settings
+    telemetry: Telemetry
+    below: Callable[[int], int] = randbelow
+    new_id: Callable[[], str] = field(default=lambda: str(uuid4()))
+
+    def national_id(self, text: str, now: datetime) -> NationalId:
+        """A well-formed national ID, or NationalIdInvalid."""
+        rule = CHECK_DIGIT_RULES[self.settings.check_digit_rule]
+        return NationalId.parse(text, today=now.date(), rule=rule)
+
+    def person_key(self, national_id: NationalId) -> str:
+        """Under which a person is kept."""
+        return self.keys.keyed_hash(national_id.digits, "person")
+
+    def account_id(self, person_key: str) -> str:
+        """The account that this person has, or would have."""
+        return self._derived(person_key, "account")
+
+    def officer_id(self, staff_number: str) -> str:
+        """The officer with this staff number, if there is one."""
+        return self._derived(staff_number, "officer")
+
+    def stand_in_person_id(self, person_key: str) -> str:
+        """For an officer who is not in the extract: the same each time, nobody else's."""
+        return self._derived(person_key, "person of an officer")
+
+    def mobile_key(self, mobile: str) -> str:
+        """Under which a mobile is unique; MobileInvalid for what is none."""
+        return self.keys.keyed_hash(mobile_number(mobile), "mobile")
+
+    def code_hash(self, what_for: str, code: str) -> str:
+        """What is kept of a code: worth nothing without our key, nor for another purpose."""
+        return self.keys.keyed_hash(f"{what_for}/{code}", "code")
+
+    def _derived(self, value: str, purpose: str) -> str:
+        return str(UUID(self.keys.keyed_hash(value, purpose)[:32], version=4))
+
+    def count_enrolment(self, way: str, outcome: str) -> None:
+        """`way` is online or counter; `outcome` done, or the refusal's reason."""
+        self.telemetry.counter(
+            "diwan_identity_enrolments", "Enrolments by way and outcome", ("way", "outcome")
+        ).labels(way, outcome).inc()
+
+    def count_code(self, purpose: str, outcome: str) -> None:
+        """`purpose` is enrolment, sign_in or confirmation; `outcome` sent, right, or the refusal's reason."""
+        self.telemetry.counter(
+            "diwan_identity_codes", "One-time codes by purpose and what came of them", ("purpose", "outcome")
+        ).labels(purpose, outcome).inc()

@@ -1,0 +1,60 @@
+"""What is read of identity, and the record of who read it."""
+
+from chassis.commands import Cause, Decision, execute
+from chassis.rpc import Call, Kind
+from diwan.identity.v1 import identity_pb2 as pb
+
+from identity.context import Context
+from identity.facts import ASSURANCE, timestamp
+from identity.model import records
+from identity.model.accounts import Account, masked
+from identity.model.errors import AccountNotFound
+from identity.model.persons import Person
+
+
+async def get_account(ctx: Context, call: Call, form: pb.GetAccountRequest) -> pb.Account:
+    """A citizen's own account; for a service any, with the national ID, and with the look kept on record.
+
+    NotOwnAccount, PurposeRequired, AccountNotFound.
+    """
+    account_id = form.account_id
+    service = call.caller.kind is Kind.SERVICE
+    if service:
+        if form.HasField("national_id"):
+            account_id = ctx.account_id(ctx.person_key(ctx.national_id(form.national_id, call.now)))
+        await _record(ctx, call, account_id, form.purpose)
+    else:
+        records.own_look(call.caller.id, account_id)
+    account = await ctx.store.accounts.load(account_id)
+    if account is None:
+        raise AccountNotFound
+    person = await ctx.store.persons.load(account.state.person_key)
+    return render_account(account.state, person.state if person else None, with_national_id=service)
+
+
+async def _record(ctx: Context, call: Call, account_id: str, purpose: str) -> None:
+    """Keep the look before it is granted: what cannot be recorded is not shown."""
+    look = records.service_look(
+        look_id=ctx.new_id(),
+        service=call.caller.id,
+        acting_for=call.caller.acting_for,
+        account_id=account_id,
+        purpose=purpose,
+        now=call.now,
+    )
+    cause = Cause(id=look.look_id, now=call.now, correlation=call.correlation)
+    await execute(ctx.store.looks, look.look_id, lambda _: Decision(state=look), cause)
+
+
+def render_account(account: Account, person: Person | None, *, with_national_id: bool = False) -> pb.Account:
+    """An account as callers see it."""
+    return pb.Account(
+        account_id=account.account_id,
+        person_id=account.person_id,
+        assurance_level=ASSURANCE[account.assurance],
+        full_name=person.full_name if person else "",
+        national_id=person.national_id if person and with_national_id else "",
+        governorate=person.governorate if person else "",
+        masked_mobile=masked(account.mobile),
+        enrol_time=timestamp(account.enrolled_at),
+    )

@@ -1,0 +1,73 @@
+"""Identity's signing keys, its clients' keys, and the refresh tokens."""
+
+import hmac
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from chassis.sealed import Keys
+from chassis.tokens import public_jwks, read_key
+from joserfc.jwk import ECKey
+
+from identity.model.errors import AssertionInvalid, SessionEnded
+
+_CLIENT = re.compile(r"[a-z]{1,40}")
+_GENERATION = re.compile(r"[1-9][0-9]{0,5}")
+
+
+@dataclass(frozen=True)
+class Signing:
+    """What identity signs with.
+
+    Attributes:
+        key: signs every token.
+        retired: still published, so that tokens they signed are good to their end.
+        clients: folder of the clients' public keys.
+    """
+
+    key: ECKey
+    retired: tuple[ECKey, ...]
+    clients: Path
+
+    @classmethod
+    def read(cls, folder: Path) -> "Signing":
+        """`signing.jwk` signs, `signing-*.jwk` are published still; FileNotFoundError without the first."""
+        retired = tuple(read_key(path) for path in sorted(folder.glob("signing-*.jwk")))
+        return cls(read_key(folder / "signing.jwk"), retired, folder / "clients")
+
+    @property
+    def jwks(self) -> str:
+        """The JWK set for whoever checks tokens."""
+        return public_jwks((self.key, *self.retired))
+
+    def client(self, name: str) -> ECKey:
+        """A client's public key; AssertionInvalid if there is no such client. Read each time: keys are replaced."""
+        if not _CLIENT.fullmatch(name):
+            raise AssertionInvalid
+        try:
+            return read_key(self.clients / f"{name}.jwk")
+        except (OSError, ValueError):
+            raise AssertionInvalid from None
+
+
+def refresh_token(keys: Keys, session_id: str, generation: int) -> str:
+    """The refresh token of a generation: it follows from our key, so nothing of it lies in the store."""
+    named = f"{session_id}.{generation}"
+    return f"{named}.{keys.keyed_hash(named, 'refresh token')}"
+
+
+def read_refresh_token(keys: Keys, token: str) -> tuple[str, int]:
+    """Session and generation of a refresh token; SessionEnded for one that we did not make."""
+    session_id, _, rest = token.partition(".")
+    generation = rest.partition(".")[0]
+    try:
+        well_formed = str(UUID(session_id)) == session_id
+    except ValueError:
+        well_formed = False
+    if not well_formed or not _GENERATION.fullmatch(generation):
+        raise SessionEnded
+    ours = refresh_token(keys, session_id, int(generation))
+    if not hmac.compare_digest(ours.encode(), token.encode()):
+        raise SessionEnded
+    return session_id, int(generation)

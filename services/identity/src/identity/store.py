@@ -1,0 +1,80 @@
+"""Identity's collections and their indexes. Only this room knows documents.
+
+National IDs, mobiles and staff numbers are looked for by keyed hashes and by ids derived from them: no index holds
+a personal datum, since a duplicate-key error would carry it.
+"""
+
+from dataclasses import dataclass
+
+from chassis.store import Aggregates, Database, Index, Limits, dataclass_codec
+
+from identity.model.accounts import Account, Enrolment
+from identity.model.codes import Throttle
+from identity.model.confirmations import Confirmation
+from identity.model.officers import Officer
+from identity.model.persons import Person
+from identity.model.records import Look, UsedAssertion
+from identity.model.sessions import Session
+
+SCHEMA_VERSION = 1
+MOBILE = "mobile"
+FIRST = "first"
+PERSON = "person"
+
+_FORGET = Index(name="forget", keys=[("state.forget_time", 1)], expire_after_seconds=0)
+_MOBILE = Index(name=MOBILE, keys=[("state.mobile_key", 1)], unique=True)
+_PERSON = Index(name=PERSON, keys=[("state.person_id", 1)], unique=True)
+# Of all officers one at most was registered by the operator: whoever is slower in a race meets this index.
+_FIRST = Index(name=FIRST, keys=[("state.first", 1)], unique=True, where={"state.first": True})
+_LOOKS = Index(name="account", keys=[("state.account_id", 1), ("state.at", -1)])
+
+
+@dataclass(frozen=True)
+class Store:
+    """Identity's collections.
+
+    Attributes:
+        persons: the matching extract, by keyed hash of the national ID.
+        accounts: by an id derived from the national ID, so that a person has one at most.
+        officers: by an id derived from the staff number, so that it is unique.
+        enrolments: forgotten after a day.
+        sessions: from sign-in to sign-out, forgotten a day after their end.
+        confirmations: forgotten after a day.
+        throttles: when codes were asked for, by keyed hash of the subject, forgotten after a day.
+        assertions: client assertions used, forgotten once they could not be used again anyway.
+        looks: who looked at whose data and why; never changed, never forgotten.
+    """
+
+    persons: Aggregates[Person]
+    accounts: Aggregates[Account]
+    officers: Aggregates[Officer]
+    enrolments: Aggregates[Enrolment]
+    sessions: Aggregates[Session]
+    confirmations: Aggregates[Confirmation]
+    throttles: Aggregates[Throttle]
+    assertions: Aggregates[UsedAssertion]
+    looks: Aggregates[Look]
+
+    @classmethod
+    async def open(cls, database: Database) -> "Store":
+        """Open the collections and make their indexes."""
+        small = Limits(seen=32)
+        return cls(
+            persons=await database.aggregates(
+                "persons", dataclass_codec(Person), indexes=[_PERSON], limits=small
+            ),
+            accounts=await database.aggregates("accounts", dataclass_codec(Account), indexes=[_MOBILE]),
+            officers=await database.aggregates(
+                "officers", dataclass_codec(Officer), indexes=[_MOBILE, _FIRST]
+            ),
+            enrolments=await database.aggregates("enrolments", dataclass_codec(Enrolment), indexes=[_FORGET]),
+            sessions=await database.aggregates("sessions", dataclass_codec(Session), indexes=[_FORGET]),
+            confirmations=await database.aggregates(
+                "confirmations", dataclass_codec(Confirmation), indexes=[_FORGET]
+            ),
+            throttles=await database.aggregates("throttles", dataclass_codec(Throttle), indexes=[_FORGET]),
+            assertions=await database.aggregates(
+                "assertions", dataclass_codec(UsedAssertion), indexes=[_FORGET]
+            ),
+            looks=await database.aggregates("looks", dataclass_codec(Look), indexes=[_LOOKS]),
+        )
