@@ -10,6 +10,7 @@ Imports neither gRPC nor the store: connectors use it too.
 
 import hashlib
 import hmac
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -128,7 +129,7 @@ class Keys:
     def _reader(self, reader: str) -> ECKey:
         path = self._folder / "public" / "seal" / f"{reader}.jwk"
         try:
-            key = ECKey.import_key(path.read_text(encoding="utf-8"))
+            key = ECKey.import_key(json.loads(path.read_text(encoding="utf-8")))
         except (OSError, JoseError, ValueError) as error:
             raise SealError(f"no public key of the reader {reader}: {type(error).__name__}") from None
         self._readers[reader] = key
@@ -148,7 +149,7 @@ def _own(folder: Path) -> list[ECKey]:
     paths = sorted(folder.glob("seal*.jwk"), reverse=True)
     if not paths:
         raise FileNotFoundError(folder / "seal.jwk")
-    return [ECKey.import_key(path.read_text(encoding="utf-8")) for path in paths]
+    return [ECKey.import_key(json.loads(path.read_text(encoding="utf-8"))) for path in paths]
 
 
 def _sealed_fields(message: Message) -> Iterator[tuple[Message, FieldDescriptor, str]]:
