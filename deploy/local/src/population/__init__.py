@@ -1,0 +1,6 @@
+"""A civil registry for trying out: deterministic people in families."""
+
+from population.families import EXTRACT_DAY, Person, families, people
+from population.spelling import spelling_variants
+
+__all__ = ["EXTRACT_DAY", "Person", "families", "people", "spelling_variants"]

@@ -1,0 +1,25 @@
+"""`python -m population`: write the registry's people as lines of JSON, streamed."""
+
+import json
+from dataclasses import asdict
+from typing import TextIO
+
+import click
+
+from population import people
+
+
+@click.command()
+@click.option("--seed", default=1, show_default=True, help="The same seed gives the same people.")
+@click.option("--count", default=300, show_default=True, type=click.IntRange(min=0), help="How many people.")
+@click.option(
+    "--out", default="-", type=click.File("w", encoding="utf-8"), help="File to write; - for the screen."
+)
+def main(seed: int, count: int, out: TextIO) -> None:
+    """Write people of the registry, one JSON object a line."""
+    for person in people(seed=seed, count=count):
+        out.write(json.dumps(asdict(person), ensure_ascii=False, default=str) + "\n")
+
+
+if __name__ == "__main__":
+    main()
