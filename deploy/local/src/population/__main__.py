@@ -6,7 +6,7 @@ from typing import TextIO
 
 import click
 
-from population import people
+from population import Person, people
 
 
 @click.command()
@@ -17,8 +17,11 @@ from population import people
 )
 def main(seed: int, count: int, out: TextIO) -> None:
     """Write people of the registry, one JSON object a line."""
-    for person in people(seed=seed, count=count):
-        out.write(json.dumps(asdict(person), ensure_ascii=False, default=str) + "\n")
+    out.writelines(_line(person) for person in people(seed=seed, count=count))
+
+
+def _line(person: Person) -> str:
+    return json.dumps(asdict(person), ensure_ascii=False, default=str) + "\n"
 
 
 if __name__ == "__main__":
