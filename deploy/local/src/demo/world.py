@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class World:
     @classmethod
     def read(cls, path: Path) -> "World":
         """Read a world from the JSON file that whoever started the platform wrote."""
-        said = json.loads(path.read_text())
-        paths = ("registry_password_file", "registry_seal_key", "operator_config", "authority")
-        return cls(**{key: Path(value) if key in paths else value for key, value in said.items()})
+        said: dict[str, Any] = json.loads(path.read_text())
+        for name in ("registry_password_file", "registry_seal_key", "operator_config", "authority"):
+            said[name] = Path(said[name])
+        return cls(**said)

@@ -27,6 +27,11 @@ class Config:
     key: Path
 
     @classmethod
+    def of(cls, context: click.Context) -> "Config":
+        """The configuration that this run of the command line was given."""
+        return cls.read(context.find_root().params["config_path"])
+
+    @classmethod
     def read(cls, path: Path | None) -> "Config":
         """Read `path`, else what DIWAN_CONFIG names, else the default place.
 

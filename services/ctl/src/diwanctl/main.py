@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 
 from diwanctl import document, ledger, message, officer, parked, status, tariff
-from diwanctl.config import Config
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -16,10 +15,8 @@ from diwanctl.config import Config
     type=click.Path(dir_okay=False, path_type=Path),
     help="Configuration file; else DIWAN_CONFIG, else ~/.config/diwan/config.yaml.",
 )
-@click.pass_context
-def main(context: click.Context, as_json: bool, config_path: Path | None) -> None:  # noqa: ARG001  emit reads as_json
+def main(as_json: bool, config_path: Path | None) -> None:
     """Operate Diwan: officers, tariffs, books, messages, and what did not go well."""
-    context.obj = lambda: Config.read(config_path)
 
 
 for group in (officer.officer, tariff.tariff, ledger.ledger, message.message, parked.parked):
