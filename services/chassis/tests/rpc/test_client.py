@@ -1,0 +1,190 @@
+"""Calls to other services."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import grpc
+import pytest
+from opentelemetry.trace import SpanKind, StatusCode
+
+from chassis import log, telemetry
+from chassis.rpc.client import connect, reason_of
+from chassis.tokens import ServiceTokens, acting_for, generate_key
+
+
+@pytest.fixture
+def issued():
+    """What was asked of identity: (audience, acting_for)."""
+    return []
+
+
+@pytest.fixture
+def tokens(harness, issued):
+    """Tokens of the client `notary`, issued as identity would."""
+
+    async def exchange(assertion, audience, account):
+        issued.append((audience, account))
+        token = harness.token("service", "notary", audience, acting_for=account)
+        return token, datetime.now(UTC) + timedelta(minutes=15)
+
+    return ServiceTokens("notary", generate_key(), exchange)
+
+
+async def test_a_call_carries_the_services_own_token(harness, tokens, issued):
+    """The token is got once for its audience and sent with each call."""
+    rpc = harness.rpc("Feed", harness.channel(tokens))
+
+    texts = {(await rpc(harness.request())).text for _ in range(3)}
+
+    assert texts == {"notary"}
+    assert issued == [("trial", "")]
+
+
+async def test_many_at_once_ask_for_one_token(harness, tokens, issued):
+    """A crowd at the start is one question to identity."""
+    rpc = harness.rpc("Feed", harness.channel(tokens))
+
+    await asyncio.gather(*(rpc(harness.request()) for _ in range(20)))
+
+    assert issued == [("trial", "")]
+
+
+async def test_who_acts_for_a_citizen_says_so(harness, tokens, issued):
+    """The token names the account; another account has another token."""
+    rpc = harness.rpc("Feed", harness.channel(tokens))
+    token = acting_for.set("a-7")
+
+    await rpc(harness.request())
+
+    acting_for.reset(token)
+    assert issued == [("trial", "a-7")]
+    assert harness.servicer.calls[0].caller.acting_for == "a-7"
+
+
+async def test_the_audience_is_the_service_in_the_rpcs_package(harness, tokens, issued):
+    """Without a word of ours the token is for `diwan.<service>.v1`."""
+    channel = connect(harness.target, tokens)
+    harness.channels.append(channel)
+
+    await harness.rpc("Feed", channel)(harness.request())
+
+    assert issued == [("trial", "")]
+
+
+async def test_a_refused_token_is_not_used_again(harness, issued):
+    """After UNAUTHENTICATED the next call asks for a new one."""
+    keys = [generate_key(), harness.key]
+
+    async def exchange(assertion, audience, account):
+        issued.append(audience)
+        token = harness.token("service", "notary", audience, key=keys.pop(0))
+        return token, datetime.now(UTC) + timedelta(minutes=15)
+
+    rpc = harness.rpc("Feed", harness.channel(ServiceTokens("notary", generate_key(), exchange)))
+    error = await harness.refused(rpc(harness.request()))
+
+    assert reason_of(error) == "TOKEN_INVALID"
+    assert (await rpc(harness.request())).text == "notary"
+
+
+async def test_client_and_server_spans_are_one_trace(harness, spans):
+    """The server's span is the client's child, and the client's is the current span's."""
+    with telemetry.span("handling"):
+        await harness.rpc("Open", harness.channel())(harness.request())
+
+    by_kind = {span.kind: span for span in spans.get_finished_spans()}
+    server, client, outer = (by_kind[kind] for kind in (SpanKind.SERVER, SpanKind.CLIENT, SpanKind.INTERNAL))
+    assert server.parent.span_id == client.context.span_id
+    assert client.parent.span_id == outer.context.span_id
+    assert client.attributes["rpc.response.status_code"] == "OK"
+
+
+async def test_a_streams_span_ends_with_the_stream(harness, spans):
+    """It lasts until the last message, and says how it ended."""
+
+    async def fail(_request):
+        raise RuntimeError
+
+    harness.servicer.deeds["it"] = fail
+    rpc = harness.rpc("Download", harness.channel())
+
+    await harness.refused(rpc(harness.request(deed="it"), metadata=harness.bearer()))
+
+    await asyncio.sleep(0.05)
+    client = next(span for span in spans.get_finished_spans() if span.kind is SpanKind.CLIENT)
+    assert client.attributes["rpc.response.status_code"] == "INTERNAL"
+    assert client.status.status_code is StatusCode.ERROR
+
+
+async def test_a_call_has_a_deadline_though_nobody_set_one(harness, monkeypatch):
+    """A server that does not answer costs its caller a limited time."""
+    monkeypatch.setattr("chassis.rpc.client.DEADLINE_SECONDS", 0.1)
+    harness.servicer.deeds["it"] = lambda _request: asyncio.sleep(5)
+
+    error = await harness.refused(harness.rpc("Open", harness.channel())(harness.request(deed="it")))
+
+    assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+async def test_a_call_within_a_call_has_no_more_time_than_that(harness):
+    """The inner call's deadline is what is left of the outer's."""
+    channel = harness.channel()
+
+    async def inner(_request):
+        await asyncio.sleep(0.1)
+        await harness.rpc("Open", channel)(harness.request(deed="slow"), timeout=60)
+
+    limits = []
+
+    async def slow(_request):
+        from chassis.rpc import remaining
+
+        limits.append(remaining())
+
+    harness.servicer.deeds.update(it=inner, slow=slow)
+    await harness.rpc("Open")(harness.request(deed="it"), timeout=3)
+
+    assert limits[0] < 2.95
+
+
+async def test_a_server_that_is_away_for_a_moment_is_tried_again(harness):
+    """UNAVAILABLE is tried again with growing pauses, and the caller does not notice."""
+    from chassis.errors import BrokerUnavailable
+
+    tries = []
+
+    async def twice(_request):
+        tries.append(1)
+        if len(tries) < 3:
+            raise BrokerUnavailable
+        return "third"
+
+    harness.servicer.deeds["it"] = twice
+
+    answer = await harness.rpc("Open", harness.channel())(harness.request(deed="it"))
+
+    assert (answer.text, len(tries)) == ("third", 3)
+
+
+async def test_an_upstream_that_stays_away_is_our_own_unavailable(harness):
+    """A handler whose own call fails for want of the other side answers UNAVAILABLE with a reason."""
+    elsewhere = connect("127.0.0.1:1")
+    harness.channels.append(elsewhere)
+
+    async def ask(_request):
+        await harness.rpc("Open", elsewhere)(harness.request())
+
+    harness.servicer.deeds["it"] = ask
+    error = await harness.refused(harness.rpc("Open")(harness.request(deed="it")))
+
+    assert (error.code().name, reason_of(error)) == ("UNAVAILABLE", "UPSTREAM_UNAVAILABLE")
+
+
+async def test_the_journeys_number_goes_along(harness, tokens):
+    """A service hands on the request number of what it works for."""
+    token = log.correlate("R-2026-9")
+
+    await harness.rpc("Feed", harness.channel(tokens))(harness.request())
+
+    log.reset(token)
+    assert harness.servicer.calls[0].correlation == "R-2026-9"

@@ -1,0 +1,241 @@
+"""Health, reflection, drain, and what a call leaves in traces, metrics and logs."""
+
+import asyncio
+import json
+import uuid
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from opentelemetry.trace import SpanKind, StatusCode
+
+from chassis import telemetry
+from chassis.errors import AddressTaken
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"  # its caller did not sample it
+NATIONAL_ID = "29901011234567"
+
+
+async def health(harness, service=""):
+    stub = health_pb2_grpc.HealthStub(harness.plain())
+    return (await stub.Check(health_pb2.HealthCheckRequest(service=service))).status
+
+
+async def becomes(harness, status):
+    async with asyncio.timeout(3):
+        while await health(harness) != status:
+            await asyncio.sleep(0.02)
+
+
+async def test_health_follows_readiness(harness):
+    """SERVING only while store and broker answer."""
+    answers = True
+
+    async def store():
+        return answers
+
+    harness.readiness.add("store", store)
+    await harness.readiness.check()
+    await becomes(harness, SERVING)
+    assert await health(harness, "diwan.trial.v1.TrialService") == SERVING
+
+    answers = False
+    await harness.readiness.check()
+
+    await becomes(harness, NOT_SERVING)
+
+
+async def test_a_check_that_fails_or_hangs_is_not_ready(harness, monkeypatch):
+    """Whatever a check does, it is never taken for a yes."""
+    monkeypatch.setattr("chassis.readiness.CHECK_SECONDS", 0.05)
+
+    async def breaks():
+        raise RuntimeError
+
+    async def hangs():
+        await asyncio.sleep(5)
+        return True
+
+    harness.readiness.add("store", breaks)
+    harness.readiness.add("broker", hangs)
+
+    assert not await harness.readiness.check()
+    assert harness.readiness.states == {"store": False, "broker": False}
+
+
+async def services_told(server):
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+        request = reflection_pb2.ServerReflectionRequest(list_services="")
+        async for answer in stub.ServerReflectionInfo(iter([request])):
+            return [one.name for one in answer.list_services_response.service]
+
+
+async def test_the_api_describes_itself(harness):
+    """Reflection lists the services."""
+    assert "diwan.trial.v1.TrialService" in await services_told(harness.server)
+
+
+async def test_reflection_can_be_switched_off(harness):
+    """With the setting off, nobody is told."""
+    harness.settings = harness.settings.model_copy(update={"reflection": False})
+    server = harness.make([(harness.trial.service, harness.servicer)])
+    await server.start()
+
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await services_told(server)
+
+    await server.stop()
+    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+async def test_a_port_that_is_taken_is_an_error(harness):
+    """Two servers never share a port in silence."""
+    harness.settings = harness.settings.model_copy(update={"grpc_listen": harness.target})
+    second = harness.make([(harness.trial.service, harness.servicer)])
+
+    with pytest.raises(AddressTaken):
+        await second.start()
+
+
+async def test_stop_finishes_what_is_in_hand_and_takes_nothing_new(harness):
+    """A call begun before the stop gets its answer; one after it is refused."""
+    entered = asyncio.Event()
+
+    async def slow(_request):
+        entered.set()
+        await asyncio.sleep(0.3)
+        return "done"
+
+    harness.servicer.deeds["it"] = slow
+    in_hand = asyncio.ensure_future(harness.rpc("Open")(harness.request(deed="it")))
+    await entered.wait()
+
+    stopping = asyncio.create_task(harness.server.stop())
+    await asyncio.sleep(0.05)
+    error = await harness.refused(harness.rpc("Open")(harness.request()))
+
+    assert (await in_hand).text == "done"
+    assert error.code() is grpc.StatusCode.UNAVAILABLE
+    await stopping
+
+
+async def test_a_call_that_outlives_the_drain_is_cut_off(harness):
+    """Draining has its limit."""
+    harness.server._settings = harness.settings.model_copy(update={"drain_seconds": 0.1})
+    harness.servicer.deeds["it"] = lambda _request: asyncio.sleep(20)
+    in_hand = asyncio.ensure_future(harness.rpc("Open")(harness.request(deed="it")))
+    await asyncio.sleep(0.1)
+
+    async with asyncio.timeout(2):
+        await harness.server.stop()
+
+    await harness.refused(in_hand)
+
+
+async def test_a_call_is_a_server_span(harness, spans):
+    """Named by the RPC, with the conventions' attributes, and no status of its own when it went well."""
+    await harness.rpc("Own")(harness.request(national_id=NATIONAL_ID), metadata=harness.bearer())
+
+    (span,) = spans.get_finished_spans()
+    assert (span.name, span.kind) == ("diwan.trial.v1.TrialService/Own", SpanKind.SERVER)
+    assert dict(span.attributes) == {
+        "rpc.system.name": "grpc",
+        "rpc.method": "diwan.trial.v1.TrialService/Own",
+        "rpc.response.status_code": "OK",
+        "diwan.caller.kind": "citizen",
+    }
+    assert span.status.status_code is StatusCode.UNSET
+    assert NATIONAL_ID not in span.to_json()
+
+
+async def test_a_caller_gives_the_trace_but_not_the_decision_to_keep_it(harness, spans):
+    """The caller's trace id goes on though the caller did not sample it: sampling is ours."""
+    await harness.rpc("Open")(harness.request(), metadata=(("traceparent", PARENT),))
+
+    (span,) = spans.get_finished_spans()
+    assert f"{span.context.trace_id:032x}" == "4bf92f3577b34da6a3ce929d0e0e4736"
+    assert f"{span.parent.span_id:016x}" == "00f067aa0ba902b7"
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "reason"),
+    [(RuntimeError(NATIONAL_ID), StatusCode.ERROR, "INTERNAL"), (None, StatusCode.UNSET, "VALIDATION")],
+)
+async def test_only_our_own_faults_are_errors_of_the_span(harness, spans, error, status, reason):
+    """INTERNAL marks the span as failed; a caller's mistake does not, but says its reason."""
+
+    async def fail(_request):
+        raise error
+
+    harness.servicer.deeds["it"] = fail
+    request = harness.request(deed="it") if error else harness.request(request_id="no")
+    await harness.refused(harness.rpc("Open")(request))
+
+    (span,) = spans.get_finished_spans()
+    assert span.status.status_code is status
+    assert span.attributes["error.type"] == reason
+    assert span.events == ()
+    assert NATIONAL_ID not in span.to_json()
+
+
+async def test_a_call_is_counted_and_timed_by_method_and_status(harness):
+    """Rate, errors and duration of each RPC can be read from /metrics."""
+    await harness.rpc("Open")(harness.request())
+    await harness.refused(harness.rpc("Own")(harness.request()))
+
+    _, body = telemetry.exposition()
+    text = body.decode()
+    name = "rpc_server_call_duration_seconds_count"
+    path = "diwan.trial.v1.TrialService"
+    assert f'{name}{{rpc_method="{path}/Open",rpc_response_status_code="OK"}} 1.0' in text
+    assert f'{name}{{rpc_method="{path}/Own",rpc_response_status_code="UNAUTHENTICATED"}} 1.0' in text
+
+
+async def test_a_call_is_one_log_line_with_its_trace(harness, lines, spans):
+    """Method, status, reason, time and opaque caller; nothing of the content."""
+    await harness.rpc("Own")(harness.request(national_id=NATIONAL_ID), metadata=harness.bearer())
+
+    (line,) = (one for one in map(json.loads, lines.getvalue().splitlines()) if one["event"] == "rpc")
+    (span,) = spans.get_finished_spans()
+    assert (line["method"], line["status"]) == ("diwan.trial.v1.TrialService/Own", "OK")
+    assert (line["caller_kind"], line["caller_id"]) == ("citizen", "a-1")
+    assert line["trace_id"] == f"{span.context.trace_id:032x}"
+    assert line["span_id"] == f"{span.context.span_id:016x}"
+    assert NATIONAL_ID not in lines.getvalue()
+
+
+async def test_the_journeys_number_is_taken_from_services_alone(harness):
+    """A service hands it on; anybody else could write what they like into our logs and events."""
+    number = (("diwan-request-number", "R-2026-1"),)
+
+    await harness.rpc("Feed")(harness.request(), metadata=harness.bearer("service", "notary") + number)
+    await harness.rpc("Own")(harness.request(), metadata=harness.bearer() + number)
+
+    assert [one.correlation for one in harness.servicer.calls] == ["R-2026-1", ""]
+
+
+async def test_the_same_request_has_the_same_cause_and_another_content_another_hash(harness):
+    """Caller, RPC and request id make the cause; the content is told apart by its keyed hash."""
+    request_id = str(uuid.uuid4())
+    made = []
+
+    async def remember(request):
+        from chassis.rpc import call
+
+        made.append(call().request(request, answer=lambda _: harness.trial.Response()))
+
+    harness.servicer.deeds.update(it=remember, other=remember)
+    for deed, rpc in (("it", "Own"), ("it", "Own"), ("other", "Own"), ("it", "Open")):
+        request = harness.request(request_id=request_id, deed=deed)
+        await harness.rpc(rpc)(request, metadata=harness.bearer())
+
+    first, again, other_content, other_rpc = made
+    assert (first.id, first.content_hash) == (again.id, again.content_hash)
+    assert first.id == other_content.id
+    assert first.content_hash != other_content.content_hash
+    assert first.id != other_rpc.id
+    assert first.rpc == "diwan.trial.v1.TrialService.Own"
