@@ -237,6 +237,7 @@ async def test_answer_lost_on_the_way(bench: Any, monkeypatch: pytest.MonkeyPatc
         nonlocal lost
         await save_all(jobs)
         lost += 1
+        await asyncio.sleep(0)
         bench.committed.clear()
         return [StoreUnavailable() for _ in jobs]
 
