@@ -62,12 +62,6 @@ class DateInvalid(PaymentsError):
     reason = "DATE_INVALID"
 
 
-class PageTokenInvalid(PaymentsError):
-    """The page token is none of ours, or belongs to another question."""
-
-    reason = "PAGE_TOKEN_INVALID"
-
-
 class PaymentNotFound(PaymentsError):
     """There is no such payment, or it is not the caller's."""
 

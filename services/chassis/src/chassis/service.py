@@ -1,0 +1,151 @@
+"""A service as it is put together: store, keys, tokens, messaging and API, the same for each.
+
+def main() -> None:
+    serve("notary", NotarySettings, make, errors=ERRORS, schema_version=SCHEMA_VERSION)
+
+async def make(house: House[NotarySettings]) -> Made:
+    context = Context(await Store.open(house.database), ...)
+    return Made(rpcs=[(SERVICE, Api(context))], policies=policies.table(context))
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Generic, NoReturn, TypeVar, cast
+
+from google.protobuf.descriptor import ServiceDescriptor
+
+from chassis import operations
+from chassis.errors import ErrorTable
+from chassis.life import Env, Part, run
+from chassis.messaging.outgoing import OutgoingEvents
+from chassis.messaging.parts import parts
+from chassis.policies import Policy
+from chassis.rpc.client import connect, identity_keys
+from chassis.rpc.server import Server
+from chassis.sealed import Keys
+from chassis.settings import ServiceSettings
+from chassis.store import Database
+from chassis.timers import Timer
+from chassis.tokens import TokenKeys
+
+KEPT_KEYS = "identity.jwks"
+"""File in the state folder with identity's public keys as last fetched."""
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+@dataclass(frozen=True)
+class House(Generic[S]):
+    """What a service is made in.
+
+    Attributes:
+        env: settings, clock, which roles run here, readiness.
+        database: open.
+        keys: the service's own.
+        tokens: checks tokens and confirmations with identity's public keys.
+        identity: channel to identity, for more than its keys.
+    """
+
+    env: Env[S]
+    database: Database
+    keys: Keys
+    tokens: TokenKeys
+    identity: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """What a service adds to what all have.
+
+    Attributes:
+        rpcs: descriptors and what answers them.
+        policies: its table.
+        timers: its table.
+        parts: whatever else of its own runs as long as the process; stopped after the API.
+    """
+
+    rpcs: Sequence[tuple[ServiceDescriptor, object]]
+    policies: Sequence[Policy] = ()
+    timers: Sequence[Timer] = ()
+    parts: Sequence[Part] = field(default_factory=tuple)
+
+
+Make = Callable[[House[S]], Awaitable[Made]]
+
+
+def serve(
+    name: str, settings_class: type[S], make: Make[S], *, errors: ErrorTable, schema_version: int
+) -> NoReturn:
+    """Run a service until it is asked to stop.
+
+    Args:
+        name: of the service; its broker user and the audience of its tokens too.
+        settings_class: its settings.
+        make: its own part of the wiring.
+        errors: its closed set.
+        schema_version: of the documents that it writes.
+    """
+    run(name, settings_class, partial(build, make=make, errors=errors, schema_version=schema_version))
+
+
+async def build(env: Env[S], *, make: Make[S], errors: ErrorTable, schema_version: int) -> Sequence[Part]:
+    """A service's parts, in the order in which they lean on each other."""
+    settings = env.settings
+    keys = Keys(env.name, settings.keys_dir)
+    database = await Database.open(
+        settings.store_uri,
+        settings.store_database,
+        outgoing=OutgoingEvents(env.name, keys),
+        refusals=errors,
+        schema_version=schema_version,
+        clock=env.clock,
+    )
+    identity = connect(settings.identity_target)
+    kept = settings.state_dir / KEPT_KEYS
+    tokens = TokenKeys(env.name, path=kept, fetch=identity_keys(identity), clock=env.clock)
+    made = await make(House(env, database, keys, tokens, identity))
+    env.readiness.add("store", partial(_answers, database))
+    # Stopped the other way round: nothing is asked of a store or a channel that is closed.
+    all_parts: list[Part] = [_Base(database, identity)]
+    all_parts += parts(
+        cast("Env[ServiceSettings]", env), database, keys, policies=made.policies, timers=made.timers
+    )
+    all_parts += made.parts
+    if env.wants("api"):
+        all_parts.append(
+            Server(
+                env.name,
+                settings,
+                services=[*made.rpcs, operations.service(database)],
+                errors=errors,
+                keys=tokens,
+                hashed=keys.keyed_hash,
+                readiness=env.readiness,
+                clock=env.clock,
+            )
+        )
+    return all_parts
+
+
+class _Base:
+    """What everything else leans on: closed last."""
+
+    name = "base"
+
+    def __init__(self, database: Database, identity: Any) -> None:
+        self._database = database
+        self._identity = identity
+
+    async def start(self) -> None:
+        """Nothing to begin: the store was opened, and the channel opens when it is used."""
+
+    async def stop(self) -> None:
+        """Close the store and the channel."""
+        await self._identity.close()
+        await self._database.close()
+
+
+async def _answers(database: Database) -> bool:
+    await database.ping()
+    return True

@@ -1,0 +1,29 @@
+"""Wiring, and nothing else: `python -m payments --help`."""
+
+from chassis import telemetry
+from chassis.service import House, Made, serve
+from diwan.payments.v1 import payments_pb2
+
+from payments import policies, timers
+from payments.api import PaymentApi
+from payments.context import Context
+from payments.errors import ERRORS
+from payments.figures import Figures
+from payments.settings import PaymentsSettings
+from payments.store import SCHEMA_VERSION, Store
+
+SERVICE = payments_pb2.DESCRIPTOR.services_by_name["PaymentService"]
+
+
+async def make(house: House[PaymentsSettings]) -> Made:
+    """Payments' own part."""
+    context = Context(await Store.open(house.database), Figures(telemetry.current()))
+    return Made(
+        rpcs=[(SERVICE, PaymentApi(context))],
+        policies=policies.table(context),
+        timers=timers.table(context, house.env.settings.audit_seconds),
+    )
+
+
+if __name__ == "__main__":
+    serve("payments", PaymentsSettings, make, errors=ERRORS, schema_version=SCHEMA_VERSION)

@@ -1,0 +1,156 @@
+"""proto <-> model, nothing else."""
+
+from datetime import UTC, date, datetime
+from functools import partial
+
+from chassis.rpc import call
+from diwan.payments.v1 import payments_pb2 as pb
+from diwan.payments.v1 import payments_pb2_grpc as pb_grpc
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.type.date_pb2 import Date
+
+from payments import commands, queries
+from payments.commands import CAIRO
+from payments.context import Context
+from payments.model.errors import DateInvalid
+from payments.model.journal import Entry
+from payments.model.payment import Payment
+from payments.model.tariff import Fee, Means, Schedule
+from payments.money import money, piastres
+
+_MEANS = {pb.PAYMENT_MEANS_CARD: Means.CARD, pb.PAYMENT_MEANS_CASH: Means.CASH}
+_SHOWN_MEANS = {means: number for number, means in _MEANS.items()}
+
+
+class PaymentApi(pb_grpc.PaymentServiceServicer):
+    """PaymentService."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def PublishTariff(self, request: pb.PublishTariffRequest, context: object) -> pb.Tariff:  # noqa: N802
+        del context
+        fees = [_fee(fee, f"fees[{number}]") for number, fee in enumerate(request.fees)]
+        asked = call()
+        published = pb.Tariff(fees=request.fees, publish_time=_stamp(asked.now))
+        cause = asked.request(request, answer=partial(_tariff, published))
+        published.tariff_id = cause.new_id("tariff")
+        return await commands.publish_tariff(self._context, cause, fees)
+
+    async def GetQuote(self, request: pb.GetQuoteRequest, context: object) -> pb.Quote:  # noqa: N802
+        del context
+        quoted = await queries.quote(
+            self._context,
+            service=request.service,
+            channel=request.channel,
+            governorate=request.governorate,
+            means=_MEANS[request.means],
+            day=_date(request.date, "date")
+            if request.HasField("date")
+            else call().now.astimezone(CAIRO).date(),
+        )
+        return pb.Quote(
+            service=request.service,
+            fee=money(quoted.fee.amount),
+            discount=money(quoted.discount),
+            amount=money(quoted.fee.amount - quoted.discount),
+            tariff_id=quoted.fee.tariff_id,
+        )
+
+    async def CreatePayment(self, request: pb.CreatePaymentRequest, context: object) -> pb.Payment:  # noqa: N802
+        del context
+        return await commands.pay(
+            self._context,
+            call().request(request, answer=_payment),
+            subject_id=request.subject_id,
+            means=_MEANS[request.means],
+            card_token=request.card_token,
+        )
+
+    async def GetPayment(self, request: pb.GetPaymentRequest, context: object) -> pb.Payment:  # noqa: N802
+        del context
+        return _payment(
+            await queries.get(
+                self._context,
+                call().caller,
+                payment_id=request.payment_id,
+                subject_id=request.subject_id,
+            )
+        )
+
+    async def ListLedgerEntries(  # noqa: N802
+        self, request: pb.ListLedgerEntriesRequest, context: object
+    ) -> pb.ListLedgerEntriesResponse:
+        del context
+        shown, token = await queries.entries(
+            self._context,
+            payment_id=request.payment_id,
+            account=request.account,
+            page_size=request.page_size,
+            page_token=request.page_token,
+        )
+        return pb.ListLedgerEntriesResponse(entries=[_entry(entry) for entry in shown], next_page_token=token)
+
+
+def _fee(fee: pb.Fee, place: str) -> Fee:
+    return Fee(
+        service=fee.service,
+        channel=fee.channel,
+        governorate=fee.governorate,
+        agency=fee.agency,
+        valid_from=_date(fee.valid_from, f"{place}.valid_from"),
+        valid_until=_date(fee.valid_until, f"{place}.valid_until") if fee.HasField("valid_until") else None,
+        amount=piastres(fee.amount, f"{place}.amount"),
+        electronic_discount=_part(fee, "electronic_discount", place),
+        platform_share=_part(fee, "platform_share", place),
+    )
+
+
+def _part(fee: pb.Fee, name: str, place: str) -> int:
+    return piastres(getattr(fee, name), f"{place}.{name}") if fee.HasField(name) else 0  # type: ignore[arg-type]  # a field's name
+
+
+def _tariff(published: pb.Tariff, _: Schedule) -> pb.Tariff:
+    return published
+
+
+def _payment(payment: Payment) -> pb.Payment:
+    shown = pb.Payment(
+        payment_id=payment.payment_id,
+        subject_id=payment.subject_id,
+        state=pb.PaymentState.Value(f"PAYMENT_STATE_{payment.state.name}"),
+        fee=money(payment.fee),
+        refusal_reason=payment.refusal_reason,
+        due_time=_stamp(payment.due_time),
+    )
+    charge = payment.charge
+    if charge is not None:
+        shown.means = _SHOWN_MEANS[charge.means]
+        shown.discount.CopyFrom(money(payment.fee - charge.amount))
+        shown.amount.CopyFrom(money(charge.amount))
+    if payment.settle_time is not None:
+        shown.settle_time.CopyFrom(_stamp(payment.settle_time))
+    return shown
+
+
+def _entry(entry: Entry) -> pb.LedgerEntry:
+    return pb.LedgerEntry(
+        entry_id=entry.entry_id,
+        kind=entry.kind,
+        payment_id=entry.payment_id,
+        book_time=_stamp(entry.book_time),
+        legs=[pb.LedgerLeg(account=leg.account, amount=money(leg.amount)) for leg in entry.legs],
+    )
+
+
+def _date(said: Date, field: str) -> date:
+    try:
+        return date(said.year, said.month, said.day)
+    except ValueError:
+        raise DateInvalid(field=field) from None
+
+
+def _stamp(time: datetime) -> Timestamp:
+    stamp = Timestamp()
+    stamp.FromDatetime(time.astimezone(UTC))
+    return stamp

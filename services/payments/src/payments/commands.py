@@ -1,0 +1,209 @@
+"""Use cases: load, decide, save; one function a command."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID, uuid5
+from zoneinfo import ZoneInfo
+
+from chassis.commands import Cause, Decision, Request, execute
+from diwan.payments.v1 import payments_pb2 as pb
+
+from payments import facts
+from payments.context import Context
+from payments.model import journal
+from payments.model import payment as model
+from payments.model.errors import PaymentNotFound
+from payments.model.journal import Entry
+from payments.model.payment import Overpaid, Payment
+from payments.model.tariff import Fee, Means, Schedule
+from payments.store import SCHEDULE
+
+CAIRO = ZoneInfo("Africa/Cairo")
+_NAMESPACE = UUID("b7a1d1c2-52f6-5c0e-9d0b-6f2f3a9c4e11")
+
+Change = Callable[[Payment], model.Outcome]
+
+
+def payment_id_of(subject_id: str) -> str:
+    """The one payment for a subject, such as a power of attorney: whoever knows the one knows the other."""
+    return str(uuid5(_NAMESPACE, f"payment/{subject_id}"))
+
+
+def entry_id_of(payment_id: str, kind: str, charge_id: str = "") -> str:
+    """The one entry of a kind for a payment (for each charge, where several may be booked)."""
+    return str(uuid5(_NAMESPACE, f"entry/{payment_id}/{kind}/{charge_id}"))
+
+
+async def publish_tariff(ctx: Context, asked: Request[Schedule, pb.Tariff], fees: Sequence[Fee]) -> pb.Tariff:
+    """Publish fees; all of them or none."""
+    tariff_id, today = asked.new_id("tariff"), asked.now.astimezone(CAIRO).date()
+
+    def decide(state: Schedule | None) -> Decision[Schedule]:
+        return Decision(state=(state or Schedule()).publish(fees, tariff_id, today))
+
+    return await execute(ctx.store.schedules, SCHEDULE, decide, asked)
+
+
+async def make_due(
+    ctx: Context,
+    cause: Cause,
+    *,
+    subject_id: str,
+    account_id: str,
+    number: str,
+    service: str,
+    channel: str,
+    governorate: str,
+    time: datetime,
+) -> None:
+    """A fee becomes due, as published for the day in Cairo; FeeNotPublished if there is none, perhaps yet."""
+    payment_id = payment_id_of(subject_id)
+    if await ctx.store.payment(payment_id) is not None:
+        return  # submitted again, or told again: the fee is due once
+    schedule = await ctx.store.schedule()
+    day = time.astimezone(CAIRO).date()
+    fee = schedule.fee(service, channel=channel, governorate=governorate, day=day)
+    payment, stated = model.make_due(
+        payment_id, subject_id, account_id, request_number=number, fee=fee, now=cause.now
+    )
+    made: list[Payment] = []
+
+    def decide(state: Payment | None) -> Decision[Payment] | None:
+        if state is not None:
+            return None
+        made[:] = [payment]
+        return Decision(state=payment, facts=facts.messages(stated))
+
+    await execute(ctx.store.payments, payment_id, decide, replace(cause, correlation=number))
+    for new in made:
+        ctx.figures.moved(None, new)
+
+
+async def pay(
+    ctx: Context, asked: Request[Payment, pb.Payment], *, subject_id: str, means: Means, card_token: str
+) -> pb.Payment:
+    """Try to pay a due fee."""
+    payment_id = payment_id_of(subject_id)
+    payment = await ctx.store.payment(payment_id)
+    if payment is None:
+        raise PaymentNotFound
+    moves: list[tuple[Payment, Payment]] = []
+
+    def decide(state: Payment | None) -> Decision[Payment]:
+        if state is None:
+            raise PaymentNotFound
+        after, stated = state.pay(asked.caller.id, means, card_token, asked.new_id("charge"), asked.now)
+        moves[:] = [(state, after)]
+        return Decision(state=after, facts=facts.messages(stated))
+
+    numbered = replace(asked, correlation=payment.request_number)
+    answer = await execute(ctx.store.payments, payment_id, decide, numbered)
+    _count(ctx, moves)
+    return answer
+
+
+async def accept(ctx: Context, cause: Cause, payment_id: str, *, charge_id: str, reference: str) -> None:
+    """The acquirer took a charge and will tell what comes of it."""
+    await _hear(ctx, cause, payment_id, lambda payment: payment.accept(charge_id, reference))
+
+
+async def settle(
+    ctx: Context, cause: Cause, payment_id: str, *, charge_id: str, amount: int, reference: str
+) -> None:
+    """The money of a charge was taken."""
+    await _hear(
+        ctx, cause, payment_id, lambda payment: payment.settle(charge_id, amount, reference, cause.now)
+    )
+
+
+async def refuse(ctx: Context, cause: Cause, payment_id: str, *, charge_id: str, reason: str) -> None:
+    """A charge was refused."""
+    await _hear(ctx, cause, payment_id, lambda payment: payment.refuse(charge_id, reason))
+
+
+async def _hear(ctx: Context, cause: Cause, payment_id: str, change: Change) -> None:
+    """Take news of a charge; PaymentNotFound if we never asked for it."""
+    payment = await _existing(ctx, payment_id)
+    moves: list[tuple[Payment, Payment]] = []
+    stated: list[model.Fact] = []
+
+    def decide(state: Payment | None) -> Decision[Payment]:
+        after, stated[:] = change(state or payment)
+        moves[:] = [(state or payment, after)]
+        return Decision(state=after, facts=facts.messages(stated))
+
+    await execute(ctx.store.payments, payment_id, decide, replace(cause, correlation=payment.request_number))
+    _count(ctx, moves)
+    if any(isinstance(fact, Overpaid) for fact in stated):
+        ctx.figures.overpaid()
+
+
+async def book_due(ctx: Context, cause: Cause, payment_id: str, *, account_id: str, fee: int) -> None:
+    """Book that a fee is due."""
+    payment = await _existing(ctx, payment_id)
+    entry_id = entry_id_of(payment_id, "due")
+    await _book(
+        ctx,
+        cause,
+        journal.due(entry_id, payment_id, account_id, agency=payment.agency, fee=fee, now=cause.now),
+    )
+
+
+async def book_settled(
+    ctx: Context, cause: Cause, payment_id: str, *, account_id: str, fee: int, discount: int
+) -> None:
+    """Book that a fee was paid."""
+    entry_id = entry_id_of(payment_id, "settled")
+    await _book(
+        ctx,
+        cause,
+        journal.settled(entry_id, payment_id, account_id, fee=fee, discount=discount, now=cause.now),
+    )
+
+
+async def book_overpaid(
+    ctx: Context, cause: Cause, payment_id: str, *, account_id: str, charge_id: str, amount: int
+) -> None:
+    """Book money that was taken a second time."""
+    entry_id = entry_id_of(payment_id, "overpaid", charge_id)
+    await _book(ctx, cause, journal.overpaid(entry_id, payment_id, account_id, amount=amount, now=cause.now))
+
+
+async def book_earned(ctx: Context, cause: Cause, subject_id: str) -> None:
+    """Book that the agency has done its part for what was paid."""
+    payment = await _existing(ctx, payment_id_of(subject_id))
+    entry_id = entry_id_of(payment.payment_id, "earned")
+    await _book(
+        ctx,
+        cause,
+        journal.earned(
+            entry_id,
+            payment.payment_id,
+            payment.agency,
+            fee=payment.fee,
+            platform_share=payment.platform_share,
+            now=cause.now,
+        ),
+    )
+
+
+async def _book(ctx: Context, cause: Cause, entry: Entry) -> None:
+    """Add an entry to the journal; one that is there already is never changed."""
+
+    def decide(state: Entry | None) -> Decision[Entry] | None:
+        return Decision(state=entry) if state is None else None
+
+    await execute(ctx.store.entries, entry.entry_id, decide, cause)
+
+
+async def _existing(ctx: Context, payment_id: str) -> Payment:
+    payment = await ctx.store.payment(payment_id)
+    if payment is None:
+        raise PaymentNotFound
+    return payment
+
+
+def _count(ctx: Context, moves: Sequence[tuple[Payment, Payment]]) -> None:
+    for before, after in moves:
+        ctx.figures.moved(before, after)

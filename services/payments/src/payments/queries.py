@@ -1,0 +1,67 @@
+"""What is read. A citizen sees payments of their own, and is told of no others."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from chassis import pages
+from chassis.rpc import Caller, Kind
+
+from payments.commands import payment_id_of
+from payments.context import Context
+from payments.model.errors import PaymentNotFound
+from payments.model.journal import Entry
+from payments.model.payment import Payment
+from payments.model.tariff import Fee, Means
+
+PAGE = 50
+
+
+@dataclass(frozen=True)
+class Quoted:
+    """A published fee, and what is taken off for the means, in piastres."""
+
+    fee: Fee
+    discount: int
+
+
+async def quote(
+    ctx: Context, *, service: str, channel: str, governorate: str, means: Means, day: date
+) -> Quoted:
+    """The published fee for a service on a day in Cairo; FeeNotPublished if there is none."""
+    schedule = await ctx.store.schedule()
+    fee = schedule.fee(service, channel=channel, governorate=governorate, day=day)
+    return Quoted(fee, fee.discount(means))
+
+
+async def get(ctx: Context, caller: Caller, *, payment_id: str = "", subject_id: str = "") -> Payment:
+    """One payment that the caller may see, by either id; PaymentNotFound otherwise."""
+    payment = await ctx.store.payment(payment_id or payment_id_of(subject_id))
+    if payment is None or (caller.kind is Kind.CITIZEN and payment.account_id != caller.id):
+        raise PaymentNotFound
+    return payment
+
+
+async def entries(
+    ctx: Context, *, payment_id: str, account: str, page_size: int, page_token: str
+) -> tuple[list[Entry], str]:
+    """A page of the journal, oldest first, and the token of the next one, empty at the end.
+
+    Raises:
+        PageTokenInvalid: the token was not given for this question.
+    """
+    question = [payment_id, account]
+    size = page_size or PAGE
+    found = await ctx.store.oldest(
+        payment_id=payment_id, account=account, after=pages.place(page_token, question), limit=size + 1
+    )
+    shown = found[:size]
+    if len(found) <= size:
+        return shown, ""
+    last = shown[-1]
+    return shown, pages.token(pages.Place(last.book_time, last.entry_id), question)
+
+
+async def audit(ctx: Context) -> None:
+    """Sum the journal and show what is found."""
+    balance = await ctx.store.balance()
+    ctx.figures.balance(balance.imbalance, balance.unbalanced_entries)
