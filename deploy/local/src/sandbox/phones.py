@@ -1,0 +1,104 @@
+"""The phones that the sandbox's SMSC reaches: what arrived, put together from its parts. Bounded in every direction."""
+
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from threading import Lock
+from typing import Any
+
+PHONES_MAX = 20_000
+MESSAGES_MAX = 200
+PARTIAL_MAX = 5_000
+
+_GSM = (
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ\x1bÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+_GSM_ESCAPED = {
+    0x0A: "\f",
+    0x14: "^",
+    0x28: "{",
+    0x29: "}",
+    0x2F: "\\",
+    0x3C: "[",
+    0x3D: "~",
+    0x3E: "]",
+    0x40: "|",
+}
+_GSM_ESCAPED[0x65] = "€"
+UCS2 = 0x08
+
+
+@dataclass
+class _Partial:
+    total: int
+    parts: dict[int, tuple[str, str]] = field(default_factory=dict)
+
+
+class Phones:
+    """Inboxes by number (digits only), oldest message first. Safe for threads."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._inboxes: OrderedDict[str, deque[dict[str, Any]]] = OrderedDict()
+        self._partial: OrderedDict[tuple[str, str, int], _Partial] = OrderedDict()
+
+    def deliver(self, number: str, sender: str, part_id: str, data: bytes, *, coding: int, udh: bool) -> None:
+        """Take one part; a text shows up when all its parts are there."""
+        head, body = (data[: data[0] + 1], data[data[0] + 1 :]) if udh and data else (b"", data)
+        text = decode(body, coding)
+        with self._lock:
+            if len(head) == 6 and head[1] == 0:
+                self._part(number, sender, (part_id, text), (head[3], head[4], head[5]))
+            else:
+                self._show(number, sender, [(part_id, text)])
+
+    def messages(self, number: str) -> list[dict[str, Any]]:
+        """What a phone shows: id, from, text, time (RFC 3339), parts (ids)."""
+        with self._lock:
+            return list(self._inboxes.get(number.lstrip("+"), ()))
+
+    def clear(self, number: str) -> None:
+        """Forget what a phone shows."""
+        with self._lock:
+            self._inboxes.pop(number.lstrip("+"), None)
+
+    def _part(self, number: str, sender: str, part: tuple[str, str], place: tuple[int, int, int]) -> None:
+        reference, total, index = place
+        key = (number, sender, reference)
+        partial = self._partial.setdefault(key, _Partial(total))
+        partial.parts[index] = part
+        if len(partial.parts) == partial.total:
+            del self._partial[key]
+            self._show(number, sender, [partial.parts[place] for place in sorted(partial.parts)])
+        while len(self._partial) > PARTIAL_MAX:
+            self._partial.popitem(last=False)
+
+    def _show(self, number: str, sender: str, parts: list[tuple[str, str]]) -> None:
+        inbox = self._inboxes.setdefault(number, deque(maxlen=MESSAGES_MAX))
+        self._inboxes.move_to_end(number)
+        inbox.append(
+            {
+                "id": parts[0][0],
+                "from": sender,
+                "text": "".join(text for _, text in parts),
+                "time": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+                "parts": [part_id for part_id, _ in parts],
+            }
+        )
+        while len(self._inboxes) > PHONES_MAX:
+            self._inboxes.popitem(last=False)
+
+
+def decode(data: bytes, coding: int) -> str:
+    """The text of a part: UCS-2, or GSM 7-bit with one letter a byte."""
+    if coding == UCS2:
+        return data.decode("utf-16-be", "replace")
+    letters, escaped = [], False
+    for code in data:
+        if escaped:
+            letters.append(_GSM_ESCAPED.get(code, " "))
+        elif code != 0x1B:
+            letters.append(_GSM[code & 0x7F])
+        escaped = code == 0x1B and not escaped
+    return "".join(letters)

@@ -1,0 +1,43 @@
+"""What every connector shares.
+
+A connector is a nameko service at the edge: it takes a request from a queue, does slow and unreliable I/O with
+something we do not own, and publishes what came of it.
+
+A connector's program patches the standard library before it imports anything else (`eventlet.monkey_patch()`),
+then calls `run`. Nothing here knows gRPC or the store: eventlet does not share a process with them.
+
+    class SmsConnector:
+        name = "sms"
+        smsc = Smsc()
+
+        @handles("sms.notification.message", SubmitSms)
+        def submit(self, delivery: Delivery[SubmitSms]) -> Outcome: ...
+"""
+
+from chassis.connector.delivery import Delivery
+from chassis.connector.events import Event
+from chassis.connector.handles import handles
+from chassis.connector.life import run
+from chassis.connector.outcomes import Done, Outcome, Park, Refused, Retry, Unknown
+from chassis.connector.publisher import Publisher
+from chassis.connector.settings import ConnectorSettings
+from chassis.connector.web import Answer, Call, Web, serves
+
+__all__ = [
+    "Answer",
+    "Call",
+    "ConnectorSettings",
+    "Delivery",
+    "Done",
+    "Event",
+    "Outcome",
+    "Park",
+    "Publisher",
+    "Refused",
+    "Retry",
+    "Unknown",
+    "Web",
+    "handles",
+    "run",
+    "serves",
+]

@@ -1,0 +1,68 @@
+"""A connector's connections to the broker. kombu's types are half there, so what it makes is `Any`."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import amqp.exceptions
+from kombu.connection import Connection
+from kombu.entity import Queue
+from kombu.messaging import Consumer
+from kombu.transport.pyamqp import Transport
+
+from chassis import log
+
+HEARTBEAT_SECONDS = 20
+CONNECT_LIMIT_SECONDS = 10
+PAUSE_MAX_SECONDS = 5
+
+LOST: tuple[type[BaseException], ...] = (
+    *Transport.connection_errors,
+    *Transport.channel_errors,
+    amqp.exceptions.AMQPError,
+    OSError,
+)
+"""What a lost, refused or closed connection or channel raises."""
+
+_log = log.get(__name__)
+
+
+@contextmanager
+def connected(uri: str, name: str) -> Iterator[Any]:
+    """An open connection, closed after; raises one of `LOST` when it cannot be opened."""
+    connection: Any = Connection(  # type: ignore[no-untyped-call]  # see above
+        uri,
+        heartbeat=HEARTBEAT_SECONDS,
+        connect_timeout=CONNECT_LIMIT_SECONDS,
+        transport_options={"client_properties": {"connection_name": name, "product": "diwan"}},
+    )
+    try:
+        connection.connect()
+        _log.info("broker connected", connection=name)
+        yield connection
+    finally:
+        # A connection that is lost takes long to say good-bye.
+        connection.collect()
+
+
+class Pause:
+    """Growing pauses between tries to connect, in seconds."""
+
+    def __init__(self) -> None:
+        self._next = 0.1
+
+    def reset(self) -> None:
+        self._next = 0.1
+
+    def next(self) -> float:
+        """The next pause: doubling, at most 5 s."""
+        now, self._next = self._next, min(self._next * 2, PAUSE_MAX_SECONDS)
+        return now
+
+
+def queue_consumer(channel: Any, queue: str, on_message: Callable[[Any], None]) -> Any:
+    """A consumer of a ready-made queue, which hands over messages raw and acks none; not reading yet."""
+    ready_made = Queue(queue, no_declare=True)  # type: ignore[no-untyped-call]  # see above
+    return Consumer(  # type: ignore[no-untyped-call]  # see above
+        channel, queues=[ready_made], on_message=on_message, auto_declare=False
+    )

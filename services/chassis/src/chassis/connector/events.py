@@ -1,0 +1,81 @@
+"""The events a connector publishes: read from their protos, named by their cause."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import NAMESPACE_OID, uuid5
+
+from diwan.options.v1 import options_pb2
+from google.protobuf import json_format
+from google.protobuf.message import Message
+
+from chassis import telemetry
+from chassis.messaging import headers
+
+
+@dataclass(frozen=True)
+class Event:
+    """A fact to publish.
+
+    Attributes:
+        message: protobuf message with the option `(diwan.options.v1.event)`.
+        subject: opaque id of what it is about, no personal datum.
+        origin: what its id follows from; two events of one origin and type are one event, handled once.
+        causation: id of the event that caused it, empty if none did.
+        correlation: the journey's request number, or empty.
+    """
+
+    message: Message
+    subject: str
+    origin: str
+    causation: str = ""
+    correlation: str = ""
+
+    @property
+    def type(self) -> str:
+        """The protobuf message's full name."""
+        return str(self.message.DESCRIPTOR.full_name)
+
+    @property
+    def id(self) -> str:
+        """UUID5 of origin and type."""
+        return str(uuid5(NAMESPACE_OID, f"{self.type}/{self.origin}"))
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """A message as it goes to the broker. `mandatory`: somebody must take it, or publishing fails."""
+
+    exchange: str
+    key: str
+    body: bytes
+    message_id: str
+    attributes: Mapping[str, object]
+    mandatory: bool = False
+
+
+def outgoing(event: Event, owner: str) -> Outgoing:
+    """The message of an event that `owner` publishes; TypeError when its proto says otherwise."""
+    options = event.message.DESCRIPTOR.GetOptions()
+    where = options.Extensions[options_pb2.event]
+    if not where.key or headers.owner(where.exchange) != owner:
+        raise TypeError(f"{event.type} is not published by {owner}")
+    attributes = {
+        headers.ID: event.id,
+        headers.SOURCE: headers.source_of(owner),
+        headers.TYPE: event.type,
+        headers.SPECVERSION: "1.0",
+        headers.TIME: headers.timestamp(datetime.now(UTC)),
+        headers.SUBJECT: event.subject,
+        headers.CAUSATION: event.causation,
+        headers.CORRELATION: event.correlation,
+        headers.TRACEPARENT: telemetry.traceparent(),
+    }
+    return Outgoing(
+        exchange=where.exchange,
+        key=where.key,
+        body=json_format.MessageToJson(event.message, indent=None, ensure_ascii=False).encode(),
+        message_id=event.id,
+        attributes={name: value for name, value in attributes.items() if value},
+        mandatory=where.exchange.endswith(".commands"),
+    )

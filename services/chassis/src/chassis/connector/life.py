@@ -1,0 +1,86 @@
+"""A connector's life: settings, logs, telemetry, start, SIGTERM, end."""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import eventlet
+from nameko.constants import MAX_WORKERS_CONFIG_KEY
+from nameko.runners import ServiceRunner
+from pydantic import ValidationError
+
+from chassis import log, telemetry
+from chassis.connector.settings import ConnectorSettings, described
+from chassis.sealed import Keys
+
+VERSION = "0.1.0"
+
+_log = log.get(__name__)
+
+
+def run(
+    connector: type, settings_class: type[ConnectorSettings], arguments: Sequence[str] | None = None
+) -> None:
+    """Run a connector until SIGTERM or SIGINT; never returns.
+
+    Args:
+        connector: a nameko service class; its `name` is its broker user and its service name in traces.
+        settings_class: what it is told by the environment.
+        arguments: of the command line; only `--help` is known.
+    """
+    name = str(connector.name)  # type: ignore[attr-defined]  # nameko's own convention
+    settings = _settings(name, settings_class, arguments)
+    log.setup(name, settings.log_level)
+    telemetry.start(name, VERSION)
+    runner = ServiceRunner(
+        {
+            "settings": settings,
+            "keys": Keys(name, settings.keys_dir),
+            MAX_WORKERS_CONFIG_KEY: settings.workers,
+        }
+    )
+    runner.add_service(connector)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: eventlet.spawn_n(_leave, runner, settings.grace_seconds))
+    runner.start()
+    _log.info("connector started")
+    try:
+        runner.wait()
+    except Exception:  # noqa: BLE001 -- the end of the program, with its trace in the log
+        _log.exception("connector failed")
+        _end(1)
+    _end(0)
+
+
+def _settings(name: str, kind: type[ConnectorSettings], arguments: Sequence[str] | None) -> ConnectorSettings:
+    argparse.ArgumentParser(
+        prog=name,
+        description=f"The connector {name}. It is told by the environment:\n\n{described(kind)}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    ).parse_args(arguments)
+    try:
+        return kind()  # type: ignore[call-arg]  # the environment fills it
+    except ValidationError as error:
+        wrong = "\n".join(f"  {'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        sys.exit(f"settings of {name} are wrong:\n{wrong}")
+
+
+def _leave(runner: Any, grace_seconds: float) -> None:
+    """Finish what is in hand and go; what is not finished in time is delivered again to whoever comes next."""
+    _log.info("connector stops")
+    try:
+        with eventlet.Timeout(grace_seconds):
+            runner.stop()
+    except eventlet.Timeout:
+        _log.warning("grace period is over")
+        _end(1)
+
+
+def _end(status: int) -> None:
+    telemetry.current().shutdown()
+    sys.stdout.flush()
+    # Threads of libraries, and greenlets that wait for a dead peer, must not hold the end up.
+    os._exit(status)

@@ -1,0 +1,159 @@
+"""The bind that a connector keeps: bound again as often as it is lost, one for many messages."""
+
+import random
+from collections.abc import Callable
+from typing import Any, Final
+
+import eventlet
+import smpp34
+from chassis import log, telemetry
+from chassis.connector import Publisher, Web
+from chassis.connector.consumer import QueueConsumer
+from eventlet.semaphore import Semaphore
+from nameko.extensions import DependencyProvider, SharedExtension
+from opentelemetry.trace import SpanKind
+
+from notification.connectors.sms import pdus, status
+from notification.connectors.sms.session import BindRefused, NotSent, Session, Submitted
+from notification.connectors.sms.settings import SmsSettings
+
+BACKOFF_FIRST_SECONDS: Final = 0.2
+BACKOFF_LAST_SECONDS: Final = 10
+REFUSED_PAUSE_SECONDS: Final = 30
+TURN_SECONDS: Final = 0.05
+
+_log = log.get(__name__)
+
+OnDeliver = Callable[[smpp34.DeliverSm], bool]
+
+
+class Bind(SharedExtension):  # type: ignore[misc]  # nameko has no types
+    """Holds the session. Reading from the broker pauses while there is none."""
+
+    consumer = QueueConsumer()
+    publisher = Publisher()
+    web = Web()
+
+    def __init__(self) -> None:
+        # Others may register before our own setup: nameko sets extensions up in no order.
+        self._on_deliver: OnDeliver = lambda _: False
+        super().__init__()
+
+    def setup(self) -> None:
+        self._settings: SmsSettings = self.container.config["settings"]
+        self._session: Session | None = None
+        self._window = Semaphore(self._settings.window)
+        self._stopping = False
+        self._started = False
+        shown = telemetry.current()
+        self._up = shown.gauge("diwan_sms_bound", "Whether the SMSC has us bound")
+        self._submits = shown.counter(
+            "diwan_sms_submits_total", "Parts submitted, by the SMSC's answer", ("status",)
+        )
+        self.consumer.gate(lambda: self.bound)
+        self.web.check("smsc", lambda: self.bound)
+
+    @property
+    def bound(self) -> bool:
+        """Whether the SMSC takes submits from us now."""
+        return self._session is not None and not self._session.over
+
+    def listen(self, on_deliver: OnDeliver) -> None:
+        """Give each `deliver_sm` to this; it says whether it took it, and must not raise."""
+        self._on_deliver = on_deliver
+
+    def start(self) -> None:
+        if not self._started:
+            self._started = True
+            self._thread = self.container.spawn_managed_thread(self._keep)
+
+    def stop(self) -> None:
+        self._stopping = True
+        if self._session is not None and self.bound:
+            self._session.unbind()
+
+    def submit(self, **fields: Any) -> Submitted:
+        """Submit one part; NotSent, AnswerUnknown or Malformed. `fields` are those of `smpp34.SubmitSm`."""
+        with (
+            self._window,
+            telemetry.span("submit_sm", kind=SpanKind.CLIENT, attributes=self._attributes()) as made,
+        ):
+            answer = self._wait_for_session().submit(self._settings.answer_seconds, **fields)
+            said = status.name(answer.status)
+            made.set_attribute("smpp.command_status", said)
+            if answer.status:
+                telemetry.failed(made, said)
+            self._submits.labels(said).inc()
+            return answer
+
+    def _attributes(self) -> dict[str, str | int]:
+        return {
+            "server.address": self._settings.smsc_host,
+            "server.port": self._settings.smsc_port,
+            "network.protocol.name": "smpp",
+            "network.protocol.version": "3.4",
+            "peer.service": "smsc",
+        }
+
+    def _wait_for_session(self) -> Session:
+        """The session; NotSent if there is none for `bind_wait_seconds`."""
+        for _ in range(int(self._settings.bind_wait_seconds / TURN_SECONDS) + 1):
+            if self._session is not None and self.bound:
+                return self._session
+            eventlet.sleep(TURN_SECONDS)
+        raise NotSent("not bound")
+
+    def _keep(self) -> None:
+        pause = BACKOFF_FIRST_SECONDS
+        while not self._stopping:
+            try:
+                self._session = self._open()
+            except BindRefused as refused:
+                # Operators lock out who knocks too often with a wrong password.
+                _log.error("SMSC refuses the bind", reason=str(refused))
+                eventlet.sleep(REFUSED_PAUSE_SECONDS)
+                continue
+            except (OSError, pdus.Broken) as error:
+                _log.warning("SMSC is away", error_type=type(error).__name__)
+                eventlet.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 -- no secret
+                pause = min(pause * 2, BACKOFF_LAST_SECONDS)
+                continue
+            pause = BACKOFF_FIRST_SECONDS
+            self._hold(self._session)
+
+    def _open(self) -> Session:
+        settings = self._settings
+        return Session.open(
+            (settings.smsc_host, settings.smsc_port),
+            settings.smsc_system_id,
+            settings.smsc_password.get_secret_value(),
+            self._on_deliver,
+        )
+
+    def _hold(self, session: Session) -> None:
+        _log.info("bound to the SMSC")
+        self._up.set(1)
+        enquirer = eventlet.spawn(self._enquire, session)
+        try:
+            session.run()
+        finally:
+            self._up.set(0)
+            enquirer.kill()
+        _log.info("unbound from the SMSC" if self._stopping else "lost the SMSC")
+
+    def _enquire(self, session: Session) -> None:
+        while not session.over:
+            session.heard = False
+            eventlet.sleep(self._settings.enquire_seconds)
+            if not session.heard and not session.over:
+                session.enquire(self._settings.answer_seconds)
+
+
+class Smsc(DependencyProvider):  # type: ignore[misc]  # nameko has no types
+    """Gives a connector's method the bind."""
+
+    bind_to_smsc = Bind()
+
+    def get_dependency(self, _worker_ctx: object) -> Bind:
+        bind: Bind = self.bind_to_smsc
+        return bind

@@ -1,0 +1,80 @@
+"""How a text travels: GSM 7-bit where all its letters are in that alphabet, UCS-2 otherwise, split with a UDH."""
+
+from dataclasses import dataclass
+from typing import Final
+
+GSM_DEFAULT: Final = 0x00
+UCS2: Final = 0x08
+CONCATENATION_BYTES: Final = 6
+
+_BASIC: Final = (
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ\x1bÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+_ESCAPED: Final = {
+    "\f": 0x0A,
+    "^": 0x14,
+    "{": 0x28,
+    "}": 0x29,
+    "\\": 0x2F,
+    "[": 0x3C,
+    "~": 0x3D,
+    "]": 0x3E,
+    "|": 0x40,
+    "€": 0x65,
+}
+_ESCAPE: Final = 0x1B
+_SEPTETS: Final = {letter: bytes([code]) for code, letter in enumerate(_BASIC) if letter != "\x1b"} | {
+    letter: bytes([_ESCAPE, code]) for letter, code in _ESCAPED.items()
+}
+
+# Units that fit beside nothing, and beside a UDH of six bytes: septets, or bytes of UCS-2.
+_ALONE: Final = {GSM_DEFAULT: 160, UCS2: 140}
+_BESIDE_UDH: Final = {GSM_DEFAULT: 153, UCS2: 134}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One short message: its bytes, with the UDH before them where `concatenated`."""
+
+    data: bytes
+    data_coding: int
+    concatenated: bool
+
+
+def parts(text: str, reference: int) -> list[Part]:
+    """Split a text into short messages; an empty text is one empty message.
+
+    Args:
+        text: as the person will read it.
+        reference: 0..255, by which the phone knows the parts of one text; the same for each try.
+    """
+    letters = [_SEPTETS.get(letter) for letter in text]
+    if all(letter is not None for letter in letters):
+        coding, units = GSM_DEFAULT, [letter for letter in letters if letter is not None]
+    else:
+        # A letter outside the basic plane is two units that must not be parted; encoding letter by letter keeps them.
+        coding, units = UCS2, [letter.encode("utf-16-be") for letter in text]
+    whole = b"".join(units)
+    if len(whole) <= _ALONE[coding]:
+        return [Part(whole, coding, concatenated=False)]
+    pieces = _filled(units, _BESIDE_UDH[coding])
+    return [
+        Part(bytes([5, 0, 3, reference, len(pieces) & 0xFF, number]) + piece, coding, concatenated=True)
+        for number, piece in enumerate((piece for piece in pieces[:255]), start=1)
+    ]
+
+
+def _filled(units: list[bytes], size: int) -> list[bytes]:
+    pieces, piece = [], b""
+    for unit in units:
+        if len(piece) + len(unit) > size:
+            pieces.append(piece)
+            piece = b""
+        piece += unit
+    return [*pieces, piece]
+
+
+def count(text: str) -> int:
+    """How many parts a text makes, without the limit of 255 that one reference has."""
+    return max(1, len(parts(text, 0))) if len(text) < 255 * 60 else 256

@@ -1,0 +1,1 @@
+"""Nameko services at payments' edge. They import no gRPC and no store."""

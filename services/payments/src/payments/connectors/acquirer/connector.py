@@ -1,0 +1,163 @@
+"""The acquirer connector: charge requests out, callbacks in."""
+
+import time
+from pathlib import Path
+
+from chassis import log, telemetry
+from chassis.connector import (
+    Answer,
+    Call,
+    Delivery,
+    Done,
+    Event,
+    Outcome,
+    Park,
+    Publisher,
+    Refused,
+    Retry,
+    Web,
+    handles,
+    serves,
+)
+from chassis.connector.publisher import Stopped, Unroutable
+from diwan.payments.v1 import acquirer_pb2
+from google.protobuf import json_format
+from nameko.extensions import DependencyProvider
+from opentelemetry.trace import SpanKind
+
+from payments.connectors.acquirer import callbacks
+from payments.connectors.acquirer.api import Api, Said, Verdict
+from payments.connectors.acquirer.callbacks import Callback
+from payments.connectors.acquirer.settings import AcquirerSettings
+
+SAME_TRACE_SECONDS = 60
+PERHAPS_CHARGED = "perhaps-charged"
+
+_log = log.get(__name__)
+
+
+class Context(DependencyProvider):  # type: ignore[misc]  # nameko has no types
+    """Gives the methods what they need beside the API: key, publisher, counter."""
+
+    publisher = Publisher()
+    web = Web()
+
+    def setup(self) -> None:
+        settings: AcquirerSettings = self.container.config["settings"]
+        self.window_seconds = settings.replay_window_seconds
+        path: Path = settings.callback_key_file or settings.keys_dir / "callback.key"
+        self.callback_key = bytes.fromhex(path.read_text(encoding="utf-8").strip())
+        self.callbacks = telemetry.current().counter(
+            "diwan_acquirer_callbacks_total",
+            "Callbacks of the acquirer, by what was made of them",
+            ("result",),
+        )
+
+    def get_dependency(self, _worker_ctx: object) -> "Context":
+        return self
+
+
+class AcquirerConnector:
+    """Takes `RequestCharge`, asks the acquirer for it, publishes what the acquirer says at once and later."""
+
+    name = "acquirer"
+    api: Api = Api()
+    context: Context = Context()
+
+    @handles("acquirer.payments.charge", acquirer_pb2.RequestCharge)
+    def charge(self, delivery: Delivery[acquirer_pb2.RequestCharge]) -> Outcome:
+        """Ask for a charge. It may be asked for any number of times: the acquirer makes one of one charge id."""
+        message = delivery.message
+        card = json_format.Parse(message.card, acquirer_pb2.CardContent(), ignore_unknown_fields=True)
+        metadata = {
+            "payment_id": message.payment_id,
+            "cause": delivery.incoming.id,
+            "correlation": delivery.incoming.correlation,
+            "traceparent": telemetry.traceparent(),
+            "requested_at": str(int(time.time())),
+        }
+        said = self.api.charge(message.charge_id, message.amount, card.card_token, metadata)
+        return _outcome(delivery, said)
+
+    @serves("POST", "/callbacks")
+    def callback(self, call: Call) -> Answer:
+        """204 once the event is with the broker; anything else makes the acquirer call again."""
+        context = self.context
+        try:
+            callbacks.verify(
+                context.callback_key, call.headers, call.body, time.time(), context.window_seconds
+            )
+            said = callbacks.read(call.body)
+        except callbacks.Unsigned as error:
+            context.callbacks.labels(f"unsigned_{error}").inc()
+            _log.warning("callback is not signed by the acquirer", check=str(error))
+            return Answer(401)
+        except callbacks.Misshapen as error:
+            context.callbacks.labels("misshapen").inc()
+            _log.error("callback is not of the agreed form", fields=str(error))
+            return Answer(422)
+        try:
+            self._tell(said)
+        except (Stopped, Unroutable):
+            context.callbacks.labels("not_published").inc()
+            return Answer(503)
+        context.callbacks.labels("settled" if said.settled else "refused").inc()
+        return Answer(204)
+
+    def _tell(self, said: Callback) -> None:
+        """Publish, in the trace of the request if that was a moment ago, in a new one with a link if not."""
+        asked = float(said.requested_at) if said.requested_at.isdecimal() else 0.0
+        fresh = time.time() - asked < SAME_TRACE_SECONDS
+        correlated = log.correlate(said.correlation)
+        try:
+            with telemetry.span(
+                "POST /callbacks",
+                kind=SpanKind.SERVER,
+                parent=telemetry.parent(said.traceparent) if fresh else telemetry.new_root(),
+                links=() if fresh else telemetry.link(said.traceparent),
+                attributes={"http.request.method": "POST", "http.route": "/callbacks"},
+            ):
+                self.context.publisher.publish([_event(said)])
+        finally:
+            log.reset(correlated)
+
+
+def _outcome(delivery: Delivery[acquirer_pb2.RequestCharge], said: Said) -> Outcome:
+    ids = {"charge_id": delivery.message.charge_id, "payment_id": delivery.message.payment_id}
+    if said.verdict is Verdict.ACCEPTED:
+        accepted = acquirer_pb2.ChargeAccepted(**ids, acquirer_reference=said.reference)
+        return Done((delivery.event(accepted, ids["charge_id"]),))
+    if said.verdict is Verdict.REFUSED:
+        return Refused((_refused(ids, said.code, delivery),))
+    if said.verdict is Verdict.CONFLICT:
+        # Another charge bears this id: to say that this one was refused could be a lie about money.
+        return Park(said.code)
+    perhaps = delivery.progress == PERHAPS_CHARGED or said.verdict is Verdict.NO_ANSWER or delivery.uncertain
+    if perhaps:
+        # Once we cannot rule out that the acquirer has it, only its callback or an operator can tell.
+        return Retry(said.code, progress=PERHAPS_CHARGED)
+    return Retry(said.code, giving_up=(_refused(ids, "GAVE_UP", delivery),))
+
+
+def _refused(ids: dict[str, str], reason: str, delivery: Delivery[acquirer_pb2.RequestCharge]) -> Event:
+    return Event(
+        acquirer_pb2.ChargeRefused(**ids, reason=reason),
+        subject=ids["charge_id"],
+        origin=f"{ids['charge_id']}/refused",
+        causation=delivery.incoming.id,
+        correlation=delivery.incoming.correlation,
+    )
+
+
+def _event(said: Callback) -> Event:
+    """The same charge in the same state is the same event, however often the acquirer calls."""
+    ids = {"charge_id": said.charge_id, "payment_id": said.payment_id}
+    settled = acquirer_pb2.ChargeSettled(**ids, acquirer_reference=said.reference, amount=said.amount)
+    refused = acquirer_pb2.ChargeRefused(**ids, reason=said.reason)
+    return Event(
+        settled if said.settled else refused,
+        subject=said.charge_id,
+        origin=f"{said.charge_id}/{'settled' if said.settled else 'refused'}",
+        causation=said.cause,
+        correlation=said.correlation,
+    )
