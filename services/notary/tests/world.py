@@ -84,7 +84,7 @@ class Identity(identity_pb2_grpc.IdentityServiceServicer):
         self.asked: list[tuple[str, Caller, str]] = []
         self.down = False
 
-    async def GetAccount(self, request, context):
+    async def GetAccount(self, request, context):  # noqa: N802
         if self.down:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "down")
         bearer = dict(context.invocation_metadata())["authorization"].removeprefix("Bearer ")
@@ -99,13 +99,13 @@ class Identity(identity_pb2_grpc.IdentityServiceServicer):
                     national_id=person.national_id,
                     governorate=person.governorate,
                 )
-        await context.abort(grpc.StatusCode.NOT_FOUND, "no such account")
+        return await context.abort(grpc.StatusCode.NOT_FOUND, "no such account")
 
-    async def IssueServiceToken(self, request, context):
+    async def IssueServiceToken(self, request, context):  # noqa: N802
         now = datetime.now(UTC)
         caller = Caller(kind=Kind.SERVICE, id="notary", acting_for=request.acting_for)
         answer = identity_pb2.IssueServiceTokenResponse(
-            access_token=sign_access(self.key, caller, request.audience, now, str(uuid4()))
+            access_token=sign_access(self.key, caller, audience=request.audience, now=now, jti=str(uuid4()))
         )
         answer.expire_time.FromDatetime(now + timedelta(minutes=15))
         return answer
@@ -133,7 +133,7 @@ class World:
         return person
 
     def bearer(self, caller: Caller) -> tuple[tuple[str, str], ...]:
-        token = sign_access(self.key, caller, "notary", datetime.now(UTC), str(uuid4()))
+        token = sign_access(self.key, caller, audience="notary", now=datetime.now(UTC), jti=str(uuid4()))
         return (("authorization", f"Bearer {token}"),)
 
     def citizen(self, person: Person) -> tuple[tuple[str, str], ...]:
@@ -279,7 +279,9 @@ async def start(store_uri: str, store_name: str, folder: Path, printer: Any, sta
     stack.push_async_callback(edge.stop, None)
 
     keys = Keys("notary", make_keys(folder))
-    database = await Database.open(store_uri, store_name, outgoing=OutgoingEvents("notary", keys))
+    database = await Database.open(
+        store_uri, store_name, outgoing=OutgoingEvents("notary", keys), refusals=ERRORS
+    )
     stack.push_async_callback(database.close)
     anonymous = connect(f"127.0.0.1:{port}")
     stack.push_async_callback(anonymous.close)
