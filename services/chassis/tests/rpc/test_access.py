@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-
 from chassis.rpc.access import AccessNotStatedError
 from chassis.rpc.client import reason_of
 from chassis.tokens import generate_key

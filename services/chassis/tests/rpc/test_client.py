@@ -1,15 +1,25 @@
 """Calls to other services."""
 
 import asyncio
+import uuid
 from datetime import UTC, datetime, timedelta
 
 import grpc
 import pytest
-from opentelemetry.trace import SpanKind, StatusCode
-
 from chassis import log, telemetry
-from chassis.rpc.client import connect, reason_of
-from chassis.tokens import ServiceTokens, acting_for, generate_key
+from chassis.rpc import Caller, Kind
+from chassis.rpc.client import connect, identity_exchange, identity_keys, reason_of
+from chassis.tokens import (
+    ServiceTokens,
+    acting_for,
+    generate_key,
+    key_set,
+    public_jwks,
+    sign_access,
+    verify_assertion,
+)
+from diwan.identity.v1 import identity_pb2, identity_pb2_grpc
+from opentelemetry.trace import SpanKind, StatusCode
 
 
 @pytest.fixture
@@ -188,3 +198,55 @@ async def test_the_journeys_number_goes_along(harness, tokens):
 
     log.reset(token)
     assert harness.servicer.calls[0].correlation == "R-2026-9"
+
+
+class Identity(identity_pb2_grpc.IdentityServiceServicer):
+    """Publishes its key and issues tokens to whoever proves to be `notary`."""
+
+    def __init__(self, key, client_key):
+        self.key, self.client_key = key, client_key
+
+    async def ListSigningKeys(self, request, context):  # noqa: N802
+        return identity_pb2.ListSigningKeysResponse(jwks=public_jwks([self.key]))
+
+    async def IssueServiceToken(self, request, context):  # noqa: N802
+        now = datetime.now(UTC)
+        verify_assertion(request.client_assertion, key_set(self.client_key), "notary", now)
+        caller = Caller(kind=Kind.SERVICE, id="notary", acting_for=request.acting_for)
+        answer = identity_pb2.IssueServiceTokenResponse(
+            access_token=sign_access(self.key, caller, audience=request.audience, now=now, jti="j")
+        )
+        answer.expire_time.FromDatetime(now + timedelta(minutes=15))
+        return answer
+
+
+async def test_keys_and_tokens_come_from_identity_by_rpc(harness):
+    """A token that identity issued by RPC is good where identity's keys were fetched by RPC."""
+    key, client_key = generate_key(), generate_key()
+    service = identity_pb2.DESCRIPTOR.services_by_name["IdentityService"]
+    server = harness.make([(service, Identity(key, client_key))])
+    await server.start()
+    identity = connect(f"127.0.0.1:{server.port}")
+    harness.channels.append(identity)
+    harness.keys._keys, harness.keys._fetch = None, identity_keys(identity)
+    tokens = ServiceTokens("notary", client_key, identity_exchange(identity))
+
+    answer = await harness.rpc("Feed", harness.channel(tokens))(harness.request())
+
+    await server.stop()
+    assert answer.text == "notary"
+
+
+async def test_an_rpc_that_is_declared_but_not_written_says_so(harness):
+    """The generated base class answers UNIMPLEMENTED, with a reason as any other refusal."""
+    service = identity_pb2.DESCRIPTOR.services_by_name["IdentityService"]
+    server = harness.make([(service, Identity(generate_key(), generate_key()))])
+    await server.start()
+    channel = connect(f"127.0.0.1:{server.port}")
+    harness.channels.append(channel)
+    request = identity_pb2.SignOutRequest(request_id=str(uuid.uuid4()), refresh_token="r" * 20)
+
+    error = await harness.refused(identity_pb2_grpc.IdentityServiceStub(channel).SignOut(request))
+
+    await server.stop()
+    assert (error.code().name, reason_of(error)) == ("UNIMPLEMENTED", "UNIMPLEMENTED")

@@ -5,7 +5,6 @@ import importlib.util
 import json
 
 import pytest
-
 from chassis.errors import Contended
 from chassis.rpc.client import failure_of, reason_of
 
@@ -64,7 +63,9 @@ async def test_an_unknown_exception_tells_nothing_outside_and_its_masked_trace_i
     failure = failure_of(error)
     assert (failure.code, failure.reason, failure.metadata) == ("INTERNAL", "INTERNAL", {})
     assert failure.message == "Something went wrong on our side"
-    logged = next(line for line in map(json.loads, lines.getvalue().splitlines()) if line["event"] == "rpc failed")
+    logged = next(
+        line for line in map(json.loads, lines.getvalue().splitlines()) if line["event"] == "rpc failed"
+    )
     assert "broke on *** of ***" in logged["exception"]
 
 
@@ -162,7 +163,7 @@ async def test_a_stream_that_breaks_off_says_why(harness, refusal):
 
 async def test_a_table_with_a_class_without_reason_is_refused_at_start(harness):
     """A closed set is closed at start, not at the first failure."""
-    with pytest.raises(TypeError, match="KeyError.reason"):
+    with pytest.raises(TypeError, match=r"KeyError\.reason"):
         harness.make([(harness.trial.service, harness.servicer)], errors={KeyError: "NOT_FOUND"})
 
 

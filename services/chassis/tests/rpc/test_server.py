@@ -6,12 +6,11 @@ import uuid
 
 import grpc
 import pytest
+from chassis import telemetry
+from chassis.errors import AddressTaken
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from opentelemetry.trace import SpanKind, StatusCode
-
-from chassis import telemetry
-from chassis.errors import AddressTaken
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -26,7 +25,7 @@ async def health(harness, service=""):
 
 async def becomes(harness, status):
     async with asyncio.timeout(3):
-        while await health(harness) != status:
+        while await health(harness) != status:  # noqa: ASYNC110 -- the other side has no event to wait for
             await asyncio.sleep(0.02)
 
 
@@ -70,8 +69,8 @@ async def services_told(server):
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
         stub = reflection_pb2_grpc.ServerReflectionStub(channel)
         request = reflection_pb2.ServerReflectionRequest(list_services="")
-        async for answer in stub.ServerReflectionInfo(iter([request])):
-            return [one.name for one in answer.list_services_response.service]
+        answers = [answer async for answer in stub.ServerReflectionInfo(iter([request]))]
+    return [one.name for one in answers[0].list_services_response.service]
 
 
 async def test_the_api_describes_itself(harness):

@@ -1,0 +1,196 @@
+"""Logs and masks: no national ID, mobile or name in any line, however it got there."""
+
+import dataclasses
+import json
+import logging
+import string
+from io import StringIO
+
+import pytest
+from chassis import log, telemetry
+from chassis.masks import mask_text, masked
+from diwan.identity.v1 import events_pb2, identity_pb2
+from hypothesis import given
+from hypothesis import strategies as st
+
+NATIONAL_ID = "29901011234567"
+MOBILE = "+201012345678"
+ARABIC = str.maketrans(string.digits, "٠١٢٣٤٥٦٧٨٩")
+PERSIAN = str.maketrans(string.digits, "۰۱۲۳۴۵۶۷۸۹")
+
+
+@pytest.fixture
+def stream():
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    made = StringIO()
+    log.setup("trial", "DEBUG", made)
+    yield made
+    root.handlers, _ = handlers, root.setLevel(level)
+
+
+def last(stream):
+    return json.loads(stream.getvalue().splitlines()[-1])
+
+
+FORMS = [
+    NATIONAL_ID,
+    "2990101 1234567",
+    "299-0101-1234567",
+    MOBILE,
+    "00201012345678",
+    "201012345678",
+    "01012345678",
+    "010 1234 5678",
+    "+20 10-1234-5678",
+]
+
+
+@pytest.mark.parametrize("digits", [None, ARABIC, PERSIAN])
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    "around", ["{}", "id={}.", "الرقم {}، شكرا", "x{}x", '{{"a":"{}"}}', "/p/{}/q", "{}\n"]
+)
+def test_numbers_are_masked_in_any_text(form, digits, around):
+    """Western, Arabic-Indic and Persian digits, with or without separators, whatever stands around."""
+    text = form.translate(digits) if digits else form
+
+    assert mask_text(around.format(text)) == around.format("***")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "550e8400-e29b-41d4-8123-012345678901",
+        "4bf92f3577b34da6a3ce929d0e0e4736",
+        "2026-03-01T12:00:00Z took 1234567 microseconds",
+        "port 50051",
+        "123456789012345",
+        "127.0.0.1:5672",
+        "",
+    ],
+)
+def test_what_is_nobodys_stays(text):
+    """Opaque ids, traces, times and figures can be read."""
+    assert mask_text(text) == text
+
+
+@given(st.from_regex(r"[23][0-9]{13}", fullmatch=True), st.text(st.characters(exclude_categories=("Nd",))))
+def test_no_national_id_survives_in_any_company(national_id, around):
+    """Whatever text surrounds it."""
+    assert national_id not in mask_text(around[: len(around) // 2] + national_id + around[len(around) // 2 :])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "first_name='محمد'",
+        'mother_first_name: "فاطمة"',
+        "full_name=محمد",
+        '{"national_id": "x"}'.replace("x", "محمد"),
+        "authorization: Bearer محمد",
+        "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl",
+        "code=123456",
+    ],
+)
+def test_a_value_behind_a_personal_key_is_masked_in_text(text):
+    """Representations of objects and messages end up in exceptions' texts."""
+    shown = mask_text(text)
+
+    assert "***" in shown
+    assert not any(secret in shown for secret in ("محمد", "فاطمة", "eyJ", "123456"))
+
+
+def test_a_denied_key_is_masked_whatever_it_holds(stream):
+    """At any depth, in mappings and dataclasses."""
+
+    @dataclasses.dataclass
+    class Person:
+        person_id: str
+        first_name: str
+
+    log.get("t").info(
+        "seen", mobile=7, deep={"list": [{"national_id": "x", "n": 1}]}, who=Person("p-1", "محمد")
+    )
+
+    line = last(stream)
+    assert line["mobile"] == "***"
+    assert line["deep"] == {"list": [{"national_id": "***", "n": 1}]}
+    assert line["who"] == {"person_id": "p-1", "first_name": "***"}
+
+
+def test_a_message_shows_no_personal_and_no_sealed_field():
+    """The protos say what is personal, and a sealed field is nobody's business."""
+    request = identity_pb2.StartEnrolmentRequest(
+        request_id="r-1",
+        first_name="محمد",
+        mother_first_name="فاطمة",
+        national_id=NATIONAL_ID,
+        channel="portal",
+    )
+    event = events_pb2.AccountEnrolled(account_id="a-1", contact="sealed", assurance_level=2)
+    content = events_pb2.MessageContent(mobile=MOBILE, values={"code": "123456"})
+
+    assert masked(request) == {
+        "request_id": "r-1",
+        "first_name": "***",
+        "mother_first_name": "***",
+        "national_id": "***",
+        "channel": "portal",
+    }
+    assert masked(event) == {"account_id": "a-1", "contact": "***", "assurance_level": "ASSURANCE_LEVEL_HIGH"}
+    assert masked(content) == {"mobile": "***", "values": "***"}
+
+
+def test_a_librarys_line_passes_the_same_masks(stream):
+    """Text, arguments and trace of the standard logging module."""
+    logger = logging.getLogger("some.library")
+    try:
+        raise ValueError(f"bad value {NATIONAL_ID}")  # noqa: TRY301 -- what a library would do
+    except ValueError:
+        logger.exception("could not take %s for %s", MOBILE, {"k": NATIONAL_ID})
+
+    line = last(stream)
+    assert line["event"] == "could not take *** for {'k': '***'}"
+    assert "bad value ***" in line["exception"]
+    assert NATIONAL_ID not in stream.getvalue()
+
+
+def test_an_exceptions_cause_is_masked_too(stream):
+    """The whole chain is written, none of its numbers."""
+    try:
+        try:
+            {}[NATIONAL_ID]
+        except KeyError as error:
+            raise RuntimeError(MOBILE) from error
+    except RuntimeError:
+        log.get("t").exception("failed")
+
+    assert "KeyError" in stream.getvalue()
+    assert NATIONAL_ID not in stream.getvalue()
+    assert MOBILE not in stream.getvalue()
+
+
+def test_a_line_says_which_service_span_and_journey(stream):
+    """Whoever reads one line finds the rest."""
+    token = log.correlate("R-2026-1")
+    with telemetry.span("work") as span:
+        log.get("a.b").info("done", n=1)
+    log.reset(token)
+
+    line = last(stream)
+    assert (line["service.name"], line["request_number"], line["logger"]) == ("trial", "R-2026-1", "a.b")
+    assert line["trace_id"] == f"{span.get_span_context().trace_id:032x}"
+    assert line["span_id"] == f"{span.get_span_context().span_id:016x}"
+    assert (line["level"], line["n"]) == ("info", 1)
+
+
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text() | st.binary(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
+def test_anything_can_be_logged(value):
+    """A mask never fails, and what it gives is JSON."""
+    json.dumps(masked(value))

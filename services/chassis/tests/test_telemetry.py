@@ -1,0 +1,171 @@
+"""Traces and metrics."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from chassis import telemetry
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode
+
+UNSAMPLED = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
+NATIONAL_ID = "29901011234567"
+
+
+@pytest.fixture
+def spans() -> Iterator[InMemorySpanExporter]:
+    exporter = InMemorySpanExporter()
+    processor = SimpleSpanProcessor(telemetry.MaskingExporter(exporter))
+    telemetry.install(telemetry.Telemetry("trial", "1.2", instance="i-1", processors=[processor]))
+    yield exporter
+    telemetry.install(telemetry.Telemetry("unknown", "0"))
+
+
+def test_a_span_says_which_process_it_is_from(spans):
+    """Name, namespace, version and instance of the service."""
+    with telemetry.span("work"):
+        pass
+
+    resource = spans.get_finished_spans()[0].resource.attributes
+    assert {key: resource[key] for key in resource if key.startswith("service.")} == {
+        "service.name": "trial",
+        "service.namespace": "diwan",
+        "service.version": "1.2",
+        "service.instance.id": "i-1",
+    }
+
+
+def test_a_stored_traceparent_is_the_parent(spans):
+    """A command's trace goes on through the events it causes."""
+    with telemetry.span("command"):
+        stored = telemetry.traceparent()
+    with telemetry.span("policy", parent=telemetry.parent(stored)):
+        pass
+
+    command, policy = spans.get_finished_spans()
+    assert policy.parent.span_id == command.context.span_id
+    assert policy.context.trace_id == command.context.trace_id
+
+
+@pytest.mark.parametrize("stored", [None, "", "nonsense", "00-0-0-00"])
+def test_what_is_no_traceparent_makes_a_new_root(spans, stored):
+    """Even within another span: the message came from elsewhere."""
+    with telemetry.span("receiving"), telemetry.span("policy", parent=telemetry.parent(stored)):
+        pass
+
+    policy, receiving = spans.get_finished_spans()
+    assert policy.parent is None
+    assert policy.context.trace_id != receiving.context.trace_id
+
+
+def test_what_happens_later_is_a_root_with_a_link(spans):
+    """A retry, a timer or a replay does not stretch the trace of hours ago."""
+    with telemetry.span("retry", parent=telemetry.new_root(), links=telemetry.link(UNSAMPLED)):
+        pass
+
+    (span,) = spans.get_finished_spans()
+    assert span.parent is None
+    assert f"{span.links[0].context.span_id:016x}" == "00f067aa0ba902b7"
+    assert telemetry.link("") == ()
+
+
+@pytest.mark.parametrize(
+    ("environ", "kept"),
+    [
+        ({}, 1),
+        ({"OTEL_TRACES_SAMPLER": "always_off"}, 0),
+        ({"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0"}, 0),
+        ({"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "1"}, 1),
+    ],
+)
+def test_the_standard_variables_decide_what_is_kept_and_callers_do_not(monkeypatch, environ, kept):
+    """A caller's flag changes nothing, one way or the other."""
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    exporter = InMemorySpanExporter()
+    telemetry.install(telemetry.Telemetry("t", "1", processors=[SimpleSpanProcessor(exporter)]))
+
+    for flag in ("00", "01"):
+        with telemetry.span("served", parent=telemetry.parent(UNSAMPLED[:-2] + flag)):
+            pass
+
+    telemetry.install(telemetry.Telemetry("unknown", "0"))
+    assert len(exporter.get_finished_spans()) == 2 * kept
+
+
+def test_a_failure_is_its_class_never_its_text(spans):
+    """The exception's message stays out of the trace."""
+    with pytest.raises(ValueError, match=NATIONAL_ID), telemetry.span("work"):
+        raise ValueError(NATIONAL_ID)
+
+    (span,) = spans.get_finished_spans()
+    assert (span.status.status_code, span.attributes["error.type"]) == (StatusCode.ERROR, "ValueError")
+    assert NATIONAL_ID not in span.to_json()
+
+
+def test_what_a_library_writes_into_a_span_is_masked_on_its_way_out(spans):
+    """Attributes, events and status alike."""
+
+    def library():
+        with telemetry.current().tracer.start_as_current_span(
+            "library", attributes={"a": NATIONAL_ID}
+        ) as span:
+            span.set_attribute("n", int(NATIONAL_ID))
+            span.set_attribute("list", [NATIONAL_ID, "ok"])
+            raise RuntimeError(NATIONAL_ID)
+
+    with pytest.raises(RuntimeError):
+        library()
+
+    (span,) = spans.get_finished_spans()
+    assert NATIONAL_ID not in span.to_json()
+    assert span.attributes["list"] == ["***", "ok"]
+    assert "***" in span.events[0].attributes["exception.message"]
+
+
+def test_a_dead_collector_does_not_hold_the_end(monkeypatch):
+    """Nobody answers; the process is through within its five seconds."""
+    import socket
+
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen()
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{deaf.getsockname()[1]}")
+        started = telemetry.start("trial", "1")
+        with telemetry.span("work"):
+            pass
+        began = time.monotonic()
+
+        started.shutdown()
+
+    assert time.monotonic() - began < 5.6
+    telemetry.install(telemetry.Telemetry("unknown", "0"))
+
+
+def test_without_a_collector_nothing_is_sent(monkeypatch):
+    """No endpoint, no exporter, no thread."""
+    monkeypatch.delenv("OTEL_EXPORTER_OTLP_ENDPOINT", raising=False)
+
+    made = telemetry.start("trial", "1")
+
+    assert isinstance(made.provider, TracerProvider)
+    processors = made.provider._active_span_processor._span_processors
+    assert not any(isinstance(one, BatchSpanProcessor) for one in processors)
+
+
+def test_metrics_are_shown_for_prometheus(spans):
+    """A name asked for twice is one metric."""
+    for _ in range(2):
+        telemetry.current().counter("trial_things_total", "Things.", ("kind",)).labels("a").inc()
+    telemetry.current().gauge("trial_age_seconds", "Age.").set(3)
+    telemetry.current().histogram("trial_seconds", "Time.").observe(0.2)
+
+    content_type, body = telemetry.exposition()
+
+    assert content_type.startswith("text/plain")
+    assert b'trial_things_total{kind="a"} 2.0' in body
+    assert b"trial_age_seconds 3.0" in body
+    assert b'trial_seconds_bucket{le="0.25"} 1.0' in body
+    assert b"process_cpu_seconds_total" in body
