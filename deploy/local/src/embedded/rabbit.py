@@ -19,6 +19,7 @@ from urllib.parse import quote
 
 # Debian's wrapper in /usr/sbin changes to the user `rabbitmq`, who cannot read our folders.
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+CONTROL = SERVER.with_name("rabbitmqctl")
 START_LIMIT_SECONDS = 60
 STOP_LIMIT_SECONDS = 20
 GREETING = b"AMQP\x00\x00\x09\x01"
@@ -101,6 +102,21 @@ class RabbitNode:
                     time.sleep(0.01)
         self.pid = self.epmd_pid = 0
         self._keep()
+
+    def evaluate(self, expression: str) -> str:
+        """Let the running node evaluate an Erlang expression, for what only an administrator may; its answer."""
+        command = [str(CONTROL), "--node", self.name, "eval", expression]
+        done = subprocess.run(
+            command,
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=START_LIMIT_SECONDS,
+        )
+        if done.returncode:
+            raise RabbitError(f"the node refused: {(done.stderr or done.stdout).strip()}")
+        return done.stdout.strip()
 
     def _keep(self) -> None:
         kept = {**asdict(self), "folder": str(self.folder)}

@@ -1,0 +1,86 @@
+"""Where the embedded stack keeps its things, all below one folder."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from embedded.rabbit import free_ports
+
+CHECKOUT = Path(__file__).resolve().parents[4]
+TOPOLOGY = CHECKOUT / "deploy" / "broker" / "topology.yaml"
+VARIABLE = "DIWAN_STACK_DIR"
+
+SERVICES = ("identity", "payments", "notary", "notification")
+CONNECTORS = ("sms", "acquirer")
+PORTS = (
+    *(f"{name}-store" for name in SERVICES),
+    *(f"{name}-grpc" for name in SERVICES),
+    *(f"{name}-http" for name in (*SERVICES, *CONNECTORS)),
+    "broker",
+    "smsc",
+    "phones",
+    "bank",
+    "collector",
+)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The stack's folder and what lies where in it."""
+
+    folder: Path
+
+    @classmethod
+    def default(cls) -> "Layout":
+        """The folder that DIWAN_STACK_DIR names, else `.stack` in the checkout."""
+        return cls(Path(os.environ.get(VARIABLE, CHECKOUT / ".stack")).absolute())
+
+    @property
+    def keys(self) -> Path:
+        return self.folder / "keys"
+
+    @property
+    def passwords(self) -> Path:
+        return self.folder / "passwords"
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def logs(self) -> Path:
+        return self.folder / "log"
+
+    @property
+    def running(self) -> Path:
+        return self.folder / "running.json"
+
+    @property
+    def lock(self) -> Path:
+        return self.folder / "lock"
+
+    @property
+    def world(self) -> Path:
+        return self.folder / "world.json"
+
+    @property
+    def operator_config(self) -> Path:
+        return self.folder / "operator.yaml"
+
+    def password(self, user: str) -> str:
+        return (self.passwords / user).read_text().strip()
+
+    def ports(self) -> dict[str, int]:
+        """The port of each program, the same at every start."""
+        place = self.folder / "ports.json"
+        kept: dict[str, int] = json.loads(place.read_text()) if place.exists() else {}
+        missing = [name for name in PORTS if name not in kept]
+        if missing:
+            kept |= dict(zip(missing, free_ports(len(missing)), strict=True))
+            self.keep_ports(kept)
+        return kept
+
+    def keep_ports(self, ports: dict[str, int]) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "ports.json").write_text(json.dumps(ports, indent=2))

@@ -1,0 +1,45 @@
+"""Each store's own user.
+
+A store server takes users only while it is open, so it is open once, before its first real start.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pymongo
+
+from embedded import programs
+from embedded.layout import SERVICES, Layout
+from embedded.process import Program, start
+
+OPEN_SECONDS = 30
+
+
+def make(layout: Layout) -> None:
+    """Give each store that has none its user."""
+    new = [name for name in SERVICES if not _done(layout, name)]
+    if not new:
+        return
+    open_for_setup = {p.name: p for p in programs.stores(layout, open_for_setup=True)}
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda name: _make(layout, name, open_for_setup[f"{name}-store"]), new))
+
+
+def _done(layout: Layout, name: str) -> bool:
+    return (layout.data / f"{name}-store.user").exists()
+
+
+def _make(layout: Layout, name: str, program: Program) -> None:
+    layout.data.mkdir(parents=True, exist_ok=True)
+    run = start(program, layout.logs / f"{program.name}.log", layout.folder)
+    try:
+        uri = f"mongodb://{programs.HOST}:{layout.ports()[program.port]}/?retryWrites=false"
+        with pymongo.MongoClient[dict[str, object]](
+            uri, serverSelectionTimeoutMS=OPEN_SECONDS * 1000
+        ) as client:
+            known = {user["user"] for user in client.admin.command("usersInfo")["users"]}
+            if programs.STORE_USER not in known:
+                password = layout.password(f"{name}-store")
+                client.admin.command("createUser", programs.STORE_USER, pwd=password, roles=["root"])
+    finally:
+        run.stop()
+    (layout.data / f"{name}-store.user").touch()

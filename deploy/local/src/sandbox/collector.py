@@ -1,0 +1,144 @@
+"""A collector of spans for trying out: takes OTLP over HTTP, keeps spans, gives a trace back as JSON.
+
+POST /v1/traces          OTLP, protobuf, gzip or plain
+GET  /traces/<trace id>  the trace's spans
+GET  /traces?key=value   ids of traces with a span that has this attribute
+"""
+
+import argparse
+import gzip
+import json
+import threading
+from collections import OrderedDict
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
+from opentelemetry.proto.common.v1 import common_pb2
+from opentelemetry.proto.trace.v1 import trace_pb2
+
+TRACES_MAX = 20_000
+BODY_BYTES_MAX = 16_000_000
+FILE_BYTES_MAX = 200_000_000
+
+
+class Spans:
+    """Spans by trace; the oldest trace goes when there are too many. Each is a line of a file, too."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("a", encoding="utf-8")
+        self._traces: OrderedDict[str, list[dict[str, Any]]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def take(self, request: trace_service_pb2.ExportTraceServiceRequest) -> None:
+        with self._lock:
+            for resource in request.resource_spans:
+                about = {pair.key: value_of(pair.value) for pair in resource.resource.attributes}
+                for scope in resource.scope_spans:
+                    for span in scope.spans:
+                        self._keep(span, about)
+            self._file.flush()
+
+    def _keep(self, span: trace_pb2.Span, about: dict[str, Any]) -> None:
+        trace_id = span.trace_id.hex()
+        said = as_dict(span, about)
+        self._traces.setdefault(trace_id, []).append(said)
+        while len(self._traces) > TRACES_MAX:
+            self._traces.popitem(last=False)
+        if self._file.tell() < FILE_BYTES_MAX:
+            self._file.write(json.dumps({"trace": trace_id, **said}, ensure_ascii=False) + "\n")
+
+    def trace(self, trace_id: str) -> list[dict[str, Any]]:
+        with self._lock:
+            return list(self._traces.get(trace_id, []))
+
+    def having(self, attributes: dict[str, str]) -> list[str]:
+        with self._lock:
+            return [
+                trace_id
+                for trace_id, spans in self._traces.items()
+                if any(all(str(s["attributes"].get(k)) == v for k, v in attributes.items()) for s in spans)
+            ]
+
+
+def as_dict(span: trace_pb2.Span, about: dict[str, Any]) -> dict[str, Any]:
+    """A span as a reader of traces wants it. Times in nanoseconds."""
+    return {
+        "id": span.span_id.hex(),
+        "parent": span.parent_span_id.hex(),
+        "name": span.name,
+        "service": str(about.get("service.name", "")),
+        "kind": trace_pb2.Span.SpanKind.Name(span.kind).removeprefix("SPAN_KIND_"),
+        "start": span.start_time_unix_nano,
+        "end": span.end_time_unix_nano,
+        "error": span.status.code == trace_pb2.Status.STATUS_CODE_ERROR,
+        "attributes": {pair.key: value_of(pair.value) for pair in span.attributes},
+        "links": [link.trace_id.hex() for link in span.links],
+        "events": [
+            {"name": event.name, **{pair.key: value_of(pair.value) for pair in event.attributes}}
+            for event in span.events
+        ],
+    }
+
+
+def value_of(value: common_pb2.AnyValue) -> Any:
+    kind = value.WhichOneof("value")
+    if kind == "array_value":
+        return [value_of(each) for each in value.array_value.values]
+    return getattr(value, kind) if kind else None
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Takes and gives spans."""
+
+    protocol_version = "HTTP/1.1"
+    spans: Spans
+
+    def do_POST(self) -> None:
+        length = int(self.headers.get("Content-Length", 0))
+        if length > BODY_BYTES_MAX:
+            self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, b"")
+            return
+        body = self.rfile.read(length)
+        if self.headers.get("Content-Encoding") == "gzip":
+            body = gzip.decompress(body)
+        if self.path == "/v1/traces":
+            self.spans.take(trace_service_pb2.ExportTraceServiceRequest.FromString(body))
+        self._answer(HTTPStatus.OK, b"", "application/x-protobuf")
+
+    def do_GET(self) -> None:
+        address = urlsplit(self.path)
+        if address.path == "/traces":
+            found: list[Any] = self.spans.having(dict(parse_qsl(address.query)))
+        else:
+            found = self.spans.trace(address.path.removeprefix("/traces/"))
+        self._answer(HTTPStatus.OK, json.dumps(found, ensure_ascii=False).encode(), "application/json")
+
+    def _answer(self, status: HTTPStatus, body: bytes, kind: str = "text/plain") -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing for each request."""
+
+
+def main() -> None:
+    """Serve until killed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--spans", type=Path, required=True, help="file to append spans to, a JSON line each")
+    options = parser.parse_args()
+    Handler.spans = Spans(options.spans)
+    ThreadingHTTPServer((options.host, options.port), Handler).serve_forever()
+
+
+if __name__ == "__main__":
+    main()
