@@ -15,7 +15,7 @@ class Paper:
         self.printed = 0
         self.before = None
 
-    async def document(self, case):
+    async def document(self, case, now):
         self.printed += 1
         if self.before:
             await self.before()
@@ -26,7 +26,7 @@ class Paper:
 async def world(store_uri, store_name, tmp_path):
     """A notary of the test's own, on the real store."""
     async with AsyncExitStack() as stack:
-        yield await worlds.start(store_uri, store_name, tmp_path / "keys", lambda _: Paper(), stack)
+        yield await worlds.start(store_uri, store_name, tmp_path / "keys", Paper(), stack)
 
 
 @pytest.fixture

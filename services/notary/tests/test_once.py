@@ -200,7 +200,7 @@ async def test_two_presses_at_work_on_one_case_issue_one_document(world, princip
     """Another process issued it while this one was printing: its document stands."""
     case = await world.approved(principal, agent)
     case_id = case.power_of_attorney_id
-    printer = world.ctx.printer
+    printer = world.printer
 
     async def meanwhile():
         printer.before = None

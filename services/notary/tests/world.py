@@ -120,7 +120,7 @@ class World:
     key: Any
     identity: Identity
     database: Database
-    target: str
+    printer: Any
     numbers: Any = field(default_factory=lambda: itertools.count(1))
 
     @property
@@ -221,7 +221,7 @@ class World:
             sequence=1,
             time=now.isoformat().replace("+00:00", "Z"),
         )
-        (policy,) = Policies("notary", policies.table(self.ctx)).find(queue, incoming.type)
+        (policy,) = Policies("notary", policies.table(self.ctx, self.printer)).find(queue, incoming.type)
         await policy.handle(incoming, message, now)
 
     async def outbox(self, case_id: str) -> list[dict[str, Any]]:
@@ -291,7 +291,7 @@ async def start(store_uri: str, store_name: str, folder: Path, printer: Any, sta
     token_keys = TokenKeys.own("notary", key)
     store = await Store.open(database)
     figures = Figures(Telemetry("notary", "0"))
-    ctx = Context(store, Accounts(channel), token_keys, catalogue.load(), printer(figures), figures)
+    ctx = Context(store, Accounts(channel), token_keys, catalogue.load(), figures)
 
     settings = NotarySettings(
         broker_uri="amqp://unused", store_uri=store_uri, store_database=store_name, keys_dir=folder
@@ -312,4 +312,4 @@ async def start(store_uri: str, store_name: str, folder: Path, printer: Any, sta
     caller = grpc.aio.insecure_channel(f"127.0.0.1:{server.port}")
     stack.push_async_callback(caller.close)
     stub = notary_pb2_grpc.PowerOfAttorneyServiceStub(caller)
-    return World(ctx, stub, key, identity, database, f"127.0.0.1:{server.port}")
+    return World(ctx, stub, key, identity, database, printer)

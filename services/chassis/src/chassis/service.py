@@ -62,7 +62,7 @@ class Made:
         rpcs: descriptors and what answers them.
         policies: its table.
         timers: its table.
-        parts: whatever else of its own runs as long as the process; stopped after the API.
+        parts: whatever else of its own runs as long as the process; stopped after API and policies, which use it.
     """
 
     rpcs: Sequence[tuple[ServiceDescriptor, object]]
@@ -107,11 +107,10 @@ async def build(env: Env[S], *, make: Make[S], errors: ErrorTable, schema_versio
     made = await make(House(env, database, keys, tokens, identity))
     env.readiness.add("store", partial(_answers, database))
     # Stopped the other way round: nothing is asked of a store or a channel that is closed.
-    all_parts: list[Part] = [_Base(database, identity)]
+    all_parts: list[Part] = [_Base(database, identity), *made.parts]
     all_parts += parts(
         cast("Env[ServiceSettings]", env), database, keys, policies=made.policies, timers=made.timers
     )
-    all_parts += made.parts
     if env.wants("api"):
         all_parts.append(
             Server(

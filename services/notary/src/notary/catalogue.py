@@ -20,8 +20,9 @@ class Wording:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Every kind's wording and every office, complete: a gap in the files stops the start."""
+    """The authority that reviews, every kind's wording and every office: a gap in the files stops the start."""
 
+    authority: str
     wordings: Mapping[Kind, Wording]
     offices: Mapping[str, Sequence[Office]]
 
@@ -43,7 +44,8 @@ def load() -> Catalogue:
     Raises:
         ValueError: a kind has no terms, or an office appears twice.
     """
-    kinds = _read("terms.json")["kinds"]
+    texts = _read("terms.json")
+    kinds = texts["kinds"]
     wordings = {Kind(name): Wording(entry["title"], tuple(entry["terms"])) for name, entry in kinds.items()}
     missing = [kind.value for kind in Kind if kind not in wordings or not wordings[kind].terms]
     if missing:
@@ -53,6 +55,7 @@ def load() -> Catalogue:
         raise ValueError("an office's id appears twice")
     governorates = sorted({office.governorate for office in offices})
     return Catalogue(
+        texts["authority"],
         wordings,
         {code: [office for office in offices if office.governorate == code] for code in governorates},
     )

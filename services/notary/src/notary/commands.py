@@ -17,6 +17,7 @@ from notary.model import errors
 from notary.model import power_of_attorney as model
 from notary.model.content import Content, Kind, number_of, office_for
 from notary.model.power_of_attorney import PowerOfAttorney, Reviewer, State
+from notary.printing import Printer
 from notary.store import NUMBER, OPEN_REVIEWER
 
 PURPOSE = "notary.power_of_attorney.submit"
@@ -179,7 +180,7 @@ async def settle(ctx: Context, cause: Cause, *, case_id: str, payment_id: str) -
     await execute(ctx.store.powers_of_attorney, case_id, decide, cause)
 
 
-async def issue(ctx: Context, cause: Cause, *, case_id: str) -> None:
+async def issue(ctx: Context, printer: Printer, cause: Cause, *, case_id: str) -> None:
     """Print and sign an approved power of attorney.
 
     The work may be done twice, by two that got the same order; the document whose digest is saved with the case
@@ -188,7 +189,7 @@ async def issue(ctx: Context, cause: Cause, *, case_id: str) -> None:
     case = await _found(ctx, case_id)
     if case.state is not State.APPROVED:
         return
-    pdf = await ctx.printer.document(case)
+    pdf = await printer.document(case, cause.now)
     digest = await ctx.store.keep_document(case.id, pdf, cause)
 
     def decide(case: PowerOfAttorney | None) -> Decision[PowerOfAttorney] | None:

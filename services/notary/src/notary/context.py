@@ -4,7 +4,6 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
 
 from chassis.tokens import TokenKeys
 
@@ -12,15 +11,7 @@ from notary.accounts import Accounts
 from notary.catalogue import Catalogue
 from notary.figures import Figures
 from notary.model.content import VERIFICATION_CODE_LETTERS, crockford
-from notary.model.power_of_attorney import PowerOfAttorney
 from notary.store import Store
-
-
-class Printer(Protocol):
-    """Makes documents; slow, and never in the event loop's own time."""
-
-    async def document(self, case: PowerOfAttorney) -> bytes:
-        """The signed PDF of an approved case."""
 
 
 def new_code() -> str:
@@ -35,13 +26,12 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Context:
-    """Stores, clients, keys, the press, figures, and where time and codes come from."""
+    """Stores, clients, keys, figures, and where time and codes come from."""
 
     store: Store
     accounts: Accounts
     keys: TokenKeys
     catalogue: Catalogue
-    printer: Printer
     figures: Figures
     clock: Callable[[], datetime] = utc_now
     new_code: Callable[[], str] = new_code

@@ -3,19 +3,21 @@
 from functools import partial
 
 from chassis.commands import Event
-from chassis.policies import Policy, on
+from chassis.policies import GiveUp, Policy, on
 from diwan.notary.v1.events_pb2 import PowerOfAttorneyApproved
 from diwan.payments.v1.events_pb2 import PaymentSettled
 
 from notary import commands
 from notary.context import Context
+from notary.press import DocumentError
+from notary.printing import Printer
 
 
-def table(ctx: Context) -> list[Policy]:
+def table(ctx: Context, printer: Printer) -> list[Policy]:
     """Notary's policies."""
     return [
         on("notary.payments.payment", PaymentSettled, partial(open_review, ctx)),
-        on("notary.notary.power_of_attorney", PowerOfAttorneyApproved, partial(issue_document, ctx)),
+        on("notary.notary.power_of_attorney", PowerOfAttorneyApproved, partial(issue_document, ctx, printer)),
     ]
 
 
@@ -25,7 +27,10 @@ async def open_review(ctx: Context, event: Event[PaymentSettled], message: Payme
 
 
 async def issue_document(
-    ctx: Context, event: Event[PowerOfAttorneyApproved], message: PowerOfAttorneyApproved
+    ctx: Context, printer: Printer, event: Event[PowerOfAttorneyApproved], message: PowerOfAttorneyApproved
 ) -> None:
     """An approved case is printed, signed and issued."""
-    await commands.issue(ctx, event, case_id=message.power_of_attorney_id)
+    try:
+        await commands.issue(ctx, printer, event, case_id=message.power_of_attorney_id)
+    except DocumentError:
+        raise GiveUp("DOCUMENT_UNPRINTABLE") from None

@@ -1,0 +1,72 @@
+"""Wiring, and nothing else: `python -m notary --help`."""
+
+from typing import Any
+
+from chassis import telemetry
+from chassis.life import Part
+from chassis.rpc.client import connect, identity_exchange
+from chassis.service import House, Made, serve
+from chassis.tokens import ServiceTokens, read_key
+from diwan.notary.v1 import notary_pb2
+
+from notary import catalogue, policies, timers
+from notary.accounts import Accounts
+from notary.api import PowersOfAttorney
+from notary.context import Context
+from notary.errors import ERRORS
+from notary.figures import Figures
+from notary.press import Press, SignerFiles
+from notary.printing import PressPrinter
+from notary.settings import NotarySettings
+from notary.store import SCHEMA_VERSION, Store
+
+SERVICE = notary_pb2.DESCRIPTOR.services_by_name["PowerOfAttorneyService"]
+
+
+async def make(house: House[NotarySettings]) -> Made:
+    """Notary's own part. Only the process that prints holds the signer's key."""
+    settings = house.env.settings
+    own = read_key(settings.keys_dir / "client.jwk")
+    tokens = ServiceTokens("notary", own, identity_exchange(house.identity), clock=house.env.clock)
+    identity = connect(settings.identity_target, tokens)
+    texts = catalogue.load()
+    figures = Figures(telemetry.current())
+    context = Context(
+        await Store.open(house.database), Accounts(identity), house.tokens, texts, figures, house.env.clock
+    )
+    parts: list[Part] = [_Channel(identity)]
+    table = []
+    if house.env.wants("policies"):
+        press = Press(
+            SignerFiles.of(settings.keys_dir),
+            workers=settings.press_workers,
+            timeout_seconds=settings.press_seconds,
+        )
+        printer = PressPrinter(press, texts, figures, verify_url=settings.verify_url)
+        table = policies.table(context, printer)
+        parts.append(printer)
+    return Made(
+        rpcs=[(SERVICE, PowersOfAttorney(context))],
+        policies=table,
+        timers=timers.table(context, settings),
+        parts=parts,
+    )
+
+
+class _Channel:
+    """The channel on which notary asks identity with its own token."""
+
+    name = "identity channel"
+
+    def __init__(self, channel: Any) -> None:
+        self._channel = channel
+
+    async def start(self) -> None:
+        """Nothing to begin: it opens when it is used."""
+
+    async def stop(self) -> None:
+        await self._channel.close()
+
+
+if __name__ == "__main__":
+    serve("notary", NotarySettings, make, errors=ERRORS, schema_version=SCHEMA_VERSION)
