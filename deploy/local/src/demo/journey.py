@@ -21,6 +21,7 @@ from demo.world import World
 
 SEED = 20261122
 POPULATION = 300
+ACQUIRER_TEST_CARD = "tok_ok"
 SERVICE = "notary.power_of_attorney.general"
 PURPOSE = "notary.power_of_attorney.submit"
 SPECIAL_TERM = "وله الحق في استلام نسخة من كشف حساب التوفير الخاص بي من أي مكتب بريد"
@@ -78,6 +79,7 @@ class Journey:
     platform: Platform = field(init=False)
     case: Any = None
     document: bytes = b""
+    trace_id: int = 0
 
     def __post_init__(self) -> None:
         self.platform = Platform(self.world.targets)
@@ -119,7 +121,8 @@ class Journey:
             ("The signed document is issued, and collected at the office", self.issue),
             ("A bank verifies the document", self.verify),
         ]
-        with tracer.start_as_current_span("journey of a power of attorney"):
+        with tracer.start_as_current_span("journey of a power of attorney") as root:
+            self.trace_id = root.get_span_context().trace_id
             for number, (title, doing) in enumerate(doings, start=1):
                 self.before_step(number)
                 with self._timed(number, title) as step:
@@ -270,7 +273,7 @@ class Journey:
         request = payments.CreatePaymentRequest(
             subject_id=self.case.power_of_attorney_id,
             means=payments.PAYMENT_MEANS_CARD,
-            card_token="tok_ok",  # noqa: S106  the acquirer's test card
+            card_token=ACQUIRER_TEST_CARD,
         )
         self.platform.call("payments", "CreatePayment", request, self.principal.token)
         settled = self._until(

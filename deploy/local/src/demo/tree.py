@@ -24,6 +24,8 @@ class Span:
     end: int
     error: bool
     attributes: dict[str, Any]
+    links: list[str]
+    events: list[dict[str, Any]]
 
     @property
     def milliseconds(self) -> float:
