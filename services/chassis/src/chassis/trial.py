@@ -1,0 +1,230 @@
+"""A whole service as its tests meet it: on a real store and broker, spoken to by gRPC and events alone.
+
+Imported by tests alone. Other services, connectors and callers are played: their events are published under their
+own broker users, their tokens signed with the key that stands for identity's.
+"""
+
+import asyncio
+import contextlib
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pika
+from diwan.operations.v1 import operations_pb2 as operations
+from diwan.operations.v1 import operations_pb2_grpc
+from google.protobuf.message import Message
+
+from chassis.errors import ErrorTable
+from chassis.life import ROLES, Env, Part
+from chassis.messaging import headers, incoming
+from chassis.messaging.outgoing import OutgoingEvents
+from chassis.messaging.publisher import _properties
+from chassis.readiness import Readiness
+from chassis.rpc import Caller, Kind
+from chassis.rpc.client import connect
+from chassis.rpc.server import Server
+from chassis.sealed import Keys
+from chassis.service import KEPT_KEYS, Make, build
+from chassis.settings import ServiceSettings
+from chassis.store import Cause, OutgoingContext, cause_id
+from chassis.testing import Broker, make_keys
+from chassis.tokens import generate_key, public_jwks, sign_access
+
+M = TypeVar("M", bound=Message)
+R = TypeVar("R")
+
+PATIENCE_SECONDS = 20.0
+_LOOK_SECONDS = 0.05
+
+OPERATOR = Caller(kind=Kind.SERVICE, id="operator")
+"""The operator's command line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One running service.
+
+    Attributes:
+        name: of the service.
+        broker: its broker, for playing others.
+        keys: folder with everybody's keys, `<keys>/<user>`.
+        signing: the key that stands for identity's.
+        env: as the service was given it.
+        parts: that run.
+        channel: to its API.
+        sent: connections on which others publish, by user.
+    """
+
+    name: str
+    broker: Broker
+    keys: Path
+    signing: Any
+    env: Env[Any]
+    parts: list[Part]
+    channel: Any
+    sent: dict[str, pika.BlockingConnection]
+
+    def bearer(self, caller: Caller | None) -> tuple[tuple[str, str], ...]:
+        """Metadata of a call; nobody's without a caller."""
+        if caller is None:
+            return ()
+        token = sign_access(
+            self.signing, caller, audience=self.name, now=datetime.now(UTC), jti=str(uuid.uuid4())
+        )
+        return (("authorization", f"Bearer {token}"),)
+
+    async def publish(
+        self,
+        user: str,
+        message: Message,
+        *,
+        subject: str = "",
+        number: str = "",
+        event_id: str = "",
+        seal: bool = True,
+    ) -> str:
+        """Publish an event, or a sealed command, as another's relay does; returns its id.
+
+        Args:
+            user: who publishes.
+            message: its sealed fields in plain: they are sealed on the way.
+            subject: id of what it is about, a new one if not given.
+            number: request number of the journey.
+            event_id: publish an event with this id (again), a new one if not given.
+            seal: False leaves sealed fields as they are, as somebody would who has no key.
+        """
+        cause = Cause(
+            id=cause_id("trial", event_id or str(uuid.uuid4())), now=datetime.now(UTC), correlation=number
+        )
+        context = OutgoingContext(subject=subject or str(uuid.uuid4()), sequence=1, cause=cause)
+        entry = OutgoingEvents(user, Keys(user, self.keys / user))(message, context)
+        if not seal:
+            entry = _unsealed(entry, message)
+        await asyncio.to_thread(self._send, user, entry)
+        return entry.id
+
+    async def taken(self, queue: str, kind: type[M], within_seconds: float = PATIENCE_SECONDS) -> M:
+        """The next message that the service sent to a queue's reader, opened with the reader's keys."""
+        found = await self.all_taken(queue, kind, 1, within_seconds)
+        if not found:
+            raise AssertionError(f"nothing came to {queue} within {within_seconds} s")
+        return found[0]
+
+    async def all_taken(self, queue: str, kind: type[M], count: int, within_seconds: float) -> list[M]:
+        """Up to `count` messages of a queue, as many as come in time."""
+        return await asyncio.to_thread(self._take, queue, kind, count, within_seconds)
+
+    async def parked(self) -> list[operations.ParkedMessage]:
+        """What the service parked, as its operator sees it."""
+        stub = operations_pb2_grpc.OperationsServiceStub(self.channel)
+        answer = await stub.ListParked(
+            operations.ListParkedRequest(page_size=100), metadata=self.bearer(OPERATOR)
+        )
+        return list(answer.messages)
+
+    async def stop(self) -> None:
+        """Stop the service and leave."""
+        await self.channel.close()
+        for part in reversed(self.parts):
+            await part.stop()
+        for connection in self.sent.values():
+            with contextlib.suppress(pika.exceptions.AMQPError):
+                connection.close()
+
+    def _send(self, user: str, entry: Any) -> None:
+        if user not in self.sent or self.sent[user].is_closed:
+            self.sent[user] = self.broker.connect(user)
+        channel = self.sent[user].channel()
+        channel.confirm_delivery()
+        channel.basic_publish(
+            entry.exchange, entry.key, entry.data.encode(), _properties(entry, user, entry.traceparent)
+        )
+        channel.close()
+
+    def _take(self, queue: str, kind: type[M], count: int, within_seconds: float) -> list[M]:
+        reader = headers.owner(queue)
+        keys = Keys(reader, self.keys / reader)
+        found: list[M] = []
+        end = time.monotonic() + within_seconds
+        with self.broker.connect(reader) as connection:
+            channel = connection.channel()
+            while len(found) < count and time.monotonic() < end:
+                method, properties, body = channel.basic_get(queue, auto_ack=True)
+                if method is None:
+                    time.sleep(_LOOK_SECONDS)
+                    continue
+                read = incoming.read(
+                    queue, method.exchange, properties.user_id, properties.headers or {}, body
+                )
+                if read.type == kind.DESCRIPTOR.full_name:
+                    message = incoming.parse(read, kind, keys)
+                    assert isinstance(message, kind)
+                    found.append(message)
+        return found
+
+
+async def begin(
+    name: str,
+    settings_class: type[ServiceSettings],
+    make: Make[Any],
+    *,
+    errors: ErrorTable,
+    schema_version: int,
+    broker: Broker,
+    store_uri: str,
+    folder: Path,
+) -> Trial:
+    """Start a service of its own on a real store and broker, with keys for every user, and wait until ready."""
+    make_keys(folder / "keys", broker.topology.users)
+    signing = generate_key()
+    (folder / KEPT_KEYS).write_text(public_jwks([signing]), encoding="utf-8")
+    given: dict[str, Any] = {
+        "broker_uri": broker.uri(name),
+        "store_uri": store_uri,
+        "store_database": f"test_{uuid.uuid4().hex[:12]}",
+        "keys_dir": folder / "keys" / name,
+        "state_dir": folder,
+        # Identity is away: its kept keys are enough.
+        "identity_target": "127.0.0.1:9",
+    }
+    env = Env(name, settings_class(**given), frozenset(ROLES), Readiness(), lambda: datetime.now(UTC))
+    parts = list(await build(env, make=make, errors=errors, schema_version=schema_version))
+    for part in parts:
+        await part.start()
+    server = next(part for part in parts if isinstance(part, Server))
+    await eventually(env.readiness.check)
+    return Trial(
+        name=name,
+        broker=broker,
+        keys=folder / "keys",
+        signing=signing,
+        env=env,
+        parts=parts,
+        channel=connect(f"127.0.0.1:{server.port}"),
+        sent={},
+    )
+
+
+async def eventually(ask: Callable[[], Awaitable[R]], within_seconds: float = PATIENCE_SECONDS) -> R:
+    """Ask until the answer is true; AssertionError with the last answer when it never is."""
+    end = time.monotonic() + within_seconds
+    while True:
+        answer = await ask()
+        if answer:
+            return answer
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {within_seconds} s: {answer!r}")
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+def _unsealed(entry: Any, message: Message) -> Any:
+    from dataclasses import replace
+
+    from google.protobuf import json_format
+
+    return replace(entry, data=json_format.MessageToJson(message, indent=None, ensure_ascii=False))

@@ -1,0 +1,365 @@
+"""Notification as others meet it: their events in, sealed orders to the SMS connector out, states to be read."""
+
+import asyncio
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from chassis.rpc import Caller, Kind
+from chassis.rpc.client import failure_of
+from chassis.trial import OPERATOR, Trial, eventually
+from diwan.identity.v1 import events_pb2 as identity
+from diwan.notary.v1 import events_pb2 as notary
+from diwan.notification.v1 import notification_pb2 as pb
+from diwan.notification.v1 import notification_pb2_grpc, sms_pb2
+from diwan.payments.v1 import events_pb2 as payments
+from google.protobuf import json_format
+from google.type.money_pb2 import Money
+from grpc import RpcError
+
+pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
+
+MOBILE = "+201012345678"
+ORDERS = "sms.notification.message"
+NUMBER = "DW-2026-0000042"
+
+
+def uid() -> str:
+    return str(uuid.uuid4())
+
+
+def citizen(account: str) -> Caller:
+    return Caller(kind=Kind.CITIZEN, id=account, channel="portal")
+
+
+def api(trial: Trial) -> Any:
+    return notification_pb2_grpc.NotificationServiceStub(trial.channel)
+
+
+async def of(trial: Trial, account: str, caller: Caller | None = None) -> list[pb.Message]:
+    answer = await api(trial).ListMessages(
+        pb.ListMessagesRequest(account_id=account), metadata=trial.bearer(caller or OPERATOR)
+    )
+    return list(answer.messages)
+
+
+async def enrol(trial: Trial, account: str, language: str = "") -> None:
+    contact = identity.Contact(mobile=MOBILE, language=language)
+    event = identity.AccountEnrolled(account_id=account, contact=json_format.MessageToJson(contact))
+    await trial.publish("identity", event, subject=account)
+
+
+def code(account: str = "", mobile: str = MOBILE, template: str = "code.sign_in", **values: str) -> Any:
+    content = identity.MessageContent(mobile=mobile, values=values or {"code": "123456"})
+    return identity.SendMessage(
+        account_id=account,
+        template=template,
+        expire_time=(datetime.now(UTC) + timedelta(minutes=5)).isoformat(),
+        content=json_format.MessageToJson(content),
+    )
+
+
+async def order(trial: Trial) -> tuple[sms_pb2.SubmitSms, sms_pb2.SmsContent]:
+    taken = await trial.taken(ORDERS, sms_pb2.SubmitSms)
+    return taken, json_format.Parse(taken.content, sms_pb2.SmsContent())
+
+
+async def sent(trial: Trial, account: str) -> str:
+    """A code that has been handed to the connector; its message id."""
+    await trial.publish("identity", code(account))
+    taken, _ = await order(trial)
+    return taken.message_id
+
+
+async def came_to(trial: Trial, message: str, state: str) -> pb.Message:
+    async def look() -> pb.Message | None:
+        found = await api(trial).GetMessage(
+            pb.GetMessageRequest(message_id=message), metadata=trial.bearer(OPERATOR)
+        )
+        return found if pb.MessageState.Name(found.state) == f"MESSAGE_STATE_{state}" else None
+
+    return await eventually(look)
+
+
+def submitted(message: str, *parts: str) -> sms_pb2.SmsSubmitted:
+    return sms_pb2.SmsSubmitted(message_id=message, part_ids=parts)
+
+
+def receipt(part: str, state: str = "DELIVERED") -> sms_pb2.SmsReceipted:
+    return sms_pb2.SmsReceipted(
+        part_id=part, state=sms_pb2.SmsReceiptState.Value(f"SMS_RECEIPT_STATE_{state}"), receipt_time=""
+    )
+
+
+async def test_a_code_goes_sealed_to_the_connector_and_is_kept_nowhere(trial: Trial) -> None:
+    """Number and text are for the connector alone; what is kept says template and state."""
+    account = uid()
+
+    await trial.publish("identity", code(account))
+    taken, content = await order(trial)
+
+    assert (taken.once, content.mobile) == (True, MOBILE)
+    assert "123456" in content.text
+    assert content.text.startswith("ديوان")
+    shown = (await of(trial, account))[0]
+    assert (shown.message_id, shown.template) == (taken.message_id, "code.sign_in")
+    assert pb.MessageState.Name(shown.state) == "MESSAGE_STATE_PENDING"
+    stored = await raw(trial)
+    assert "123456" not in stored
+    assert MOBILE not in stored
+
+
+async def raw(trial: Trial) -> str:
+    """Everything that the store holds of messages, once the outbox has been sent."""
+    import pymongo
+
+    settings = trial.env.settings
+
+    def read() -> str:
+        with pymongo.MongoClient[dict[str, Any]](settings.store_uri) as client:
+            database = client[settings.store_database]
+            names = [name for name in database.list_collection_names() if name != "contacts"]
+            return repr([list(database[name].find()) for name in names])
+
+    return await asyncio.to_thread(read)
+
+
+async def test_an_account_is_told_at_the_contact_that_came_with_its_enrolment(trial: Trial) -> None:
+    """In the language wanted there; the order of the two events does not matter."""
+    account = uid()
+
+    await trial.publish("identity", code(account, mobile=""))
+    await enrol(trial, account, "en")
+    _, content = await order(trial)
+
+    assert content.mobile == MOBILE
+    assert content.text.startswith("Diwan")
+
+
+PAID = Money(currency_code="EGP", units=108)
+FEE = Money(currency_code="EGP", units=120, nanos=500_000_000)
+
+
+@pytest.mark.parametrize(
+    ("user", "event", "template", "words"),
+    [
+        ("payments", payments.PaymentDue(fee=FEE), "payment.due", ["120.50"]),
+        ("payments", payments.PaymentSettled(fee=FEE, amount=PAID), "payment.settled", ["108 "]),
+        ("payments", payments.PaymentRefused(reason="DECLINED"), "payment.refused", []),
+        (
+            "notary",
+            notary.PowerOfAttorneyIssued(number=NUMBER, office_name="مكتب توثيق الدقي"),
+            "power_of_attorney.issued",
+            ["مكتب توثيق الدقي"],
+        ),
+        ("notary", notary.PowerOfAttorneyCollected(number=NUMBER), "power_of_attorney.collected", []),
+        ("notary", notary.PowerOfAttorneyReturned(number=NUMBER), "power_of_attorney.returned", []),
+        (
+            "notary",
+            notary.PowerOfAttorneyReturned(number=NUMBER, refused=True),
+            "power_of_attorney.refused",
+            [],
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_who_is_concerned_is_told_of_each_step(
+    trial: Trial, user: str, event: Any, template: str, words: list[str]
+) -> None:
+    """One row an event: its template, the journey's number, and the values that the event brings."""
+    account = uid()
+    await enrol(trial, account)
+    told = type(event)()
+    told.CopyFrom(event)
+    setattr(told, "account_id" if user == "payments" else "principal_account_id", account)
+
+    await trial.publish(user, told, number=NUMBER)
+    taken, content = await order(trial)
+
+    assert taken.once is False
+    for word in [NUMBER, *words]:
+        assert word in content.text
+    shown = (await of(trial, account))[0]
+    assert (shown.template, shown.request_number) == (template, NUMBER)
+
+
+async def test_one_event_makes_one_message(trial: Trial) -> None:
+    """Delivered again, it has no second effect."""
+    account, event_id = uid(), uid()
+    await enrol(trial, account)
+    event = payments.PaymentRefused(account_id=account, reason="DECLINED")
+
+    for _ in range(3):
+        await trial.publish("payments", event, subject=account, number=NUMBER, event_id=event_id)
+    taken = await trial.all_taken(ORDERS, sms_pb2.SubmitSms, 3, within_seconds=3)
+
+    assert len(taken) == 1
+    assert len(await of(trial, account)) == 1
+
+
+async def test_receipts_of_all_parts_deliver_a_message(trial: Trial) -> None:
+    """Each step is kept with its time."""
+    message = await sent(trial, uid())
+    parts = [uid(), uid()]
+
+    await trial.publish("sms", submitted(message, *parts))
+    await came_to(trial, message, "SUBMITTED")
+    await trial.publish("sms", receipt(parts[0]))
+    await trial.publish("sms", receipt(parts[1]))
+    shown = await came_to(trial, message, "DELIVERED")
+
+    assert shown.parts == 2
+    assert [pb.MessageState.Name(step.state) for step in shown.attempts] == [
+        "MESSAGE_STATE_PENDING",
+        "MESSAGE_STATE_SUBMITTED",
+        "MESSAGE_STATE_DELIVERED",
+    ]
+    assert shown.HasField("receipt_time")
+
+
+async def test_a_receipt_may_overtake_the_news_of_the_submission(trial: Trial) -> None:
+    """It waits in the inbox and is tried again."""
+    message, part = await sent(trial, uid()), uid()
+
+    await trial.publish("sms", receipt(part))
+    await trial.publish("sms", submitted(message, part))
+
+    await came_to(trial, message, "DELIVERED")
+
+
+async def test_a_later_submission_wins_over_unknown(trial: Trial) -> None:
+    """The operator had it after all."""
+    message = await sent(trial, uid())
+
+    await trial.publish("sms", sms_pb2.SmsUnknown(message_id=message))
+    await came_to(trial, message, "UNKNOWN")
+    await trial.publish("sms", submitted(message, uid()))
+
+    await came_to(trial, message, "SUBMITTED")
+
+
+@pytest.mark.parametrize(
+    ("event", "state", "reason"),
+    [
+        (sms_pb2.SmsRefused(reason="ESME_RINVDSTADR"), "REFUSED", "ESME_RINVDSTADR"),
+        (sms_pb2.SmsUnknown(), "UNKNOWN", ""),
+        (sms_pb2.SmsExpired(), "EXPIRED", ""),
+    ],
+)
+async def test_what_was_not_submitted_says_so(trial: Trial, event: Any, state: str, reason: str) -> None:
+    """And why, where the operator said why."""
+    told = type(event)()
+    told.CopyFrom(event)
+    told.message_id = await sent(trial, uid())
+
+    await trial.publish("sms", told)
+
+    assert (await came_to(trial, told.message_id, state)).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("event", "reason"),
+    [
+        (code(template="code.other"), "TEMPLATE_UNKNOWN"),
+        (code(wrong="1"), "VALUES_WRONG"),
+        (code(mobile="01012345678"), "RECIPIENT_INVALID"),
+        (identity.SendMessage(template="code.sign_in", content="no json"), "CONTENT_INVALID"),
+    ],
+    ids=["template", "values", "recipient", "content"],
+)
+async def test_an_order_that_cannot_be_carried_out_is_parked_at_once(
+    trial: Trial, event: Any, reason: str
+) -> None:
+    """With a reason that holds nothing of its content."""
+    event_id = await trial.publish("identity", event)
+
+    async def look() -> list[str]:
+        return [one.reason for one in await trial.parked() if event_id in one.parked_id]
+
+    assert await eventually(look) == [reason]
+
+
+async def test_an_order_sealed_for_nobody_is_refused(trial: Trial) -> None:
+    """A plain text where a sealed one is due opens nowhere."""
+    await trial.publish("identity", code(), seal=False)
+
+    async def look() -> bool:
+        return any("SEALED_FIELD_UNREADABLE" in one.reason for one in await trial.parked())
+
+    assert await eventually(look)
+
+
+async def test_a_citizen_sees_only_their_own(trial: Trial) -> None:
+    """Of others they are told that there is nothing."""
+    mine, other = uid(), uid()
+    message = await sent(trial, mine)
+    stub = api(trial)
+
+    own = await stub.ListMessages(pb.ListMessagesRequest(), metadata=trial.bearer(citizen(mine)))
+    shown = await stub.GetMessage(
+        pb.GetMessageRequest(message_id=message), metadata=trial.bearer(citizen(mine))
+    )
+    none = await stub.ListMessages(pb.ListMessagesRequest(), metadata=trial.bearer(citizen(other)))
+
+    assert [one.message_id for one in own.messages] == [shown.message_id] == [message]
+    assert not none.messages
+    for call in (
+        stub.GetMessage(pb.GetMessageRequest(message_id=message), metadata=trial.bearer(citizen(other))),
+        stub.ListMessages(pb.ListMessagesRequest(account_id=mine), metadata=trial.bearer(citizen(other))),
+    ):
+        assert await refusal(call) == ("NOT_FOUND", "MESSAGE_NOT_FOUND")
+
+
+async def refusal(call: Any) -> tuple[str, str]:
+    with pytest.raises(RpcError) as raised:
+        await call
+    failure = failure_of(raised.value)
+    return failure.code, failure.reason
+
+
+CLERK = Caller(kind=Kind.OFFICER, id="o-1", roles=frozenset({"clerk"}))
+
+
+@pytest.mark.parametrize(
+    ("rpc", "request_", "caller", "code_", "reason"),
+    [
+        ("GetMessage", pb.GetMessageRequest(message_id=uid()), OPERATOR, "NOT_FOUND", "MESSAGE_NOT_FOUND"),
+        ("GetMessage", pb.GetMessageRequest(message_id="x"), OPERATOR, "INVALID_ARGUMENT", "VALIDATION"),
+        ("GetMessage", pb.GetMessageRequest(message_id=uid()), None, "UNAUTHENTICATED", "TOKEN_MISSING"),
+        ("GetMessage", pb.GetMessageRequest(message_id=uid()), CLERK, "PERMISSION_DENIED", "ACCESS_DENIED"),
+        ("ListMessages", pb.ListMessagesRequest(page_size=201), OPERATOR, "INVALID_ARGUMENT", "VALIDATION"),
+        ("ListMessages", pb.ListMessagesRequest(page_size=-1), OPERATOR, "INVALID_ARGUMENT", "VALIDATION"),
+        (
+            "ListMessages",
+            pb.ListMessagesRequest(page_token="x"),
+            OPERATOR,
+            "INVALID_ARGUMENT",
+            "PAGE_TOKEN_INVALID",
+        ),
+    ],
+)
+async def test_a_wrong_question_is_refused_by_name(
+    trial: Trial, rpc: str, request_: Any, caller: Caller | None, code_: str, reason: str
+) -> None:
+    """One row a wrong input: code and reason."""
+    assert await refusal(getattr(api(trial), rpc)(request_, metadata=trial.bearer(caller))) == (code_, reason)
+
+
+async def test_pages_are_newest_first_and_leave_nothing_out(trial: Trial) -> None:
+    """A token leads to the next page of the same question, and of no other."""
+    account = uid()
+    messages = [await sent(trial, account) for _ in range(5)]
+    stub, who = api(trial), trial.bearer(OPERATOR)
+
+    listed, tokens = [], [""]
+    while tokens[-1] or not listed:
+        page = await stub.ListMessages(
+            pb.ListMessagesRequest(account_id=account, page_size=2, page_token=tokens[-1]), metadata=who
+        )
+        listed += [one.message_id for one in page.messages]
+        tokens.append(page.next_page_token)
+
+    assert listed == messages[::-1]
+    other = pb.ListMessagesRequest(account_id=uid(), page_token=tokens[1])
+    assert await refusal(stub.ListMessages(other, metadata=who)) == ("INVALID_ARGUMENT", "PAGE_TOKEN_INVALID")
