@@ -1,0 +1,379 @@
+"""Identity as it runs, on a real store and a real broker, and the world around it: registry, phones, callers."""
+
+import asyncio
+import io
+import itertools
+import json
+import uuid
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pika
+import pymongo
+import pytest
+import pytest_asyncio
+from chassis import log, telemetry
+from chassis.life import ROLES, Env, Part
+from chassis.messaging import headers
+from chassis.readiness import Readiness
+from chassis.rpc import Caller, Kind
+from chassis.rpc.client import failure_of
+from chassis.sealed import Binding, Keys
+from chassis.testing import Broker, broker, broker_node, make_keys, store_name, store_uri
+from chassis.tokens import generate_key, sign_access
+from diwan.identity.v1 import events_pb2, identity_pb2, identity_pb2_grpc
+from diwan.registry.v1 import events_pb2 as registry
+from google.protobuf import json_format
+from google.protobuf.message import Message
+from identity.__main__ import build
+from identity.settings import Settings
+from joserfc.jwk import ECKey
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+__all__ = ["broker", "broker_node", "store_name", "store_uri"]
+
+CLIENTS = ("payments", "notary", "notification", "operator")
+AUDIENCES = ("identity", "payments", "notary", "notification")
+_numbers = itertools.count(int(datetime.now(UTC).timestamp()) % 5000 * 1000)
+
+
+async def until(true: Callable[[], object], *, seconds: float = 15) -> None:
+    """Wait for what another process does."""
+    async with asyncio.timeout(seconds):
+        while not true():
+            await asyncio.sleep(0.02)
+
+
+class Refusal(Exception):
+    """What a caller was told."""
+
+    def __init__(self, code: str, reason: str, metadata: dict[str, str], text: str) -> None:
+        super().__init__(f"{code} {reason} {metadata} {text}")
+        self.code = code
+        self.reason = reason
+        self.metadata = metadata
+        self.text = text
+
+
+@dataclass(frozen=True)
+class Person:
+    """A person of the registry, with a phone."""
+
+    national_id: str
+    mobile: str
+    first_name: str = "أحمد"
+    mother_first_name: str = "فاطمة"
+    full_name: str = "أحمد محمد عبد الله السيد"
+    governorate: str = "01"
+    person_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    @classmethod
+    def new(cls) -> "Person":
+        number = next(_numbers)
+        born = datetime(1980, 1, 1, tzinfo=UTC).date() + timedelta(days=number // 10_000)
+        return cls(f"2{born:%y%m%d}21{number % 10_000:04d}5", f"+2010{number:08d}")
+
+
+class Clock:
+    """The service's clock: goes with the real one, and can be put forward."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+
+class Phones:
+    """Every phone in the country: what notification's queue holds, read with notification's own keys."""
+
+    def __init__(self, broker: Broker, keys: Keys) -> None:
+        self._thread = ThreadPoolExecutor(1)
+        self._broker = broker
+        self._keys = keys
+        self._connection: pika.BlockingConnection | None = None
+        self.received: list[tuple[str, str, str]] = []
+        self.bodies: list[str] = []
+
+    async def code(self, mobile: str, *, seconds: float = 10) -> str:
+        """The next code that reaches this mobile."""
+        end = asyncio.get_running_loop().time() + seconds
+        while True:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._drain)
+            for arrived in self.received:
+                if arrived[0] == mobile:
+                    self.received.remove(arrived)
+                    return arrived[2]
+            if asyncio.get_running_loop().time() > end:
+                raise TimeoutError("no code came")
+            await asyncio.sleep(0.02)
+
+    async def silent(self, mobile: str, *, seconds: float = 0.7) -> bool:
+        """Whether nothing comes for so long."""
+        try:
+            await self.code(mobile, seconds=seconds)
+        except TimeoutError:
+            return True
+        return False
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._thread.submit(self._connection.close).result()
+        self._thread.shutdown()
+
+    def _drain(self) -> None:
+        if self._connection is None:
+            self._connection = self._broker.connect("notification")
+        channel = self._connection.channel()
+        for queue in ("notification.identity.message", "notification.identity.account"):
+            while True:
+                method, properties, body = channel.basic_get(queue, auto_ack=True)
+                if method is None:
+                    break
+                self.bodies.append(f"{properties} {body.decode()}")
+                if method.routing_key == "message.send.v1":
+                    self._receive(properties, body)
+        channel.close()
+
+    def _receive(self, properties: Any, body: bytes) -> None:
+        told = properties.headers
+        message = json_format.Parse(body, events_pb2.SendMessage())
+        binding = Binding(told[headers.ID], told[headers.TYPE], told[headers.SOURCE])
+        content = json_format.Parse(self._keys.open(message.content, binding), events_pb2.MessageContent())
+        self.received.append((content.mobile, message.template, content.values["code"]))
+
+
+class World:
+    """The running service and those around it."""
+
+    def __init__(self, folder: Path, broker: Broker, store: str, name: str) -> None:
+        make_keys(folder, [*AUDIENCES, "registry", "operator"])
+        own = folder / "identity"
+        self.signing = generate_key()
+        _write(own / "signing.jwk", self.signing, private=True)
+        (own / "clients").mkdir()
+        self.clients = {client: generate_key() for client in CLIENTS}
+        for client, key in self.clients.items():
+            _write(own / "clients" / f"{client}.jwk", key, private=False)
+        self.clock = Clock()
+        self.broker = broker
+        self.keys = Keys("identity", own)
+        self.registry_keys = Keys("registry", folder / "registry")
+        self.phones = Phones(broker, Keys("notification", folder / "notification"))
+        self.database = pymongo.MongoClient[dict[str, Any]](store)[name]
+        self.settings = Settings(
+            store_uri=store,
+            store_database=name,
+            broker_uri=broker.uri("identity"),
+            keys_dir=own,
+            grpc_listen="127.0.0.1:0",
+            drain_seconds=5,
+        )
+        self.logs = io.StringIO()
+        self.spans = InMemorySpanExporter()
+        self.parts: Sequence[Part] = ()
+
+    async def start(self) -> None:
+        log.setup("identity", "DEBUG", stream=self.logs)
+        processors = [SimpleSpanProcessor(telemetry.MaskingExporter(self.spans))]
+        telemetry.install(telemetry.Telemetry("identity", "0", processors=processors))
+        self.readiness = Readiness()
+        env = Env("identity", self.settings, frozenset(ROLES), self.readiness, self.clock)
+        self.parts = await build(env)
+        for part in self.parts:
+            await part.start()
+        self._asking = asyncio.create_task(self.readiness.run())
+        port = next(part.port for part in self.parts if part.name == "api")  # type: ignore[attr-defined]
+        self.channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
+        self.stub = identity_pb2_grpc.IdentityServiceStub(self.channel)
+        await until(lambda: self.readiness.ready)
+
+    async def stop(self) -> None:
+        await self.channel.close()
+        self._asking.cancel()
+        for part in reversed(self.parts):
+            await part.stop()
+        self.phones.close()
+        self.database.client.drop_database(self.database.name)
+        self.database.client.close()
+
+    def pass_time(self, **wait: float) -> None:
+        """Put the service's clock forward."""
+        self.clock.ahead += timedelta(**wait)
+
+    async def until(self, true: Callable[[], object]) -> None:
+        """Wait for what happens behind the API."""
+        await until(true)
+
+    async def call(self, rpc: str, request: Message, token: str = "") -> Any:
+        """Call an RPC; a refusal is raised as what a caller can read of it."""
+        metadata = [("authorization", f"Bearer {token}")] if token else []
+        try:
+            return await getattr(self.stub, rpc)(request, metadata=metadata, timeout=20)
+        except grpc.aio.AioRpcError as error:
+            told = failure_of(error)
+            raise Refusal(told.code, told.reason, told.metadata, f"{told.message} {told.fields}") from None
+
+    async def refusal(self, rpc: str, request: Message, token: str = "") -> Refusal:
+        """What a caller is told who is refused; fails for one who is not."""
+        with pytest.raises(Refusal) as refused:
+            await self.call(rpc, request, token)
+        return refused.value
+
+    async def refused(self, rpc: str, request: Message, token: str = "") -> tuple[str, str]:
+        """Code and reason with which a call is refused; fails if it is not."""
+        refusal = await self.refusal(rpc, request, token)
+        return refusal.code, refusal.reason
+
+    def token(self, caller: Caller) -> str:
+        return sign_access(self.signing, caller, audience="identity", now=self.clock(), jti=str(uuid.uuid4()))
+
+    def officer(self, *roles: str, person: str = "") -> str:
+        """A token of an officer with these roles."""
+        return self.token(
+            Caller(
+                kind=Kind.OFFICER,
+                id=str(uuid.uuid4()),
+                roles=frozenset(roles),
+                office="cairo-1",
+                person=person or str(uuid.uuid4()),
+            )
+        )
+
+    def citizen(self, account_id: str) -> str:
+        return self.token(Caller(kind=Kind.CITIZEN, id=account_id))
+
+    def service(self, client: str, acting_for: str = "") -> str:
+        return self.token(Caller(kind=Kind.SERVICE, id=client, acting_for=acting_for))
+
+    @staticmethod
+    def stranger() -> Person:
+        """A person of whom identity has not heard."""
+        return Person.new()
+
+    async def parked(self, event_id: str) -> str:
+        """The inbox's entry of an event that was parked."""
+
+        def entries() -> list[str]:
+            return [text for entry in self.database["inbox"].find() if event_id in (text := str(entry))]
+
+        await until(entries)
+        return entries()[0]
+
+    async def registered(self, person: Person | None = None) -> Person:
+        """A person of whom identity has heard from the registry."""
+        person = person or Person.new()
+        self.publish(person)
+        await until(lambda: self.person(person) is not None)
+        return person
+
+    def person(self, person: Person) -> dict[str, Any] | None:
+        """What the extract holds of a person."""
+        return self.database["persons"].find_one({"state.person_id": person.person_id})
+
+    def publish(self, person: Person, *, event_id: str = "", user: str = "registry") -> str:
+        """Publish a person as the registry's integrator does; the event's id."""
+        event_id = event_id or str(uuid.uuid4())
+        kind = registry.PersonRegistered.DESCRIPTOR.full_name
+        record = registry.PersonRecord(
+            national_id=person.national_id,
+            first_name=person.first_name,
+            mother_first_name=person.mother_first_name,
+            full_name=person.full_name,
+            address="١٢ شارع النيل",
+            governorate=person.governorate,
+        )
+        plain = json_format.MessageToJson(record, indent=None)
+        sealed = self.registry_keys.seal(plain, "identity", Binding(event_id, kind, "diwan/registry"))
+        body = registry.PersonRegistered(person_id=person.person_id, record=sealed)
+        properties = pika.BasicProperties(
+            message_id=event_id,
+            user_id=user,
+            content_type=headers.CONTENT_TYPE,
+            delivery_mode=headers.PERSISTENT,
+            headers={
+                headers.ID: event_id,
+                headers.SOURCE: "diwan/registry",
+                headers.TYPE: kind,
+                headers.SPECVERSION: "1.0",
+                headers.TIME: headers.timestamp(datetime.now(UTC)),
+                headers.SUBJECT: person.person_id,
+            },
+        )
+        with self.broker.connect(user) as connection:
+            connection.channel().basic_publish(
+                "registry.events",
+                "person.registered.v1",
+                json_format.MessageToJson(body).encode(),
+                properties,
+            )
+        return event_id
+
+    def enrolment(self, person: Person, **other: str) -> identity_pb2.StartEnrolmentRequest:
+        """What this person types to enrol."""
+        typed = {
+            "first_name": person.first_name,
+            "mother_first_name": person.mother_first_name,
+            "national_id": person.national_id,
+            "mobile": person.mobile,
+            "channel": "portal",
+            "request_id": str(uuid.uuid4()),
+        }
+        return identity_pb2.StartEnrolmentRequest(**{**typed, **other})
+
+    async def enrolled(self, person: Person | None = None) -> tuple[Person, identity_pb2.Account]:
+        """A person with an account, made at a counter."""
+        person = await self.registered(person)
+        form = self.card(person)
+        return person, await self.call("EnrolAtCounter", form, self.officer("clerk"))
+
+    def card(self, person: Person, **other: Any) -> identity_pb2.EnrolAtCounterRequest:
+        """What a clerk reads from this person's card."""
+        read = {
+            "first_name": person.first_name,
+            "mother_first_name": person.mother_first_name,
+            "national_id": person.national_id,
+            "mobile": person.mobile,
+            "card_seen": True,
+            "request_id": str(uuid.uuid4()),
+        }
+        return identity_pb2.EnrolAtCounterRequest(**{**read, **other})
+
+    async def signed_in(self, person: Person) -> identity_pb2.TokenPair:
+        """Tokens of a person who has an account."""
+        started = await self.call(
+            "StartSignIn",
+            identity_pb2.StartSignInRequest(
+                request_id=str(uuid.uuid4()), national_id=person.national_id, channel="portal"
+            ),
+        )
+        return await self.call(
+            "CompleteSignIn",
+            identity_pb2.CompleteSignInRequest(
+                request_id=str(uuid.uuid4()),
+                sign_in_id=started.sign_in_id,
+                code=await self.phones.code(person.mobile),
+            ),
+        )
+
+
+def _write(path: Path, key: ECKey, *, private: bool) -> None:
+    path.write_text(json.dumps(key.as_dict(private=private)), encoding="utf-8")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def world(
+    tmp_path_factory: pytest.TempPathFactory, broker_node: Broker, store_uri: str
+) -> AsyncIterator[World]:
+    """Identity, running for all tests of this folder."""
+    broker_node.purge()
+    made = World(tmp_path_factory.mktemp("keys"), broker_node, store_uri, f"identity_{uuid.uuid4().hex[:8]}")
+    await made.start()
+    yield made
+    await made.stop()
