@@ -1,6 +1,7 @@
 """One call to one service, in the operator's name."""
 
 import asyncio
+import json
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -55,7 +56,7 @@ def target_of(config: Config, service: str) -> str:
 
 def key_of(config: Config) -> ECKey:
     try:
-        return ECKey.import_key(config.key.read_text())
+        return ECKey.import_key(json.loads(config.key.read_text()))
     except (OSError, JoseError, ValueError) as error:
         raise click.ClickException(f"{config.key} holds no private key: {type(error).__name__}") from error
 
