@@ -1,11 +1,11 @@
 from contextlib import AsyncExitStack
 
 import pytest
-from chassis.testing import store_name, store_uri
+from chassis.testing import broker, broker_node, store_name, store_uri
 
 from . import world as worlds
 
-__all__ = ["store_name", "store_uri"]
+__all__ = ["broker", "broker_node", "store_name", "store_uri"]
 
 
 class Paper:
