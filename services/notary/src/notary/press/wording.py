@@ -1,0 +1,50 @@
+"""Words, dates, money and digits as an Egyptian document writes them, from the message catalogue."""
+
+import tomllib
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from importlib import resources
+from typing import Any
+from zoneinfo import ZoneInfo
+
+CAIRO = ZoneInfo("Africa/Cairo")
+_DIGITS = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
+
+
+@cache
+def catalogue() -> Mapping[str, Any]:
+    """The message catalogue, read once."""
+    return tomllib.loads(
+        resources.files(__package__).joinpath("messages.ar.toml").read_text(encoding="utf-8")
+    )
+
+
+def digits(text: str) -> str:
+    """The text with Arabic-Indic digits."""
+    return text.translate(_DIGITS)
+
+
+def day(moment: datetime) -> str:
+    """The day in Cairo: ٧ مارس ٢٠٢٦ م."""
+    words = catalogue()["calendar"]
+    local = moment.astimezone(CAIRO)
+    month = words["months"][local.month - 1]
+    return digits(words["date"].format(day=local.day, month=month, year=local.year))
+
+
+def weekday(moment: datetime) -> str:
+    """The weekday in Cairo."""
+    return str(catalogue()["calendar"]["weekdays"][moment.astimezone(CAIRO).weekday()])
+
+
+def money(piastres: int) -> str:
+    """An amount of Egyptian pounds in words of the catalogue."""
+    pounds, rest = divmod(piastres, 100)
+    template = catalogue()["money"]["parts" if rest else "whole"]
+    return digits(template.format(pounds=f"{pounds:,}".replace(",", "٬"), piastres=rest))
+
+
+def governorate(code: str) -> str:
+    """The name of a governorate by its two digits; the code itself where there is no such governorate."""
+    return str(catalogue()["governorates"].get(code, code))
