@@ -14,6 +14,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pika
@@ -147,6 +148,33 @@ class Broker:
     def connect(self, user: str) -> pika.BlockingConnection:
         """A plain connection of a user."""
         return pika.BlockingConnection(pika.URLParameters(self.uri(user)))
+
+    @contextmanager
+    def unbound(self, queue: str) -> Iterator[None]:
+        """Without that queue's bindings for a while, as if its reader were not installed yet."""
+        line = self.topology.queue(queue)
+        self._admin("unbind", line)
+        try:
+            yield
+        finally:
+            self._admin("bind", line)
+
+    def allow(self, user: str, *, write: str) -> None:
+        """Let a user write an exchange that the table does not let it, for the rest of the run."""
+        self.node.evaluate(
+            f'rabbit_auth_backend_internal:set_permissions(<<"{user}">>, <<"{self.topology.vhost}">>, '
+            f'<<"^$">>, <<"^({user}|{write})">>, <<".*">>, <<"tests">>).'
+        )
+
+    def _admin(self, verb: str, line: topology.Queue) -> None:
+        """Bind or unbind by the node's own command: no user may."""
+        key, name, source = (f'<<"{text}">>' for text in (line.bindings[0], line.name, line.exchange))
+        vhost = f'<<"{self.topology.vhost}">>'
+        kind = "add" if verb == "bind" else "remove"
+        self.node.evaluate(
+            f"rabbit_binding:{kind}({{binding, {{resource, {vhost}, exchange, {source}}}, {key}, "
+            f'{{resource, {vhost}, queue, {name}}}, []}}, <<"tests">>).'
+        )
 
     def purge(self) -> None:
         """Empty all queues, so that a test finds none of the last one's messages."""

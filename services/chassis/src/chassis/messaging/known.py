@@ -13,14 +13,10 @@ from chassis.messaging.outgoing import event_option
 
 @cache
 def _protos() -> descriptor_pool.DescriptorPool:
-    """The pool that holds every `events.proto`, whichever of them the service imports by itself."""
-    for package in pkgutil.iter_modules(diwan.__path__, "diwan."):
-        name = f"{package.name}.v1.events_pb2"
-        try:
-            importlib.import_module(name)
-        except ModuleNotFoundError as error:
-            if error.name is None or not name.startswith(error.name):
-                raise
+    """The pool that holds the messages of all services, whichever of them this one imports by itself."""
+    for module in pkgutil.walk_packages(diwan.__path__, "diwan."):
+        if module.name.endswith("_pb2"):
+            importlib.import_module(module.name)
     return descriptor_pool.Default()
 
 

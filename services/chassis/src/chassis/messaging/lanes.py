@@ -22,8 +22,10 @@ class Lane:
         pending: not yet published, in order.
         known: everything the store still has and we know of, by event id.
         last: the highest sequence known.
-        failures: refusals in a row.
-        blocked: an event was refused: the later ones wait until it is tried again.
+        failures: refusals in a row; while there are any, one event goes at a time.
+        refused: id of the first event that was refused.
+        blocked: nothing is published, since the refused event waits, or is being tried again.
+        waiting: until a timer unblocks it.
         queued: it stands among the lanes that may publish.
     """
 
@@ -32,12 +34,44 @@ class Lane:
     known: dict[str, OutboxEntry] = field(default_factory=dict)
     last: int = 0
     failures: int = 0
+    refused: str = ""
     blocked: bool = False
+    waiting: bool = False
     queued: bool = False
 
     def put_back(self, entry: OutboxEntry) -> None:
         """Let an event wait again, in its place."""
         self.pending = deque(heapq.merge(self.pending, (entry,), key=lambda each: each.sequence))
+
+    def abandon(self, entry: OutboxEntry) -> None:
+        """Let an event wait again of which nobody knows what became; if it was a trial, that is over."""
+        self.put_back(entry)
+        self.blocked = self.waiting
+
+    def trial(self) -> None:
+        """The refused event is tried again: the later ones wait for what becomes of it."""
+        self.blocked = True
+
+    def took(self, entry: OutboxEntry) -> bool:
+        """The broker took an event; True if that ends a row of refusals."""
+        if not self.failures or entry.id != self.refused:
+            return False
+        self.failures, self.refused, self.blocked = 0, "", False
+        return True
+
+    def refuse(self, entry: OutboxEntry) -> bool:
+        """The broker refused an event: it and the later ones wait. True if this begins the waiting."""
+        self.put_back(entry)
+        self.refused = self.pending[0].id
+        if self.waiting:
+            return False
+        self.failures += 1
+        self.blocked = self.waiting = True
+        return True
+
+    def unblock(self) -> None:
+        """The waiting is over."""
+        self.blocked = self.waiting = False
 
 
 class Lanes:

@@ -131,7 +131,7 @@ class Relay(Background):
             await asyncio.gather(*tasks, return_exceptions=True)
             # What was under way when the connection went is sent again over the next one.
             for lane, entry in publisher.abandon():
-                lane.put_back(entry)
+                lane.abandon(entry)
                 self._lanes.wake(lane)
 
     def _committed(self, unsent: Unsent) -> None:
@@ -152,21 +152,24 @@ class Relay(Background):
         if publisher is None or self.stopping.is_set():
             return
         for lane in self._lanes.ready():
-            while lane.pending:
+            while lane.pending and not lane.blocked:
                 if publisher.outstanding >= self._limits.outstanding:
                     self._lanes.wake(lane)
                     return
                 entry = lane.pending.popleft()
                 if entry.expires is not None and entry.expires <= datetime.now(UTC):
                     self._settled(lane, entry, Outcome.EXPIRED)
-                else:
-                    publisher.publish(lane, entry)
+                    continue
+                publisher.publish(lane, entry)
+                if lane.failures:
+                    lane.trial()
 
     def _settled(self, lane: Lane, entry: OutboxEntry, outcome: Outcome) -> None:
         """The broker has answered for an event, or it went out of date."""
         self._events.labels(entry.exchange, outcome.value).inc()
         if outcome in (Outcome.CONFIRMED, Outcome.EXPIRED):
-            lane.failures = 0
+            if lane.took(entry):
+                self._lanes.wake(lane)
             self._confirmed.append((lane, entry))
             self._noted.set()
         else:
@@ -175,11 +178,8 @@ class Relay(Background):
 
     def _refused(self, lane: Lane, entry: OutboxEntry, outcome: Outcome) -> None:
         """Keep the event and those after it, and try again later, less and less often."""
-        lane.failures += 1
-        lane.put_back(entry)
-        if lane.blocked:
+        if not lane.refuse(entry):
             return
-        lane.blocked = True
         longest = min(BACKOFF_FIRST_SECONDS * 2 ** (lane.failures - 1), BACKOFF_LAST_SECONDS)
         delay = longest * random.uniform(0.5, 1.0)  # noqa: S311 -- jitter is no secret
         _log.error(
@@ -195,7 +195,7 @@ class Relay(Background):
         asyncio.get_running_loop().call_later(delay, self._unblock, lane)
 
     def _unblock(self, lane: Lane) -> None:
-        lane.blocked = False
+        lane.unblock()
         self._lanes.wake(lane)
         self._more.set()
 

@@ -25,6 +25,10 @@ from chassis.messaging.headers import owner
 
 Definitions = dict[str, Any]
 
+UNLIMITED = 1_000_000
+"""Deliveries of one message. 3.10 accepts -1, and then loses a message the first time it is given back; 4.x without a
+limit loses it the twentieth time."""
+
 
 @dataclass(frozen=True)
 class Queue:
@@ -79,11 +83,12 @@ def load(path: Path) -> Topology:
         operator=raw["operator"],
         policies=tuple(raw["policies"]),
     )
-    _check(topology)
+    check(topology)
     return topology
 
 
-def _check(topology: Topology) -> None:
+def check(topology: Topology) -> None:
+    """ValueError where a line contradicts another."""
     for exchange in topology.exchanges:
         if owner(exchange) not in topology.users:
             raise ValueError(f"exchange {exchange} has an owner who is no user")
@@ -195,7 +200,7 @@ def _queues(topology: Topology, queue: Queue) -> list[dict[str, Any]]:
 
     if not queue.retry:
         # The service's store counts the tries; the broker must never lose what it still holds.
-        return [declared(queue.name, delivery_limit=-1)]
+        return [declared(queue.name, delivery_limit=UNLIMITED)]
 
     # At-least-once needs reject-publish; with the default strategy a crash on the way loses messages.
     safely = {
@@ -208,10 +213,12 @@ def _queues(topology: Topology, queue: Queue) -> list[dict[str, Any]]:
     return [
         declared(queue.name, delivery_limit=limit, dead_letter_routing_key=parked, **safely),
         *(
-            declared(name, delivery_limit=-1, message_ttl=ms, dead_letter_routing_key=queue.name, **safely)
+            declared(
+                name, delivery_limit=UNLIMITED, message_ttl=ms, dead_letter_routing_key=queue.name, **safely
+            )
             for name, ms in retry_queues(queue, topology.retry_delays_seconds)
         ),
-        declared(parked, delivery_limit=-1),
+        declared(parked, delivery_limit=UNLIMITED),
     ]
 
 

@@ -1,0 +1,234 @@
+"""A bench: payments publishes, notary and notification listen, on the real store and the real broker."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pika
+import pymongo
+import pytest
+from chassis import telemetry
+from chassis.background import Background
+from chassis.commands import Cause, Decision, Event, cause_id, execute
+from chassis.messaging import headers
+from chassis.messaging.attempts import Attempts, RetryPlan
+from chassis.messaging.consumer import Consumer, ConsumerLimits
+from chassis.messaging.outgoing import OutgoingEvents
+from chassis.messaging.relay import Relay
+from chassis.messaging.retries import Retries
+from chassis.policies import Policies, Policy
+from chassis.sealed import Binding, Keys
+from chassis.store import Database, dataclass_codec
+from chassis.testing import Broker, broker, broker_node, make_keys, store_name, store_uri
+from diwan.payments.v1 import events_pb2
+from google.protobuf import json_format
+from google.protobuf.message import Message
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+__all__ = ["broker", "broker_node", "store_name", "store_uri"]
+
+QUEUE = "notary.payments.payment"
+FAST = RetryPlan(attempts=3, first=timedelta(milliseconds=50), factor=1.0)
+
+
+@dataclass(frozen=True)
+class Counter:
+    """An aggregate that counts."""
+
+    total: int = 0
+
+
+def settled(number: int = 0) -> events_pb2.PaymentSettled:
+    """A fact of payments, told apart by its number."""
+    return events_pb2.PaymentSettled(payment_id=str(number), subject_id="subject", account_id="account")
+
+
+async def eventually(probe: Callable[[], Any], seconds: float = 15.0) -> Any:
+    """Wait until the probe (plain or async) gives something true; its last answer is in the failure."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = probe()
+        if isinstance(answer, Awaitable):
+            answer = await answer
+        if answer:
+            return answer
+        assert time.monotonic() < deadline, f"still {answer!r} after {seconds} s"
+        await asyncio.sleep(0.02)
+
+
+@dataclass
+class Bench:
+    """Databases, keys and parts of services, started as a test needs them."""
+
+    broker: Broker
+    store_uri: str
+    store_name: str
+    keys_dir: Path
+    spans: InMemorySpanExporter
+    stack: AsyncExitStack
+    databases: dict[str, Database] = field(default_factory=dict)
+    counters: dict[str, Any] = field(default_factory=dict)
+
+    def keys(self, service: str) -> Keys:
+        return Keys(service, self.keys_dir / service)
+
+    async def database(self, service: str, *, fresh: bool = False) -> Database:
+        """The service's database; a fresh one is another process's."""
+        if service not in self.databases or fresh:
+            made = await Database.open(
+                self.store_uri,
+                f"{self.store_name}_{service}",
+                outgoing=OutgoingEvents(service, self.keys(service)),
+                refusals={},
+            )
+            self.stack.push_async_callback(made.close)
+            self.counters[service] = await made.aggregates("counters", dataclass_codec(Counter))
+            self.databases[service] = made
+        return self.databases[service]
+
+    async def run(self, part: Background) -> Background:
+        """Start a part, and stop it at the end of the test."""
+        await part.start()
+        self.stack.push_async_callback(self.end, part)
+        return part
+
+    async def end(self, part: Background) -> None:
+        async with asyncio.timeout(10):
+            await part.stop()
+
+    async def relay(self, service: str = "payments", **given: Any) -> Relay:
+        database = await self.database(service)
+        relay = Relay(database, self.broker.uri(service), service, holder=uuid4().hex, **given)
+        await self.run(relay)
+        return relay
+
+    async def listen(
+        self,
+        *table: Policy,
+        service: str = "notary",
+        plan: RetryPlan = FAST,
+        limits: ConsumerLimits | None = None,
+        port: int | None = None,
+    ) -> Consumer:
+        """A service's consumer and its retries."""
+        database = await self.database(service)
+        policies = Policies(service, table)
+        attempts = Attempts(policies, database.inbox, self.keys(service), plan=plan)
+        uri = self.broker.uri(service, port=port)
+        consumer = Consumer(database, uri, service, policies, attempts, limits=limits)
+        await self.run(consumer)
+        await self.run(Retries(database, attempts, holder=uuid4().hex, look_seconds=0.05))
+        await eventually(lambda: consumer.ready)
+        return consumer
+
+    async def publish(self, *facts: Message, aggregate: str = "a", service: str = "payments") -> None:
+        """A command that leaves these facts to send."""
+        await self.database(service)
+
+        def decide(state: Counter | None) -> Decision[Counter]:
+            return Decision(
+                state=replace(state or Counter(), total=(state or Counter()).total + 1), facts=facts
+            )
+
+        cause = Cause(id=cause_id("test", uuid4().hex), now=datetime.now(UTC), correlation="PA-1")
+        await execute(self.counters[service], aggregate, decide, cause)
+
+    async def unsent(self, service: str = "payments") -> int:
+        found = await self.databases[service].outbox.unsent(1000)
+        return sum(len(each.entries) for each in found)
+
+    def send(
+        self,
+        message: Message | bytes,
+        *,
+        user: str = "payments",
+        exchange: str = "payments.events",
+        key: str = "payment.settled.v1",
+        user_id: str | None = "payments",
+        **changed: Any,
+    ) -> str:
+        """Publish by hand, with headers changed (None takes one away); the event's id."""
+        event_id = str(uuid4())
+        told: dict[str, Any] = {
+            headers.ID: event_id,
+            headers.SOURCE: f"diwan/{user}",
+            headers.TYPE: "diwan.payments.v1.PaymentSettled",
+            headers.SPECVERSION: "1.0",
+            headers.TIME: "2024-03-01T09:00:00Z",
+            headers.SUBJECT: "subject",
+            headers.SEQUENCE: "1",
+        }
+        told |= {headers.PREFIX + name: value for name, value in changed.items()}
+        told = {name: value for name, value in told.items() if value is not None}
+        body = message if isinstance(message, bytes) else json_format.MessageToJson(message).encode()
+        with self.broker.connect(user) as connection:
+            channel = connection.channel()
+            channel.confirm_delivery()
+            properties = pika.BasicProperties(
+                user_id=user_id, headers=told, delivery_mode=2, message_id=event_id
+            )
+            channel.basic_publish(exchange, key, body, properties, mandatory=True)
+        return event_id
+
+    async def parked(self, service: str = "notary") -> list[Any]:
+        return await self.databases[service].inbox.page(parked=True, limit=100)
+
+    def depth(self, queue: str = QUEUE) -> int:
+        """How many messages a queue holds that nobody has taken."""
+        with self.broker.connect("operator") as connection:
+            count: int = connection.channel().queue_declare(queue, passive=True).method.message_count
+            return count
+
+
+@dataclass
+class Seen:
+    """A handler that remembers what it saw, and fails as told."""
+
+    events: list[Event[Any]] = field(default_factory=list)
+    failures: Sequence[Exception] = ()
+
+    async def handle(self, event: Event[Any], message: Message) -> None:
+        assert message is event.message
+        self.events.append(event)
+        if len(self.events) <= len(self.failures):
+            raise self.failures[len(self.events) - 1]
+
+    @property
+    def numbers(self) -> list[int]:
+        return [int(event.message.payment_id) for event in self.events]
+
+
+@pytest.fixture
+def seen() -> Seen:
+    return Seen()
+
+
+@pytest.fixture
+def spans() -> InMemorySpanExporter:
+    """Spans of this test, and metrics of its own."""
+    exporter = InMemorySpanExporter()
+    telemetry.install(telemetry.Telemetry("bench", "0", processors=[SimpleSpanProcessor(exporter)]))
+    return exporter
+
+
+@pytest.fixture
+async def bench(
+    broker: Broker, store_uri: str, store_name: str, tmp_path: Path, spans: InMemorySpanExporter
+) -> AsyncIterator[Bench]:
+    make_keys(tmp_path, ["identity", "payments", "notary", "notification"])
+    async with AsyncExitStack() as stack:
+        yield Bench(broker, store_uri, store_name, tmp_path, spans, stack)
+    with pymongo.MongoClient[dict[str, object]](store_uri) as client:
+        for service in ("identity", "payments", "notary", "notification"):
+            client.drop_database(f"{store_name}_{service}")
+
+
+def binding(event: Event[Any]) -> Binding:
+    return Binding(event.event_id, event.type, event.source)

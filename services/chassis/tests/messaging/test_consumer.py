@@ -1,0 +1,286 @@
+"""What comes is done once, or kept with its reason; nothing bad holds up the good."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from chassis import telemetry
+from chassis.messaging.attempts import REFUSED, RetryPlan
+from chassis.messaging.consumer import ConsumerLimits
+from chassis.policies import GiveUp, on
+from chassis.store import StoreUnavailable
+from diwan.identity.v1 import events_pb2 as identity_pb2
+from diwan.payments.v1 import events_pb2
+from diwan.registry.v1 import events_pb2 as registry_pb2
+
+from .conftest import QUEUE, Seen, eventually, settled
+
+pytestmark = pytest.mark.real
+
+
+def sample(name: str, **labels: str) -> float:
+    return telemetry.current().registry.get_sample_value(name, labels) or 0.0
+
+
+def settled_policy(seen: Seen) -> Any:
+    return on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count")
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"user_id": None}, "USER_MISSING"),
+        ({"source": "diwan/notary"}, "ATTRIBUTES: cloudEvents_source"),
+        ({"id": None}, "ATTRIBUTES: cloudEvents_id"),
+        ({"type": None}, "ATTRIBUTES: cloudEvents_type"),
+        ({"specversion": "0.3"}, "ATTRIBUTES: cloudEvents_specversion"),
+        ({"time": "yesterday"}, "ATTRIBUTES: cloudEvents_time"),
+        ({"subject": 5}, "ATTRIBUTES: cloudEvents_subject"),
+        ({"sequence": "first"}, "ATTRIBUTES: cloudEvents_sequence"),
+        ({"type": "diwan.payments.v1.Unheard"}, "TYPE_UNKNOWN"),
+        (
+            {"type": "diwan.notary.v1.PowerOfAttorneyApproved"},
+            "TYPE_FOREIGN: not published on payments.events",
+        ),
+        ({"message": b"{"}, "BODY: no proto-JSON of its type"),
+        ({"message": b'{"paymentId": 5}'}, "BODY: no proto-JSON of its type"),
+        ({"message": b"\xff"}, "BODY: not UTF-8"),
+    ],
+)
+async def test_what_is_wrong_is_parked(bench: Any, seen: Seen, changed: dict[str, Any], reason: str) -> None:
+    """A message without a believable publisher, attributes, type or body reaches no policy and is kept."""
+    await bench.listen(settled_policy(seen))
+
+    bench.send(**{"message": settled(), **changed})
+
+    (entry,) = await eventually(bench.parked)
+    assert (entry.policy, entry.queue, entry.reason) == (REFUSED, QUEUE, reason)
+    assert seen.events == []
+
+
+async def test_a_foreign_user_is_parked(bench: Any, seen: Seen) -> None:
+    """A message whose publisher does not own the exchange is refused, though the broker let it through."""
+    bench.broker.allow("registry", write="payments.events")
+    await bench.listen(settled_policy(seen))
+
+    bench.send(settled(), user="registry", user_id="registry", source="diwan/payments")
+
+    (entry,) = await eventually(bench.parked)
+    assert entry.reason == "USER_FOREIGN"
+    assert seen.events == []
+
+
+async def test_broken_rules_are_told_without_values(bench: Any, seen: Seen) -> None:
+    """A message that breaks its proto's rules is parked with path and rule, never the value."""
+    queue = "identity.registry.person"
+    await bench.listen(on(queue, registry_pb2.PersonRegistered, seen.handle), service="identity")
+    person = registry_pb2.PersonRegistered(person_id="29001011234567", record="sealed")
+
+    bench.send(
+        person,
+        user="registry",
+        user_id="registry",
+        exchange="registry.events",
+        key="person.registered.v1",
+        type="diwan.registry.v1.PersonRegistered",
+    )
+
+    (entry,) = await eventually(lambda: bench.parked("identity"))
+    assert entry.reason == "INVALID: person_id string.uuid"
+
+
+async def test_sealed_fields_are_opened(bench: Any, seen: Seen) -> None:
+    """A policy gets what was sealed for its service; broker and outbox see the sealed form alone."""
+    queue = "notification.identity.message"
+    await bench.listen(on(queue, identity_pb2.SendMessage, seen.handle), service="notification")
+    await bench.relay("identity")
+
+    await bench.publish(identity_pb2.SendMessage(template="code", content="123456"), service="identity")
+
+    await eventually(lambda: seen.events)
+    assert seen.events[0].message.content == "123456"
+
+
+async def test_a_sealed_field_of_another_event_is_refused(bench: Any, seen: Seen) -> None:
+    """A sealed field copied into another event does not open there."""
+    queue = "notification.identity.message"
+    await bench.listen(on(queue, identity_pb2.SendMessage, seen.handle), service="notification")
+    await bench.publish(identity_pb2.SendMessage(template="code", content="123456"), service="identity")
+    (unsent,) = await bench.databases["identity"].outbox.unsent(1)
+
+    bench.send(
+        unsent.entries[0].data.encode(),
+        user="identity",
+        user_id="identity",
+        exchange="identity.commands",
+        key="message.send.v1",
+        type="diwan.identity.v1.SendMessage",
+    )
+
+    (entry,) = await eventually(lambda: bench.parked("notification"))
+    assert entry.reason == "SEALED_FIELD_UNREADABLE: a sealed field belongs to another event"
+
+
+async def test_what_nobody_waits_for_is_counted(bench: Any, seen: Seen) -> None:
+    """An event of a known type without a policy is acknowledged and counted."""
+    await bench.listen(settled_policy(seen))
+
+    bench.send(
+        events_pb2.PaymentRefused(payment_id="1"),
+        key="payment.refused.v1",
+        type="diwan.payments.v1.PaymentRefused",
+    )
+
+    await eventually(lambda: sample("diwan_events_ignored_total", queue=QUEUE) == 1)
+    assert await bench.parked() == []
+    await eventually(lambda: bench.depth() == 0)
+
+
+async def test_a_failure_is_tried_again(bench: Any) -> None:
+    """A policy that fails once gets the message again, in a new trace linked to the old one, and all is done."""
+    seen = Seen(failures=[RuntimeError("once")])
+    await bench.listen(settled_policy(seen))
+    await bench.relay()
+
+    await bench.publish(settled(1))
+
+    await eventually(lambda: len(seen.events) == 2)
+    assert seen.events[0] == seen.events[1].__class__(**{**vars(seen.events[1]), "now": seen.events[0].now})
+    await eventually(lambda: len(_spans(bench, "process")) == 2)
+    (send,) = _spans(bench, "send payments")
+    first, second = _spans(bench, "process")
+    assert first.parent.span_id == send.context.span_id
+    assert second.parent is None
+    assert [link.context.span_id for link in second.links] == [send.context.span_id]
+    await eventually(lambda: _inbox_empty(bench))
+
+
+def _spans(bench: Any, beginning: str) -> list[Any]:
+    return [span for span in bench.spans.get_finished_spans() if span.name.startswith(beginning)]
+
+
+async def _inbox_empty(bench: Any) -> bool:
+    inbox = bench.databases["notary"].inbox
+    return await inbox.count(parked=False) == 0 and await inbox.count(parked=True) == 0
+
+
+async def test_parked_after_the_limit(bench: Any) -> None:
+    """A message that fails each time is parked after its last try, with the reason's kind and no text."""
+    seen = Seen(failures=[ValueError("29001011234567")] * 9)
+    await bench.listen(settled_policy(seen))
+
+    event_id = bench.send(settled(1))
+
+    (entry,) = await eventually(bench.parked)
+    assert (entry.id, entry.attempt, entry.reason) == (f"count/{event_id}", 3, "ValueError")
+    await asyncio.sleep(0.3)
+    assert len(seen.events) == 3
+
+
+async def test_a_policy_gives_up(bench: Any) -> None:
+    """A policy that knows better is not asked again."""
+    seen = Seen(failures=[GiveUp("FEE_UNKNOWN")])
+    await bench.listen(settled_policy(seen))
+
+    bench.send(settled(1))
+
+    (entry,) = await eventually(bench.parked)
+    assert (entry.attempt, entry.reason) == (1, "FEE_UNKNOWN")
+
+
+async def test_each_policy_of_a_queue_stands_alone(bench: Any) -> None:
+    """Of two policies for one event the failing one is tried again alone."""
+    good, bad = Seen(), Seen(failures=[RuntimeError("once")])
+    table = [
+        on(QUEUE, events_pb2.PaymentSettled, bad.handle, name="bad"),
+        on(QUEUE, events_pb2.PaymentSettled, good.handle, name="good"),
+    ]
+    await bench.listen(*table)
+
+    bench.send(settled(1))
+
+    await eventually(lambda: len(bad.events) == 2)
+    assert len(good.events) == 1
+
+
+async def test_a_bad_message_holds_up_no_other(bench: Any) -> None:
+    """Between messages that always fail the good ones go through at once."""
+    done: list[str] = []
+
+    async def handle(event: Any, message: events_pb2.PaymentSettled) -> None:
+        if int(message.payment_id) % 2:
+            raise RuntimeError
+        done.append(message.payment_id)
+
+    slow = RetryPlan(attempts=100)
+    await bench.listen(
+        on(QUEUE, events_pb2.PaymentSettled, handle), plan=slow, limits=ConsumerLimits(concurrency=2)
+    )
+
+    await bench.publish(*(settled(number) for number in range(40)))
+    await bench.relay()
+
+    await eventually(lambda: len(done) == 20, 5)
+
+
+async def test_delivered_twice_is_done_once_in_the_inbox(bench: Any) -> None:
+    """A failing message that is delivered again is one entry of the inbox."""
+    seen = Seen(failures=[GiveUp("NO")] * 2)
+    await bench.listen(settled_policy(seen))
+
+    bench.send(settled(1), id="same")
+    bench.send(settled(1), id="same")
+
+    await eventually(lambda: len(seen.events) == 2)
+    await eventually(lambda: bench.depth() == 0)
+    assert len(await bench.parked()) == 1
+
+
+async def test_the_store_goes_away(bench: Any) -> None:
+    """While the store is away nothing is taken and nothing spins; when it is back each message is done."""
+    away = Seen(failures=[StoreUnavailable()])
+    consumer = await bench.listen(settled_policy(away))
+
+    bench.send(settled(1))
+
+    await eventually(lambda: len(away.events) == 2)
+    assert away.numbers == [1, 1]
+    assert await bench.parked() == []
+    await eventually(lambda: consumer.ready)
+
+
+async def test_what_kills_the_process_is_parked(bench: Any, seen: Seen) -> None:
+    """A message that was delivered many times without an answer is parked unseen."""
+    limits = ConsumerLimits(deliveries=2)
+    away = Seen(failures=[StoreUnavailable()] * 9)
+    await bench.listen(settled_policy(away), limits=limits)
+
+    bench.send(settled(1))
+
+    (entry,) = await eventually(bench.parked)
+    assert entry.reason == "DELIVERED_TOO_OFTEN"
+    assert len(away.events) == 2
+
+
+async def test_stopping_finishes_what_is_in_hand(bench: Any) -> None:
+    """Asked to stop, the consumer takes nothing more and answers for what it has."""
+    begun, go = asyncio.Event(), asyncio.Event()
+
+    async def handle(event: Any, message: events_pb2.PaymentSettled) -> None:
+        begun.set()
+        await go.wait()
+
+    consumer = await bench.listen(
+        on(QUEUE, events_pb2.PaymentSettled, handle), limits=ConsumerLimits(concurrency=1)
+    )
+    bench.send(settled(1))
+    bench.send(settled(2))
+    await begun.wait()
+
+    stopping = asyncio.create_task(consumer.stop())
+    await asyncio.sleep(0.2)
+    assert not stopping.done()
+    go.set()
+    await stopping
+
+    await eventually(lambda: bench.depth() == 1)

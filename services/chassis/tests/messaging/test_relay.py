@@ -1,0 +1,183 @@
+"""What was committed reaches the broker, in order, whatever dies in between."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from chassis import telemetry
+from chassis.messaging.relay import Relay
+from chassis.policies import on
+from diwan.identity.v1 import events_pb2 as identity_pb2
+from diwan.payments.v1 import events_pb2
+
+from .conftest import QUEUE, Seen, eventually, settled
+
+pytestmark = pytest.mark.real
+
+
+def command(**given: Any) -> identity_pb2.SendMessage:
+    return identity_pb2.SendMessage(account_id="account", template="code.enrolment", content="{}", **given)
+
+
+def published(exchange: str, outcome: str) -> float:
+    value = telemetry.current().registry.get_sample_value(
+        "diwan_relay_events_total", {"exchange": exchange, "outcome": outcome}
+    )
+    return value or 0.0
+
+
+async def test_a_commit_is_sent_at_once(bench: Any, seen: Seen) -> None:
+    """A fact reaches its policy without waiting for a look into the store, and leaves the outbox."""
+    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle))
+    relay = await bench.relay()
+    await eventually(relay.check)
+    began = asyncio.get_running_loop().time()
+
+    await bench.publish(settled(7))
+    await eventually(lambda: seen.events)
+
+    assert asyncio.get_running_loop().time() - began < 0.5
+    (event,) = seen.events
+    assert event.message == settled(7)
+    assert (event.source, event.subject, event.sequence, event.correlation) == (
+        "diwan/payments",
+        "a",
+        1,
+        "PA-1",
+    )
+    await eventually(lambda: _none_left(bench))
+
+
+async def _none_left(bench: Any) -> bool:
+    return await bench.unsent() == 0
+
+
+async def test_events_of_an_aggregate_keep_their_order(bench: Any, seen: Seen) -> None:
+    """Many commands on one aggregate are told in the order in which they happened."""
+    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle))
+    await eventually((await bench.relay()).check)
+
+    for number in range(0, 60, 3):
+        await bench.publish(settled(number), settled(number + 1), settled(number + 2))
+
+    await eventually(lambda: len(seen.events) >= 60)
+    assert seen.numbers == list(range(60))
+    assert [event.sequence for event in seen.events] == list(range(1, 61))
+
+
+async def test_adopts_what_a_dead_process_left(bench: Any, seen: Seen) -> None:
+    """What was committed by a process that never sent it is found and sent, in order."""
+    await bench.publish(settled(1), settled(2))
+    await bench.publish(settled(3))
+    await bench.database("payments", fresh=True)
+    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle))
+
+    await bench.relay()
+
+    await eventually(lambda: len(seen.events) == 3)
+    assert seen.numbers == [1, 2, 3]
+
+
+async def test_another_process_commits(bench: Any, seen: Seen) -> None:
+    """What another process commits goes out within moments, and before what this one commits after it."""
+    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle))
+    await eventually((await bench.relay()).check)
+    ours = bench.counters["payments"]
+    await bench.database("payments", fresh=True)
+    await bench.publish(settled(1))
+    theirs, bench.counters["payments"] = bench.counters["payments"], ours
+
+    await bench.publish(settled(2))
+
+    await eventually(lambda: len(seen.events) == 2, 5)
+    assert seen.numbers == [1, 2]
+    assert theirs is not ours
+
+
+async def test_one_relay_of_a_service_sends(bench: Any) -> None:
+    """A second process's relay waits, and takes over when the first ends."""
+    database = await bench.database("payments")
+    first = await bench.relay()
+    await eventually(lambda: first._publisher)
+    second = Relay(database, bench.broker.uri("payments"), "payments", holder=uuid4().hex)
+    await bench.run(second)
+    await asyncio.sleep(0.5)
+    assert second._publisher is None
+    assert await second.check()
+
+    await bench.end(first)
+
+    await eventually(lambda: second._publisher)
+
+
+async def test_a_command_without_a_reader_is_kept(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that the broker returns is kept and tried again, with those after it, until it has a reader."""
+    monkeypatch.setattr("chassis.messaging.relay.BACKOFF_FIRST_SECONDS", 0.05)
+    await eventually((await bench.relay("identity")).check)
+    with bench.broker.unbound("notification.identity.message"):
+        await bench.publish(command(), service="identity")
+        await eventually(lambda: published("identity.commands", "unroutable") >= 1)
+        await bench.publish(identity_pb2.OfficerRegistered(officer_id="o"), service="identity")
+        await eventually(lambda: published("identity.commands", "unroutable") >= 3)
+        assert published("identity.events", "confirmed") == 0
+        assert await bench.unsent("identity") == 2
+
+    await eventually(lambda: published("identity.commands", "confirmed") == 1)
+
+    await eventually(lambda: published("identity.events", "confirmed") == 1)
+    assert bench.depth("notification.identity.message") == 1
+
+
+async def test_an_expired_secret_is_wiped(bench: Any) -> None:
+    """A command whose time is over is not sent, leaves the outbox and is counted."""
+    over = (datetime.now(UTC) - timedelta(seconds=1)).isoformat()
+    await bench.publish(command(expire_time=over), service="identity")
+
+    await bench.relay("identity")
+
+    await eventually(lambda: published("identity.commands", "expired") == 1)
+    await eventually(lambda: _wiped(bench))
+    assert bench.depth("notification.identity.message") == 0
+
+
+async def _wiped(bench: Any) -> bool:
+    return await bench.unsent("identity") == 0
+
+
+async def test_the_broker_dies_under_load(bench: Any, seen: Seen) -> None:
+    """kill -9 of the broker in the middle: each committed event arrives, some of them twice."""
+    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle))
+    await eventually((await bench.relay()).check)
+
+    async def load() -> None:
+        for number in range(300):
+            await bench.publish(settled(number), aggregate=str(number % 20))
+
+    loading = asyncio.create_task(load())
+    await eventually(lambda: len(seen.events) > 50)
+    await asyncio.to_thread(bench.broker.node.kill)
+    await asyncio.to_thread(bench.broker.node.start)
+    await loading
+
+    await eventually(lambda: len(set(seen.numbers)) == 300, 40)
+    await eventually(lambda: _none_left(bench))
+
+
+async def test_the_message_belongs_to_the_trace_of_its_command(bench: Any, seen: Seen) -> None:
+    """Command, send and process are one trace: the message carries the sender's span."""
+    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle))
+    await eventually((await bench.relay()).check)
+
+    with telemetry.span("command") as parent:
+        await bench.publish(settled())
+    await eventually(
+        lambda: any(span.name.startswith("process") for span in bench.spans.get_finished_spans())
+    )
+
+    by_name = {span.name: span for span in bench.spans.get_finished_spans()}
+    send, process = by_name["send payments.events"], by_name[f"process {QUEUE}"]
+    assert send.context.trace_id == process.context.trace_id == parent.get_span_context().trace_id
+    assert process.parent.span_id == send.context.span_id
+    assert send.attributes["diwan.request_number"] == "PA-1"

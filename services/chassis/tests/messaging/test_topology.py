@@ -1,0 +1,139 @@
+"""The broker's table, and the rights that follow from it, tried on a real broker."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pika
+import pytest
+from chassis.messaging import topology
+from chassis.testing import Broker
+from pika.exceptions import AMQPChannelError, ChannelClosedByBroker
+
+TABLE = Path(__file__).parents[4] / "deploy" / "broker" / "topology.yaml"
+
+
+def test_the_same_password_hashes_alike_with_one_salt() -> None:
+    """The hash is RabbitMQ's: base64 of salt and SHA-256 of salt and password."""
+    assert topology.password_hash("test12", bytes.fromhex("908dc60a")) == (
+        "kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR"
+    )
+
+
+def test_renders_from_files_of_passwords(tmp_path: Path) -> None:
+    """The command writes definitions in which no password is readable."""
+    table = topology.load(TABLE)
+    passwords = tmp_path / "passwords"
+    passwords.mkdir()
+    for user in table.users:
+        (passwords / user).write_text(f"word-{user}\n")
+
+    topology.main([str(TABLE), "--passwords", str(passwords), "--out", str(tmp_path / "definitions.json")])
+
+    text = (tmp_path / "definitions.json").read_text()
+    assert {user["name"] for user in json.loads(text)["users"]} == set(table.users)
+    assert "word-" not in text
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ({"exchange": "nobody.events"}, "not in the table"),
+        ({"reader": "nobody"}, "no user"),
+        ({"name": "notary.identity.payment"}, "not named"),
+        ({"bindings": ()}, "no binding"),
+    ],
+)
+def test_refuses_a_table_that_contradicts_itself(line: dict[str, Any], says: str) -> None:
+    """A queue of an unknown exchange or reader, a wrong name or without a binding is an error."""
+    table = topology.load(TABLE)
+    wrong = replace(table, queues=(replace(table.queue("notary.payments.payment"), **line),))
+
+    with pytest.raises(ValueError, match=says):
+        topology.check(wrong)
+
+
+@pytest.mark.real
+def test_a_user_writes_its_own_exchanges_alone(broker: Broker) -> None:
+    """Publishing to another's exchange, or in another's name, is refused by the broker."""
+    with broker.connect("payments") as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        channel.basic_publish("payments.events", "payment.settled.v1", b"{}")
+        with pytest.raises(ChannelClosedByBroker) as foreign:
+            channel.basic_publish("notary.events", "power_of_attorney.approved.v1", b"{}")
+        channel = connection.channel()
+        channel.confirm_delivery()
+        with pytest.raises(ChannelClosedByBroker) as forged:
+            channel.basic_publish("payments.events", "x", b"{}", pika.BasicProperties(user_id="notary"))
+
+    assert foreign.value.reply_code == 403
+    assert forged.value.reply_code == 406
+
+
+@pytest.mark.real
+def test_a_user_reads_its_own_queues_and_configures_nothing(broker: Broker) -> None:
+    """Reading another's queue and declaring anything are refused."""
+    with broker.connect("payments") as connection:
+        for refused in (
+            lambda channel: channel.basic_get("notary.payments.payment"),
+            lambda channel: channel.queue_declare("payments.mine"),
+            lambda channel: channel.exchange_declare("payments.mine"),
+        ):
+            with pytest.raises(AMQPChannelError) as error:
+                refused(connection.channel())
+            assert error.value.reply_code == 403
+        assert connection.channel().basic_get("payments.payments.payment") == (None, None, None)
+
+
+@pytest.mark.real
+def test_what_is_given_back_stays(broker: Broker) -> None:
+    """A message that a service gives back is still there, however often it does."""
+    with broker.connect("payments") as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        channel.basic_publish("payments.events", "payment.settled.v1", b"kept", mandatory=True)
+
+    with broker.connect("notary") as connection:
+        channel = connection.channel()
+        for _ in range(30):
+            method, _, body = next(channel.consume("notary.payments.payment", inactivity_timeout=10))
+            assert body == b"kept"
+            channel.basic_nack(method.delivery_tag, requeue=True)
+
+
+@pytest.mark.real
+def test_a_retry_queue_gives_a_message_back(broker: Broker) -> None:
+    """What a connector puts into its first retry queue is back in its queue after a second."""
+    queue = "sms.notification.message"
+    with broker.connect("sms") as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        channel.basic_publish("sms.retry", f"{queue}.retry.1", b"again", mandatory=True)
+
+        method, _, body = next(channel.consume(queue, inactivity_timeout=10))
+
+        assert body == b"again"
+        assert method is not None
+        channel.basic_ack(method.delivery_tag)
+        channel.cancel()
+
+
+@pytest.mark.real
+def test_an_operator_puts_back_what_a_connector_parked(broker: Broker) -> None:
+    """The operator reads parked queues and nothing else, and publishes through the retry exchange."""
+    queue = "sms.notification.message"
+    with broker.connect("sms") as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        channel.basic_publish("sms.retry", f"{queue}.parked", b"mended", mandatory=True)
+
+    with broker.connect("operator") as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        _, _, body = next(channel.consume(f"{queue}.parked", auto_ack=True))
+        channel.cancel()
+        channel.basic_publish("sms.retry", queue, body, mandatory=True)
+        with pytest.raises(AMQPChannelError):
+            channel.basic_get(queue)
