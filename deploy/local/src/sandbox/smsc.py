@@ -3,8 +3,9 @@
     python -m sandbox.smsc --port 2775 --http-port 8775 --system-id diwan --password secret
 
 HTTP: `GET /phones/<number>/messages` (`DELETE` clears), `POST /faults` with any of
-`{"throttle": n, "refuse": [number…], "undeliverable": [number…], "silent": n, "drop_before_answer": n}`
-(`drop_after_submit` means the same), `GET /submits` counts what was taken. Not a part of the product.
+`{"throttle": n, "throttle_at": n, "refuse": [number…], "undeliverable": [number…], "silent": n,
+"drop_after_submit": n}`
+(`throttle_at`: only the n-th from now), `GET /submits` counts what was taken. Not a part of the product.
 """
 
 import argparse
@@ -41,6 +42,7 @@ class Faults:
     """What goes wrong, how often: numbers count down, lists stay until changed."""
 
     throttle: int = 0
+    throttle_at: int = 0
     silent: int = 0
     drop_after_submit: int = 0
     refuse: list[str] = field(default_factory=list)
@@ -48,7 +50,7 @@ class Faults:
 
     def set(self, told: dict[str, Any]) -> None:
         """Change what is named."""
-        for name in ("throttle", "silent", "drop_after_submit"):
+        for name in ("throttle", "throttle_at", "silent", "drop_after_submit"):
             setattr(self, name, int(told.get(name, getattr(self, name))))
         for name in ("refuse", "undeliverable"):
             given = told.get(name, getattr(self, name))
@@ -123,9 +125,7 @@ class Smsc:
 
     def answer_faults(self, call: Call) -> Answer:
         """`POST /faults`."""
-        told = call.json()
-        told.setdefault("drop_after_submit", told.pop("drop_before_answer", self.faults.drop_after_submit))
-        self.faults.set(told)
+        self.faults.set(call.json())
         return 200, vars(self.faults)
 
     def answer_clear(self, call: Call) -> Answer:
@@ -189,7 +189,8 @@ class Session:
             self._send(SUBMIT_SM | RESPONSE, RINVBNDSTS, sequence)
             return True
         number = pdu.destination_addr.lstrip("+")
-        refusal = RTHROTTLED if faults.take("throttle") else RINVDSTADR if number in faults.refuse else ROK
+        throttled = faults.take("throttle") or (faults.take("throttle_at") and not faults.throttle_at)
+        refusal = RTHROTTLED if throttled else RINVDSTADR if number in faults.refuse else ROK
         if refusal:
             self._send(SUBMIT_SM | RESPONSE, refusal, sequence)
             return True

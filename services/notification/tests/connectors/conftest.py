@@ -1,0 +1,125 @@
+"""The SMS connector between a real broker and a real SMSC, each a process of its own."""
+
+import json
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from chassis.connector_testing import Program, Side, http, metric, read_json, running, take
+from chassis.sealed import Keys
+from chassis.testing import Broker, broker, broker_node, free_port, make_keys
+from diwan.notification.v1 import sms_pb2
+
+__all__ = ["broker", "broker_node"]
+
+pytestmark = pytest.mark.real
+
+
+@dataclass
+class Operator:
+    """The mobile operator: its SMSC and the phones it reaches."""
+
+    program: Program
+    port: int
+    http_port: int
+    taken_before: int = 0
+
+    def inbox(self, mobile: str) -> list[dict[str, Any]]:
+        """What a phone shows."""
+        shown: list[dict[str, Any]] = read_json(f"{self._url}/phones/{mobile.lstrip('+')}/messages")
+        return shown
+
+    def faults(self, **told: Any) -> None:
+        """Let things go wrong."""
+        assert http("POST", f"{self._url}/faults", json.dumps(told).encode())[0] == 200
+
+    @property
+    def taken(self) -> int:
+        """Parts that the SMSC has taken since the test began."""
+        return self.taken_ever - self.taken_before
+
+    @property
+    def taken_ever(self) -> int:
+        """Parts that the SMSC has taken since it started."""
+        return int(read_json(f"{self._url}/submits")["taken"])
+
+    @property
+    def _url(self) -> str:
+        return f"http://127.0.0.1:{self.http_port}"
+
+
+@dataclass
+class Sms:
+    """The whole scene. `mobile` is a phone of this test's own."""
+
+    side: Side
+    operator: Operator
+    connector: Program
+    http_port: int
+    mobile: str
+
+    def submit(self, text: str, *, once: bool = False, expire_time: str = "", **told: Any) -> str:
+        """Let notification ask for a text to the phone; the message's id."""
+        message_id = str(uuid.uuid4())
+        content = json.dumps({"mobile": self.mobile, "text": text}, ensure_ascii=False)
+        self.side.publish(
+            sms_pb2.SubmitSms(message_id=message_id, once=once, expire_time=expire_time, content=content),
+            **told,
+        )
+        return message_id
+
+    def metric(self, line: str) -> float:
+        """One line of the connector's metrics."""
+        return metric(f"http://127.0.0.1:{self.http_port}/metrics", line)
+
+
+@pytest.fixture(scope="session")
+def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+    """A sandbox SMSC."""
+    port, http_port = free_port(), free_port()
+    arguments = ["-m", "sandbox.smsc", "--port", str(port), "--http-port", str(http_port)]
+    arguments += ["--system-id", "diwan", "--password", "secret", "--receipt-delay", "0.05"]
+    log = tmp_path_factory.mktemp("smsc") / "smsc.log"
+    program = Program(arguments, {}, f"http://127.0.0.1:{http_port}/healthz", log)
+    with running(program):
+        yield Operator(program, port, http_port)
+
+
+@pytest.fixture(scope="session")
+def scene(broker_node: Broker, operator: Operator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sms]:
+    """The connector, bound and reading; the same for all tests, since a start takes seconds."""
+    folder = tmp_path_factory.mktemp("sms")
+    make_keys(folder / "keys", ["notification", "sms"])
+    http_port = free_port()
+    environment = {
+        "SMS_BROKER_URI": broker_node.uri("sms"),
+        "SMS_KEYS_DIR": str(folder / "keys" / "sms"),
+        "SMS_HTTP_LISTEN": f"127.0.0.1:{http_port}",
+        "SMS_SMSC_HOST": "127.0.0.1",
+        "SMS_SMSC_PORT": str(operator.port),
+        "SMS_SMSC_SYSTEM_ID": "diwan",
+        "SMS_SMSC_PASSWORD": "secret",
+        "SMS_ANSWER_SECONDS": "3",
+    }
+    ready = f"http://127.0.0.1:{http_port}/readyz"
+    program = Program(["-m", "notification.connectors.sms"], environment, ready, folder / "sms.log")
+    keys = Keys("notification", folder / "keys" / "notification")
+    side = Side(broker_node, keys, "notification", "notification.sms.message")
+    with running(program):
+        yield Sms(side, operator, program, http_port, "")
+
+
+@pytest.fixture
+def sms(scene: Sms, broker: Broker) -> Sms:
+    """The scene with a phone of this test's own, everything up and nothing wrong."""
+    operator = scene.operator
+    for program in (operator.program, scene.connector):
+        if not program.alive:
+            program.start()
+    scene.connector.wait_ready()
+    operator.faults(throttle=0, throttle_at=0, silent=0, drop_after_submit=0, refuse=[], undeliverable=[])
+    take(broker, "operator", "sms.notification.message.parked")
+    operator.taken_before = operator.taken_ever
+    return replace(scene, mobile=f"+2010{uuid.uuid4().int % 10**8:08}")

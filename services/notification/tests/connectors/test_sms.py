@@ -1,0 +1,237 @@
+"""The SMS connector against a real broker and SMSC."""
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import pika
+import pytest
+from chassis.connector_testing import eventually, take
+from chassis.messaging import headers
+from diwan.notification.v1 import sms_pb2
+
+from .conftest import Sms
+
+pytestmark = pytest.mark.real
+
+ARABIC = "تم إصدار التوكيل رقم ١٢٣٤، ويمكنكم استلامه من مكتب توثيق الدقي. " * 4
+
+
+def forge(sms: Sms, user: str) -> None:
+    """Put a command on the queue as somebody who never had it from notification."""
+    with sms.side.broker.connect(user) as connection:
+        channel = connection.channel()
+        properties = pika.BasicProperties(
+            user_id=user, headers={"cloudEvents_id": "forged", "diwan-user": user}
+        )
+        channel.basic_publish("sms.retry", "sms.notification.message", b"{}", properties)
+
+
+PARKED = "sms.notification.message.parked"
+
+
+def test_long_arabic_text_arrives_whole(sms: Sms) -> None:
+    """An Arabic text of several parts is one text on the phone, and one event names its parts."""
+    message_id = sms.submit(ARABIC, correlationid="R-1")
+
+    said, told = sms.side.hears(sms_pb2.SmsSubmitted)
+
+    (shown,) = sms.operator.inbox(sms.mobile)
+    assert shown["text"] == ARABIC
+    assert shown["from"] == "DIWAN"
+    assert list(said.part_ids) == shown["parts"]
+    assert len(said.part_ids) == 4
+    assert said.message_id == message_id
+    assert told[headers.SOURCE] == "diwan/sms"
+    assert told["user_id"] == "sms"
+    assert told[headers.CORRELATION] == "R-1"
+
+
+def test_receipt_becomes_an_event(sms: Sms) -> None:
+    """The operator's receipt names the part, its state and its time."""
+    sms.submit("Your code is 123456")
+
+    said, told = sms.side.hears(sms_pb2.SmsReceipted)
+
+    (shown,) = sms.operator.inbox(sms.mobile)
+    assert said.part_id == shown["parts"][0]
+    assert said.state == sms_pb2.SMS_RECEIPT_STATE_DELIVERED
+    assert abs(headers.moment(said.receipt_time) - datetime.now(UTC)) < timedelta(minutes=1)
+    assert told[headers.SUBJECT] == said.part_id
+
+
+def test_receipt_of_an_unreachable_phone_says_so(sms: Sms) -> None:
+    """A part that was taken and not delivered is receipted as undelivered."""
+    sms.operator.faults(undeliverable=[sms.mobile])
+    sms.submit("hello")
+
+    said, _ = sms.side.hears(sms_pb2.SmsReceipted)
+
+    assert said.state == sms_pb2.SMS_RECEIPT_STATE_UNDELIVERED
+
+
+def test_throttled_text_is_sent_later(sms: Sms) -> None:
+    """A text that the operator would not take now goes through the retry queue, and arrives once."""
+    sms.operator.faults(throttle=1)
+    message_id = sms.submit("hello", once=True)
+
+    said, _ = sms.side.hears(sms_pb2.SmsSubmitted)
+
+    assert said.message_id == message_id
+    assert [shown["text"] for shown in sms.operator.inbox(sms.mobile)] == ["hello"]
+    labels = 'outcome="retry",queue="sms.notification.message",reason="ESME_RTHROTTLED"'
+    assert sms.metric(f"diwan_connector_deliveries_total{{{labels}}}") >= 1
+
+
+def test_retry_submits_only_the_missing_parts(sms: Sms) -> None:
+    """A text throttled between its parts is not begun again from the first."""
+    sms.operator.faults(throttle_at=3)
+    sms.submit(ARABIC)
+
+    said, _ = sms.side.hears(sms_pb2.SmsSubmitted)
+
+    (shown,) = sms.operator.inbox(sms.mobile)
+    assert shown["text"] == ARABIC
+    assert list(said.part_ids) == shown["parts"]
+    assert sms.operator.taken == 4
+
+
+def test_refused_number_is_refused(sms: Sms) -> None:
+    """A number that the operator does not know is refused with its status, and not tried again."""
+    sms.operator.faults(refuse=[sms.mobile])
+    message_id = sms.submit("hello")
+
+    said, _ = sms.side.hears(sms_pb2.SmsRefused)
+
+    assert (said.message_id, said.reason) == (message_id, "ESME_RINVDSTADR")
+    assert sms.operator.taken == 0
+
+
+def test_expired_text_is_not_submitted(sms: Sms) -> None:
+    """A text whose time has passed is told of and not sent."""
+    message_id = sms.submit("late", expire_time=headers.timestamp(datetime.now(UTC) - timedelta(seconds=1)))
+
+    said, _ = sms.side.hears(sms_pb2.SmsExpired)
+
+    assert said.message_id == message_id
+    assert sms.operator.inbox(sms.mobile) == []
+
+
+def test_code_whose_answer_is_lost_is_unknown(sms: Sms) -> None:
+    """The bind breaks after the submit of a code: it is told as unknown, not submitted again, and the bind returns."""
+    sms.operator.faults(drop_after_submit=1)
+    message_id = sms.submit("123456", once=True)
+
+    said, _ = sms.side.hears(sms_pb2.SmsUnknown)
+
+    assert said.message_id == message_id
+    sms.connector.wait_ready()
+    time.sleep(1.5)
+    assert sms.operator.taken == 1
+
+
+def test_text_whose_answer_is_lost_is_submitted_again(sms: Sms) -> None:
+    """What is no code is worth sending twice rather than never."""
+    sms.operator.faults(drop_after_submit=1)
+    message_id = sms.submit("hello")
+
+    said, _ = sms.side.hears(sms_pb2.SmsSubmitted)
+
+    assert said.message_id == message_id
+    assert sms.operator.taken == 2
+
+
+def test_code_is_not_submitted_again_after_a_crash(sms: Sms) -> None:
+    """The connector is killed between submit and answer of a code: the next one tells unknown and submits nothing."""
+    sms.operator.faults(silent=1)
+    message_id = sms.submit("123456", once=True)
+    eventually(lambda: sms.operator.taken == 1)
+    sms.connector.kill()
+
+    sms.connector.start()
+
+    said, _ = sms.side.hears(sms_pb2.SmsUnknown)
+    assert said.message_id == message_id
+    assert sms.operator.taken == 1
+
+
+def test_command_published_twice_is_submitted_once(sms: Sms) -> None:
+    """A relay that repeats itself sends one code."""
+    event_id = "6f0c7d3e-54a5-4a39-9f5d-0d4d7f6b2a11"
+    sms.submit("123456", once=True, event_id=event_id)
+    sms.submit("123456", once=True, event_id=event_id)
+
+    sms.side.hears(sms_pb2.SmsSubmitted)
+
+    time.sleep(0.5)
+    assert sms.operator.taken == 1
+
+
+def test_command_that_hides_its_user_is_parked(sms: Sms) -> None:
+    """A command that does not say who published it is parked and not submitted."""
+    sms.submit("forged", user="nobody")
+
+    ((_, told),) = eventually(lambda: take(sms.side.broker, "operator", PARKED))
+
+    assert told["diwan-reason"] == "USER_MISSING"
+    assert sms.operator.taken == 0
+
+
+def test_command_of_another_user_is_parked(sms: Sms) -> None:
+    """Who may write the retry exchange still cannot pass a command off as notification's."""
+    forge(sms, "sms")
+
+    ((_, told),) = eventually(lambda: take(sms.side.broker, "operator", PARKED))
+
+    assert told["diwan-reason"] in {"USER_FOREIGN", "USER_MISSING"}
+    assert sms.operator.taken == 0
+
+
+def test_smsc_that_was_away_gets_what_waited(sms: Sms) -> None:
+    """While there is no SMSC nothing is read; once it is back, what waited is sent."""
+    sms.operator.program.kill()
+    eventually(lambda: sms.metric("diwan_sms_bound") == 0)
+    message_id = sms.submit("hello")
+    sms.operator.program.start()
+
+    said, _ = sms.side.hears(sms_pb2.SmsSubmitted)
+
+    assert said.message_id == message_id
+
+
+def test_broker_that_was_away_is_found_again(sms: Sms) -> None:
+    """The broker is killed and comes back: the connector goes on, and nothing is sent twice."""
+    sms.submit("before")
+    sms.side.hears(sms_pb2.SmsSubmitted)
+    sms.side.broker.node.kill()
+    sms.side.broker.node.start()
+
+    message_id = sms.submit("after")
+    said, _ = sms.side.hears(sms_pb2.SmsSubmitted, within_seconds=30)
+
+    assert said.message_id == message_id
+    assert [shown["text"] for shown in sms.operator.inbox(sms.mobile)] == ["before", "after"]
+
+
+def test_sigterm_finishes_what_is_in_hand(sms: Sms) -> None:
+    """What was read when SIGTERM came is submitted and told of, once; the rest stays on its queue."""
+    ids = {sms.submit(f"text {number}") for number in range(40)}
+
+    assert sms.connector.stop() == 0
+
+    told = {said.message_id for said, _ in sms.side.heard(sms_pb2.SmsSubmitted)}
+    assert len(told) == sms.operator.taken
+    sms.connector.start()
+    eventually(lambda: len(sms.operator.inbox(sms.mobile)) == len(ids))
+    assert sms.operator.taken == len(ids)
+
+
+def test_no_personal_datum_is_logged(sms: Sms) -> None:
+    """Neither number nor text is in the connector's log, though everything went wrong once."""
+    sms.operator.faults(throttle=1, drop_after_submit=1)
+    sms.submit("a very secret text")
+    sms.side.hears(sms_pb2.SmsSubmitted)
+
+    log = sms.connector.log.read_text()
+    assert "try failed" in log
+    assert sms.mobile.lstrip("+") not in log
+    assert "secret text" not in log
