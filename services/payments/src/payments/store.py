@@ -97,21 +97,16 @@ class Store:
 
     async def balance(self) -> Balance:
         """Sum the whole journal in the store itself, whatever wrote it."""
-        legs = {"$sum": "$state.legs.amount"}
+        unbalanced = {"$cond": [{"$ne": ["$sum", 0]}, 1, 0]}
         with translated():
             cursor = self.entries.collection.aggregate(
                 [
-                    {"$project": {"sum": legs}},
-                    {
-                        "$group": {
-                            "_id": None,
-                            "imbalance": {"$sum": "$sum"},
-                            "unbalanced": {"$sum": {"$cond": [{"$ne": ["$sum", 0]}, 1, 0]}},
-                        }
-                    },
+                    {"$unwind": "$state.legs"},
+                    {"$group": {"_id": "$_id", "sum": {"$sum": "$state.legs.amount"}}},
+                    {"$group": {"_id": None, "sum": {"$sum": "$sum"}, "unbalanced": {"$sum": unbalanced}}},
                 ]
             )
             found = await cursor.to_list(1)
         if not found:
             return Balance(0, 0)
-        return Balance(int(found[0]["imbalance"]), int(found[0]["unbalanced"]))
+        return Balance(int(found[0]["sum"]), int(found[0]["unbalanced"]))

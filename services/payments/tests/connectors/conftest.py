@@ -1,0 +1,123 @@
+"""The acquirer connector between a real broker and a sandbox acquirer, each a process of its own."""
+
+import hashlib
+import hmac
+import json
+import secrets
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chassis.connector_testing import Program, Side, http, metric, running, take
+from chassis.sealed import Keys
+from chassis.testing import Broker, broker, broker_node, free_port, make_keys
+from diwan.payments.v1 import acquirer_pb2
+from google.type.money_pb2 import Money
+
+__all__ = ["broker", "broker_node"]
+
+API_KEY = "key-of-this-test"
+
+
+@dataclass
+class Acquiring:
+    """The whole scene."""
+
+    side: Side
+    connector: Program
+    acquirer: Program
+    connector_url: str
+    acquirer_url: str
+    key: bytes
+
+    def charge(
+        self, card_token: str = "tok_ok", piastres: int = 5050, charge_id: str = "", **told: Any
+    ) -> str:
+        """Let payments ask for a charge; its id."""
+        charge_id = charge_id or str(uuid.uuid4())
+        self.side.publish(
+            acquirer_pb2.RequestCharge(
+                charge_id=charge_id,
+                payment_id=f"payment-{charge_id[:8]}",
+                amount=Money(currency_code="EGP", units=piastres // 100, nanos=piastres % 100 * 10_000_000),
+                card=json.dumps({"cardToken": card_token}),
+            ),
+            **told,
+        )
+        return charge_id
+
+    def signed(self, body: bytes, *, at: float | None = None, key: bytes | None = None) -> dict[str, str]:
+        """Headers of a callback, right unless told otherwise."""
+        timestamp = str(int(time.time() if at is None else at))
+        signature = hmac.new(key or self.key, timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+        return {"Acquirer-Timestamp": timestamp, "Acquirer-Signature": f"v1={signature}"}
+
+    def call_back(self, body: bytes, headers: dict[str, str]) -> int:
+        """The status that the connector answers a callback with."""
+        return http("POST", f"{self.connector_url}/callbacks", body, headers)[0]
+
+    def faults(self, **told: int) -> None:
+        """Let things go wrong at the acquirer."""
+        assert http("POST", f"{self.acquirer_url}/faults", json.dumps(told).encode())[0] == 200
+
+    def metric(self, line: str) -> float:
+        """One line of the connector's metrics."""
+        return metric(f"{self.connector_url}/metrics", line)
+
+
+def settled(charge_id: str, **changed: Any) -> bytes:
+    """Body of a callback for a settled charge."""
+    charge = {
+        "id": charge_id,
+        "reference": "ACQ-1",
+        "amount": {"currency": "EGP", "minor_units": 5050},
+        "state": "settled",
+        "metadata": {"payment_id": "payment-1"},
+        **changed,
+    }
+    return json.dumps({"type": f"charge.{charge['state']}", "charge": charge}).encode()
+
+
+@pytest.fixture(scope="session")
+def acquiring_scene(broker_node: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Acquiring]:
+    """Connector and acquirer, running; the same for all tests, since a start takes seconds."""
+    folder = tmp_path_factory.mktemp("acquirer")
+    make_keys(folder / "keys", ["payments", "acquirer"])
+    key_file: Path = folder / "keys" / "acquirer" / "callback.key"
+    key_file.write_text(secrets.token_hex(32))
+    ports = free_port(), free_port()
+    urls = [f"http://127.0.0.1:{port}" for port in ports]
+    arguments = ["-m", "sandbox.acquirer", "--port", str(ports[1]), "--api-key", API_KEY, "--delay", "0.05"]
+    arguments += ["--callback-url", f"{urls[0]}/callbacks", "--callback-key-file", str(key_file)]
+    environment = {
+        "ACQUIRER_BROKER_URI": broker_node.uri("acquirer"),
+        "ACQUIRER_KEYS_DIR": str(folder / "keys" / "acquirer"),
+        "ACQUIRER_HTTP_LISTEN": f"127.0.0.1:{ports[0]}",
+        "ACQUIRER_API_URL": urls[1],
+        "ACQUIRER_API_KEY": API_KEY,
+        "ACQUIRER_ANSWER_SECONDS": "1",
+    }
+    acquirer = Program(arguments, {}, f"{urls[1]}/healthz", folder / "sandbox.log")
+    module = ["-m", "payments.connectors.acquirer"]
+    connector = Program(module, environment, f"{urls[0]}/readyz", folder / "connector.log")
+    side = Side(
+        broker_node, Keys("payments", folder / "keys" / "payments"), "payments", "payments.acquirer.charge"
+    )
+    with running(acquirer), running(connector):
+        yield Acquiring(side, connector, acquirer, urls[0], urls[1], bytes.fromhex(key_file.read_text()))
+
+
+@pytest.fixture
+def acquiring(acquiring_scene: Acquiring, broker: Broker) -> Acquiring:
+    """The scene with everything up and nothing wrong."""
+    for program in (acquiring_scene.acquirer, acquiring_scene.connector):
+        if not program.alive:
+            program.start()
+    acquiring_scene.connector.wait_ready()
+    acquiring_scene.faults(fail=0, hang=0)
+    take(broker, "operator", "acquirer.payments.charge.parked")
+    return acquiring_scene
