@@ -24,14 +24,17 @@ from chassis.readiness import Readiness
 from chassis.rpc import Caller, Kind
 from chassis.rpc.client import failure_of
 from chassis.sealed import Binding, Keys
+from chassis.service import build
 from chassis.testing import Broker, broker, broker_node, make_keys, store_name, store_uri
 from chassis.tokens import generate_key, sign_access
 from diwan.identity.v1 import events_pb2, identity_pb2, identity_pb2_grpc
 from diwan.registry.v1 import events_pb2 as registry
 from google.protobuf import json_format
 from google.protobuf.message import Message
-from identity.__main__ import build
+from identity.__main__ import make
+from identity.errors import ERRORS
 from identity.settings import Settings
+from identity.store import SCHEMA_VERSION
 from joserfc.jwk import ECKey
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -41,13 +44,6 @@ __all__ = ["broker", "broker_node", "store_name", "store_uri"]
 CLIENTS = ("payments", "notary", "notification", "operator")
 AUDIENCES = ("identity", "payments", "notary", "notification")
 _numbers = itertools.count(int(datetime.now(UTC).timestamp()) % 5000 * 1000)
-
-
-async def until(true: Callable[[], object], *, seconds: float = 15) -> None:
-    """Wait for what another process does."""
-    async with asyncio.timeout(seconds):
-        while not true():
-            await asyncio.sleep(0.02)
 
 
 class Refusal(Exception):
@@ -185,14 +181,14 @@ class World:
         telemetry.install(telemetry.Telemetry("identity", "0", processors=processors))
         self.readiness = Readiness()
         env = Env("identity", self.settings, frozenset(ROLES), self.readiness, self.clock)
-        self.parts = await build(env)
+        self.parts = await build(env, make=make, errors=ERRORS, schema_version=SCHEMA_VERSION)
         for part in self.parts:
             await part.start()
         self._asking = asyncio.create_task(self.readiness.run())
         port = next(part.port for part in self.parts if part.name == "api")  # type: ignore[attr-defined]
         self.channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
         self.stub = identity_pb2_grpc.IdentityServiceStub(self.channel)
-        await until(lambda: self.readiness.ready)
+        await self.until(lambda: self.readiness.ready)
 
     async def stop(self) -> None:
         await self.channel.close()
@@ -208,8 +204,10 @@ class World:
         self.clock.ahead += timedelta(**wait)
 
     async def until(self, true: Callable[[], object]) -> None:
-        """Wait for what happens behind the API."""
-        await until(true)
+        """Wait for what happens behind the API; TimeoutError if it does not."""
+        async with asyncio.timeout(15):
+            while not true():  # noqa: ASYNC110 -- a store tells nobody that it has changed
+                await asyncio.sleep(0.02)
 
     async def call(self, rpc: str, request: Message, token: str = "") -> Any:
         """Call an RPC; a refusal is raised as what a caller can read of it."""
@@ -263,14 +261,14 @@ class World:
         def entries() -> list[str]:
             return [text for entry in self.database["inbox"].find() if event_id in (text := str(entry))]
 
-        await until(entries)
+        await self.until(entries)
         return entries()[0]
 
     async def registered(self, person: Person | None = None) -> Person:
         """A person of whom identity has heard from the registry."""
         person = person or Person.new()
         self.publish(person)
-        await until(lambda: self.person(person) is not None)
+        await self.until(lambda: self.person(person) is not None)
         return person
 
     def person(self, person: Person) -> dict[str, Any] | None:

@@ -63,12 +63,14 @@ class Made:
         policies: its table.
         timers: its table.
         parts: whatever else of its own runs as long as the process; stopped after API and policies, which use it.
+        tokens: checks tokens instead of the house's; identity's, which checks with what it signs with.
     """
 
     rpcs: Sequence[tuple[ServiceDescriptor, object]]
     policies: Sequence[Policy] = ()
     timers: Sequence[Timer] = ()
     parts: Sequence[Part] = field(default_factory=tuple)
+    tokens: TokenKeys | None = None
 
 
 Make = Callable[[House[S]], Awaitable[Made]]
@@ -118,7 +120,7 @@ async def build(env: Env[S], *, make: Make[S], errors: ErrorTable, schema_versio
                 settings,
                 services=[*made.rpcs, operations.service(database)],
                 errors=errors,
-                keys=tokens,
+                keys=made.tokens or tokens,
                 hashed=keys.keyed_hash,
                 readiness=env.readiness,
                 clock=env.clock,
