@@ -1,11 +1,12 @@
 """Traces and metrics."""
 
+import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 from chassis import telemetry
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
@@ -142,6 +143,22 @@ def test_a_dead_collector_does_not_hold_the_end(monkeypatch):
 
     assert time.monotonic() - began < 5.6
     telemetry.install(telemetry.Telemetry("unknown", "0"))
+
+
+def test_an_exporter_that_hangs_does_not_hold_the_end():
+    """The limit is ours, whatever the exporter's own may be."""
+    ending = threading.Event()
+
+    class Hangs(SpanProcessor):
+        def shutdown(self):
+            ending.wait(10)
+
+    began = time.monotonic()
+
+    telemetry.Telemetry("trial", "1", processors=[Hangs()]).shutdown(0.2)
+
+    assert time.monotonic() - began < 2
+    ending.set()
 
 
 def test_without_a_collector_nothing_is_sent(monkeypatch):

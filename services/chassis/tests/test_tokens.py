@@ -165,7 +165,12 @@ def test_one_sort_of_token_is_not_another(key):
     )
     assertion = sign_assertion(key, "diwan.identity", NOW, "j", "notary")
 
-    for token in (confirmation, assertion):
+    for token in (
+        confirmation,
+        assertion,
+        forged(key, {"typ": "confirmation+jwt"}),
+        forged(key, {"typ": "JWT"}),
+    ):
         with pytest.raises(TokenInvalid):
             verify_access(token, key_set(key), "notary", NOW)
 

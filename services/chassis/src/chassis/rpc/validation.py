@@ -5,7 +5,7 @@ from typing import Any
 import protovalidate
 from google.protobuf.message import DecodeError, Message
 
-from chassis.errors import MAX_VIOLATIONS, FieldViolation, Invalid
+from chassis.errors import FieldViolation, Invalid
 
 _validator = protovalidate.Validator()
 
@@ -24,7 +24,7 @@ def parse(kind: type[Message], raw: bytes) -> Message:
         raise Invalid([FieldViolation("", "not a " + kind.DESCRIPTOR.full_name)]) from None
     violations = _validator.collect_violations(message)
     if violations:
-        raise Invalid([_violation(one.proto) for one in violations[:MAX_VIOLATIONS]])
+        raise Invalid([_violation(one.proto) for one in violations])
     return message
 
 
