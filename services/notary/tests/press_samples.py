@@ -28,13 +28,23 @@ DOCUMENT = Document(
     content_digest="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     fee_piastres=13550,
 )
+USAGES = (
+    "digital_signature",
+    "content_commitment",
+    "key_encipherment",
+    "data_encipherment",
+    "key_agreement",
+    "key_cert_sign",
+    "crl_sign",
+    "encipher_only",
+    "decipher_only",
+)
 
 
 @dataclass
 class Authority:
-    """A certificate authority with one signer under it, in a folder."""
+    """A certificate authority with one signer under it."""
 
-    folder: object
     files: SignerFiles
 
 
@@ -51,18 +61,12 @@ def make_authority(folder):
     )
     (folder / "signer.crt").write_bytes(crt.public_bytes(serialization.Encoding.PEM))
     (folder / "ca.crt").write_bytes(ca.public_bytes(serialization.Encoding.PEM))
-    return Authority(folder, SignerFiles.of(folder))
+    return Authority(SignerFiles.of(folder))
 
 
 def _certificate(subject, public_key, issuer, issuer_key, *, authority):
     now = datetime.now(UTC)
-    usage = {
-        name: False
-        for name in (
-            "digital_signature content_commitment key_encipherment data_encipherment key_agreement"
-            " key_cert_sign crl_sign encipher_only decipher_only"
-        ).split()
-    }
+    usage = dict.fromkeys(USAGES, False)
     usage |= {"key_cert_sign": True, "crl_sign": True} if authority else {"content_commitment": True}
     return (
         x509.CertificateBuilder()
