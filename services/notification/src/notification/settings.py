@@ -1,6 +1,7 @@
-"""Notification's settings: those that every service has."""
+"""Notification's settings: those that every service has, identity among them."""
 
 from chassis.settings import ServiceSettings
+from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 
@@ -8,3 +9,8 @@ class NotificationSettings(ServiceSettings):
     """Variables `NOTIFICATION_…`."""
 
     model_config = SettingsConfigDict(env_prefix="NOTIFICATION_")
+
+    identity_target: str = Field(
+        min_length=1,
+        description="gRPC target of identity, such as dns:///identity:50051: its keys check tokens",
+    )

@@ -10,6 +10,11 @@ class PaymentsSettings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="PAYMENTS_")
 
+    identity_target: str = Field(
+        min_length=1,
+        description="gRPC target of identity, such as dns:///identity:50051: its keys check tokens",
+    )
+
     audit_seconds: float = Field(
         60, ge=1, le=86_400, description="How often the whole journal is summed, seconds"
     )

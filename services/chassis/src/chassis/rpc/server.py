@@ -113,7 +113,8 @@ class Server:
     async def wait(self) -> None:
         """Until the server ends."""
         if self._server is not None:
-            await self._server.wait_for_termination()
+            # Who gives up waiting must not cancel the future that gRPC's own stop waits for.
+            await asyncio.shield(self._server.wait_for_termination())
 
     def _register(self) -> None:
         handlers = [
