@@ -15,7 +15,7 @@ import structlog
 from opentelemetry import trace
 from structlog.types import EventDict, Processor
 
-from chassis.masks import MASK, denied, mask_text, masked, masked_message
+from chassis.masks import MASK, denied, mask_key, mask_text, masked, masked_message
 
 __all__ = [
     "MASK",
@@ -96,7 +96,7 @@ def setup(service: str, level: str = "INFO", stream: TextIO | None = None) -> No
 
 def _mask(_logger: Any, _method: str, event: EventDict) -> EventDict:
     """Mask all that the line's writer gave; runs last but for what we add ourselves."""
-    return {mask_text(key): MASK if denied(key) else masked(value) for key, value in event.items()}
+    return {mask_key(key): MASK if denied(key) else masked(value) for key, value in event.items()}
 
 
 def _context(service: str) -> Processor:
