@@ -238,3 +238,17 @@ async def test_the_same_request_has_the_same_cause_and_another_content_another_h
     assert first.content_hash != other_content.content_hash
     assert first.id != other_rpc.id
     assert first.rpc == "diwan.trial.v1.TrialService.Own"
+
+
+async def test_who_gives_up_waiting_for_the_end_does_not_break_the_stop(harness):
+    """A process that is asked to stop cancels its waiting first; what is in hand still gets its answer."""
+    harness.servicer.deeds["it"] = lambda _request: asyncio.sleep(0.3)
+    waiting = asyncio.create_task(harness.server.wait())
+    in_hand = asyncio.ensure_future(harness.rpc("Open")(harness.request(deed="it")))
+    await asyncio.sleep(0.1)
+
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    await harness.server.stop()
+
+    assert (await in_hand).text == "None"
