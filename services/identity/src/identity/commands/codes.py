@@ -1,7 +1,8 @@
 """What all codes have in common: the throttle before them, the message after them, and their figures."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import TypeVar
 
 from chassis.commands import Cause, Decision, execute
@@ -15,6 +16,8 @@ from identity.model.errors import CodeTooSoon, IdentityError, TooManyStarts
 from identity.model.outcome import CodeIssued, Outcome
 
 S = TypeVar("S")
+
+TICK_SECONDS = 0.1
 
 
 async def throttle(ctx: Context, cause: Cause, purpose: str, subject: str, allowance: Allowance) -> None:
@@ -55,6 +58,20 @@ def _unsent(decoy: CodeIssued) -> tuple[Message, Binding]:
     return message, Binding(
         "00000000-0000-0000-0000-000000000000", message.DESCRIPTOR.full_name, "diwan/identity"
     )
+
+
+@asynccontextmanager
+async def evenly(tick_seconds: float = TICK_SECONDS) -> AsyncIterator[None]:
+    """End a whole number of ticks after the beginning, so that what is left of a difference is not seen.
+
+    What a start leaves to send keeps this process busy for a moment longer; a refusal comes a moment sooner.
+    """
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    try:
+        yield
+    finally:
+        await asyncio.sleep(tick_seconds - (loop.time() - began) % tick_seconds)
 
 
 @contextmanager

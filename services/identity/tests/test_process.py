@@ -1,0 +1,114 @@
+"""Identity as a process of its own: help, kill -9 in the middle of an enrolment, an orderly end."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import pytest
+import pytest_asyncio
+from chassis.testing import free_port
+from diwan.identity.v1 import identity_pb2 as pb
+from diwan.identity.v1 import identity_pb2_grpc
+
+pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="session")]
+
+
+class Process:
+    """`python -m identity`, on ports of its own, on the store that the tests' service uses too."""
+
+    def __init__(self, world: Any) -> None:
+        self.rpc, self.http = free_port(), free_port()
+        settings = world.settings
+        self._environment = {
+            **os.environ,
+            "IDENTITY_BROKER_URI": settings.broker_uri,
+            "IDENTITY_STORE_URI": settings.store_uri,
+            "IDENTITY_STORE_DATABASE": settings.store_database,
+            "IDENTITY_KEYS_DIR": str(settings.keys_dir),
+            "IDENTITY_GRPC_LISTEN": f"127.0.0.1:{self.rpc}",
+            "IDENTITY_HTTP_LISTEN": f"127.0.0.1:{self.http}",
+        }
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "identity"], env=self._environment, stdout=subprocess.PIPE, text=True
+        )
+
+    def end(self, how: signal.Signals) -> tuple[int, str]:
+        assert self._process is not None
+        self._process.send_signal(how)
+        told, _ = self._process.communicate(timeout=30)
+        return self._process.returncode, told
+
+    def get(self, path: str) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.http}{path}", timeout=2) as answer:
+            return str(answer.read().decode())
+
+    def ready(self) -> bool:
+        try:
+            return bool(self.get("/readyz"))
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return False
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def process(world: Any) -> AsyncIterator[Process]:
+    made = Process(world)
+    made.start()
+    await world.until(made.ready)
+    yield made
+    made.end(signal.SIGKILL)
+
+
+async def test_help_lists_every_setting() -> None:
+    """With what it is for."""
+    command = [sys.executable, "-m", "identity", "--help"]
+    shown = (
+        await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True)
+    ).stdout
+
+    for name in (
+        "STORE_URI",
+        "KEYS_DIR",
+        "CHECK_DIGIT_RULE",
+        "STARTS_PER_HOUR",
+        "RESEND_SECONDS",
+        "SERVICES",
+    ):
+        assert f"IDENTITY_{name}" in shown
+
+
+async def test_an_enrolment_outlives_the_process(world: Any, process: Process) -> None:
+    """Killed between start and code, it completes; SIGTERM ends the process in order."""
+    channel = grpc.aio.insecure_channel(f"127.0.0.1:{process.rpc}")
+    stub = identity_pb2_grpc.IdentityServiceStub(channel)
+    person = await world.registered()
+    started = await stub.StartEnrolment(world.enrolment(person))
+    code = await world.phones.code(person.mobile)
+
+    process.end(signal.SIGKILL)
+    process.start()
+    await world.until(process.ready)
+    complete = pb.CompleteEnrolmentRequest(
+        request_id=str(uuid.uuid4()), enrolment_id=started.enrolment_id, code=code
+    )
+    account = await stub.CompleteEnrolment(complete, wait_for_ready=True, timeout=10)
+    figures = process.get("/metrics")
+    await channel.close()
+    status, log = await asyncio.to_thread(process.end, signal.SIGTERM)
+    process.start()
+
+    assert account.person_id == person.person_id
+    assert 'diwan_identity_enrolments_total{outcome="done",way="online"} 1.0' in figures
+    assert status == 0
+    assert '"process ends"' in log
+    assert person.national_id not in log
