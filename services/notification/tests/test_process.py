@@ -1,0 +1,115 @@
+"""Notification as a process: what it says of itself, how it begins and ends, and that it tells no secret."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import urllib.request
+from typing import Any
+
+import pytest
+from chassis.testing import free_port
+from chassis.trial import Trial, eventually
+from diwan.identity.v1 import events_pb2 as identity
+from diwan.notification.v1 import sms_pb2
+from google.protobuf import json_format
+from notification.settings import NotificationSettings
+
+real = pytest.mark.real
+module_loop = pytest.mark.asyncio(loop_scope="module")
+
+MOBILE, CODE = "+201098765432", "918273"
+
+
+async def process(*arguments: str, **environment: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "notification",
+        *arguments,
+        env={"PATH": os.environ["PATH"], **environment},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+
+
+async def said(running: asyncio.subprocess.Process) -> tuple[str, int]:
+    output, _ = await asyncio.wait_for(running.communicate(), 30)
+    assert running.returncode is not None
+    return output.decode(), running.returncode
+
+
+@module_loop
+async def test_help_lists_every_setting() -> None:
+    """Each variable by its name."""
+    text, status = await said(await process("--help"))
+
+    assert status == 0
+    for field in NotificationSettings.model_fields:
+        assert f"NOTIFICATION_{field.upper()}" in text
+
+
+@module_loop
+async def test_missing_settings_are_named_and_end_it_with_2() -> None:
+    """A line for each."""
+    text, status = await said(await process())
+
+    assert status == 2
+    assert "NOTIFICATION_STORE_URI is not set" in text
+    assert "NOTIFICATION_IDENTITY_TARGET is not set" in text
+
+
+def given(trial: Trial, http: int) -> dict[str, str]:
+    settings = trial.env.settings
+    return {
+        "NOTIFICATION_BROKER_URI": settings.broker_uri,
+        "NOTIFICATION_STORE_URI": settings.store_uri,
+        "NOTIFICATION_STORE_DATABASE": settings.store_database,
+        "NOTIFICATION_KEYS_DIR": str(settings.keys_dir),
+        "NOTIFICATION_STATE_DIR": str(settings.state_dir),
+        "NOTIFICATION_IDENTITY_TARGET": settings.identity_target,
+        "NOTIFICATION_HTTP_LISTEN": f"127.0.0.1:{http}",
+        "NOTIFICATION_LOG_LEVEL": "DEBUG",
+    }
+
+
+def shown(port: int, path: str) -> str:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=2) as answer:
+            return str(answer.read().decode())
+    except OSError:
+        return ""
+
+
+@real
+@module_loop
+async def test_it_works_beside_another_tells_no_secret_and_leaves_when_asked(trial: Trial) -> None:
+    """Its log holds neither code nor number, its metrics show messages by state; SIGTERM ends it with 0."""
+    port = free_port()
+    running = await process(**given(trial, port))
+    try:
+        await eventually(lambda: asyncio.to_thread(shown, port, "/readyz"))
+        for _ in range(20):
+            await trial.publish("identity", order())
+        taken = await trial.all_taken("sms.notification.message", sms_pb2.SubmitSms, 20, within_seconds=20)
+        await eventually(lambda: counted(port))
+    finally:
+        running.send_signal(signal.SIGTERM)
+    text, status = await said(running)
+
+    assert len({one.message_id for one in taken}) == 20
+    assert status == 0
+    assert all(json.loads(line) for line in text.splitlines() if line.startswith("{"))
+    for secret in (CODE, MOBILE, MOBILE[3:]):
+        assert secret not in text
+
+
+async def counted(port: int) -> bool:
+    text = await asyncio.to_thread(shown, port, "/metrics")
+    return 'diwan_notification_messages_total{state="pending",template="code.sign_in"}' in text
+
+
+def order() -> Any:
+    content = identity.MessageContent(mobile=MOBILE, values={"code": CODE})
+    return identity.SendMessage(template="code.sign_in", content=json_format.MessageToJson(content))
