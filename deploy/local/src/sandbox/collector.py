@@ -1,6 +1,6 @@
 """A collector of spans for trying out: takes OTLP over HTTP, keeps spans, gives a trace back as JSON.
 
-POST /v1/traces          OTLP, protobuf, gzip or plain
+POST /v1/traces          OTLP, protobuf, gzip or plain; /v1/metrics and /v1/logs are taken and dropped
 GET  /traces/<trace id>  the trace's spans
 GET  /traces?key=value   ids of traces with a span that has this attribute
 """
@@ -9,6 +9,7 @@ import argparse
 import gzip
 import json
 import threading
+import zlib
 from collections import OrderedDict
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 from opentelemetry.proto.common.v1 import common_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
@@ -104,10 +106,14 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, b"")
             return
         body = self.rfile.read(length)
-        if self.headers.get("Content-Encoding") == "gzip":
-            body = gzip.decompress(body)
-        if self.path == "/v1/traces":
-            self.spans.take(trace_service_pb2.ExportTraceServiceRequest.FromString(body))
+        try:
+            if self.headers.get("Content-Encoding") == "gzip":
+                body = gzip.decompress(body)
+            if self.path == "/v1/traces":
+                self.spans.take(trace_service_pb2.ExportTraceServiceRequest.FromString(body))
+        except (OSError, EOFError, zlib.error, DecodeError):
+            self._answer(HTTPStatus.BAD_REQUEST, b"neither OTLP in protobuf nor gzip of it")
+            return
         self._answer(HTTPStatus.OK, b"", "application/x-protobuf")
 
     def do_GET(self) -> None:

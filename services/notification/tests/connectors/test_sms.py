@@ -235,3 +235,31 @@ def test_no_personal_datum_is_logged(sms: Sms) -> None:
     assert "try failed" in log
     assert sms.mobile.lstrip("+") not in log
     assert "secret text" not in log
+
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+def test_trace_goes_on_to_the_receipt(sms: Sms) -> None:
+    """What is said of a text, and its receipt, belong to the trace in which it was asked for."""
+    sms.submit("hello", traceparent=f"00-{TRACE}-00f067aa0ba902b7-01")
+    heard: dict[str, str] = {}
+
+    def both() -> bool:
+        for _, told in take(sms.side.broker, "notification", "notification.sms.message"):
+            heard[told[headers.TYPE].rpartition(".")[2]] = told["traceparent"].split("-")[1]
+        return len(heard) == 2
+
+    eventually(both)
+
+    assert heard == {"SmsSubmitted": TRACE, "SmsReceipted": TRACE}
+
+
+def test_later_try_is_a_trace_of_its_own(sms: Sms) -> None:
+    """What came of a retry is not stretched into the trace of the first try."""
+    sms.operator.faults(throttle=1)
+    sms.submit("hello", traceparent=f"00-{TRACE}-00f067aa0ba902b7-01")
+
+    _, told = sms.side.hears(sms_pb2.SmsSubmitted)
+
+    assert told["traceparent"].split("-")[1] != TRACE

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
+from uuid import uuid4
 
 from google.protobuf.message import Message
 
@@ -15,6 +16,7 @@ from chassis.sealed import Keys
 ATTEMPT = "diwan-attempt"
 USER = "diwan-user"
 PROGRESS = "diwan-progress"
+RUN = "diwan-run"
 REASON = "diwan-reason"
 OPERATOR = "operator"
 
@@ -40,7 +42,7 @@ class Envelope:
         attempt: tries before this one.
         progress: what the last try left for this one.
         redelivered: the broker has delivered this very copy before.
-        replayed: an operator put it back, and means it.
+        run: empty from the service; another each time that an operator puts it back, who means it.
     """
 
     queue: str
@@ -49,7 +51,7 @@ class Envelope:
     attempt: int
     progress: str
     redelivered: bool
-    replayed: bool
+    run: str
     attributes: Mapping[str, object]
     body: bytes
 
@@ -59,6 +61,11 @@ class Envelope:
         return self.queue.split(".")[0]
 
     @property
+    def key(self) -> tuple[str, str, int]:
+        """By which a process knows it again: message, run and try."""
+        return (self.message_id, self.run, self.attempt)
+
+    @property
     def source(self) -> str:
         """Whose messages the queue holds: its second word."""
         return self.queue.split(".")[1]
@@ -66,6 +73,7 @@ class Envelope:
     def copy(self, key: str, **changed: object) -> Outgoing:
         """A copy for one of the connector's own queues; `changed` are headers of ours, by their last word."""
         ours = {f"diwan-{name}": value for name, value in changed.items()}
+        ours |= {RUN: self.run} if self.run else {}
         kept = {
             name: value
             for name, value in self.attributes.items()
@@ -112,7 +120,7 @@ class Delivery(Generic[M_co]):
 def envelope(queue: str, raw: Raw) -> Envelope:
     """Read the outside of a delivery; never fails, whatever somebody put there."""
     told = dict(raw.headers or {})
-    user = str(raw.properties.get("user_id") or "")
+    user, reader = str(raw.properties.get("user_id") or ""), queue.split(".", maxsplit=1)[0]
     body = raw.body.encode() if isinstance(raw.body, str) else bytes(raw.body or b"")
     read = Envelope(
         queue=queue,
@@ -121,12 +129,12 @@ def envelope(queue: str, raw: Raw) -> Envelope:
         attempt=0,
         progress="",
         redelivered=bool(raw.delivery_info.get("redelivered")) or bool(told.get("x-delivery-count")),
-        replayed=user == OPERATOR,
+        run=str(uuid4()) if user == OPERATOR else str(told.get(RUN) or "") if user == reader else "",
         attributes=told,
         body=body,
     )
     # Only who may write the retry exchange may say who sent it first; from others these headers are noise.
-    if user not in (read.reader, OPERATOR):
+    if user not in (reader, OPERATOR):
         return read
     attempt = told.get(ATTEMPT)
     return replace(

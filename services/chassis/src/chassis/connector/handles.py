@@ -77,11 +77,11 @@ class Handles(Entrypoint):  # type: ignore[misc]  # nameko has no types
     def receive(self, raw: RawMessage) -> None:
         """Hand a delivery to a worker and return when it is acked, or given back."""
         read = envelope(self.queue, raw)
-        had = None if read.replayed else self._memory.had(read.message_id, read.attempt)
+        had = self._memory.had(read.key) if read.message_id else None
         if had is not None:
             (ack if had.wait() else requeue)(raw)
             return
-        self._memory.begin(read.message_id, read.attempt)
+        self._memory.begin(read.key)
         done = eventlet.event.Event()
         try:
             self.container.spawn_worker(
@@ -91,7 +91,7 @@ class Handles(Entrypoint):  # type: ignore[misc]  # nameko has no types
                 handle_result=partial(self._finish, raw, read, done),
             )
         except ContainerBeingKilled:
-            self._memory.forget(read.message_id, read.attempt)
+            self._memory.forget(read.key)
             requeue(raw)
             return
         done.wait()
@@ -107,10 +107,10 @@ class Handles(Entrypoint):  # type: ignore[misc]  # nameko has no types
     ) -> tuple[Any, Any]:
         """Runs in the worker, after it; must not raise."""
         if exc_info is None:
-            self._memory.settled(read.message_id, read.attempt)
+            self._memory.settled(read.key)
             ack(raw)
         else:
-            self._memory.forget(read.message_id, read.attempt)
+            self._memory.forget(read.key)
             requeue(raw)
         done.send(None)
         return result, exc_info

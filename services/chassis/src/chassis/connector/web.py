@@ -14,7 +14,8 @@ from chassis.connector.consumer import QueueConsumer
 from chassis.connector.publisher import Publisher
 from chassis.connector.settings import ConnectorSettings
 
-POOL = 64
+POOL = 256
+ANSWER_LIMIT_SECONDS = 5
 BODY_BYTES_MAX = 64 * 1024
 SOCKET_TIMEOUT_SECONDS = 15
 
@@ -133,7 +134,11 @@ class Web(SharedExtension):  # type: ignore[misc]  # nameko has no types
             if name.startswith("HTTP_")
         }
         try:
-            return answer(Call(method, path, told, environ["wsgi.input"].read(int(length))))
+            # A broker that is away must not fill the pool, and health hang with it: the caller comes again.
+            with eventlet.Timeout(ANSWER_LIMIT_SECONDS):
+                return answer(Call(method, path, told, environ["wsgi.input"].read(int(length))))
+        except eventlet.Timeout:
+            return Answer(503)
         except Exception:  # noqa: BLE001 -- one bad call must not end the server
             _log.exception("HTTP call failed", path=path)
             return Answer(500)

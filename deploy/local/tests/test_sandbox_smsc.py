@@ -1,0 +1,153 @@
+"""The sandbox's SMSC, spoken to by hand, PDU by PDU."""
+
+import json
+import socket
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+import smpp34
+from chassis.connector_testing import Program, http, read_json, running
+from chassis.testing import free_port
+from sandbox.phones import MESSAGES_MAX, PHONES_MAX, Phones
+
+HEADER = struct.Struct(">IIII")
+BIND, SUBMIT, DELIVER, ENQUIRE, UNBIND = 0x9, 0x4, 0x5, 0x15, 0x6
+
+
+@dataclass
+class Smsc:
+    port: int
+    url: str
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=5)
+
+
+@pytest.fixture(scope="module")
+def smsc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Smsc]:
+    port, http_port = free_port(), free_port()
+    url = f"http://127.0.0.1:{http_port}"
+    arguments = [
+        "-m",
+        "sandbox.smsc",
+        "--port",
+        str(port),
+        "--http-port",
+        str(http_port),
+        "--receipt-delay",
+        "0",
+    ]
+    with running(Program(arguments, {}, f"{url}/healthz", tmp_path_factory.mktemp("smsc") / "log")):
+        yield Smsc(port, url)
+
+
+def ask(connection: socket.socket, command: int, body: bytes = b"") -> tuple[int, int, bytes]:
+    """Send a PDU and read the next: command, status, body."""
+    connection.sendall(HEADER.pack(HEADER.size + len(body), command, 0, 7) + body)
+    return read(connection)
+
+
+def read(connection: socket.socket) -> tuple[int, int, bytes]:
+    length, command, status, _ = HEADER.unpack(connection.recv(HEADER.size, socket.MSG_WAITALL))
+    return (
+        command,
+        status,
+        connection.recv(length - HEADER.size, socket.MSG_WAITALL) if length > HEADER.size else b"",
+    )
+
+
+def bind(connection: socket.socket, password: bytes = b"secret") -> int:
+    return ask(connection, BIND, b"diwan\0" + password + b"\0\0\x34\0\0\0")[1]
+
+
+def test_wrong_password_is_refused(smsc: Smsc) -> None:
+    """A bind with another password gets ESME_RINVPASWD, and nothing can be submitted after it."""
+    with smsc.connect() as connection:
+        assert bind(connection, b"other") == 0x0E
+
+        connection.sendall(smpp34.SubmitSm("DIWAN", "201000000001", b"x", sequence_number=8).encode())
+
+        assert read(connection)[1] == 0x04
+
+
+def test_enquire_link_and_unbind_are_answered(smsc: Smsc) -> None:
+    """A session is kept alive and ended as the standard says."""
+    with smsc.connect() as connection:
+        assert bind(connection) == 0
+        assert ask(connection, ENQUIRE)[:2] == (ENQUIRE | 0x80000000, 0)
+        assert ask(connection, UNBIND)[:2] == (UNBIND | 0x80000000, 0)
+        assert connection.recv(1) == b""
+
+
+def test_unknown_command_gets_a_nack(smsc: Smsc) -> None:
+    """submit_multi is not spoken here."""
+    with smsc.connect() as connection:
+        bind(connection)
+
+        assert ask(connection, 0x21)[:2] == (0x80000000, 0x03)
+
+
+def test_submit_arrives_and_is_receipted_until_taken(smsc: Smsc) -> None:
+    """A receipt that is answered with an error comes again."""
+    with smsc.connect() as connection:
+        bind(connection)
+        text = "مرحبا".encode("utf-16-be")
+        submit = smpp34.SubmitSm(
+            "DIWAN", "201000000002", text, data_coding=8, registered_delivery=1, sequence_number=9
+        )
+        connection.sendall(submit.encode())
+        answers = [read(connection), read(connection)]
+        assert {command for command, _, _ in answers} == {SUBMIT | 0x80000000, DELIVER}
+
+        refusal = HEADER.pack(HEADER.size + 1, DELIVER | 0x80000000, 0x64, 1) + b"\0"
+        connection.sendall(refusal)
+
+        assert read(connection)[0] == DELIVER
+    (shown,) = read_json(f"{smsc.url}/phones/201000000002/messages")
+    assert shown["text"] == "مرحبا"
+
+
+def test_inbox_is_cleared(smsc: Smsc) -> None:
+    """DELETE empties one phone."""
+    with smsc.connect() as connection:
+        bind(connection)
+        connection.sendall(smpp34.SubmitSm("DIWAN", "201000000003", b"x", sequence_number=9).encode())
+        read(connection)
+    url = f"{smsc.url}/phones/%2B201000000003/messages"
+    assert len(read_json(url)) == 1
+
+    assert http("DELETE", url)[0] == 200
+
+    assert read_json(url) == []
+
+
+def test_faults_are_named_or_refused(smsc: Smsc) -> None:
+    """A fault that is no number is a bad request, and the path of nothing is not found."""
+    assert http("POST", f"{smsc.url}/faults", json.dumps({"throttle": "many"}).encode())[0] == 400
+    assert http("GET", f"{smsc.url}/nothing")[0] == 404
+
+
+def test_memory_is_bounded() -> None:
+    """Neither one phone nor many grow without end."""
+    phones = Phones()
+    for number in range(MESSAGES_MAX + 5):
+        phones.deliver("1", "DIWAN", str(number), b"x", coding=0, udh=False)
+    for number in range(PHONES_MAX):
+        phones.deliver(str(number + 10), "DIWAN", "p", b"x", coding=0, udh=False)
+
+    assert phones.messages("1") == []
+    assert len(phones.messages("10")) == 1
+
+
+def test_parts_in_any_order_are_one_text() -> None:
+    """The phone waits for all parts and puts them in their order."""
+    phones = Phones()
+    phones.deliver("1", "DIWAN", "b", bytes([5, 0, 3, 9, 2, 2]) + b"world", coding=0, udh=True)
+    assert phones.messages("1") == []
+
+    phones.deliver("1", "DIWAN", "a", bytes([5, 0, 3, 9, 2, 1]) + b"hello ", coding=0, udh=True)
+
+    (shown,) = phones.messages("1")
+    assert (shown["text"], shown["parts"]) == ("hello world", ["a", "b"])

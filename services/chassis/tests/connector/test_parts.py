@@ -1,0 +1,158 @@
+"""The runtime's parts that need no broker."""
+
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from chassis.connector.delivery import envelope
+from chassis.connector.events import Event, outgoing
+from chassis.connector.memory import KEPT_MAX, Memory
+from chassis.connector.settings import ConnectorSettings, described
+from diwan.notification.v1 import sms_pb2
+
+QUEUE = "sms.notification.message"
+
+
+@dataclass
+class Raw:
+    user: str | None
+    headers: dict[str, object] = field(default_factory=dict)
+    redelivered: bool = False
+    body: Any = b"{}"
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        return {"user_id": self.user} if self.user else {}
+
+    @property
+    def delivery_info(self) -> dict[str, Any]:
+        return {"redelivered": self.redelivered}
+
+
+def test_headers_of_ours_are_noise_from_outsiders() -> None:
+    """The service cannot claim tries, progress or another user."""
+    read = envelope(
+        QUEUE, Raw("notification", {"diwan-attempt": 3, "diwan-user": "other", "diwan-progress": "x"})
+    )
+
+    assert (read.user, read.attempt, read.progress) == ("notification", 0, "")
+
+
+def test_own_copy_keeps_its_first_user() -> None:
+    """A copy that came back from a retry queue is still its first publisher's."""
+    read = envelope(
+        QUEUE, Raw("sms", {"diwan-attempt": 3, "diwan-user": "notification", "diwan-progress": "x"})
+    )
+
+    assert (read.user, read.attempt, read.progress) == ("notification", 3, "x")
+
+
+def test_operators_copy_is_another_run_each_time() -> None:
+    """Put back by an operator it is worked on again, and so are the copies that follow from it."""
+    put_back = Raw("operator", {"diwan-user": "notification", "cloudEvents_id": "a"})
+    first, second = envelope(QUEUE, put_back), envelope(QUEUE, put_back)
+    copied = envelope(QUEUE, Raw("sms", dict(first.copy("k", attempt=1).attributes)))
+
+    assert len({first.key, second.key, ("a", "", 0)}) == 3
+    assert copied.key == ("a", first.run, 1)
+
+
+def test_own_message_without_a_first_user_is_nobodys() -> None:
+    """The connector cannot be its own source."""
+    assert envelope(QUEUE, Raw("sms")).user == ""
+
+
+@pytest.mark.parametrize("wrong", ["3", -1, None, 2.5, True])
+def test_nonsense_count_of_tries_is_none(wrong: object) -> None:
+    """A header that is no count of tries counts none (True is 1 in Python, and harmless)."""
+    assert envelope(QUEUE, Raw("sms", {"diwan-user": "notification", "diwan-attempt": wrong})).attempt in (
+        0,
+        True,
+    )
+
+
+def test_copy_leaves_the_brokers_headers_behind() -> None:
+    """x-death and x-delivery-count tell of another queue; a copy begins without them."""
+    read = envelope(QUEUE, Raw("notification", {"x-death": [], "x-delivery-count": 2, "traceparent": "t"}))
+
+    copied = read.copy(f"{QUEUE}.retry.1", attempt=1, reason="R")
+
+    assert dict(copied.attributes) == {
+        "traceparent": "t",
+        "diwan-user": "notification",
+        "diwan-attempt": 1,
+        "diwan-progress": "",
+        "diwan-reason": "R",
+    }
+    assert (copied.exchange, copied.mandatory) == ("sms.retry", True)
+    assert read.redelivered
+
+
+def test_events_of_one_origin_are_one_event() -> None:
+    """The id follows from origin and type alone."""
+    first = Event(sms_pb2.SmsUnknown(message_id="a"), "a", "origin")
+    second = Event(sms_pb2.SmsUnknown(message_id="b"), "b", "origin")
+    other = Event(sms_pb2.SmsExpired(message_id="a"), "a", "origin")
+
+    assert first.id == second.id
+    assert first.id != other.id
+
+
+def test_event_of_another_owner_is_not_published() -> None:
+    """A connector publishes on its own exchange only."""
+    with pytest.raises(TypeError, match="SmsUnknown is not published by acquirer"):
+        outgoing(Event(sms_pb2.SmsUnknown(), "a", "o"), "acquirer")
+
+
+def test_memory_is_bounded() -> None:
+    """What was longest ago is forgotten first."""
+    memory = Memory()
+    for number in range(KEPT_MAX + 1):
+        memory.begin((str(number), "", 0))
+
+    assert memory.had(("0", "", 0)) is None
+    assert memory.had((str(KEPT_MAX), "", 0)) is not None
+
+
+def test_memory_tells_whether_an_outcome_was_published() -> None:
+    """Settled means ack the copy; forgotten means give it back."""
+    memory = Memory()
+    memory.begin(("a", "", 0))
+    memory.begin(("b", "", 0))
+    first, second = memory.had(("a", "", 0)), memory.had(("b", "", 0))
+
+    memory.settled(("a", "", 0))
+    memory.forget(("b", "", 0))
+
+    assert first is not None
+    assert first.wait() is True
+    assert second is not None
+    assert second.wait() is False
+    assert memory.had(("b", "", 0)) is None
+
+
+def test_help_lists_every_setting() -> None:
+    """Each setting stands there with its variable and what it means."""
+    text = described(ConnectorSettings)
+
+    for name, setting in ConnectorSettings.model_fields.items():
+        assert name.upper() in text
+        assert setting.description
+        assert setting.description in text
+
+
+@pytest.mark.parametrize(
+    "module", ["notification.connectors.sms.connector", "payments.connectors.acquirer.connector"]
+)
+def test_connectors_know_neither_grpc_nor_store(module: str) -> None:
+    """eventlet does not share a process with grpcio or the driver."""
+    look = "print([m for m in ('grpc', 'motor', 'pymongo') if m in sys.modules])"
+    code = f"import eventlet; eventlet.monkey_patch(); import sys, {module}; {look}"
+
+    told = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True
+    )
+
+    assert told.stdout.strip() == "[]"
