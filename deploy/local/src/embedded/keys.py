@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from joserfc.jwk import ECKey
 
+from embedded.files import write_whole
 from embedded.layout import CONNECTORS, SERVICES, Layout
 
 READERS = (*SERVICES, *CONNECTORS)
@@ -28,42 +29,36 @@ def make(layout: Layout) -> None:
     _authority(layout.keys / "notary")
 
 
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o600)
-    path.write_text(text)
-
-
 def _passwords(folder: Path) -> None:
     for name in (*BROKER_USERS, *SECRETS):
         if not (folder / name).exists():
-            _write(folder / name, secrets.token_urlsafe(24))
+            write_whole(folder / name, secrets.token_urlsafe(24))
     if not (folder / "smpp").exists():
-        _write(folder / "smpp", secrets.token_hex(SMPP_PASSWORD_CHARACTERS // 2))
+        write_whole(folder / "smpp", secrets.token_hex(SMPP_PASSWORD_CHARACTERS // 2))
 
 
 def _private_key(path: Path) -> ECKey:
     if not path.exists():
         key = ECKey.generate_key("P-256")
-        _write(path, json.dumps(key.as_dict(private=True)))
+        write_whole(path, json.dumps(key.as_dict(private=True)))
     return ECKey.import_key(json.loads(path.read_text()))
 
 
 def _jwks(folder: Path) -> None:
     for owner in {*READERS, *CLIENTS}:
         if not (folder / owner / "hash.key").exists():
-            _write(folder / owner / "hash.key", secrets.token_hex(32))
+            write_whole(folder / owner / "hash.key", secrets.token_hex(32))
     for reader in READERS:
         public = json.dumps(_private_key(folder / reader / "seal.jwk").as_dict(private=False))
         for owner in {*READERS, *CLIENTS, "registry"}:
-            _write(folder / owner / "public" / "seal" / f"{reader}.jwk", public)
+            write_whole(folder / owner / "public" / "seal" / f"{reader}.jwk", public)
     for client in CLIENTS:
         public = json.dumps(_private_key(folder / client / "client.jwk").as_dict(private=False))
-        _write(folder / "identity" / "clients" / f"{client}.jwk", public)
+        write_whole(folder / "identity" / "clients" / f"{client}.jwk", public)
     _private_key(folder / "identity" / "signing.jwk")
     # The acquirer and its connector share the key that signs callbacks.
     if not (folder / "acquirer" / "callback.key").exists():
-        _write(folder / "acquirer" / "callback.key", secrets.token_hex(32))
+        write_whole(folder / "acquirer" / "callback.key", secrets.token_hex(32))
 
 
 def _authority(folder: Path) -> None:
@@ -78,9 +73,9 @@ def _authority(folder: Path) -> None:
     signer = _certificate(signer_name, root_name, signer_key.public_key(), authority=False).sign(
         root_key, hashes.SHA256()
     )
-    _write(folder / "ca.crt", _pem(root))
-    _write(folder / "signer.key", _key_pem(signer_key))
-    _write(folder / "signer.crt", _pem(signer))
+    write_whole(folder / "ca.crt", _pem(root))
+    write_whole(folder / "signer.key", _key_pem(signer_key))
+    write_whole(folder / "signer.crt", _pem(signer))
 
 
 def _name(common: str) -> x509.Name:

@@ -5,6 +5,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from embedded.files import write_whole
 from embedded.rabbit import free_ports
 
 CHECKOUT = Path(__file__).resolve().parents[4]
@@ -82,5 +83,4 @@ class Layout:
         return kept
 
     def keep_ports(self, ports: dict[str, int]) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "ports.json").write_text(json.dumps(ports, indent=2))
+        write_whole(self.folder / "ports.json", json.dumps(ports, indent=2))

@@ -10,6 +10,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from embedded.strays import MARK
+
 LOG_BYTES_MAX = 20_000_000
 STOP_LIMIT_SECONDS = 25
 POLL_SECONDS = 0.05
@@ -76,7 +78,7 @@ class Running:
 
 
 def start(program: Program, log: Path, folder: Path) -> Running:
-    """Start `program` in a session of its own, its output appended to `log`."""
+    """Start `program` in a session of its own, its output appended to `log`; it carries the mark of `folder`."""
     log.parent.mkdir(parents=True, exist_ok=True)
     if log.exists() and log.stat().st_size > LOG_BYTES_MAX:
         log.replace(log.with_suffix(".log.1"))
@@ -88,7 +90,7 @@ def start(program: Program, log: Path, folder: Path) -> Running:
             stderr=output,
             cwd=folder,
             start_new_session=True,
-            env=_base() | program.environment,
+            env=_base() | program.environment | {MARK: str(folder)},
         )
     return Running(process.pid, _born(process.pid), program.fingerprint)
 

@@ -13,9 +13,11 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from urllib.parse import quote
+
+from embedded.files import write_whole
 
 # Debian's wrapper in /usr/sbin changes to the user `rabbitmq`, who cannot read our folders.
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
@@ -41,6 +43,7 @@ class RabbitNode:
     vhost: str
     pid: int = 0
     epmd_pid: int = 0
+    marks: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def find(cls, folder: Path) -> "RabbitNode | None":
@@ -120,7 +123,7 @@ class RabbitNode:
 
     def _keep(self) -> None:
         kept = {**asdict(self), "folder": str(self.folder)}
-        (self.folder / "node.json").write_text(json.dumps(kept, indent=2), encoding="utf-8")
+        write_whole(self.folder / "node.json", json.dumps(kept, indent=2))
 
     def _environment(self) -> dict[str, str]:
         folder = self.folder
@@ -128,6 +131,7 @@ class RabbitNode:
             "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
             "LANG": "C.UTF-8",
             "HOME": str(folder),
+            **self.marks,
             "ERL_EPMD_PORT": str(self.epmd_port),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "RABBITMQ_ALLOW_INPUT": "true",
@@ -146,7 +150,12 @@ class RabbitNode:
 
 
 def start_rabbitmq(
-    folder: Path, definitions: Path, *, vhost: str = "diwan", port: int | None = None
+    folder: Path,
+    definitions: Path,
+    *,
+    vhost: str = "diwan",
+    port: int | None = None,
+    marks: dict[str, str] | None = None,
 ) -> RabbitNode:
     """Start a node in `folder` with the users, queues and bindings of `definitions`, or find it running.
 
@@ -155,6 +164,7 @@ def start_rabbitmq(
         definitions: JSON made by `chassis.messaging.topology`; loaded again at each start.
         vhost: the virtual host that the definitions make, used by `RabbitNode.uri`.
         port: for AMQP on 127.0.0.1; a free one is taken, and kept for later starts, if none is given.
+        marks: further variables of its environment, by which its processes are told from others.
 
     """
     folder = folder.absolute()
@@ -170,6 +180,9 @@ def start_rabbitmq(
         return node
     if port:
         node.port = port
+    if _listens(node.dist_port) or _listens(node.epmd_port):
+        node.dist_port, node.epmd_port = free_ports(2)  # a stranger's since the last time
+    node.marks = marks or {}
     _write_configuration(node, definitions.absolute())
     node.start()
     return node

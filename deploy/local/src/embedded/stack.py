@@ -17,7 +17,8 @@ from pathlib import Path
 
 import yaml
 
-from embedded import keys, programs, store_users
+from embedded import keys, programs, store_users, strays
+from embedded.files import write_whole
 from embedded.layout import CHECKOUT, SERVICES, TOPOLOGY, Layout
 from embedded.process import Program, Running, start
 from embedded.rabbit import RabbitNode, free_ports, start_rabbitmq
@@ -49,6 +50,7 @@ class Stack:
             StackError: a program ended, or was not ready within a minute.
         """
         with self._alone():
+            self._stop_strays()
             keys.make(self.layout)
             self._free_the_ports()
             with ThreadPoolExecutor() as pool:
@@ -72,6 +74,7 @@ class Stack:
             self._keep({})
             if node := self._node():
                 node.stop()
+            self._stop_strays()
 
     def table(self) -> list[Program]:
         """Everything that should run, but the broker."""
@@ -102,15 +105,19 @@ class Stack:
             return {}
         return {name: run for name, said in kept.items() if (run := Running(**said)).alive}
 
-    def kill(self, name: str) -> None:
-        """Kill -9 a program, as a fault would; `restart` brings it back."""
+    def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
+        """Kill -9 a program, as a fault would, or send it another signal; `restart` brings it back.
+
+        The broker is always killed. KeyError when there is no such program, or it does not run.
+        """
         if name == "broker":
             if node := self._node():
                 node.kill()
             return
         run = self.running()[name]
-        run.send(signal.SIGKILL)
-        run.wait(READY_SECONDS)
+        run.send(number)
+        if number in {signal.SIGKILL, signal.SIGTERM}:
+            run.wait(READY_SECONDS)
 
     def restart(self, name: str) -> None:
         """Start a program that was killed, and wait until it is ready."""
@@ -135,9 +142,18 @@ class Stack:
         return RabbitNode.find(self.layout.data / "broker")
 
     def _keep(self, running: dict[str, Running]) -> None:
-        self.layout.running.write_text(
-            json.dumps({name: asdict(run) for name, run in running.items()}, indent=2)
+        write_whole(
+            self.layout.running, json.dumps({name: asdict(run) for name, run in running.items()}, indent=2)
         )
+
+    def _stop_strays(self) -> None:
+        """Stop what a run that was killed in the middle had started and not yet written down."""
+        known = {run.pid for run in self.running().values()}
+        if node := self._node():
+            known |= {node.pid, node.epmd_pid}
+        if found := strays.strays(self.layout.folder, known - {0}):
+            self._say(f"stopping {len(found)} processes that a killed run left")
+            strays.stop(found)
 
     def _free_the_ports(self) -> None:
         """Choose other ports where a stranger has taken one of ours since the last time."""
@@ -163,7 +179,9 @@ class Stack:
         render += ["--passwords", str(self.layout.passwords), "--out", str(definitions)]
         subprocess.run(render, check=True, cwd=CHECKOUT)
         definitions.chmod(0o600)
-        start_rabbitmq(folder, definitions, vhost=programs.VHOST, port=self.layout.ports()["broker"])
+        marks = {strays.MARK: str(self.layout.folder)}
+        port = self.layout.ports()["broker"]
+        start_rabbitmq(folder, definitions, vhost=programs.VHOST, port=port, marks=marks)
 
     def _start(self, wanted: list[Program]) -> None:
         running = self.running()
