@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,7 +14,7 @@ from uuid import uuid4
 import pika
 import pymongo
 import pytest
-from chassis import telemetry
+from chassis import log, telemetry
 from chassis.background import Background
 from chassis.commands import Cause, Decision, Event, cause_id, execute
 from chassis.messaging import headers
@@ -23,7 +24,7 @@ from chassis.messaging.outgoing import OutgoingEvents
 from chassis.messaging.relay import Relay
 from chassis.messaging.retries import Retries
 from chassis.policies import Policies, Policy
-from chassis.sealed import Binding, Keys
+from chassis.sealed import Keys
 from chassis.store import Database, dataclass_codec
 from chassis.testing import Broker, broker, broker_node, make_keys, store_name, store_uri
 from diwan.payments.v1 import events_pb2
@@ -211,7 +212,15 @@ def seen() -> Seen:
 
 
 @pytest.fixture
-def spans() -> InMemorySpanExporter:
+def lines() -> StringIO:
+    """Log lines as a service writes them."""
+    stream = StringIO()
+    log.setup("bench", stream=stream)
+    return stream
+
+
+@pytest.fixture
+def spans(lines: StringIO) -> InMemorySpanExporter:
     """Spans of this test, and metrics of its own."""
     exporter = InMemorySpanExporter()
     telemetry.install(telemetry.Telemetry("bench", "0", processors=[SimpleSpanProcessor(exporter)]))
@@ -228,7 +237,3 @@ async def bench(
     with pymongo.MongoClient[dict[str, object]](store_uri) as client:
         for service in ("identity", "payments", "notary", "notification"):
             client.drop_database(f"{store_name}_{service}")
-
-
-def binding(event: Event[Any]) -> Binding:
-    return Binding(event.event_id, event.type, event.source)

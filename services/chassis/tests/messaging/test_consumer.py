@@ -1,6 +1,7 @@
 """What comes is done once, or kept with its reason; nothing bad holds up the good."""
 
 import asyncio
+from io import StringIO
 from typing import Any
 
 import pytest
@@ -60,10 +61,10 @@ async def test_what_is_wrong_is_parked(bench: Any, seen: Seen, changed: dict[str
 
 async def test_a_foreign_user_is_parked(bench: Any, seen: Seen) -> None:
     """A message whose publisher does not own the exchange is refused, though the broker let it through."""
-    bench.broker.allow("registry", write="payments.events")
     await bench.listen(settled_policy(seen))
 
-    bench.send(settled(), user="registry", user_id="registry", source="diwan/payments")
+    with bench.broker.allowed("registry", write="payments.events"):
+        bench.send(settled(), user="registry", user_id="registry", source="diwan/payments")
 
     (entry,) = await eventually(bench.parked)
     assert entry.reason == "USER_FOREIGN"
@@ -260,6 +261,28 @@ async def test_what_kills_the_process_is_parked(bench: Any, seen: Seen) -> None:
     (entry,) = await eventually(bench.parked)
     assert entry.reason == "DELIVERED_TOO_OFTEN"
     assert len(away.events) == 2
+
+
+async def test_nothing_personal_is_told(bench: Any, lines: StringIO) -> None:
+    """Whatever is wrong with a message, its values reach neither log nor span nor reason."""
+    canary = "29001011234567"
+    seen = Seen(failures=[ValueError(canary)] * 9)
+    await bench.listen(settled_policy(seen))
+    message = events_pb2.PaymentSettled(payment_id=canary)
+
+    bench.send(message)
+    bench.send(f'{{"paymentId": {canary}}}'.encode())
+    bench.send(message, subject=canary, time=canary)
+    bench.send(message, type=canary)
+
+    await eventually(lambda: _parked(bench, 4))
+    assert canary not in lines.getvalue()
+    assert all(canary not in repr(vars(span)) for span in bench.spans.get_finished_spans())
+    assert all(canary not in entry.reason for entry in await bench.parked())
+
+
+async def _parked(bench: Any, number: int) -> bool:
+    return len(await bench.parked()) == number
 
 
 async def test_stopping_finishes_what_is_in_hand(bench: Any) -> None:

@@ -1,0 +1,171 @@
+"""What operators do to parked messages."""
+
+import asyncio
+import json
+from io import StringIO
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from chassis.messaging.attempts import REFUSED
+from chassis.operations import DESCRIPTOR, ParkedNotFound, SecretNotReplayed, service
+from chassis.policies import GiveUp, on
+from chassis.rpc import Caller, Kind
+from chassis.rpc.current import Call, begin
+from diwan.identity.v1 import events_pb2 as identity_pb2
+from diwan.operations.v1 import operations_pb2 as pb
+from diwan.payments.v1 import events_pb2
+
+from .conftest import QUEUE, Seen, eventually, settled
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture
+async def operations(bench: Any) -> Any:
+    """The operators' RPCs on notary's inbox, called by an operator."""
+    described, made = service(await bench.database("notary"))
+    assert described is DESCRIPTOR
+    return made
+
+
+def as_operator() -> None:
+    """What the server does before a handler runs."""
+    caller = Caller(kind=Kind.SERVICE, id="operator")
+    begin(Call(caller=caller, rpc="x", now=None, correlation="", ends=0, hashed=lambda *_: ""))  # type: ignore[arg-type]
+
+
+async def test_lists_in_pages(bench: Any, operations: Any) -> None:
+    """Parked messages come in pages, each once, with policy, queue, type, tries and reason."""
+    seen = Seen(failures=[GiveUp("NO")] * 5)
+    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
+    for number in range(5):
+        bench.send(settled(number))
+    await eventually(lambda: _count(bench, 5))
+
+    first = await operations.ListParked(pb.ListParkedRequest(page_size=3), None)
+    second = await operations.ListParked(
+        pb.ListParkedRequest(page_size=3, page_token=first.next_page_token), None
+    )
+
+    found = [*first.messages, *second.messages]
+    assert (len(first.messages), len({each.parked_id for each in found}), second.next_page_token) == (
+        3,
+        5,
+        "",
+    )
+    assert {
+        (each.policy, each.queue, each.type, each.source, each.attempts, each.reason) for each in found
+    } == {("count", QUEUE, "diwan.payments.v1.PaymentSettled", "diwan/payments", 1, "NO")}
+    assert all(each.HasField("receive_time") and not each.masked_body for each in found)
+
+
+async def _count(bench: Any, number: int) -> bool:
+    return len(await bench.parked()) == number
+
+
+async def test_shows_a_masked_body(bench: Any) -> None:
+    """The body is shown with sealed and personal fields masked."""
+    queue = "notification.identity.message"
+    seen = Seen(failures=[GiveUp("NO")])
+    await bench.listen(on(queue, identity_pb2.SendMessage, seen.handle), service="notification")
+    await bench.relay("identity")
+    await bench.publish(identity_pb2.SendMessage(template="t", content="01012345678"), service="identity")
+    (entry,) = await eventually(lambda: bench.parked("notification"))
+
+    _, operations = service(bench.databases["notification"])
+    shown = await operations.GetParked(pb.GetParkedRequest(parked_id=entry.id), None)  # type: ignore[attr-defined]
+
+    assert json.loads(shown.masked_body) == {"template": "t", "content": "***"}
+
+
+async def test_an_unreadable_body_is_not_shown(bench: Any, operations: Any, seen: Seen) -> None:
+    """Of what is no message of its type only the size is told."""
+    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle))
+    bench.send(b"01012345678")
+    (entry,) = await eventually(bench.parked)
+
+    shown = await operations.GetParked(pb.GetParkedRequest(parked_id=entry.id), None)
+
+    assert json.loads(shown.masked_body) == {"unreadable_bytes": 11}
+
+
+async def test_replays(bench: Any, operations: Any) -> None:
+    """A replayed message is tried at once; replaying it twice has the effect of once."""
+    seen = Seen(failures=[GiveUp("NO")])
+    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle))
+    bench.send(settled(1))
+    (entry,) = await eventually(bench.parked)
+
+    as_operator()
+    await operations.ReplayParked(pb.ReplayParkedRequest(parked_id=entry.id), None)
+    await eventually(lambda: len(seen.events) == 2)
+
+    await eventually(lambda: _gone(bench, entry.id))
+    with pytest.raises(ParkedNotFound):
+        await operations.ReplayParked(pb.ReplayParkedRequest(parked_id=entry.id), None)
+    await asyncio.sleep(0.2)
+    assert len(seen.events) == 2
+
+
+async def _gone(bench: Any, entry_id: str) -> bool:
+    return await bench.databases["notary"].inbox.get(entry_id) is None
+
+
+async def test_replays_what_was_refused(bench: Any, operations: Any, seen: Seen) -> None:
+    """A refused message that is still wrong is parked again, with its reason."""
+    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle))
+    bench.send(b"{")
+    (entry,) = await eventually(bench.parked)
+    assert entry.policy == REFUSED
+
+    as_operator()
+    await operations.ReplayParked(pb.ReplayParkedRequest(parked_id=entry.id), None)
+
+    await eventually(lambda: _attempts(bench, 1))
+    assert (await bench.parked())[0].reason == entry.reason
+    assert seen.events == []
+
+
+async def _attempts(bench: Any, number: int) -> bool:
+    found = await bench.parked()
+    return bool(found) and found[0].attempt == number
+
+
+async def test_a_secret_is_not_replayed(bench: Any) -> None:
+    """A command that holds a secret can only be discarded."""
+    queue = "notification.identity.message"
+    seen = Seen(failures=[GiveUp("NO")])
+    await bench.listen(on(queue, identity_pb2.SendMessage, seen.handle), service="notification")
+    await bench.relay("identity")
+    await bench.publish(identity_pb2.SendMessage(template="t", content="123456"), service="identity")
+    (entry,) = await eventually(lambda: bench.parked("notification"))
+    _, operations = service(bench.databases["notification"])
+
+    as_operator()
+    with pytest.raises(SecretNotReplayed):
+        await operations.ReplayParked(pb.ReplayParkedRequest(parked_id=entry.id), None)  # type: ignore[attr-defined]
+    await operations.DiscardParked(  # type: ignore[attr-defined]
+        pb.DiscardParkedRequest(parked_id=entry.id, reason="too late"), None
+    )
+
+    assert await bench.parked("notification") == []
+
+
+async def test_discards(bench: Any, operations: Any, lines: StringIO) -> None:
+    """A discarded message is gone, who and why are logged; what is not there is NOT_FOUND."""
+    seen = Seen(failures=[GiveUp("NO")])
+    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle))
+    bench.send(settled(1))
+    (entry,) = await eventually(bench.parked)
+
+    as_operator()
+    await operations.DiscardParked(pb.DiscardParkedRequest(parked_id=entry.id, reason="test data"), None)
+
+    assert await bench.parked() == []
+    line = next(line for line in lines.getvalue().splitlines() if "discarded" in line)
+    assert json.loads(line)["by"] == "operator"
+    assert json.loads(line)["why"] == "test data"
+    for unknown in (entry.id, str(uuid4())):
+        with pytest.raises(ParkedNotFound):
+            await operations.DiscardParked(pb.DiscardParkedRequest(parked_id=unknown, reason="again"), None)
