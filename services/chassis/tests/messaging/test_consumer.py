@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from chassis import telemetry
-from chassis.messaging.attempts import REFUSED, RetryPlan
+from chassis.messaging.attempts import RetryPlan
 from chassis.messaging.consumer import ConsumerLimits
+from chassis.messaging.delivery import REFUSED
 from chassis.policies import GiveUp, on
-from chassis.store import StoreUnavailable
+from chassis.store import Inbox, StoreUnavailable
 from diwan.identity.v1 import events_pb2 as identity_pb2
 from diwan.payments.v1 import events_pb2
 from diwan.registry.v1 import events_pb2 as registry_pb2
@@ -161,7 +162,7 @@ def _spans(bench: Any, beginning: str) -> list[Any]:
 
 
 async def _inbox_empty(bench: Any) -> bool:
-    inbox = bench.databases["notary"].inbox
+    inbox: Inbox = bench.databases["notary"].inbox
     return await inbox.count(parked=False) == 0 and await inbox.count(parked=True) == 0
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from chassis.messaging.attempts import REFUSED
+from chassis.messaging.delivery import REFUSED
 from chassis.operations import DESCRIPTOR, ParkedNotFound, SecretNotReplayed, service
 from chassis.policies import GiveUp, on
 from chassis.rpc import Caller, Kind

@@ -4,7 +4,7 @@ Used for what is delivered and for what is tried again; knows nothing of channel
 """
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -15,6 +15,7 @@ from opentelemetry.trace import SpanKind
 from chassis import log, telemetry
 from chassis.commands import TooOld
 from chassis.messaging import headers, incoming
+from chassis.messaging.delivery import REFUSED, Delivery
 from chassis.messaging.incoming import Incoming, Refused
 from chassis.messaging.known import event_type
 from chassis.messaging.outgoing import event_option
@@ -22,13 +23,6 @@ from chassis.policies import GiveUp, Policies, Policy
 from chassis.sealed import Keys
 from chassis.store import Inbox, InboxEntry, StoreUnavailable
 
-REFUSED = "refused"
-"""Stands for the policy where a message was refused before any policy saw it."""
-
-EXCHANGE = "exchange"
-USER = "user_id"
-
-_KEPT_CHARACTERS = 1024
 _log = log.get(__name__)
 
 
@@ -60,37 +54,6 @@ class RetryPlan:
         """The pause after the try of that number, from 1."""
         seconds = min(self.first.total_seconds() * self.factor ** (attempt - 1), self.longest.total_seconds())
         return timedelta(seconds=seconds * random.uniform(0.75, 1.25))  # noqa: S311 -- jitter is no secret
-
-
-@dataclass(frozen=True, kw_only=True)
-class Delivery:
-    """A message as the broker, or the inbox, hands it out."""
-
-    queue: str
-    exchange: str
-    user: str | None
-    attributes: Mapping[str, object]
-    body: bytes
-
-    @property
-    def refused_id(self) -> str:
-        """The inbox id of a message whose own id cannot be believed."""
-        return f"{REFUSED}/{incoming.fingerprint(self.queue, self.kept(), self.body)}"
-
-    def kept(self) -> dict[str, str]:
-        """What is kept of its headers: those we know, as text, and where it came from."""
-        known = [name for name in self.attributes if name.startswith(headers.PREFIX) and "." not in name][:50]
-        if headers.TRACEPARENT in self.attributes:
-            known.append(headers.TRACEPARENT)
-        told = {name: str(self.attributes[name])[:_KEPT_CHARACTERS] for name in known}
-        return {**told, EXCHANGE: self.exchange, USER: self.user or ""}
-
-    @classmethod
-    def of(cls, entry: InboxEntry) -> "Delivery":
-        """What an inbox entry kept."""
-        kept = dict(entry.headers)
-        exchange, user = str(kept.pop(EXCHANGE, "")), str(kept.pop(USER, ""))
-        return cls(queue=entry.queue, exchange=exchange, user=user, attributes=kept, body=entry.body)
 
 
 class Attempts:

@@ -16,7 +16,8 @@ from pika.channel import Channel
 from chassis import log, telemetry
 from chassis.background import Background
 from chassis.messaging import headers
-from chassis.messaging.attempts import Attempts, Delivery
+from chassis.messaging.attempts import Attempts
+from chassis.messaging.delivery import Delivery
 from chassis.messaging.incoming import Refused
 from chassis.messaging.link import BrokerLost, Link, links
 from chassis.policies import Policies

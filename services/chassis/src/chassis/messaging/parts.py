@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
+from typing import TypeVar
 
 from chassis.life import Env, Part
 from chassis.messaging.attempts import Attempts, RetryPlan
@@ -14,9 +15,11 @@ from chassis.settings import ServiceSettings
 from chassis.store import Database
 from chassis.timers import Timer, Timers
 
+S = TypeVar("S", bound=ServiceSettings)
+
 
 def parts(
-    env: Env[ServiceSettings],
+    env: Env[S],
     database: Database,
     keys: Keys,
     *,
