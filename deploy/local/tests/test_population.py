@@ -97,6 +97,15 @@ def turned(family, place, radix, step):
     return family + ((digit + 1 + step % (radix - 1)) % radix - digit) * place
 
 
+@given(seed=SEEDS)
+@settings(max_examples=5, deadline=None)
+def test_neighbours_have_serials_of_their_own(seed):
+    """As many families in a row as there are serials each have another."""
+    serials = {numbers.slot(seed, family).serial for family in range(numbers.SERIALS)}
+
+    assert len(serials) == numbers.SERIALS
+
+
 def test_every_governorate_has_people():
     """A few thousand people are enough to meet all 27 governorates and those born abroad."""
     crowd = list(people(1, 4000))
