@@ -41,6 +41,7 @@ async def make(house: House[NotarySettings]) -> Made:
             SignerFiles.of(settings.keys_dir),
             workers=settings.press_workers,
             timeout_seconds=settings.press_seconds,
+            tracer=telemetry.current().tracer,
         )
         printer = PressPrinter(press, texts, figures, verify_url=settings.verify_url)
         table = policies.table(context, printer)

@@ -1,10 +1,11 @@
 """Use cases: load, decide, save; one function a command."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
+from chassis import log
 from chassis.commands import Cause, Decision, Request, execute
 from chassis.errors import ConfirmationExpired, ConfirmationInvalid, RequestIdReused
 from chassis.store import Duplicate
@@ -18,7 +19,7 @@ from notary.model import power_of_attorney as model
 from notary.model.content import Content, Kind, number_of, office_for
 from notary.model.power_of_attorney import PowerOfAttorney, Reviewer, State
 from notary.printing import Printer
-from notary.store import NUMBER, OPEN_REVIEWER
+from notary.store import CLAIM, NUMBER, OPEN_REVIEWER
 
 PURPOSE = "notary.power_of_attorney.submit"
 NUMBER_ATTEMPTS = 5
@@ -68,6 +69,7 @@ async def _create(ctx: Context, asked: Asked, content: Content, *, entered_by: s
     year = asked.now.astimezone(CAIRO).year
     for attempt in range(NUMBER_ATTEMPTS):
         number = number_of(content.draft_id, year, attempt)
+        log.correlate(number)
         try:
             return await execute(
                 ctx.store.powers_of_attorney,
@@ -125,21 +127,34 @@ async def claim_next(ctx: Context, asked: Asked) -> pb.PowerOfAttorney:
         again = await ctx.store.claimed_by_call(asked.id)
         if again is not None:
             return await _claim(ctx, asked, again, reviewer)
-        if await ctx.store.open_case_of(reviewer) is not None:
+        held = await ctx.store.open_case_of(reviewer)
+        if held is not None:
+            if held.claims[-1].id == asked.id:
+                continue  # this very call, sent twice, was faster elsewhere
             raise errors.CaseAlreadyClaimed
         waiting = await ctx.store.waiting_for(reviewer)
         if not waiting:
             raise errors.QueueEmpty
-        for case in waiting:
-            try:
-                return await _claim(ctx, asked, case, reviewer)
-            except errors.NotAwaitingReview:
-                continue  # another reviewer was faster: the next in the queue
-            except Duplicate as error:
-                if error.index != OPEN_REVIEWER:
-                    raise
-                break  # this reviewer has a case since a moment ago, perhaps by this very call: look again
+        claimed = await _claim_first(ctx, asked, waiting, reviewer)
+        if claimed is not None:
+            return claimed
     raise errors.QueueEmpty
+
+
+async def _claim_first(
+    ctx: Context, asked: Asked, waiting: Sequence[PowerOfAttorney], reviewer: Reviewer
+) -> pb.PowerOfAttorney | None:
+    """Claim the first of some cases that is still to be had; None if it is to be looked again."""
+    for case in waiting:
+        try:
+            return await _claim(ctx, asked, case, reviewer)
+        except errors.NotAwaitingReview:
+            continue  # another reviewer was faster: the next in the queue
+        except Duplicate as error:
+            if error.index not in {OPEN_REVIEWER, CLAIM}:
+                raise
+            return None  # this reviewer has a case since a moment ago, perhaps by this very call
+    return None
 
 
 async def _claim(ctx: Context, asked: Asked, case: PowerOfAttorney, reviewer: Reviewer) -> pb.PowerOfAttorney:
@@ -218,6 +233,7 @@ async def _change(
 ) -> pb.PowerOfAttorney:
     """Change an existing case. Its number goes along, so that the journey's events are found by it."""
     number = number or (await _found(ctx, case_id)).number
+    log.correlate(number)
 
     def decide(state: PowerOfAttorney | None) -> Decision[PowerOfAttorney]:
         if state is None:

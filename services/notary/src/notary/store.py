@@ -25,10 +25,14 @@ from notary.model.power_of_attorney import PowerOfAttorney, Reviewer, State
 SCHEMA_VERSION = 1
 NUMBER = "number"
 OPEN_REVIEWER = "open_reviewer"
+CLAIM = "claim"
 CANDIDATES = 32
 """Cases that one claim looks at in one question."""
 
 DOCUMENT_BYTES = 8 * 1024 * 1024
+
+_FILLED = {"$gt": ""}
+"""Of texts that are there. Said so, and not by type: a query for one text is then served by a partial index."""
 
 _INDEXES = (
     Index(name=NUMBER, keys=[("state.number", 1)], unique=True),
@@ -36,10 +40,10 @@ _INDEXES = (
         name=OPEN_REVIEWER,
         keys=[("state.open_reviewer", 1)],
         unique=True,
-        where={"state.open_reviewer": {"$type": "string"}},
+        where={"state.open_reviewer": _FILLED},
     ),
     Index(name="queue", keys=[("state.state", 1), ("state.queue_time", 1), ("_id", 1)]),
-    Index(name="claims", keys=[("state.claims.id", 1)]),
+    Index(name=CLAIM, keys=[("state.claims.id", 1)], unique=True, where={"state.claims.id": _FILLED}),
     Index(
         name="principal",
         keys=[("state.content.principal.account_id", 1), ("state.create_time", -1), ("_id", -1)],
