@@ -19,7 +19,7 @@ class Stage:
     command: tuple[str, ...]
 
 
-SERVICES = tuple(f"services/{path.name}/src" for path in sorted((ROOT / "services").iterdir()))
+SERVICES = tuple(str(path.relative_to(ROOT)) for path in sorted((ROOT / "services").glob("*/src")))
 SOURCES = ("scripts", *SERVICES, "deploy/local/src")
 STATIC = (
     Stage("format", (f"{BIN}/ruff", "format", "--check", "--quiet", ".")),
@@ -39,7 +39,10 @@ def run(stage: Stage) -> bool:
     print(f"\n── {stage.name}", flush=True)
     started = time.monotonic()
     passed = subprocess.run(stage.command, cwd=ROOT, check=False).returncode == 0  # noqa: S603  our own table
-    print(f"── {stage.name}: {'passed' if passed else 'FAILED'} in {time.monotonic() - started:.1f} s", flush=True)
+    print(
+        f"── {stage.name}: {'passed' if passed else 'FAILED'} in {time.monotonic() - started:.1f} s",
+        flush=True,
+    )
     return passed
 
 
