@@ -29,7 +29,7 @@ class Scene:
         return message_id
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def running_scene(broker_node: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("worker")
     make_keys(folder / "keys", ["notification", "sms"])

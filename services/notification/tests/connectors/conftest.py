@@ -75,7 +75,7 @@ class Sms:
         return metric(f"http://127.0.0.1:{self.http_port}/metrics", line)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     """A sandbox SMSC."""
     port, http_port = free_port(), free_port()
@@ -87,9 +87,9 @@ def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
         yield Operator(program, port, http_port)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def scene(broker_node: Broker, operator: Operator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sms]:
-    """The connector, bound and reading; the same for all tests, since a start takes seconds."""
+    """The connector, bound and reading; the same for all tests of a module, since a start takes seconds."""
     folder = tmp_path_factory.mktemp("sms")
     make_keys(folder / "keys", ["notification", "sms"])
     http_port = free_port()

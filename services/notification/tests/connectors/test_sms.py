@@ -1,6 +1,7 @@
 """The SMS connector against a real broker and SMSC."""
 
 import time
+import uuid
 from datetime import UTC, datetime, timedelta
 
 import pika
@@ -242,11 +243,13 @@ TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 def test_trace_goes_on_to_the_receipt(sms: Sms) -> None:
     """What is said of a text, and its receipt, belong to the trace in which it was asked for."""
-    sms.submit("hello", traceparent=f"00-{TRACE}-00f067aa0ba902b7-01")
+    event_id = str(uuid.uuid4())
+    sms.submit("hello", event_id=event_id, traceparent=f"00-{TRACE}-00f067aa0ba902b7-01")
     heard: dict[str, str] = {}
 
     def both() -> bool:
-        for _, told in take(sms.side.broker, "notification", "notification.sms.message"):
+        ours = take(sms.side.broker, "notification", "notification.sms.message")
+        for told in (told for _, told in ours if told.get(headers.CAUSATION) == event_id):
             heard[told[headers.TYPE].rpartition(".")[2]] = told["traceparent"].split("-")[1]
         return len(heard) == 2
 

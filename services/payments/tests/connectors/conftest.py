@@ -82,9 +82,9 @@ def settled(charge_id: str, **changed: Any) -> bytes:
     return json.dumps({"type": f"charge.{charge['state']}", "charge": charge}).encode()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def acquiring_scene(broker_node: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Acquiring]:
-    """Connector and acquirer, running; the same for all tests, since a start takes seconds."""
+    """Connector and acquirer, running; the same for all tests of a module, since a start takes seconds."""
     folder = tmp_path_factory.mktemp("acquirer")
     make_keys(folder / "keys", ["payments", "acquirer"])
     key_file: Path = folder / "keys" / "acquirer" / "callback.key"
