@@ -4,6 +4,7 @@ import asyncio
 from uuid import uuid4
 
 import pytest
+from chassis.policies import GiveUp
 from diwan.notary.v1 import notary_pb2 as pb
 
 from .world import deciding, drafting, refusal
@@ -178,6 +179,17 @@ async def test_a_payment_for_another_service_is_passed_over(world):
     await world.settle(str(uuid4()))
 
     assert await effects(world) == []
+
+
+async def test_a_payment_where_none_is_awaited_is_for_a_person(world, principal, agent):
+    """Money for a draft, or a second payment for one case: parked, not passed over and not tried again."""
+    draft = await world.draft(principal, agent)
+    paid = await world.paid(principal, agent)
+
+    for case in (draft, paid):
+        with pytest.raises(GiveUp) as parked:
+            await world.settle(case.power_of_attorney_id, "another-payment")
+        assert parked.value.reason == "NOT_AWAITING_PAYMENT"
 
 
 async def test_an_approval_told_again_issues_one_document(world, principal, agent):

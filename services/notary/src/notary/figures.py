@@ -23,16 +23,20 @@ class Figures:
 
     def __init__(self, telemetry: Telemetry) -> None:
         self._issued = telemetry.counter(
-            "notary_documents_issued_total", "Documents printed, signed and issued", ("kind",)
+            "diwan_notary_documents_issued_total", "Documents printed, signed and issued", ("kind",)
         )
         self._verified = telemetry.counter(
-            "notary_verifications_total", "Questions of third parties about a number and code", ("found",)
+            "diwan_notary_verifications_total",
+            "Questions of third parties about a number and code",
+            ("found",),
         )
         self._waiting = telemetry.gauge(
-            "notary_cases_waiting", "Cases that wait for a reviewer, by how long they have waited", ("age",)
+            "diwan_notary_cases_waiting",
+            "Cases that wait for a reviewer, by how long they have waited",
+            ("age",),
         )
         self.press = telemetry.histogram(
-            "notary_press_seconds", "Time to print and sign a document, waiting for a press included"
+            "diwan_notary_press_seconds", "Time to print and sign a document, waiting for a press included"
         )
 
     def issued(self, kind: Kind) -> None:

@@ -88,50 +88,55 @@ class PowerOfAttorneyServiceServicer:
 
     def DraftPowerOfAttorney(self, request, context):
         """Draft a power of attorney, or draft it anew before it is submitted. The answer's digest is what the principal confirms.
-        Errors: AGENT_NOT_ENROLLED, AGENT_IS_PRINCIPAL, POWER_OF_ATTORNEY_NOT_FOUND, NOT_A_DRAFT.
+        Errors: AGENT_NOT_ENROLLED, AGENT_IS_PRINCIPAL, SPECIAL_TERM_INVALID, GOVERNORATE_NOT_SERVED,
+        POWER_OF_ATTORNEY_NOT_FOUND, NOT_A_DRAFT, KIND_IS_PAID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SubmitPowerOfAttorney(self, request, context):
-        """Submit a draft with the confirmation of exactly its content.
-        Errors: POWER_OF_ATTORNEY_NOT_FOUND, NOT_A_DRAFT, CONFIRMATION_INVALID, CONFIRMATION_MISMATCH.
+        """Submit a draft with the confirmation of exactly its content. One that was paid for before a correction waits for a
+        reviewer at once. Errors: POWER_OF_ATTORNEY_NOT_FOUND, NOT_A_DRAFT, CONFIRMATION_INVALID, CONFIRMATION_MISMATCH,
+        CONFIRMATION_EXPIRED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ClaimNextReview(self, request, context):
-        """Claim the case that has waited longest; the queue decides, never the reviewer. Errors: QUEUE_EMPTY, CASE_ALREADY_CLAIMED.
+        """Claim the case that has waited longest; the queue decides, never the reviewer. Errors: QUEUE_EMPTY,
+        CASE_ALREADY_CLAIMED, PARTY_TO_CASE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DecideReview(self, request, context):
-        """Decide a claimed case. Errors: POWER_OF_ATTORNEY_NOT_FOUND, NOT_YOUR_CASE, REASON_REQUIRED.
+        """Decide a claimed case. Errors: POWER_OF_ATTORNEY_NOT_FOUND, NOT_YOUR_CASE, PARTY_TO_CASE, REASON_REQUIRED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CollectPowerOfAttorney(self, request, context):
-        """Hand the document over at the assigned office. Errors: POWER_OF_ATTORNEY_NOT_FOUND, NOT_ISSUED, OTHER_OFFICE.
+        """Hand the document over at the assigned office. Errors: POWER_OF_ATTORNEY_NOT_FOUND, NOT_ISSUED, OTHER_OFFICE,
+        PARTY_TO_CASE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetPowerOfAttorney(self, request, context):
-        """Show one: the principal their own, a clerk those of their office, a reviewer the one claimed.
+        """Show one: the principal their own, a clerk those issued for their office, a reviewer the one claimed.
+        Errors: POWER_OF_ATTORNEY_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListPowersOfAttorney(self, request, context):
-        """List, newest first: a principal their own, a clerk those issued for their office.
+        """List, newest first: a principal their own, a clerk those issued for their office. Errors: PAGE_TOKEN_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -145,7 +150,8 @@ class PowerOfAttorneyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DownloadPowerOfAttorney(self, request, context):
-        """The signed PDF, in chunks, for the principal or a clerk at the assigned office. Errors: NOT_ISSUED.
+        """The signed PDF, in chunks, for the principal or a clerk at the assigned office.
+        Errors: POWER_OF_ATTORNEY_NOT_FOUND, NOT_ISSUED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

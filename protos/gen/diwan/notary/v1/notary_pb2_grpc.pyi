@@ -35,26 +35,36 @@ class PowerOfAttorneyServiceStub:
     def __new__(cls, channel: _aio.Channel) -> PowerOfAttorneyServiceAsyncStub: ...
     DraftPowerOfAttorney: _grpc.UnaryUnaryMultiCallable[_notary_pb2.DraftPowerOfAttorneyRequest, _notary_pb2.PowerOfAttorney]
     """Draft a power of attorney, or draft it anew before it is submitted. The answer's digest is what the principal confirms.
-    Errors: AGENT_NOT_ENROLLED, AGENT_IS_PRINCIPAL, POWER_OF_ATTORNEY_NOT_FOUND, NOT_A_DRAFT.
+    Errors: AGENT_NOT_ENROLLED, AGENT_IS_PRINCIPAL, SPECIAL_TERM_INVALID, GOVERNORATE_NOT_SERVED,
+    POWER_OF_ATTORNEY_NOT_FOUND, NOT_A_DRAFT, KIND_IS_PAID.
     """
     SubmitPowerOfAttorney: _grpc.UnaryUnaryMultiCallable[_notary_pb2.SubmitPowerOfAttorneyRequest, _notary_pb2.PowerOfAttorney]
-    """Submit a draft with the confirmation of exactly its content.
-    Errors: POWER_OF_ATTORNEY_NOT_FOUND, NOT_A_DRAFT, CONFIRMATION_INVALID, CONFIRMATION_MISMATCH.
+    """Submit a draft with the confirmation of exactly its content. One that was paid for before a correction waits for a
+    reviewer at once. Errors: POWER_OF_ATTORNEY_NOT_FOUND, NOT_A_DRAFT, CONFIRMATION_INVALID, CONFIRMATION_MISMATCH,
+    CONFIRMATION_EXPIRED.
     """
     ClaimNextReview: _grpc.UnaryUnaryMultiCallable[_notary_pb2.ClaimNextReviewRequest, _notary_pb2.PowerOfAttorney]
-    """Claim the case that has waited longest; the queue decides, never the reviewer. Errors: QUEUE_EMPTY, CASE_ALREADY_CLAIMED."""
+    """Claim the case that has waited longest; the queue decides, never the reviewer. Errors: QUEUE_EMPTY,
+    CASE_ALREADY_CLAIMED, PARTY_TO_CASE.
+    """
     DecideReview: _grpc.UnaryUnaryMultiCallable[_notary_pb2.DecideReviewRequest, _notary_pb2.PowerOfAttorney]
-    """Decide a claimed case. Errors: POWER_OF_ATTORNEY_NOT_FOUND, NOT_YOUR_CASE, REASON_REQUIRED."""
+    """Decide a claimed case. Errors: POWER_OF_ATTORNEY_NOT_FOUND, NOT_YOUR_CASE, PARTY_TO_CASE, REASON_REQUIRED."""
     CollectPowerOfAttorney: _grpc.UnaryUnaryMultiCallable[_notary_pb2.CollectPowerOfAttorneyRequest, _notary_pb2.PowerOfAttorney]
-    """Hand the document over at the assigned office. Errors: POWER_OF_ATTORNEY_NOT_FOUND, NOT_ISSUED, OTHER_OFFICE."""
+    """Hand the document over at the assigned office. Errors: POWER_OF_ATTORNEY_NOT_FOUND, NOT_ISSUED, OTHER_OFFICE,
+    PARTY_TO_CASE.
+    """
     GetPowerOfAttorney: _grpc.UnaryUnaryMultiCallable[_notary_pb2.GetPowerOfAttorneyRequest, _notary_pb2.PowerOfAttorney]
-    """Show one: the principal their own, a clerk those of their office, a reviewer the one claimed."""
+    """Show one: the principal their own, a clerk those issued for their office, a reviewer the one claimed.
+    Errors: POWER_OF_ATTORNEY_NOT_FOUND.
+    """
     ListPowersOfAttorney: _grpc.UnaryUnaryMultiCallable[_notary_pb2.ListPowersOfAttorneyRequest, _notary_pb2.ListPowersOfAttorneyResponse]
-    """List, newest first: a principal their own, a clerk those issued for their office."""
+    """List, newest first: a principal their own, a clerk those issued for their office. Errors: PAGE_TOKEN_INVALID."""
     VerifyPowerOfAttorney: _grpc.UnaryUnaryMultiCallable[_notary_pb2.VerifyPowerOfAttorneyRequest, _notary_pb2.VerifyPowerOfAttorneyResponse]
     """Verify a document by the number and code printed on it. Errors: DOCUMENT_NOT_FOUND, for any wrong pair."""
     DownloadPowerOfAttorney: _grpc.UnaryStreamMultiCallable[_notary_pb2.DownloadPowerOfAttorneyRequest, _notary_pb2.DownloadPowerOfAttorneyResponse]
-    """The signed PDF, in chunks, for the principal or a clerk at the assigned office. Errors: NOT_ISSUED."""
+    """The signed PDF, in chunks, for the principal or a clerk at the assigned office.
+    Errors: POWER_OF_ATTORNEY_NOT_FOUND, NOT_ISSUED.
+    """
 
 @_typing.type_check_only
 class PowerOfAttorneyServiceAsyncStub(PowerOfAttorneyServiceStub):
@@ -63,26 +73,36 @@ class PowerOfAttorneyServiceAsyncStub(PowerOfAttorneyServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     DraftPowerOfAttorney: _aio.UnaryUnaryMultiCallable[_notary_pb2.DraftPowerOfAttorneyRequest, _notary_pb2.PowerOfAttorney]  # type: ignore[assignment]
     """Draft a power of attorney, or draft it anew before it is submitted. The answer's digest is what the principal confirms.
-    Errors: AGENT_NOT_ENROLLED, AGENT_IS_PRINCIPAL, POWER_OF_ATTORNEY_NOT_FOUND, NOT_A_DRAFT.
+    Errors: AGENT_NOT_ENROLLED, AGENT_IS_PRINCIPAL, SPECIAL_TERM_INVALID, GOVERNORATE_NOT_SERVED,
+    POWER_OF_ATTORNEY_NOT_FOUND, NOT_A_DRAFT, KIND_IS_PAID.
     """
     SubmitPowerOfAttorney: _aio.UnaryUnaryMultiCallable[_notary_pb2.SubmitPowerOfAttorneyRequest, _notary_pb2.PowerOfAttorney]  # type: ignore[assignment]
-    """Submit a draft with the confirmation of exactly its content.
-    Errors: POWER_OF_ATTORNEY_NOT_FOUND, NOT_A_DRAFT, CONFIRMATION_INVALID, CONFIRMATION_MISMATCH.
+    """Submit a draft with the confirmation of exactly its content. One that was paid for before a correction waits for a
+    reviewer at once. Errors: POWER_OF_ATTORNEY_NOT_FOUND, NOT_A_DRAFT, CONFIRMATION_INVALID, CONFIRMATION_MISMATCH,
+    CONFIRMATION_EXPIRED.
     """
     ClaimNextReview: _aio.UnaryUnaryMultiCallable[_notary_pb2.ClaimNextReviewRequest, _notary_pb2.PowerOfAttorney]  # type: ignore[assignment]
-    """Claim the case that has waited longest; the queue decides, never the reviewer. Errors: QUEUE_EMPTY, CASE_ALREADY_CLAIMED."""
+    """Claim the case that has waited longest; the queue decides, never the reviewer. Errors: QUEUE_EMPTY,
+    CASE_ALREADY_CLAIMED, PARTY_TO_CASE.
+    """
     DecideReview: _aio.UnaryUnaryMultiCallable[_notary_pb2.DecideReviewRequest, _notary_pb2.PowerOfAttorney]  # type: ignore[assignment]
-    """Decide a claimed case. Errors: POWER_OF_ATTORNEY_NOT_FOUND, NOT_YOUR_CASE, REASON_REQUIRED."""
+    """Decide a claimed case. Errors: POWER_OF_ATTORNEY_NOT_FOUND, NOT_YOUR_CASE, PARTY_TO_CASE, REASON_REQUIRED."""
     CollectPowerOfAttorney: _aio.UnaryUnaryMultiCallable[_notary_pb2.CollectPowerOfAttorneyRequest, _notary_pb2.PowerOfAttorney]  # type: ignore[assignment]
-    """Hand the document over at the assigned office. Errors: POWER_OF_ATTORNEY_NOT_FOUND, NOT_ISSUED, OTHER_OFFICE."""
+    """Hand the document over at the assigned office. Errors: POWER_OF_ATTORNEY_NOT_FOUND, NOT_ISSUED, OTHER_OFFICE,
+    PARTY_TO_CASE.
+    """
     GetPowerOfAttorney: _aio.UnaryUnaryMultiCallable[_notary_pb2.GetPowerOfAttorneyRequest, _notary_pb2.PowerOfAttorney]  # type: ignore[assignment]
-    """Show one: the principal their own, a clerk those of their office, a reviewer the one claimed."""
+    """Show one: the principal their own, a clerk those issued for their office, a reviewer the one claimed.
+    Errors: POWER_OF_ATTORNEY_NOT_FOUND.
+    """
     ListPowersOfAttorney: _aio.UnaryUnaryMultiCallable[_notary_pb2.ListPowersOfAttorneyRequest, _notary_pb2.ListPowersOfAttorneyResponse]  # type: ignore[assignment]
-    """List, newest first: a principal their own, a clerk those issued for their office."""
+    """List, newest first: a principal their own, a clerk those issued for their office. Errors: PAGE_TOKEN_INVALID."""
     VerifyPowerOfAttorney: _aio.UnaryUnaryMultiCallable[_notary_pb2.VerifyPowerOfAttorneyRequest, _notary_pb2.VerifyPowerOfAttorneyResponse]  # type: ignore[assignment]
     """Verify a document by the number and code printed on it. Errors: DOCUMENT_NOT_FOUND, for any wrong pair."""
     DownloadPowerOfAttorney: _aio.UnaryStreamMultiCallable[_notary_pb2.DownloadPowerOfAttorneyRequest, _notary_pb2.DownloadPowerOfAttorneyResponse]  # type: ignore[assignment]
-    """The signed PDF, in chunks, for the principal or a clerk at the assigned office. Errors: NOT_ISSUED."""
+    """The signed PDF, in chunks, for the principal or a clerk at the assigned office.
+    Errors: POWER_OF_ATTORNEY_NOT_FOUND, NOT_ISSUED.
+    """
 
 class PowerOfAttorneyServiceServicer(metaclass=_abc_1.ABCMeta):
     """Powers of attorney."""
@@ -94,7 +114,8 @@ class PowerOfAttorneyServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_notary_pb2.PowerOfAttorney, _abc.Awaitable[_notary_pb2.PowerOfAttorney]]:
         """Draft a power of attorney, or draft it anew before it is submitted. The answer's digest is what the principal confirms.
-        Errors: AGENT_NOT_ENROLLED, AGENT_IS_PRINCIPAL, POWER_OF_ATTORNEY_NOT_FOUND, NOT_A_DRAFT.
+        Errors: AGENT_NOT_ENROLLED, AGENT_IS_PRINCIPAL, SPECIAL_TERM_INVALID, GOVERNORATE_NOT_SERVED,
+        POWER_OF_ATTORNEY_NOT_FOUND, NOT_A_DRAFT, KIND_IS_PAID.
         """
 
     @_abc_1.abstractmethod
@@ -103,8 +124,9 @@ class PowerOfAttorneyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _notary_pb2.SubmitPowerOfAttorneyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_notary_pb2.PowerOfAttorney, _abc.Awaitable[_notary_pb2.PowerOfAttorney]]:
-        """Submit a draft with the confirmation of exactly its content.
-        Errors: POWER_OF_ATTORNEY_NOT_FOUND, NOT_A_DRAFT, CONFIRMATION_INVALID, CONFIRMATION_MISMATCH.
+        """Submit a draft with the confirmation of exactly its content. One that was paid for before a correction waits for a
+        reviewer at once. Errors: POWER_OF_ATTORNEY_NOT_FOUND, NOT_A_DRAFT, CONFIRMATION_INVALID, CONFIRMATION_MISMATCH,
+        CONFIRMATION_EXPIRED.
         """
 
     @_abc_1.abstractmethod
@@ -113,7 +135,9 @@ class PowerOfAttorneyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _notary_pb2.ClaimNextReviewRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_notary_pb2.PowerOfAttorney, _abc.Awaitable[_notary_pb2.PowerOfAttorney]]:
-        """Claim the case that has waited longest; the queue decides, never the reviewer. Errors: QUEUE_EMPTY, CASE_ALREADY_CLAIMED."""
+        """Claim the case that has waited longest; the queue decides, never the reviewer. Errors: QUEUE_EMPTY,
+        CASE_ALREADY_CLAIMED, PARTY_TO_CASE.
+        """
 
     @_abc_1.abstractmethod
     def DecideReview(
@@ -121,7 +145,7 @@ class PowerOfAttorneyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _notary_pb2.DecideReviewRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_notary_pb2.PowerOfAttorney, _abc.Awaitable[_notary_pb2.PowerOfAttorney]]:
-        """Decide a claimed case. Errors: POWER_OF_ATTORNEY_NOT_FOUND, NOT_YOUR_CASE, REASON_REQUIRED."""
+        """Decide a claimed case. Errors: POWER_OF_ATTORNEY_NOT_FOUND, NOT_YOUR_CASE, PARTY_TO_CASE, REASON_REQUIRED."""
 
     @_abc_1.abstractmethod
     def CollectPowerOfAttorney(
@@ -129,7 +153,9 @@ class PowerOfAttorneyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _notary_pb2.CollectPowerOfAttorneyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_notary_pb2.PowerOfAttorney, _abc.Awaitable[_notary_pb2.PowerOfAttorney]]:
-        """Hand the document over at the assigned office. Errors: POWER_OF_ATTORNEY_NOT_FOUND, NOT_ISSUED, OTHER_OFFICE."""
+        """Hand the document over at the assigned office. Errors: POWER_OF_ATTORNEY_NOT_FOUND, NOT_ISSUED, OTHER_OFFICE,
+        PARTY_TO_CASE.
+        """
 
     @_abc_1.abstractmethod
     def GetPowerOfAttorney(
@@ -137,7 +163,9 @@ class PowerOfAttorneyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _notary_pb2.GetPowerOfAttorneyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_notary_pb2.PowerOfAttorney, _abc.Awaitable[_notary_pb2.PowerOfAttorney]]:
-        """Show one: the principal their own, a clerk those of their office, a reviewer the one claimed."""
+        """Show one: the principal their own, a clerk those issued for their office, a reviewer the one claimed.
+        Errors: POWER_OF_ATTORNEY_NOT_FOUND.
+        """
 
     @_abc_1.abstractmethod
     def ListPowersOfAttorney(
@@ -145,7 +173,7 @@ class PowerOfAttorneyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _notary_pb2.ListPowersOfAttorneyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_notary_pb2.ListPowersOfAttorneyResponse, _abc.Awaitable[_notary_pb2.ListPowersOfAttorneyResponse]]:
-        """List, newest first: a principal their own, a clerk those issued for their office."""
+        """List, newest first: a principal their own, a clerk those issued for their office. Errors: PAGE_TOKEN_INVALID."""
 
     @_abc_1.abstractmethod
     def VerifyPowerOfAttorney(
@@ -161,6 +189,8 @@ class PowerOfAttorneyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _notary_pb2.DownloadPowerOfAttorneyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_notary_pb2.DownloadPowerOfAttorneyResponse], _abc.AsyncIterator[_notary_pb2.DownloadPowerOfAttorneyResponse]]:
-        """The signed PDF, in chunks, for the principal or a clerk at the assigned office. Errors: NOT_ISSUED."""
+        """The signed PDF, in chunks, for the principal or a clerk at the assigned office.
+        Errors: POWER_OF_ATTORNEY_NOT_FOUND, NOT_ISSUED.
+        """
 
 def add_PowerOfAttorneyServiceServicer_to_server(servicer: PowerOfAttorneyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
