@@ -1,6 +1,8 @@
 """What was committed reaches the broker, in order, whatever dies in between."""
 
 import asyncio
+import os
+import signal
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -50,8 +52,9 @@ async def test_a_commit_is_sent_at_once(bench: Any, seen: Seen) -> None:
     await eventually(lambda: _none_left(bench))
 
 
-async def _none_left(bench: Any) -> bool:
-    return await bench.unsent() == 0
+async def _none_left(bench: Any, service: str = "payments") -> bool:
+    left: int = await bench.unsent(service)
+    return left == 0
 
 
 async def test_events_of_an_aggregate_keep_their_order(bench: Any, seen: Seen) -> None:
@@ -138,12 +141,8 @@ async def test_an_expired_secret_is_wiped(bench: Any) -> None:
     await bench.relay("identity")
 
     await eventually(lambda: published("identity.commands", "expired") == 1)
-    await eventually(lambda: _wiped(bench))
+    await eventually(lambda: _none_left(bench, "identity"))
     assert bench.depth("notification.identity.message") == 0
-
-
-async def _wiped(bench: Any) -> bool:
-    return await bench.unsent("identity") == 0
 
 
 async def test_the_broker_dies_under_load(bench: Any, seen: Seen) -> None:
@@ -163,6 +162,23 @@ async def test_the_broker_dies_under_load(bench: Any, seen: Seen) -> None:
 
     await eventually(lambda: len(set(seen.numbers)) == 300, 40)
     await eventually(lambda: _none_left(bench))
+
+
+async def test_what_had_no_answer_is_sent_again(bench: Any, seen: Seen) -> None:
+    """Events that were out when the broker died, and of which nobody knows what became, go out again in order."""
+    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle))
+    relay = await bench.relay()
+    await eventually(lambda: relay._publisher)
+    os.kill(bench.broker.node.pid, signal.SIGSTOP)
+    for number in range(5):
+        await bench.publish(settled(number))
+    await eventually(lambda: relay._publisher.outstanding == 5)
+
+    await asyncio.to_thread(bench.broker.node.kill)
+    await asyncio.to_thread(bench.broker.node.start)
+
+    await eventually(lambda: len(seen.events) == 5, 30)
+    assert seen.numbers == [0, 1, 2, 3, 4]
 
 
 async def test_the_message_belongs_to_the_trace_of_its_command(bench: Any, seen: Seen) -> None:

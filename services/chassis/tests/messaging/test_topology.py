@@ -76,13 +76,13 @@ def test_a_user_writes_its_own_exchanges_alone(broker: Broker) -> None:
 def test_a_user_reads_its_own_queues_and_configures_nothing(broker: Broker) -> None:
     """Reading another's queue and declaring anything are refused."""
     with broker.connect("payments") as connection:
-        for refused in (
-            lambda channel: channel.basic_get("notary.payments.payment"),
-            lambda channel: channel.queue_declare("payments.mine"),
-            lambda channel: channel.exchange_declare("payments.mine"),
+        for verb, name in (
+            ("basic_get", "notary.payments.payment"),
+            ("queue_declare", "payments.mine"),
+            ("exchange_declare", "payments.mine"),
         ):
             with pytest.raises(AMQPChannelError) as error:
-                refused(connection.channel())
+                getattr(connection.channel(), verb)(name)
             assert error.value.reply_code == 403
         assert connection.channel().basic_get("payments.payments.payment") == (None, None, None)
 
