@@ -139,6 +139,7 @@ class Broker:
         # Only tests reach over to the embedded stack: it knows how to start a private node.
         from embedded.rabbit import start_rabbitmq
 
+        self._guard = _guard(self._folder)
         self.node = start_rabbitmq(self._folder / "node", definitions, vhost=self.topology.vhost)
 
     def uri(self, user: str, *, port: int | None = None) -> str:
@@ -197,7 +198,24 @@ class Broker:
     def close(self) -> None:
         """Stop it and remove its data."""
         self.node.stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._guard.communicate()
+
+
+_GUARD = """
+import shutil, sys
+from pathlib import Path
+from embedded.rabbit import RabbitNode
+sys.stdin.read()
+node = RabbitNode.find(Path(sys.argv[1]) / "node")
+if node: node.kill()
+shutil.rmtree(sys.argv[1], ignore_errors=True)
+"""
+
+
+def _guard(folder: Path) -> subprocess.Popen[bytes]:
+    """A process that ends the node once we are gone, in whatever way: tests are killed, and a node outlives them."""
+    command = [sys.executable, "-c", _GUARD, str(folder)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)  # noqa: S603 - our own command
 
 
 @functools.cache
