@@ -1,10 +1,10 @@
 # Every verb of the checkout. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status logs test lint format protos lock clean
+.PHONY: help setup demo cluster-demo up down status logs test lint format protos lock clean
 PYTHON := .venv/bin/python
 
 help: ## List the verbs
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Install what is missing: system packages by apt, the rest into .venv
 	@sh scripts/setup.sh
@@ -23,6 +23,9 @@ status: setup ## What runs, and where
 
 logs: setup ## What the programs say; name=notary for one
 	@$(PYTHON) -m embedded logs $(name)
+
+cluster-demo: setup ## The same journey on the cluster that KUBECONFIG names; nothing is left there
+	@$(PYTHON) -m demo.cluster
 
 test: setup ## Every check: lint, types, import doors, protos, unit, service and journey tests
 	@$(PYTHON) scripts/check.py

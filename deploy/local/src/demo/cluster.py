@@ -1,0 +1,170 @@
+"""`python -m demo.cluster`: the same journey on whatever Kubernetes cluster KUBECONFIG names.
+
+Installs the charts with what a trial needs beside them, drives the journey through port-forwards as the demo drives it
+on the embedded stack, shows the pods and the trace, and takes everything away again.
+"""
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import click
+import yaml
+from embedded.layout import CHECKOUT, SERVICES, Layout
+from embedded.rabbit import free_ports
+
+from demo.__main__ import drive
+from demo.world import World
+
+FOLDER = CHECKOUT / ".demo" / "cluster"
+CHART = CHECKOUT / "deploy" / "helm" / "diwan"
+VALUES = CHECKOUT / "deploy" / "helm" / "values-local.yaml"
+INSTALL_LIMIT = "5m"
+FORWARD_SECONDS = 20
+RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"
+GRPC_PORT, AMQP_PORT, HTTP_PORT, OTLP_PORT = 50051, 5672, 8080, 4318
+
+
+class ClusterError(Exception):
+    """A command that speaks to the cluster failed; the text is what it said."""
+
+
+def run(*command: str, given: str | None = None) -> str:
+    """Run a command to its end and return its output."""
+    done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ClusterError(f"{' '.join(command[:4])} … : {(done.stderr or done.stdout).strip()}")
+    return done.stdout
+
+
+@contextmanager
+def forward(namespace: str, service: str, port: int) -> Iterator[str]:
+    """Forward a free port of this machine to a service; its address, `host:port`."""
+    (local,) = free_ports(1)
+    command = ["kubectl", "-n", namespace, "port-forward", f"service/{service}", f"{local}:{port}"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        said = process.stdout.readline() if process.stdout else ""
+        if "Forwarding" not in said:
+            raise ClusterError(f"port-forward to {service}: {said.strip()}")
+        yield f"127.0.0.1:{local}"
+    finally:
+        process.terminate()
+        process.wait(FORWARD_SECONDS)
+
+
+@contextmanager
+def installed(layout: Layout, namespace: str, release: str, values: tuple[Path, ...]) -> Iterator[None]:
+    """Diwan installed in a namespace of its own; nothing of it is left afterwards."""
+    click.echo(f"• namespace {namespace}, Pod Security restricted", err=True)
+    run("kubectl", "create", "namespace", namespace)
+    try:
+        run("kubectl", "label", "namespace", namespace, RESTRICTED)
+        secrets = [
+            sys.executable,
+            "-m",
+            "embedded",
+            "secrets",
+            "--namespace",
+            namespace,
+            "--release",
+            release,
+        ]
+        made = subprocess.run(
+            secrets,
+            env={"DIWAN_STACK_DIR": str(layout.folder)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        run("kubectl", "apply", "-f", "-", given=made.stdout)
+        click.echo(f"• helm install {release}", err=True)
+        files = [argument for file in values for argument in ("--values", str(file))]
+        run("helm", "dependency", "update", str(CHART))
+        run(
+            "helm",
+            "install",
+            release,
+            str(CHART),
+            "-n",
+            namespace,
+            *files,
+            "--wait",
+            "--timeout",
+            INSTALL_LIMIT,
+        )
+        yield
+    except ClusterError:
+        click.echo(run("kubectl", "-n", namespace, "get", "pods", "-o", "wide"), err=True)
+        raise
+    finally:
+        click.echo("• taking everything away", err=True)
+        run("kubectl", "delete", "namespace", namespace, "--wait", "--timeout", INSTALL_LIMIT)
+
+
+@contextmanager
+def reached(layout: Layout, namespace: str, release: str) -> Iterator[World]:
+    """The installed platform as the journey's driver reaches it from outside the cluster."""
+    with ExitStack() as forwards:
+
+        def to(name: str, port: int) -> str:
+            return forwards.enter_context(forward(namespace, f"{release}-{name}", port))
+
+        targets = {name: to(name, GRPC_PORT) for name in SERVICES}
+        operator = {
+            "targets": targets,
+            "client": "operator",
+            "key": str(layout.keys / "operator" / "client.jwk"),
+        }
+        layout.operator_config.write_text(yaml.safe_dump(operator))
+        broker_host, _, broker_port = to("rabbitmq", AMQP_PORT).partition(":")
+        collector = f"http://{to('collector', OTLP_PORT)}"
+        yield World(
+            targets=targets,
+            broker_host=broker_host,
+            broker_port=int(broker_port),
+            broker_vhost="diwan",
+            registry_password_file=layout.passwords / "registry",
+            registry_seal_key=layout.keys / "registry" / "public" / "seal" / "identity.jwk",
+            operator_config=layout.operator_config,
+            phones_url=f"http://{to('smsc', HTTP_PORT)}",
+            traces_url=collector,
+            otlp_endpoint=collector,
+            authority=layout.keys / "notary" / "ca.crt",
+        )
+
+
+@click.command()
+@click.option("--namespace", default="diwan-demo", show_default=True, help="Made, and removed at the end.")
+@click.option("--release", default="diwan", show_default=True, help="Name of the Helm release.")
+@click.option(
+    "--values",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    default=[VALUES],
+    help="Values files; the trial's when none is given.",
+)
+def main(namespace: str, release: str, values: tuple[Path, ...]) -> None:
+    """Install Diwan on a cluster, drive the journey, show pods and trace, leave nothing behind."""
+    output = FOLDER / "output"
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    output.mkdir(parents=True)
+    layout = Layout(FOLDER / "stack")
+    started = time.monotonic()
+    try:
+        with installed(layout, namespace, release, values):
+            click.echo(f"• all pods ready after {time.monotonic() - started:.0f} s", err=True)
+            with reached(layout, namespace, release) as world:
+                passed = drive(world, output)
+            click.echo("\n" + run("kubectl", "-n", namespace, "get", "pods"))
+    except ClusterError as error:
+        raise click.ClickException(str(error)) from error
+    sys.exit(0 if passed else 1)
+
+
+if __name__ == "__main__":
+    main()
