@@ -17,9 +17,10 @@ class Paper:
 
     async def document(self, case, now):
         self.printed += 1
+        copy = self.printed
         if self.before:
             await self.before()
-        return b"%PDF-1.7 " + case.number.encode() + b" %d" % self.printed
+        return b"%PDF-1.7 " + case.number.encode() + b" %d" % copy
 
 
 @pytest.fixture

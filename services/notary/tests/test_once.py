@@ -214,14 +214,19 @@ async def test_two_presses_at_work_on_one_case_issue_one_document(world, princip
     case_id = case.power_of_attorney_id
     printer = world.printer
 
+    first = []
+
     async def meanwhile():
         printer.before = None
         await world.print(case_id, "another")
+        first.append((await world.store.case(case_id)).document_digest)
 
     printer.before = meanwhile
     await world.print(case_id, "this")
 
     kept = await world.store.case(case_id)
     documents = [document["_id"] async for document in world.store.documents.collection.find()]
+    told = [entry["type"].rpartition(".")[2] for entry in await world.outbox(case_id)]
     assert printer.printed == 2
-    assert documents == [kept.document_digest]
+    assert documents == [kept.document_digest] == first
+    assert told.count("PowerOfAttorneyIssued") == 1

@@ -6,10 +6,15 @@ from uuid import uuid4
 
 import grpc
 import pytest
+from chassis.commands import Request
+from chassis.rpc import Caller, Kind
+from chassis.store import Duplicate
 from diwan.notary.v1 import notary_pb2 as pb
-from notary import timers
+from notary import commands, rendering, timers
+from notary.model.power_of_attorney import Reviewer
+from notary.store import CLAIM
 
-from .world import deciding, refusal
+from .world import deciding, refusal, uid
 
 pytestmark = pytest.mark.real
 
@@ -116,6 +121,35 @@ async def test_one_reviewer_claiming_on_20_screens_gets_one_case(world, principa
     assert len(given) == 1
     held = await world.store.powers_of_attorney.collection.count_documents({"state.state": "in_review"})
     assert held == 1
+
+
+async def test_one_call_never_claims_two_cases(world, principal, agent):
+    """Not even when a late copy of the call has not seen that the first case is claimed and decided."""
+    for _ in range(2):
+        await world.paid(principal, agent)
+    first, second = await world.store.waiting(2)
+    reviewer = Reviewer(uid("reviewer"), uid("person"))
+    caller = Caller(kind=Kind.OFFICER, id=reviewer.id, person=reviewer.person_id)
+
+    def asked():
+        return Request(
+            id=Request.identify(caller, "claim", "1"),
+            now=world.ctx.clock(),
+            request_id="1",
+            rpc="claim",
+            caller=caller,
+            content_hash="",
+            answer=rendering.shown,
+        )
+
+    await commands._claim(world.ctx, asked(), first, reviewer)
+    await world.stub.DecideReview(
+        deciding(first.id), metadata=world.officer("reviewer", "reviewer", person=reviewer.person_id)
+    )
+
+    with pytest.raises(Duplicate) as refused:
+        await commands._claim(world.ctx, asked(), second, reviewer)
+    assert refused.value.index == CLAIM
 
 
 async def test_a_case_left_lying_goes_to_the_next_reviewer(world, principal, agent):
