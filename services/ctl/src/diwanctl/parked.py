@@ -22,7 +22,7 @@ def parked() -> None:
 @click.option("--page-token", default="", help="From the page before.")
 @click.pass_context
 def list_parked(context: click.Context, service: str, page_size: int, page_token: str) -> None:
-    """List the parked messages of SERVICE, oldest first."""
+    """List the parked messages of SERVICE, in the order of their ids."""
     request = operations_pb2.ListParkedRequest(page_size=page_size, page_token=page_token)
     page = as_dict(call(context, service, STUB, "ListParked", request))
     emit(context, page["messages"])

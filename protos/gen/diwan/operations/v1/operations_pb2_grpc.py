@@ -62,7 +62,7 @@ class OperationsServiceServicer:
     """
 
     def ListParked(self, request, context):
-        """List parked messages, oldest first.
+        """List parked messages, in the order of their ids.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

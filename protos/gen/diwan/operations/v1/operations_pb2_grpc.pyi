@@ -34,7 +34,7 @@ class OperationsServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> OperationsServiceAsyncStub: ...
     ListParked: _grpc.UnaryUnaryMultiCallable[_operations_pb2.ListParkedRequest, _operations_pb2.ListParkedResponse]
-    """List parked messages, oldest first."""
+    """List parked messages, in the order of their ids."""
     GetParked: _grpc.UnaryUnaryMultiCallable[_operations_pb2.GetParkedRequest, _operations_pb2.ParkedMessage]
     """Show one parked message, personal fields masked."""
     ReplayParked: _grpc.UnaryUnaryMultiCallable[_operations_pb2.ReplayParkedRequest, _operations_pb2.ParkedMessage]
@@ -48,7 +48,7 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListParked: _aio.UnaryUnaryMultiCallable[_operations_pb2.ListParkedRequest, _operations_pb2.ListParkedResponse]  # type: ignore[assignment]
-    """List parked messages, oldest first."""
+    """List parked messages, in the order of their ids."""
     GetParked: _aio.UnaryUnaryMultiCallable[_operations_pb2.GetParkedRequest, _operations_pb2.ParkedMessage]  # type: ignore[assignment]
     """Show one parked message, personal fields masked."""
     ReplayParked: _aio.UnaryUnaryMultiCallable[_operations_pb2.ReplayParkedRequest, _operations_pb2.ParkedMessage]  # type: ignore[assignment]
@@ -65,7 +65,7 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operations_pb2.ListParkedRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_pb2.ListParkedResponse, _abc.Awaitable[_operations_pb2.ListParkedResponse]]:
-        """List parked messages, oldest first."""
+        """List parked messages, in the order of their ids."""
 
     @_abc_1.abstractmethod
     def GetParked(
