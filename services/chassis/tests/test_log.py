@@ -33,6 +33,27 @@ def last(stream):
     return json.loads(stream.getvalue().splitlines()[-1])
 
 
+def test_lines_say_which_process_they_are_from(monkeypatch):
+    """Service, version and pod, as in its traces; what else the place says stays out of each line."""
+    monkeypatch.setenv(
+        "OTEL_RESOURCE_ATTRIBUTES", "service.version=2.0,k8s.pod.name=diwan-trial-api-x,cloud.region=a"
+    )
+    root = logging.getLogger()
+    handlers, level, stream = root.handlers, root.level, StringIO()
+    log.setup("trial", "INFO", stream)
+
+    log.get("t").info("hello")
+
+    root.handlers, _ = handlers, root.setLevel(level)
+    line = last(stream)
+    assert {key: line[key] for key in line if "." in key} == {
+        "service.name": "trial",
+        "service.namespace": "diwan",
+        "service.version": "2.0",
+        "k8s.pod.name": "diwan-trial-api-x",
+    }
+
+
 FORMS = [
     NATIONAL_ID,
     "2990101 1234567",

@@ -38,6 +38,26 @@ def test_a_span_says_which_process_it_is_from(spans):
     }
 
 
+def test_the_place_says_what_only_it_knows(monkeypatch):
+    """Pod, node and the image's version by OTEL_RESOURCE_ATTRIBUTES; never another service's name."""
+    said = "service.version=2.0,service.instance.id=ns.pod-1.c,k8s.pod.name=pod-1,k8s.node.name=a%2Cb,service.name=x"
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", said)
+
+    process = telemetry.Telemetry("trial", "1.2")
+
+    expected = {
+        "service.name": "trial",
+        "service.namespace": "diwan",
+        "service.version": "2.0",
+        "service.instance.id": "ns.pod-1.c",
+        "k8s.pod.name": "pod-1",
+        "k8s.node.name": "a,b",
+    }
+    assert expected.items() <= process.provider.resource.attributes.items()
+    labels = {key.replace(".", "_"): value for key, value in expected.items()}
+    assert process.registry.get_sample_value("target_info", labels) == 1
+
+
 def test_a_stored_traceparent_is_the_parent(spans):
     """A command's trace goes on through the events it causes."""
     with telemetry.span("command"):

@@ -3,7 +3,9 @@
 import subprocess
 
 import click
+import yaml
 
+from embedded import secrets
 from embedded.layout import Layout
 from embedded.rabbit import RabbitError
 from embedded.stack import Stack, StackError
@@ -57,6 +59,16 @@ def logs(stack: Stack, name: str | None, follow: bool, lines: int) -> None:
     if not paths or not all(path.exists() for path in paths):
         raise click.ClickException(f"no log{f' of {name}' if name else ''}; `status` lists the names")
     subprocess.run(["tail", "-n", str(lines), *(["-f"] if follow else []), *map(str, paths)], check=False)
+
+
+@main.command(name="secrets")
+@click.option("--namespace", required=True, help="Where the Secrets go.")
+@click.option("--release", default="diwan", show_default=True, help="Name of the Helm release.")
+@click.pass_obj
+def print_secrets(stack: Stack, namespace: str, release: str) -> None:
+    """Print Kubernetes Secrets with keys and passwords for a trial on a cluster, for `kubectl apply -f -`."""
+    made = secrets.manifests(stack.layout, namespace=namespace, release=release)
+    click.echo(yaml.safe_dump_all(made, sort_keys=False))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """Logs: structlog JSON lines on stdout, masked by construction.
 
 Every line passes the same masks, be it ours or a library's through `logging`, a text, a field, an exception
-or its trace. Each carries `service.name`, and `trace_id`, `span_id` and the journey's `request_number` where
-there are any.
+or its trace. Each carries `service.*` and `k8s.*` as far
+as they are known (`chassis.resource`), and `trace_id`, `span_id` and the journey's `request_number` where there
+are any.
 """
 
 import logging
@@ -15,6 +16,7 @@ import structlog
 from opentelemetry import trace
 from structlog.types import EventDict, Processor
 
+from chassis import resource
 from chassis.masks import MASK, denied, mask_key, mask_text, masked, masked_message
 
 __all__ = [
@@ -100,8 +102,14 @@ def _mask(_logger: Any, _method: str, event: EventDict) -> EventDict:
 
 
 def _context(service: str) -> Processor:
+    process = {
+        key: value
+        for key, value in resource.attributes(service).items()
+        if key.startswith(("service.", "k8s."))
+    }
+
     def add(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        event["service.name"] = service
+        event.update(process)
         context = trace.get_current_span().get_span_context()
         if context.is_valid:
             event["trace_id"] = f"{context.trace_id:032x}"

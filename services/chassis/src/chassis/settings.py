@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 Address = Annotated[str, StringConstraints(pattern=r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]*):\d{1,5}$")]
 """`host:port`; an empty host is every interface, port 0 a free one."""
 
-S = TypeVar("S", bound="ProcessSettings")
+S = TypeVar("S", bound=BaseSettings)
 
 _SHARED = ("broker_uri",)
 
@@ -53,7 +53,7 @@ class ProcessSettings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         del dotenv_settings, file_secret_settings
-        return init_settings, env_settings, _Files(settings_cls), _Shared(settings_cls)
+        return sources(settings_cls, init_settings, env_settings)
 
 
 class ServiceSettings(ProcessSettings):
@@ -78,6 +78,13 @@ class ServiceSettings(ProcessSettings):
     max_concurrent_calls: int = Field(
         1000, ge=1, le=100_000, description="Calls in hand at once; more are refused with RESOURCE_EXHAUSTED"
     )
+
+
+def sources(
+    settings_class: type[BaseSettings], *before: PydanticBaseSettingsSource
+) -> tuple[PydanticBaseSettingsSource, ...]:
+    """Where settings come from: what is given, variables, files that variables name, variables without a prefix."""
+    return (*before, _Files(settings_class), _Shared(settings_class))
 
 
 def load(settings_class: type[S], name: str) -> S:

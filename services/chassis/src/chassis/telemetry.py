@@ -7,6 +7,7 @@ outside gives us the trace's id, never the decision to record it: that is ours, 
 """
 
 import os
+import re
 import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,12 +30,13 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    Info,
     generate_latest,
 )
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from chassis import log
+from chassis import log, resource
 from chassis.masks import mask_text
 
 LIMIT_SECONDS: Final = 5
@@ -42,6 +44,8 @@ LIMIT_SECONDS: Final = 5
 
 BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 """Of durations, in seconds."""
+
+_LABEL: Final = re.compile(r"[^a-zA-Z0-9_]")
 
 _propagator: Final = TraceContextTextMapPropagator()
 
@@ -53,12 +57,7 @@ class Telemetry:
         self, service: str, version: str, *, instance: str = "", processors: Sequence[SpanProcessor] = ()
     ) -> None:
         self.service = service
-        attributes = {
-            "service.name": service,
-            "service.namespace": "diwan",
-            "service.version": version,
-            "service.instance.id": instance or str(uuid.uuid4()),
-        }
+        attributes = resource.attributes(service, version, instance or str(uuid.uuid4()))
         self.provider = TracerProvider(
             resource=Resource.create(attributes), sampler=_sampler(os.environ), shutdown_on_exit=False
         )
@@ -66,6 +65,9 @@ class Telemetry:
             self.provider.add_span_processor(processor)
         self.tracer = self.provider.get_tracer("diwan.chassis", version)
         self.registry = CollectorRegistry()
+        # The convention by which Prometheus learns of the resource: one metric that all others join.
+        info = Info("target", "Which process this is.", registry=self.registry)
+        info.info({_LABEL.sub("_", key): value for key, value in attributes.items()})
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         self._metrics: dict[str, Counter | Gauge | Histogram] = {}

@@ -10,6 +10,7 @@ from chassis.connector.delivery import envelope
 from chassis.connector.events import Event, outgoing
 from chassis.connector.memory import KEPT_MAX, Memory
 from chassis.connector.settings import ConnectorSettings, described
+from chassis.settings import load
 from diwan.notification.v1 import sms_pb2
 
 QUEUE = "sms.notification.message"
@@ -29,6 +30,28 @@ class Raw:
     @property
     def delivery_info(self) -> dict[str, Any]:
         return {"redelivered": self.redelivered}
+
+
+def test_a_connectors_secrets_may_be_in_files(monkeypatch, tmp_path) -> None:
+    """`<VARIABLE>_FILE` names one; what is wrong is told in a line by its variable."""
+    (tmp_path / "uri").write_text("amqp://from-file\n")
+    monkeypatch.setenv("BROKER_URI_FILE", str(tmp_path / "uri"))
+    monkeypatch.setenv("KEYS_DIR", str(tmp_path))
+
+    assert ConnectorSettings().broker_uri == "amqp://from-file"
+
+
+def test_a_wrong_setting_is_told_in_a_line(monkeypatch, capsys) -> None:
+    """Which, why and how to mend it; exit status 2."""
+    monkeypatch.setenv("BROKER_URI", "amqp://u:secret@localhost")
+
+    with pytest.raises(SystemExit) as ended:
+        load(ConnectorSettings, "trial")
+
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == (
+        "trial: KEYS_DIR is not set; set it to: the connector's own key folder (hash.key, seal.jwk). See --help.\n"
+    )
 
 
 def test_headers_of_ours_are_noise_from_outsiders() -> None:

@@ -47,6 +47,19 @@ async def test_health_follows_readiness(harness):
     await becomes(harness, NOT_SERVING)
 
 
+async def test_a_process_lives_though_it_is_not_ready(harness):
+    """Who restarts what does not live must not restart it because its store is away."""
+
+    async def away():
+        return False
+
+    harness.readiness.add("store", away)
+    await harness.readiness.check()
+    await becomes(harness, NOT_SERVING)
+
+    assert await health(harness, "live") == SERVING
+
+
 async def test_a_check_that_fails_or_hangs_is_not_ready(harness, monkeypatch):
     """Whatever a check does, it is never taken for a yes."""
     monkeypatch.setattr("chassis.readiness.CHECK_SECONDS", 0.05)

@@ -10,11 +10,11 @@ from typing import Any
 import eventlet
 from nameko.constants import MAX_WORKERS_CONFIG_KEY
 from nameko.runners import ServiceRunner
-from pydantic import ValidationError
 
 from chassis import log, telemetry
 from chassis.connector.settings import ConnectorSettings, described
 from chassis.sealed import Keys
+from chassis.settings import load
 
 VERSION = "0.1.0"
 
@@ -58,14 +58,11 @@ def run(
 def _settings(name: str, kind: type[ConnectorSettings], arguments: Sequence[str] | None) -> ConnectorSettings:
     argparse.ArgumentParser(
         prog=name,
-        description=f"The connector {name}. It is told by the environment:\n\n{described(kind)}",
+        description=f"The connector {name}. It is told by the environment (VARIABLE_FILE names a file with the value):"
+        f"\n\n{described(kind)}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     ).parse_args(arguments)
-    try:
-        return kind()  # type: ignore[call-arg]  # the environment fills it
-    except ValidationError as error:
-        wrong = "\n".join(f"  {'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-        sys.exit(f"settings of {name} are wrong:\n{wrong}")
+    return load(kind, name)
 
 
 def _leave(runner: Any, grace_seconds: float) -> None:

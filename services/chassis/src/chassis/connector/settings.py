@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from chassis.settings import sources
 
 
 class ConnectorSettings(BaseSettings):
@@ -27,6 +29,18 @@ class ConnectorSettings(BaseSettings):
     )
     grace_seconds: float = Field(default=20, gt=0, description="time to finish what is in hand at SIGTERM")
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del dotenv_settings, file_secret_settings
+        return sources(settings_cls, init_settings, env_settings)
 
 
 def described(settings: type[ConnectorSettings]) -> str:

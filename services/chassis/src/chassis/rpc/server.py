@@ -23,8 +23,13 @@ from chassis.tokens.keys import Clock
 HEALTH_SECONDS: Final = 0.25
 """How soon a change of readiness is told."""
 
+LIVE: Final = "live"
+"""Health service that says SERVING for as long as the process answers at all, whatever store and broker do. Who
+restarts what does not live asks for this; the server's own health tells whether to send it calls."""
+
 MAX_METADATA_BYTES: Final = 16 * 1024
 _KEEPALIVE_MILLISECONDS: Final = 30_000
+_CONNECTION_MILLISECONDS: Final = 60_000
 
 _log = log.get(__name__)
 
@@ -87,12 +92,16 @@ class Server:
                 ("grpc.max_send_message_length", self._settings.max_message_bytes),
                 ("grpc.max_metadata_size", MAX_METADATA_BYTES),
                 ("grpc.keepalive_time_ms", _KEEPALIVE_MILLISECONDS),
+                # Callers look for new processes only when they connect anew: a grown service gets its share of
+                # the calls within a minute, and calls in hand end where they began.
+                ("grpc.max_connection_age_ms", _CONNECTION_MILLISECONDS),
                 # Two processes on one port would share its calls without a word.
                 ("grpc.so_reuseport", 0),
             ],
             maximum_concurrent_rpcs=self._settings.max_concurrent_calls,
         )
         self._register()
+        await self._health.set(LIVE, health_pb2.HealthCheckResponse.SERVING)
         self.port = self._bind()
         await self._server.start()
         await self._tell()

@@ -1,0 +1,102 @@
+{{/*
+Templates of this chart take a dictionary:
+  root        the including chart's own context
+  v           its values, laid over the defaults
+  name        of the program: `identity`
+  component   which of its parts: api, worker, all, connector
+*/}}
+
+{{/* Values over defaults, for a chart's kind. {root, kinds} */}}
+{{- define "diwan-lib.values" -}}
+{{- $defaults := index .root.Values "diwan-lib" "defaults" -}}
+{{- $v := dict "global" (deepCopy $defaults.global) -}}
+{{- range .kinds }}{{ $v = mustMergeOverwrite $v (deepCopy (get $defaults .)) }}{{ end -}}
+{{- toJson (mustMergeOverwrite $v (deepCopy (omit .root.Values "diwan-lib"))) -}}
+{{- end -}}
+
+{{- define "diwan-lib.selector" -}}
+app.kubernetes.io/name: {{ .name }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+{{- with .component }}
+app.kubernetes.io/component: {{ . }}
+{{- end }}
+{{- end -}}
+
+{{- define "diwan-lib.labels" -}}
+{{ include "diwan-lib.selector" . }}
+app.kubernetes.io/part-of: diwan
+app.kubernetes.io/version: {{ include "diwan-lib.version" . | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{- define "diwan-lib.version" -}}
+{{ .v.global.image.tag | default .root.Chart.AppVersion }}
+{{- end -}}
+
+{{/* {root, v, repository} */}}
+{{- define "diwan-lib.image" -}}
+{{- with .v.global.image.registry }}{{ trimSuffix "/" . }}/{{ end }}{{ .repository }}:{{ include "diwan-lib.version" . -}}
+{{- end -}}
+
+{{/* The program's ServiceAccount, which no pod needs a token of. */}}
+{{- define "diwan-lib.serviceAccount" -}}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: {{ .root.Release.Name }}-{{ .name }}
+  labels: {{- include "diwan-lib.labels" . | nindent 4 }}
+automountServiceAccountToken: false
+{{- end -}}
+
+{{/* What every pod of ours says of itself, `restricted` by Pod Security's standards. */}}
+{{- define "diwan-lib.pod" -}}
+serviceAccountName: {{ .root.Release.Name }}-{{ .name }}
+automountServiceAccountToken: false
+enableServiceLinks: false
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 10001
+  runAsGroup: 10001
+  fsGroup: 10001
+  fsGroupChangePolicy: OnRootMismatch
+  seccompProfile: {type: RuntimeDefault}
+{{- with .v.global.image.pullSecrets }}
+imagePullSecrets: {{- range . }}
+  - name: {{ . }}{{ end }}
+{{- end }}
+{{- with .v.global.podDefaults.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .v.global.podDefaults.tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .v.global.podDefaults.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- end -}}
+
+{{- define "diwan-lib.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end -}}
+
+{{/* At most `maxUnavailable` pods of a component are evicted at once. */}}
+{{- define "diwan-lib.disruption" -}}
+{{- if .v.podDisruptionBudget.enabled }}
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata:
+  name: {{ .root.Release.Name }}-{{ .name }}-{{ .component }}
+  labels: {{- include "diwan-lib.labels" . | nindent 4 }}
+spec:
+  maxUnavailable: {{ .v.podDisruptionBudget.maxUnavailable }}
+  # A pod that is not ready does no work: it must not keep a node from being drained.
+  unhealthyPodEvictionPolicy: AlwaysAllow
+  selector:
+    matchLabels: {{- include "diwan-lib.selector" . | nindent 6 }}
+{{- end }}
+{{- end -}}

@@ -1,0 +1,108 @@
+{{/*
+Who may open a connection to whom: the one table of the network. Whatever is not in it is refused.
+  from, to   programs, or what lies outside them: broker, store, collector, smsc, bank, dns; callbacks (the gateway
+             through which the acquirer calls back), callers (whoever uses the API), monitoring
+  port       grpc or http of our programs; the port of what lies outside follows from its name
+  trial      the line holds only for what the chart `trial` brings
+*/}}
+{{- define "diwan-lib.edges" -}}
+- {from: [identity, payments, notary, notification, sms, acquirer], to: broker}
+- {from: [identity, payments, notary, notification], to: store}
+- {from: [payments, notary, notification], to: identity, port: grpc}
+- {from: [sms], to: smsc}
+- {from: [acquirer], to: bank}
+- {from: [callbacks], to: acquirer, port: http}
+- {from: [callers], to: identity, port: grpc}
+- {from: [callers], to: payments, port: grpc}
+- {from: [callers], to: notary, port: grpc}
+- {from: [callers], to: notification, port: grpc}
+- {from: [monitoring], to: identity, port: http}
+- {from: [monitoring], to: payments, port: http}
+- {from: [monitoring], to: notary, port: http}
+- {from: [monitoring], to: notification, port: http}
+- {from: [monitoring], to: sms, port: http}
+- {from: [monitoring], to: acquirer, port: http}
+- {from: [identity, payments, notary, notification, sms, acquirer], to: collector}
+- {from: [identity, payments, notary, notification, sms, acquirer], to: dns}
+- {from: [callers], to: broker, trial: true}
+- {from: [callers], to: smsc, port: http, trial: true}
+- {from: [callers], to: collector, trial: true}
+- {from: [bank], to: acquirer, port: http, trial: true}
+- {from: [bank], to: dns, trial: true}
+{{- end -}}
+
+{{- define "diwan-lib.programs" -}}
+- identity
+- payments
+- notary
+- notification
+- sms
+- acquirer
+{{- end -}}
+
+{{/* The peers of one end of an edge, as the list under `from` or `to`. Empty: every address. {root, v, who} */}}
+{{- define "diwan-lib.peers" -}}
+{{- if has .who (fromYamlArray (include "diwan-lib.programs" .)) -}}
+- podSelector:
+    matchLabels:
+      app.kubernetes.io/name: {{ .who }}
+      app.kubernetes.io/instance: {{ .root.Release.Name }}
+{{- else -}}
+{{- with get .v.global.networkPolicy.peers .who }}{{ tpl (toYaml .) $.root }}{{ end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The port at the far end of an edge. {v, to, port} */}}
+{{- define "diwan-lib.edgePorts" -}}
+{{- if eq .to "dns" -}}
+- {port: 53, protocol: UDP}
+- {port: 53, protocol: TCP}
+{{- else if eq (default "" .port) "grpc" -}}
+- {port: 50051, protocol: TCP}
+{{- else if eq (default "" .port) "http" -}}
+- {port: 8080, protocol: TCP}
+{{- else -}}
+- {port: {{ get .v.global.networkPolicy.ports .to }}, protocol: TCP}
+{{- end -}}
+{{- end -}}
+
+{{/*
+The policy of one node of the table. {root, v, node, name, readers}
+  node      its name in the table; name: of its pods
+  readers   who of `from` may come in, if not all (a store lets in its own service alone)
+*/}}
+{{- define "diwan-lib.networkPolicy" -}}
+{{- if .v.global.networkPolicy.enabled }}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: {{ .root.Release.Name }}-{{ .name }}
+  labels: {{- include "diwan-lib.labels" . | nindent 4 }}
+spec:
+  podSelector:
+    matchLabels: {{- include "diwan-lib.selector" . | nindent 6 }}
+  policyTypes: [Ingress, Egress]
+  {{- $ingress := list }}{{ $egress := list }}
+  {{- range $edge := fromYamlArray (include "diwan-lib.edges" .) }}
+    {{- $ports := fromYamlArray (include "diwan-lib.edgePorts" (dict "v" $.v "to" $edge.to "port" $edge.port)) }}
+    {{- if and (eq $edge.to $.node) (or (not $edge.trial) $.trial) }}
+      {{- range $from := $edge.from }}
+        {{- if or (not $.readers) (has $from $.readers) }}
+          {{- $peers := fromYamlArray (include "diwan-lib.peers" (dict "root" $.root "v" $.v "who" $from)) }}
+          {{- $ingress = append $ingress (ternary (dict "from" $peers "ports" $ports) (dict "ports" $ports) (gt (len $peers) 0)) }}
+        {{- end }}
+      {{- end }}
+    {{- end }}
+    {{- if has $.node $edge.from }}
+      {{- $peers := fromYamlArray (include "diwan-lib.peers" (dict "root" $.root "v" $.v "who" $edge.to)) }}
+      {{- $wanted := or (ne $edge.to "collector") $.v.global.telemetry.endpoint }}
+      {{- if and $wanted (or (not $edge.trial) $.trial) }}
+        {{- $egress = append $egress (ternary (dict "to" $peers "ports" $ports) (dict "ports" $ports) (gt (len $peers) 0)) }}
+      {{- end }}
+    {{- end }}
+  {{- end }}
+  ingress: {{- toYaml $ingress | nindent 4 }}
+  egress: {{- toYaml $egress | nindent 4 }}
+{{- end }}
+{{- end -}}

@@ -1,0 +1,66 @@
+{{/* All of a service: its chart includes this and nothing else. */}}
+{{- define "diwan-lib.service" -}}
+{{- $v := fromJson (include "diwan-lib.values" (dict "root" . "kinds" (list "program" "service"))) -}}
+{{- $name := .Chart.Name -}}
+{{- $whole := dict "root" . "v" $v "name" $name -}}
+{{ include "diwan-lib.serviceAccount" $whole }}
+{{- if $v.split }}
+{{- $api := merge (dict "component" "api" "replicas" $v.api.replicas "resources" $v.api.resources "arguments" (list $name "--only" "api")) $whole }}
+{{- $worker := merge (dict "component" "worker" "replicas" $v.worker.replicas "resources" $v.worker.resources "arguments" (list $name "--only" "policies" "--only" "relay")) $whole }}
+{{- range list $api $worker }}
+{{ include "diwan-lib.deployment" . }}
+{{ include "diwan-lib.disruption" . }}
+{{- end }}
+{{ include "diwan-lib.ports" $api }}
+{{- else }}
+{{- $all := merge (dict "component" "all" "replicas" $v.api.replicas "resources" $v.api.resources "arguments" (list $name)) $whole }}
+{{ include "diwan-lib.deployment" $all }}
+{{ include "diwan-lib.disruption" $all }}
+{{ include "diwan-lib.ports" $all }}
+{{- end }}
+{{ include "diwan-lib.networkPolicy" (merge (dict "node" $name) $whole) }}
+{{- end -}}
+
+{{/* All of a connector. {root, module, credentials} */}}
+{{- define "diwan-lib.connector" -}}
+{{- $v := fromJson (include "diwan-lib.values" (dict "root" .root "kinds" (list "program" "connector"))) -}}
+{{- $name := .root.Chart.Name -}}
+{{- $whole := dict "root" .root "v" $v "name" $name -}}
+{{- $connector := merge (dict "component" "connector" "replicas" $v.replicas "resources" $v.resources "arguments" (list .module) "credentials" .credentials) $whole }}
+{{ include "diwan-lib.serviceAccount" $whole }}
+{{ include "diwan-lib.deployment" $connector }}
+{{ include "diwan-lib.disruption" $connector }}
+---
+apiVersion: v1
+kind: Service
+metadata:
+  name: {{ .root.Release.Name }}-{{ $name }}
+  labels: {{- include "diwan-lib.labels" $whole | nindent 4 }}
+spec:
+  selector: {{- include "diwan-lib.selector" $connector | nindent 4 }}
+  ports:
+    - {name: http, port: 8080, targetPort: http, protocol: TCP}
+{{ include "diwan-lib.networkPolicy" (merge (dict "node" $name) $whole) }}
+{{- end -}}
+
+{{/*
+Headless for callers that balance by themselves (gRPC holds one connection for long, which a cluster address would pin
+to one pod); with a cluster address for proxies, gateways and people.
+*/}}
+{{- define "diwan-lib.ports" -}}
+{{- range $suffix := list "-headless" "" }}
+---
+apiVersion: v1
+kind: Service
+metadata:
+  name: {{ $.root.Release.Name }}-{{ $.name }}{{ $suffix }}
+  labels: {{- include "diwan-lib.labels" $ | nindent 4 }}
+spec:
+  {{- if $suffix }}
+  clusterIP: None
+  {{- end }}
+  selector: {{- include "diwan-lib.selector" $ | nindent 4 }}
+  ports:
+    - {name: grpc, port: 50051, targetPort: grpc, protocol: TCP, appProtocol: kubernetes.io/h2c}
+{{- end }}
+{{- end -}}

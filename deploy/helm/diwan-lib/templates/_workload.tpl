@@ -1,0 +1,105 @@
+{{/* A Deployment of one component. Further keys: arguments, replicas, resources, credentials (names of further files). */}}
+{{- define "diwan-lib.deployment" -}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: {{ .root.Release.Name }}-{{ .name }}{{ include "diwan-lib.suffix" . }}
+  labels: {{- include "diwan-lib.labels" . | nindent 4 }}
+spec:
+  replicas: {{ .replicas }}
+  selector:
+    matchLabels: {{- include "diwan-lib.selector" . | nindent 6 }}
+  strategy:
+    # The old pod goes when the new one is ready, never before.
+    rollingUpdate: {maxUnavailable: 0, maxSurge: 1}
+  template:
+    metadata:
+      labels: {{- include "diwan-lib.labels" . | nindent 8 }}
+        {{- with .v.podLabels }}{{ toYaml . | nindent 8 }}{{ end }}
+      annotations:
+        kubectl.kubernetes.io/default-container: {{ .name }}
+        {{- if .v.global.metrics.annotations }}
+        prometheus.io/scrape: "true"
+        prometheus.io/port: "8080"
+        prometheus.io/path: /metrics
+        {{- end }}
+        {{- with .v.podAnnotations }}{{ toYaml . | nindent 8 }}{{ end }}
+    spec: {{- include "diwan-lib.pod" . | nindent 6 }}
+      # Time for the endpoints to learn of it, for the drain, and for the last spans to leave.
+      terminationGracePeriodSeconds: {{ add .v.preStopSeconds .v.drainSeconds 10 }}
+      {{- if .v.topologySpread }}
+      topologySpreadConstraints:
+        {{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
+        - topologyKey: {{ . }}
+          maxSkew: 1
+          whenUnsatisfiable: ScheduleAnyway
+          labelSelector:
+            matchLabels: {{- include "diwan-lib.selector" $ | nindent 14 }}
+          matchLabelKeys: [pod-template-hash]
+        {{- end }}
+      {{- end }}
+      containers:
+        - name: {{ .name }}
+          image: {{ include "diwan-lib.image" (merge (dict "repository" .v.image.repository) .) | quote }}
+          imagePullPolicy: {{ .v.global.image.pullPolicy }}
+          args: {{- toYaml .arguments | nindent 12 }}
+          env: {{- include "diwan-lib.environment" . | nindent 12 }}
+          ports:
+            {{- if has .component (list "api" "all") }}
+            - {name: grpc, containerPort: 50051, protocol: TCP}
+            {{- end }}
+            - {name: http, containerPort: 8080, protocol: TCP}
+          {{- include "diwan-lib.probes" . | nindent 10 }}
+          lifecycle:
+            # Callers learn that the pod leaves before it does.
+            preStop: {sleep: {seconds: {{ .v.preStopSeconds }}}}
+          resources: {{- toYaml .resources | nindent 12 }}
+          securityContext: {{- include "diwan-lib.containerSecurity" . | nindent 12 }}
+          volumeMounts:
+            - {name: keys, mountPath: /run/diwan/keys, readOnly: true}
+            - {name: credentials, mountPath: /run/diwan/credentials, readOnly: true}
+            - {name: tmp, mountPath: /tmp}
+            - {name: state, mountPath: /var/lib/diwan}
+      volumes: {{- include "diwan-lib.volumes" . | nindent 8 }}
+{{- end -}}
+
+{{/*
+Liveness asks whether the process answers at all, never whether store and broker do: restarting would mend neither.
+A process gives its store a minute at start, and ends by itself after; the start-up probe outlasts that.
+*/}}
+{{- define "diwan-lib.probes" -}}
+{{- if has .component (list "api" "all") -}}
+startupProbe:
+  grpc: {port: 50051, service: live}
+  periodSeconds: 2
+  timeoutSeconds: 2
+  failureThreshold: 60
+readinessProbe:
+  grpc: {port: 50051}
+  periodSeconds: 3
+  timeoutSeconds: 2
+  failureThreshold: 2
+livenessProbe:
+  grpc: {port: 50051, service: live}
+  periodSeconds: 10
+  timeoutSeconds: 5
+  failureThreshold: 3
+{{- else -}}
+startupProbe:
+  httpGet: {path: /healthz, port: http}
+  periodSeconds: 2
+  timeoutSeconds: 2
+  failureThreshold: 60
+readinessProbe:
+  httpGet: {path: /readyz, port: http}
+  periodSeconds: 3
+  timeoutSeconds: 2
+  failureThreshold: 2
+livenessProbe:
+  httpGet: {path: /healthz, port: http}
+  periodSeconds: 10
+  timeoutSeconds: 5
+  failureThreshold: 3
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,93 @@
+"""Keys and passwords for trying the platform out on a cluster, as Kubernetes Secrets.
+
+They are made by the same key maker as the embedded stack's, in the same folder, once: a second run prints the same
+ones. Names and keys are those that the charts in `deploy/helm` mount.
+"""
+
+import json
+from base64 import b64encode
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from chassis.messaging import topology
+
+from embedded import keys
+from embedded.layout import CONNECTORS, SERVICES, TOPOLOGY, Layout
+from embedded.programs import STORE_USER, VHOST
+
+BROKER_PORT = 5672
+STORE_PORT = 27017
+
+Manifest = dict[str, Any]
+
+
+def manifests(layout: Layout, *, namespace: str, release: str) -> list[Manifest]:
+    """Every Secret that the charts with `trial.enabled` need; what is not made yet is made.
+
+    Args:
+        layout: whose folder keeps them.
+        namespace: where they go.
+        release: name of the Helm release, with which the addresses of broker and stores begin.
+    """
+    keys.make(layout)
+    contents = {
+        "diwan-public-keys": _public(layout.keys),
+        "diwan-broker-definitions": {"definitions.json": _definitions(layout)},
+        "diwan-trial-outside": {
+            "smsc-password": layout.password("smpp"),
+            "api-key": layout.password("bank-api-key"),
+            "callback.key": (layout.keys / "acquirer" / "callback.key").read_text(),
+        },
+    }
+    for name in (*SERVICES, *CONNECTORS):
+        contents[f"diwan-{name}-keys"] = _files(layout.keys / name)
+        contents[f"diwan-{name}-credentials"] = _credentials(layout, name, release)
+    for name in SERVICES:
+        contents[f"diwan-{name}-store"] = {"store-password": layout.password(f"{name}-store")}
+    return [_secret(name, namespace, content) for name, content in sorted(contents.items())]
+
+
+def _credentials(layout: Layout, name: str, release: str) -> dict[str, str]:
+    password = quote(layout.password(name), safe="")
+    made = {"broker-uri": f"amqp://{name}:{password}@{release}-rabbitmq:{BROKER_PORT}/{VHOST}"}
+    if name in SERVICES:
+        password = quote(layout.password(f"{name}-store"), safe="")
+        made["store-uri"] = f"mongodb://{STORE_USER}:{password}@{release}-{name}-store:{STORE_PORT}/admin"
+    if name == "sms":
+        made["smsc-password"] = layout.password("smpp")
+    if name == "acquirer":
+        made["api-key"] = layout.password("bank-api-key")
+    return made
+
+
+def _public(folder: Path) -> dict[str, str]:
+    """A Secret knows no folders: a reader's public key is `seal.<reader>.jwk`, a client's `client.<client>.jwk`."""
+    seals = _files(folder / "identity" / "public" / "seal")
+    clients = _files(folder / "identity" / "clients")
+    return {f"seal.{name}": text for name, text in seals.items()} | {
+        f"client.{name}": text for name, text in clients.items()
+    }
+
+
+def _files(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in sorted(folder.iterdir()) if path.is_file()}
+
+
+def _definitions(layout: Layout) -> str:
+    table = topology.load(TOPOLOGY)
+    return json.dumps(topology.render(table, topology.hashes_of(layout.passwords, table.users)))
+
+
+def _secret(name: str, namespace: str, content: dict[str, str]) -> Manifest:
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "labels": {"app.kubernetes.io/part-of": "diwan"},
+        },
+        "type": "Opaque",
+        "data": {key: b64encode(text.encode()).decode() for key, text in content.items()},
+    }
