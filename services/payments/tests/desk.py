@@ -151,8 +151,10 @@ class Desk:
 
     async def charge(self, case: Case) -> acquirer.RequestCharge:
         """Try to pay, and take the order that the connector gets."""
-        await self.pay(case)
-        return await self.trial.taken(CHARGES, acquirer.RequestCharge)
+        payment = await self.pay(case)
+        return await self.trial.taken(
+            CHARGES, acquirer.RequestCharge, lambda one: one.payment_id == payment.payment_id
+        )
 
     async def settled(
         self, charge: acquirer.RequestCharge, amount: Money | None = None, event_id: str = ""

@@ -108,12 +108,23 @@ class Trial:
         await asyncio.to_thread(self._send, user, entry)
         return entry.id
 
-    async def taken(self, queue: str, kind: type[M], within_seconds: float = PATIENCE_SECONDS) -> M:
-        """The next message that the service sent to a queue's reader, opened with the reader's keys."""
-        found = await self.all_taken(queue, kind, 1, within_seconds)
-        if not found:
-            raise AssertionError(f"nothing came to {queue} within {within_seconds} s")
-        return found[0]
+    async def taken(
+        self,
+        queue: str,
+        kind: type[M],
+        where: Callable[[M], bool] = lambda _: True,
+        within_seconds: float = PATIENCE_SECONDS,
+    ) -> M:
+        """The next message `where` says so that the service sent to a queue's reader, opened with its keys.
+
+        Others before it are thrown away: what an earlier test left must not be taken for this one's.
+        """
+        end = time.monotonic() + within_seconds
+        while (left := end - time.monotonic()) > 0:
+            for found in await self.all_taken(queue, kind, 1, left):
+                if where(found):
+                    return found
+        raise AssertionError(f"what is waited for did not come to {queue} within {within_seconds} s")
 
     async def all_taken(self, queue: str, kind: type[M], count: int, within_seconds: float) -> list[M]:
         """Up to `count` messages of a queue, as many as come in time."""
