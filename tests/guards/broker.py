@@ -1,0 +1,104 @@
+"""The broker as others use it: an integrator or connector that publishes, an administrator who listens to all."""
+
+import secrets
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pika
+import yaml
+from embedded.layout import TOPOLOGY, Layout
+from embedded.rabbit import RabbitNode
+
+from .cast import Cast
+
+TAP = "tap"
+
+
+@contextmanager
+def channel_of(layout: Layout, user: str, password: str = "") -> Iterator[Any]:
+    """A channel of a broker user on the stack's node."""
+    uri = node_of(layout).uri(user, password or layout.password(user))
+    with pika.BlockingConnection(pika.URLParameters(uri)) as connection:
+        yield connection.channel()
+
+
+def node_of(layout: Layout) -> RabbitNode:
+    found = RabbitNode.find(layout.data / "broker")
+    assert found is not None
+    return found
+
+
+def publish(
+    cast: Cast, user: str, exchange: str, key: str, kind: str, body: str, *, subject: str, event_id: str = ""
+) -> str:
+    """Publish one event as its exchange's owner would; returns the event's id."""
+    event_id = event_id or str(uuid.uuid4())
+    headers = {
+        "cloudEvents_id": event_id,
+        "cloudEvents_source": f"diwan/{user}",
+        "cloudEvents_type": kind,
+        "cloudEvents_specversion": "1.0",
+        "cloudEvents_time": datetime.now(UTC).isoformat(),
+        "cloudEvents_subject": subject,
+        "cloudEvents_sequence": "1",
+    }
+    properties = pika.BasicProperties(
+        content_type="application/json", delivery_mode=2, message_id=event_id, user_id=user, headers=headers
+    )
+    with channel_of(cast.layout, user) as channel:
+        channel.confirm_delivery()
+        channel.basic_publish(exchange, key, body.encode(), properties, mandatory=True)
+    return event_id
+
+
+@dataclass(frozen=True)
+class Heard:
+    """One message as an eavesdropper gets it."""
+
+    exchange: str
+    key: str
+    properties: str
+    body: str
+
+
+class Tap:
+    """Hears every message of every exchange while it is open."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._password = secrets.token_urlsafe(16)
+        self.exchanges: list[str] = yaml.safe_load(TOPOLOGY.read_text())["exchanges"]
+        self.heard: list[Heard] = []
+
+    def _administer(self, function: str, *words: str) -> None:
+        told = ", ".join(f'<<"{word}">>' for word in words)
+        node_of(self._layout).evaluate(f"rabbit_auth_backend_internal:{function}({told}).")
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """Listen with a queue of our own; what was heard is in `heard` afterwards."""
+        vhost = node_of(self._layout).vhost
+        self._administer("add_user", TAP, self._password, "tests")
+        self._administer("set_permissions", TAP, vhost, ".*", ".*", ".*", "tests")
+        try:
+            with channel_of(self._layout, TAP, self._password) as channel:
+                queue = channel.queue_declare("", exclusive=True).method.queue
+                for exchange in self.exchanges:
+                    channel.queue_bind(queue, exchange, "#")
+                yield
+                self._drain(channel, queue)
+        finally:
+            self._administer("delete_user", TAP, "tests")
+
+    def _drain(self, channel: Any, queue: str) -> None:
+        while True:
+            method, properties, body = channel.basic_get(queue, auto_ack=True)
+            if method is None:
+                return
+            self.heard.append(
+                Heard(method.exchange, method.routing_key, str(properties), body.decode(errors="replace"))
+            )

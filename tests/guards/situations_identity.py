@@ -1,0 +1,226 @@
+"""Situations of identity's changing RPCs."""
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from demo import actors
+from demo.actors import Citizen
+from demo.journey import PURPOSE
+from diwan.identity.v1 import identity_pb2 as identity
+
+from .cast import Cast
+from .situation import Situation, other_code, varied, written
+from .wire import claims
+
+
+def start_enrolment(cast: Cast) -> Situation:
+    person = cast.person()
+    request = identity.StartEnrolmentRequest(
+        request_id=str(uuid.uuid4()),
+        first_name=person.first_name,
+        mother_first_name=person.mother_first_name,
+        national_id=person.national_id,
+        mobile=person.mobile,
+        channel="portal",
+    )
+    return Situation(
+        request,
+        effect=lambda: {
+            "codes": len(cast.eyes.codes(person)),
+            "enrolments": cast.eyes.count("identity", "enrolments", state__mobile=person.mobile),
+        },
+        once={"codes": 1, "enrolments": 1},
+        other=varied(request, channel="mobile_app"),
+    )
+
+
+def complete_enrolment(cast: Cast) -> Situation:
+    started = start_enrolment(cast)
+    answer = cast.platform.call("identity", "StartEnrolment", started.request)
+    person = cast.acted[-1]
+    code, _ = cast.phone(person).next_code()
+    request = identity.CompleteEnrolmentRequest(
+        request_id=str(uuid.uuid4()), enrolment_id=answer.enrolment_id, code=code
+    )
+    return Situation(
+        request,
+        effect=lambda: {
+            "events": cast.eyes.events("identity", causation=request.request_id),
+            "accounts": cast.eyes.count("identity", "accounts", state__mobile=person.mobile),
+            "contacts": cast.eyes.count("notification", "contacts", state__mobile=person.mobile),
+            "tries": written(cast, "identity", "enrolments", answer.enrolment_id) - 1,
+        },
+        once={"events": ["AccountEnrolled"], "accounts": 1, "contacts": 1, "tries": 1},
+        other=varied(request, code=other_code(code)),
+    )
+
+
+def enrol_at_counter(cast: Cast) -> Situation:
+    person = cast.person()
+    request = cast.counter(person)
+    return Situation(
+        request,
+        token=cast.token("clerk", "post-0777"),
+        effect=lambda: {
+            "events": cast.eyes.events("identity", causation=request.request_id),
+            "accounts": cast.eyes.count("identity", "accounts", state__mobile=person.mobile),
+            "contacts": cast.eyes.count("notification", "contacts", state__mobile=person.mobile),
+        },
+        once={"events": ["AccountEnrolled"], "accounts": 1, "contacts": 1},
+        other=varied(request, mobile=cast.person().mobile),
+    )
+
+
+def start_sign_in(cast: Cast) -> Situation:
+    citizen = cast.enrolled()
+    request = identity.StartSignInRequest(
+        request_id=str(uuid.uuid4()), national_id=citizen.person.national_id, channel="portal"
+    )
+    return Situation(
+        request,
+        effect=lambda: {
+            "codes": len(cast.eyes.codes(citizen.person)),
+            "sessions": cast.eyes.count("identity", "sessions", state__holder_id=citizen.account_id),
+        },
+        once={"codes": 1, "sessions": 1},
+        other=varied(request, channel="mobile_app"),
+    )
+
+
+def complete_sign_in(cast: Cast) -> Situation:
+    started = start_sign_in(cast)
+    sign_in_id = cast.platform.call("identity", "StartSignIn", started.request).sign_in_id
+    code, _ = cast.phone(cast.acted[-1]).next_code()
+    request = identity.CompleteSignInRequest(request_id=str(uuid.uuid4()), sign_in_id=sign_in_id, code=code)
+    return Situation(
+        request,
+        effect=lambda: session(cast, sign_in_id),
+        once={"stage": "open", "generation": 1, "written": 2},
+        other=varied(request, code=other_code(code)),
+        alike=same_session,
+        works=lambda tokens: opens_own_account(cast, tokens.access_token),
+    )
+
+
+def refresh_token(cast: Cast) -> Situation:
+    citizen, tokens = with_tokens(cast)
+    request = identity.RefreshTokenRequest(request_id=str(uuid.uuid4()), refresh_token=tokens.refresh_token)
+    session_id = newest_session(cast, citizen)
+    return Situation(
+        request,
+        effect=lambda: session(cast, session_id),
+        once={"stage": "open", "generation": 2, "written": 3},
+        other=lambda answer: varied(request, refresh_token=answer.refresh_token),
+        alike=same_session,
+        works=lambda answer: opens_own_account(cast, answer.access_token),
+    )
+
+
+def sign_out(cast: Cast) -> Situation:
+    citizen, old = with_tokens(cast)
+    renewing = identity.RefreshTokenRequest(refresh_token=old.refresh_token)
+    new = cast.platform.call("identity", "RefreshToken", renewing)
+    request = identity.SignOutRequest(request_id=str(uuid.uuid4()), refresh_token=new.refresh_token)
+    session_id = newest_session(cast, citizen)
+    return Situation(
+        request,
+        effect=lambda: session(cast, session_id),
+        once={"stage": "ended", "generation": 2, "written": 4},
+        other=varied(request, refresh_token=old.refresh_token),
+    )
+
+
+def start_confirmation(cast: Cast) -> Situation:
+    citizen = cast.signed_in()
+    request = identity.StartConfirmationRequest(
+        request_id=str(uuid.uuid4()), purpose=PURPOSE, digest="0123456789abcdef" * 4
+    )
+    return Situation(
+        request,
+        token=citizen.token,
+        effect=lambda: {
+            "codes": len(cast.eyes.codes(citizen.person)) - 1,  # the first one was for the sign-in
+            "confirmations": cast.eyes.count(
+                "identity", "confirmations", state__account_id=citizen.account_id
+            ),
+        },
+        once={"codes": 1, "confirmations": 1},
+        other=varied(request, digest="f" * 64),
+    )
+
+
+def complete_confirmation(cast: Cast) -> Situation:
+    started = start_confirmation(cast)
+    answer = cast.platform.call("identity", "StartConfirmation", started.request, started.token)
+    person = cast.acted[-1]
+    phone = cast.phone(person)
+    phone.read = 1
+    code, _ = phone.next_code()
+    request = identity.CompleteConfirmationRequest(
+        request_id=str(uuid.uuid4()), confirmation_id=answer.confirmation_id, code=code
+    )
+    return Situation(
+        request,
+        token=started.token,
+        effect=lambda: {"written": written(cast, "identity", "confirmations", answer.confirmation_id)},
+        once={"written": 2},
+        other=varied(request, code=other_code(code)),
+        alike=lambda answer: (claims(answer.confirmation), answer.expire_time),
+    )
+
+
+def register_officer(cast: Cast) -> Situation:
+    _, request = cast.registering("auditor")
+    return Situation(
+        request,
+        token=cast.administrator_token(),
+        effect=lambda: {
+            "events": cast.eyes.events("identity", causation=request.request_id),
+            "officers": cast.eyes.count("identity", "officers", state__staff_number=request.staff_number),
+        },
+        once={"events": ["OfficerRegistered"], "officers": 1},
+        other=varied(request, mobile=cast.person().mobile),
+    )
+
+
+def session(cast: Cast, session_id: str) -> Mapping[str, Any]:
+    (found,) = cast.eyes.documents("identity", "sessions", _id=session_id)
+    state = found["state"]
+    return {"stage": state["stage"], "generation": state["generation"], "written": found["version"]}
+
+
+def newest_session(cast: Cast, citizen: Citizen) -> str:
+    (found,) = cast.eyes.documents("identity", "sessions", state__holder_id=citizen.account_id)
+    return str(found["_id"])
+
+
+def with_tokens(cast: Cast) -> tuple[Citizen, Any]:
+    citizen = cast.enrolled()
+    subject = {"national_id": citizen.person.national_id}
+    return citizen, actors.sign_in(cast.platform, citizen.phone, "portal", subject)
+
+
+def same_session(tokens: Any) -> Any:
+    """Tokens that are given again are signed again: what they say is the same."""
+    return claims(tokens.access_token), tokens.expire_time, tokens.refresh_token
+
+
+def opens_own_account(cast: Cast, token: str) -> None:
+    account_id = claims(token)["sub"]
+    request = identity.GetAccountRequest(account_id=account_id)
+    assert cast.platform.call("identity", "GetAccount", request, token).account_id == account_id
+
+
+SITUATIONS = {
+    "StartEnrolment": start_enrolment,
+    "CompleteEnrolment": complete_enrolment,
+    "EnrolAtCounter": enrol_at_counter,
+    "StartSignIn": start_sign_in,
+    "CompleteSignIn": complete_sign_in,
+    "RefreshToken": refresh_token,
+    "SignOut": sign_out,
+    "StartConfirmation": start_confirmation,
+    "CompleteConfirmation": complete_confirmation,
+    "RegisterOfficer": register_officer,
+}

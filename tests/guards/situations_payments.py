@@ -1,0 +1,69 @@
+"""Situations of payments' changing RPCs."""
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from diwan.payments.v1 import payments_pb2 as payments
+from google.type.date_pb2 import Date
+from google.type.money_pb2 import Money
+
+from .cast import Cast
+from .situation import Situation, booked, told, varied
+
+
+def publish_tariff(cast: Cast) -> Situation:
+    today = datetime.now(UTC).astimezone(ZoneInfo("Africa/Cairo")).date()
+    service = f"test.once.s{cast.staff_number().removeprefix('G-')}"
+    fee = payments.Fee(
+        service=service,
+        channel="*",
+        governorate="*",
+        valid_from=Date(year=today.year, month=today.month, day=today.day),
+        amount=Money(currency_code="EGP", units=20),
+        agency="test",
+    )
+    request = payments.PublishTariffRequest(request_id=str(uuid.uuid4()), fees=[fee])
+    other = varied(request)
+    other.fees[0].amount.units = 30
+    return Situation(
+        request,
+        token=cast.token("tariff_manager"),
+        effect=lambda: {
+            "fees": [fee["amount"] for fee in published_fees(cast) if fee["service"] == service],
+        },
+        once={"fees": [20_00]},
+        other=other,
+    )
+
+
+def published_fees(cast: Cast) -> list[dict[str, Any]]:
+    (schedule,) = cast.eyes.documents("payments", "schedules")
+    found: list[dict[str, Any]] = schedule["state"]["fees"]
+    return found
+
+
+def create_payment(cast: Cast) -> Situation:
+    principal = cast.signed_in()
+    case, payment = cast.due(principal)
+    request = cast.paying(case)
+    return Situation(
+        request,
+        token=principal.token,
+        effect=lambda: {
+            "charges": charges(cast, payment.payment_id),
+            "booked": booked(cast, payment.payment_id, "due", "settled"),
+            "told": told(cast, case, "payment.settled"),
+        },
+        once={"charges": ["settled"], "booked": [1, 1], "told": 1},
+        other=varied(request, card_token="tok_twice"),
+    )
+
+
+def charges(cast: Cast, payment_id: str) -> list[str]:
+    (found,) = cast.eyes.documents("payments", "payments", _id=payment_id)
+    return [charge["state"] for charge in found["state"]["charges"]]
+
+
+SITUATIONS = {"PublishTariff": publish_tariff, "CreatePayment": create_payment}
