@@ -1,103 +1,33 @@
 """Notification as others meet it: their events in, sealed orders to the SMS connector out, states to be read."""
 
 import asyncio
-import uuid
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from chassis.rpc import Caller, Kind
-from chassis.rpc.client import failure_of
-from chassis.trial import OPERATOR, Trial, eventually
+from chassis.trial import Trial, eventually
 from diwan.identity.v1 import events_pb2 as identity
 from diwan.notary.v1 import events_pb2 as notary
 from diwan.notification.v1 import notification_pb2 as pb
-from diwan.notification.v1 import notification_pb2_grpc, sms_pb2
+from diwan.notification.v1 import sms_pb2
 from diwan.payments.v1 import events_pb2 as payments
-from google.protobuf import json_format
 from google.type.money_pb2 import Money
-from grpc import RpcError
+
+from .desk import (
+    MOBILE,
+    NUMBER,
+    ORDERS,
+    came_to,
+    code,
+    enrol,
+    of,
+    order,
+    receipt,
+    sent,
+    submitted,
+    uid,
+)
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
-
-MOBILE = "+201012345678"
-ORDERS = "sms.notification.message"
-NUMBER = "DW-2026-0000042"
-
-
-def uid() -> str:
-    return str(uuid.uuid4())
-
-
-def citizen(account: str) -> Caller:
-    return Caller(kind=Kind.CITIZEN, id=account, channel="portal")
-
-
-def api(trial: Trial) -> Any:
-    return notification_pb2_grpc.NotificationServiceStub(trial.channel)
-
-
-async def of(trial: Trial, account: str, caller: Caller | None = None) -> list[pb.Message]:
-    answer = await api(trial).ListMessages(
-        pb.ListMessagesRequest(account_id=account), metadata=trial.bearer(caller or OPERATOR)
-    )
-    return list(answer.messages)
-
-
-async def enrol(trial: Trial, account: str, language: str = "") -> None:
-    contact = identity.Contact(mobile=MOBILE, language=language)
-    event = identity.AccountEnrolled(account_id=account, contact=json_format.MessageToJson(contact))
-    await trial.publish("identity", event, subject=account)
-
-
-def code(account: str = "", mobile: str = MOBILE, template: str = "code.sign_in", **values: str) -> Any:
-    content = identity.MessageContent(mobile=mobile, values=values or {"code": "123456"})
-    return identity.SendMessage(
-        account_id=account,
-        template=template,
-        expire_time=(datetime.now(UTC) + timedelta(minutes=5)).isoformat(),
-        content=json_format.MessageToJson(content),
-    )
-
-
-async def order(trial: Trial, account: str) -> tuple[sms_pb2.SubmitSms, sms_pb2.SmsContent]:
-    """What the connector is ordered to submit for the newest message of an account."""
-    newest = (await eventually(lambda: of(trial, account)))[0].message_id
-    taken = await trial.taken(ORDERS, sms_pb2.SubmitSms, lambda one: one.message_id == newest)
-    return taken, json_format.Parse(taken.content, sms_pb2.SmsContent())
-
-
-async def sent(trial: Trial, account: str) -> str:
-    """A code that has been handed to the connector; its message id."""
-    before = len(await of(trial, account))
-    await trial.publish("identity", code(account))
-
-    async def made() -> bool:
-        return len(await of(trial, account)) > before
-
-    await eventually(made)
-    taken, _ = await order(trial, account)
-    return taken.message_id
-
-
-async def came_to(trial: Trial, message: str, state: str) -> pb.Message:
-    async def look() -> pb.Message | None:
-        found = await api(trial).GetMessage(
-            pb.GetMessageRequest(message_id=message), metadata=trial.bearer(OPERATOR)
-        )
-        return found if pb.MessageState.Name(found.state) == f"MESSAGE_STATE_{state}" else None
-
-    return await eventually(look)
-
-
-def submitted(message: str, *parts: str) -> sms_pb2.SmsSubmitted:
-    return sms_pb2.SmsSubmitted(message_id=message, part_ids=parts)
-
-
-def receipt(part: str, state: str = "DELIVERED") -> sms_pb2.SmsReceipted:
-    return sms_pb2.SmsReceipted(
-        part_id=part, state=sms_pb2.SmsReceiptState.Value(f"SMS_RECEIPT_STATE_{state}"), receipt_time=""
-    )
 
 
 async def test_a_code_goes_sealed_to_the_connector_and_is_kept_nowhere(trial: Trial) -> None:
@@ -297,78 +227,3 @@ async def test_an_order_sealed_for_nobody_is_refused(trial: Trial) -> None:
         return any("SEALED_FIELD_UNREADABLE" in one.reason for one in await trial.parked())
 
     assert await eventually(look)
-
-
-async def test_a_citizen_sees_only_their_own(trial: Trial) -> None:
-    """Of others they are told that there is nothing."""
-    mine, other = uid(), uid()
-    message = await sent(trial, mine)
-    stub = api(trial)
-
-    own = await stub.ListMessages(pb.ListMessagesRequest(), metadata=trial.bearer(citizen(mine)))
-    shown = await stub.GetMessage(
-        pb.GetMessageRequest(message_id=message), metadata=trial.bearer(citizen(mine))
-    )
-    none = await stub.ListMessages(pb.ListMessagesRequest(), metadata=trial.bearer(citizen(other)))
-
-    assert [one.message_id for one in own.messages] == [shown.message_id] == [message]
-    assert not none.messages
-    for call in (
-        stub.GetMessage(pb.GetMessageRequest(message_id=message), metadata=trial.bearer(citizen(other))),
-        stub.ListMessages(pb.ListMessagesRequest(account_id=mine), metadata=trial.bearer(citizen(other))),
-    ):
-        assert await refusal(call) == ("NOT_FOUND", "MESSAGE_NOT_FOUND")
-
-
-async def refusal(call: Any) -> tuple[str, str]:
-    with pytest.raises(RpcError) as raised:
-        await call
-    failure = failure_of(raised.value)
-    return failure.code, failure.reason
-
-
-CLERK = Caller(kind=Kind.OFFICER, id="o-1", roles=frozenset({"clerk"}))
-
-
-@pytest.mark.parametrize(
-    ("rpc", "request_", "caller", "code_", "reason"),
-    [
-        ("GetMessage", pb.GetMessageRequest(message_id=uid()), OPERATOR, "NOT_FOUND", "MESSAGE_NOT_FOUND"),
-        ("GetMessage", pb.GetMessageRequest(message_id="x"), OPERATOR, "INVALID_ARGUMENT", "VALIDATION"),
-        ("GetMessage", pb.GetMessageRequest(message_id=uid()), None, "UNAUTHENTICATED", "TOKEN_MISSING"),
-        ("GetMessage", pb.GetMessageRequest(message_id=uid()), CLERK, "PERMISSION_DENIED", "ACCESS_DENIED"),
-        ("ListMessages", pb.ListMessagesRequest(page_size=201), OPERATOR, "INVALID_ARGUMENT", "VALIDATION"),
-        ("ListMessages", pb.ListMessagesRequest(page_size=-1), OPERATOR, "INVALID_ARGUMENT", "VALIDATION"),
-        (
-            "ListMessages",
-            pb.ListMessagesRequest(page_token="x"),
-            OPERATOR,
-            "INVALID_ARGUMENT",
-            "PAGE_TOKEN_INVALID",
-        ),
-    ],
-)
-async def test_a_wrong_question_is_refused_by_name(
-    trial: Trial, rpc: str, request_: Any, caller: Caller | None, code_: str, reason: str
-) -> None:
-    """One row a wrong input: code and reason."""
-    assert await refusal(getattr(api(trial), rpc)(request_, metadata=trial.bearer(caller))) == (code_, reason)
-
-
-async def test_pages_are_newest_first_and_leave_nothing_out(trial: Trial) -> None:
-    """A token leads to the next page of the same question, and of no other."""
-    account = uid()
-    messages = [await sent(trial, account) for _ in range(5)]
-    stub, who = api(trial), trial.bearer(OPERATOR)
-
-    listed, tokens = [], [""]
-    while tokens[-1] or not listed:
-        page = await stub.ListMessages(
-            pb.ListMessagesRequest(account_id=account, page_size=2, page_token=tokens[-1]), metadata=who
-        )
-        listed += [one.message_id for one in page.messages]
-        tokens.append(page.next_page_token)
-
-    assert listed == messages[::-1]
-    other = pb.ListMessagesRequest(account_id=uid(), page_token=tokens[1])
-    assert await refusal(stub.ListMessages(other, metadata=who)) == ("INVALID_ARGUMENT", "PAGE_TOKEN_INVALID")

@@ -136,6 +136,15 @@ class Desk:
 
         return await eventually(look)
 
+    async def due_again(self, case: Case) -> pb.Payment:
+        """The payment, once a refusal of its last charge shows."""
+
+        async def look() -> pb.Payment | None:
+            shown = await self.get(case)
+            return shown if shown.refusal_reason else None
+
+        return await eventually(look)
+
     async def pay(
         self, case: Case, request_id: str = "", account: str = "", token: str = "tok_x"
     ) -> pb.Payment:

@@ -1,0 +1,89 @@
+"""Notification's RPCs: who sees what, and what is refused by name."""
+
+from typing import Any
+
+import pytest
+from chassis.rpc import Caller, Kind
+from chassis.rpc.client import failure_of
+from chassis.trial import OPERATOR, Trial
+from diwan.notification.v1 import notification_pb2 as pb
+from grpc import RpcError
+
+from .desk import api, citizen, sent, uid
+
+pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
+
+
+async def test_a_citizen_sees_only_their_own(trial: Trial) -> None:
+    """Of others they are told that there is nothing."""
+    mine, other = uid(), uid()
+    message = await sent(trial, mine)
+    stub = api(trial)
+
+    own = await stub.ListMessages(pb.ListMessagesRequest(), metadata=trial.bearer(citizen(mine)))
+    shown = await stub.GetMessage(
+        pb.GetMessageRequest(message_id=message), metadata=trial.bearer(citizen(mine))
+    )
+    none = await stub.ListMessages(pb.ListMessagesRequest(), metadata=trial.bearer(citizen(other)))
+
+    assert [one.message_id for one in own.messages] == [shown.message_id] == [message]
+    assert not none.messages
+    for call in (
+        stub.GetMessage(pb.GetMessageRequest(message_id=message), metadata=trial.bearer(citizen(other))),
+        stub.ListMessages(pb.ListMessagesRequest(account_id=mine), metadata=trial.bearer(citizen(other))),
+    ):
+        assert await refusal(call) == ("NOT_FOUND", "MESSAGE_NOT_FOUND")
+
+
+async def refusal(call: Any) -> tuple[str, str]:
+    with pytest.raises(RpcError) as raised:
+        await call
+    failure = failure_of(raised.value)
+    return failure.code, failure.reason
+
+
+CLERK = Caller(kind=Kind.OFFICER, id="o-1", roles=frozenset({"clerk"}))
+
+
+@pytest.mark.parametrize(
+    ("rpc", "request_", "caller", "code_", "reason"),
+    [
+        ("GetMessage", pb.GetMessageRequest(message_id=uid()), OPERATOR, "NOT_FOUND", "MESSAGE_NOT_FOUND"),
+        ("GetMessage", pb.GetMessageRequest(message_id="x"), OPERATOR, "INVALID_ARGUMENT", "VALIDATION"),
+        ("GetMessage", pb.GetMessageRequest(message_id=uid()), None, "UNAUTHENTICATED", "TOKEN_MISSING"),
+        ("GetMessage", pb.GetMessageRequest(message_id=uid()), CLERK, "PERMISSION_DENIED", "ACCESS_DENIED"),
+        ("ListMessages", pb.ListMessagesRequest(page_size=201), OPERATOR, "INVALID_ARGUMENT", "VALIDATION"),
+        ("ListMessages", pb.ListMessagesRequest(page_size=-1), OPERATOR, "INVALID_ARGUMENT", "VALIDATION"),
+        (
+            "ListMessages",
+            pb.ListMessagesRequest(page_token="x"),
+            OPERATOR,
+            "INVALID_ARGUMENT",
+            "PAGE_TOKEN_INVALID",
+        ),
+    ],
+)
+async def test_a_wrong_question_is_refused_by_name(
+    trial: Trial, rpc: str, request_: Any, caller: Caller | None, code_: str, reason: str
+) -> None:
+    """One row a wrong input: code and reason."""
+    assert await refusal(getattr(api(trial), rpc)(request_, metadata=trial.bearer(caller))) == (code_, reason)
+
+
+async def test_pages_are_newest_first_and_leave_nothing_out(trial: Trial) -> None:
+    """A token leads to the next page of the same question, and of no other."""
+    account = uid()
+    messages = [await sent(trial, account) for _ in range(5)]
+    stub, who = api(trial), trial.bearer(OPERATOR)
+
+    listed, tokens = [], [""]
+    while tokens[-1] or not listed:
+        page = await stub.ListMessages(
+            pb.ListMessagesRequest(account_id=account, page_size=2, page_token=tokens[-1]), metadata=who
+        )
+        listed += [one.message_id for one in page.messages]
+        tokens.append(page.next_page_token)
+
+    assert listed == messages[::-1]
+    other = pb.ListMessagesRequest(account_id=uid(), page_token=tokens[1])
+    assert await refusal(stub.ListMessages(other, metadata=who)) == ("INVALID_ARGUMENT", "PAGE_TOKEN_INVALID")
