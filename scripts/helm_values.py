@@ -1,4 +1,4 @@
-"""Write the charts' values.schema.json and docs/reference/values.md from deploy/helm/schema.yaml and the programs' settings.
+"""Write the charts' schemas of values, and docs/reference/values.md, from deploy/helm/schema.yaml and the programs' settings.
 
     python scripts/helm_values.py [--check]
 

@@ -1,0 +1,129 @@
+"""Who may connect to whom, read from the rendered policies, against what the programs say of themselves."""
+
+import pytest
+from chassis.messaging import topology
+from embedded.layout import CONNECTORS, SERVICES, TOPOLOGY
+from identity.settings import Settings as IdentitySettings
+from notary.settings import NotarySettings
+from notification.connectors.sms.settings import SmsSettings
+from notification.settings import NotificationSettings
+from payments.connectors.acquirer.settings import AcquirerSettings
+from payments.settings import PaymentsSettings
+
+SETTINGS = {
+    "identity": IdentitySettings,
+    "payments": PaymentsSettings,
+    "notary": NotarySettings,
+    "notification": NotificationSettings,
+    "sms": SmsSettings,
+    "acquirer": AcquirerSettings,
+}
+NAME = "app.kubernetes.io/name"
+
+
+def expected():
+    """Edges that follow from the broker's table and from the settings that name an address."""
+    table = topology.load(TOPOLOGY)
+    for name, settings in SETTINGS.items():
+        fields = settings.model_fields
+        if name in table.users:
+            yield name, "rabbitmq", 5672
+        if "store_uri" in fields:
+            yield name, f"{name}-store", 27017
+        if "identity_target" in fields and name != "identity":
+            yield name, "identity", 50051
+        if "smsc_host" in fields:
+            yield name, "smsc", fields["smsc_port"].default
+        if "api_url" in fields:
+            yield name, "bank", 8080
+        if "callback_key_file" in fields:
+            yield "bank", name, 8080
+        yield name, "collector", 4318
+
+
+@pytest.fixture(scope="session")
+def policies(local):
+    """The policy of each program, by name."""
+    return {
+        m["spec"]["podSelector"]["matchLabels"][NAME]: m["spec"]
+        for m in local
+        if m["kind"] == "NetworkPolicy" and NAME in m["spec"]["podSelector"]["matchLabels"]
+    }
+
+
+def names(peers):
+    """The programs that a rule's peers are; others are named by what selects them."""
+    for peer in peers:
+        selected = peer.get("podSelector", {}).get("matchLabels", {})
+        inside = "namespaceSelector" not in peer
+        yield selected[NAME] if inside and NAME in selected else str(sorted(selected.items()))
+
+
+def edges(policies, direction, peers):
+    """(program, peer, port) of each rule."""
+    return {
+        (name, peer, port["port"])
+        for name, policy in policies.items()
+        for rule in policy[direction]
+        for peer in names(rule[peers])
+        for port in rule["ports"]
+    }
+
+
+def test_the_edges_are_those_that_the_programs_need(policies):
+    """Allowed by both ends, no edge less and none more."""
+    out = edges(policies, "egress", "to")
+    into = {(source, target, port) for target, source, port in edges(policies, "ingress", "from")}
+
+    allowed = {edge for edge in out if edge[1] in policies and edge in into}
+
+    assert allowed == set(expected())
+
+
+def test_an_edge_is_opened_at_both_ends_or_at_none(policies):
+    """A policy that lets out what the other does not let in is a line too many."""
+    out = {edge for edge in edges(policies, "egress", "to") if edge[1] in policies}
+    into = {
+        (source, target, port)
+        for target, source, port in edges(policies, "ingress", "from")
+        if source in policies
+    }
+
+    assert out == into
+
+
+def test_beyond_the_programs_only_names_are_asked_for(policies):
+    """What goes elsewhere goes to the name servers."""
+    beyond = {edge for edge in edges(policies, "egress", "to") if edge[1] not in policies}
+
+    assert {port for _, _, port in beyond} == {53}
+    assert {peer for _, peer, _ in beyond} == {"[('k8s-app', 'kube-dns')]"}
+
+
+def test_from_beyond_come_callers_and_monitoring(policies):
+    """Callers to APIs (and to a trial's broker, phones and traces), Prometheus to metrics."""
+    beyond = {
+        (source, target, port)
+        for target, source, port in edges(policies, "ingress", "from")
+        if source not in policies
+    }
+    callers, monitoring = "[('diwan-caller', 'true')]", f"[('{NAME}', 'prometheus')]"
+    trial = {(callers, "rabbitmq", 5672), (callers, "smsc", 8080), (callers, "collector", 4318)}
+
+    assert beyond == trial | {(callers, name, 50051) for name in SERVICES} | {
+        (monitoring, name, 8080) for name in (*SERVICES, *CONNECTORS)
+    }
+
+
+def test_what_has_no_policy_may_nothing(local, policies):
+    """One policy selects all pods and allows none; every workload has one of its own beside it."""
+    (everything,) = [m for m in local if m["metadata"]["name"] == "diwan-nothing-else"]
+    assert "ingress" not in everything["spec"]
+    assert "egress" not in everything["spec"]
+
+    workloads = [m for m in local if m["kind"] in {"Deployment", "StatefulSet"}]
+    wanted = everything["spec"]["podSelector"]["matchLabels"].items()
+    for workload in workloads:
+        labels = workload["spec"]["template"]["metadata"]["labels"]
+        assert wanted <= labels.items()
+        assert labels[NAME] in policies
