@@ -1,4 +1,4 @@
-"""Write the charts' schemas of values, and docs/reference/values.md, from deploy/helm/schema.yaml and the programs' settings.
+"""Write the charts' schemas and docs/reference/values.md from deploy/helm/schema.yaml and the programs' settings.
 
     python scripts/helm_values.py [--check]
 
@@ -93,7 +93,8 @@ def settings_of(chart: str) -> Schema:
 
 
 def program_source(source: Schema, chart: str) -> Schema:
-    return source["program"] | source["connector" if chart in CONNECTORS else "service"]
+    own: Schema = source["connector" if chart in CONNECTORS else "service"]
+    return dict(source["program"]) | own
 
 
 def program(source: Schema, chart: str) -> Schema:

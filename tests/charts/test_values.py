@@ -1,5 +1,6 @@
 """Values: what is refused, with which words; what the lint and the schemas of Kubernetes say of what is taken."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -91,3 +92,17 @@ def test_schemas_and_table_are_as_generated():
     done = subprocess.run(script, cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("values", [LOCAL, PRODUCTION])
+def test_manifests_pass_checkov(helm, values, tmp_path):
+    """But for what deploy/helm/checkov.yaml leaves out, with the reason beside it."""
+    if not shutil.which("checkov"):
+        pytest.skip("checkov is not on PATH: it needs an environment of its own")
+    rendered = tmp_path / "manifests.yaml"
+    rendered.write_text(helm.template("diwan", "--values", str(values)))
+
+    command = ["checkov", "--config-file", str(CHARTS / "checkov.yaml"), "--file", str(rendered)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout

@@ -34,9 +34,10 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version | replace "+" "_" }
 {{ .v.global.image.tag | default .root.Chart.AppVersion }}
 {{- end -}}
 
-{{/* {root, v, repository} */}}
+{{/* A digest, where one is given, is what counts; the tag beside it is for people. {root, v, image} */}}
 {{- define "diwan-lib.image" -}}
-{{- with .v.global.image.registry }}{{ trimSuffix "/" . }}/{{ end }}{{ .repository }}:{{ include "diwan-lib.version" . -}}
+{{- with .v.global.image.registry }}{{ trimSuffix "/" . }}/{{ end }}{{ .image.repository }}:{{ include "diwan-lib.version" . }}
+{{- with .image.digest }}@{{ . }}{{ end -}}
 {{- end -}}
 
 {{/* The program's ServiceAccount, which no pod needs a token of. */}}

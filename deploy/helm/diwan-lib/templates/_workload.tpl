@@ -41,7 +41,7 @@ spec:
       {{- end }}
       containers:
         - name: {{ .name }}
-          image: {{ include "diwan-lib.image" (merge (dict "repository" .v.image.repository) .) | quote }}
+          image: {{ include "diwan-lib.image" (merge (dict "image" .v.image) .) | quote }}
           imagePullPolicy: {{ .v.global.image.pullPolicy }}
           args: {{- toYaml .arguments | nindent 12 }}
           env: {{- include "diwan-lib.environment" . | nindent 12 }}

@@ -20,7 +20,7 @@ spec:
 
 {{- define "trial.container" -}}
 - name: {{ .name }}
-  image: {{ include "diwan-lib.image" (merge (dict "repository" .image.repository) .) | quote }}
+  image: {{ include "diwan-lib.image" . | quote }}
   imagePullPolicy: {{ .v.global.image.pullPolicy }}
   {{- with .args }}
   args: {{- toYaml . | nindent 4 }}
