@@ -53,12 +53,19 @@ def create_payment(cast: Cast) -> Situation:
         token=principal.token,
         effect=lambda: {
             "charges": charges(cast, payment.payment_id),
+            "published": published(cast, payment.payment_id),
             "booked": booked(cast, payment.payment_id, "due", "settled"),
             "told": told(cast, case, "payment.settled"),
         },
-        once={"charges": ["settled"], "booked": [1, 1], "told": 1},
+        once={"charges": ["settled"], "published": 3, "booked": [1, 1], "told": 1},
         other=varied(request, card_token="tok_twice"),
     )
+
+
+def published(cast: Cast, payment_id: str) -> int:
+    """How many events and orders a payment gave rise to: that it is due, the order to charge, that it is settled."""
+    (found,) = cast.eyes.documents("payments", "payments", _id=payment_id)
+    return int(found["sequence"])
 
 
 def charges(cast: Cast, payment_id: str) -> list[str]:

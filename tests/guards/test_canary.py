@@ -14,7 +14,13 @@ WITNESSES = {
         "process acquirer.payments.charge",
     ],
     "stored events": ["PowerOfAttorneyCollected", "PaymentRefused", "AccountEnrolled", "OfficerRegistered"],
-    "messages": ["message.send.v1", "charge.request.v1", "person.registered.v1", "message.receipted.v1"],
+    "messages": [
+        "message.send.v1",
+        "charge.request.v1",
+        "person.registered.v1",
+        "message.receipted.v1",
+        "traceparent",
+    ],
     "names at the broker": ["notification.notary.power_of_attorney", "sms.notification.message.retry.1"],
     "errors": [
         "AGENT_NOT_ENROLLED",
