@@ -1,13 +1,18 @@
 """The people of the journey and what each of them can do from outside the platform."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from diwan.identity.v1 import identity_pb2 as identity
 from population import Person, spelling_variants
 
-from demo.calls import Platform
+from demo.calls import Platform, Refused
 from demo.phone import Phone
+
+CODES_ASKED_FOR = 4
+WAIT_SECONDS = 1.0
 
 
 @dataclass
@@ -22,23 +27,22 @@ class Citizen:
     def enrol(self, platform: Platform, channel: str = "portal") -> tuple[str, str]:
         """Enrol online, with names as people type them; return what was typed and the SMS."""
         typed = next(iter(spelling_variants(self.person.first_name)), self.person.first_name)
-        started = platform.call(
-            "identity",
-            "StartEnrolment",
-            identity.StartEnrolmentRequest(
+
+        def start() -> Any:
+            request = identity.StartEnrolmentRequest(
                 first_name=typed,
                 mother_first_name=self.person.mother_first_name,
                 national_id=self.person.national_id,
                 mobile=self.person.mobile,
                 channel=channel,
-            ),
-        )
-        code, text = self.phone.next_code()
-        account = platform.call(
-            "identity",
-            "CompleteEnrolment",
-            identity.CompleteEnrolmentRequest(enrolment_id=started.enrolment_id, code=code),
-        )
+            )
+            return platform.call("identity", "StartEnrolment", request)
+
+        def complete(started: Any, code: str) -> Any:
+            request = identity.CompleteEnrolmentRequest(enrolment_id=started.enrolment_id, code=code)
+            return platform.call("identity", "CompleteEnrolment", request)
+
+        account, text = by_code(self.phone, start, complete)
         self.account_id = account.account_id
         return typed, text
 
@@ -49,19 +53,16 @@ class Citizen:
 
     def confirm(self, platform: Platform, purpose: str, digest: str) -> str:
         """Confirm exactly one content by code; return the signed statement."""
-        started = platform.call(
-            "identity",
-            "StartConfirmation",
-            identity.StartConfirmationRequest(purpose=purpose, digest=digest),
-            self.token,
-        )
-        code, _ = self.phone.next_code()
-        done = platform.call(
-            "identity",
-            "CompleteConfirmation",
-            identity.CompleteConfirmationRequest(confirmation_id=started.confirmation_id, code=code),
-            self.token,
-        )
+
+        def start() -> Any:
+            request = identity.StartConfirmationRequest(purpose=purpose, digest=digest)
+            return platform.call("identity", "StartConfirmation", request, self.token)
+
+        def complete(started: Any, code: str) -> Any:
+            request = identity.CompleteConfirmationRequest(confirmation_id=started.confirmation_id, code=code)
+            return platform.call("identity", "CompleteConfirmation", request, self.token)
+
+        done, _ = by_code(self.phone, start, complete)
         return str(done.confirmation)
 
 
@@ -113,12 +114,49 @@ class Officer:
 
 def sign_in(platform: Platform, phone: Phone, channel: str, subject: dict[str, str]) -> Any:
     """Sign in by code; return the tokens."""
-    started = platform.call(
-        "identity", "StartSignIn", identity.StartSignInRequest(channel=channel, **subject)
-    )
-    code, _ = phone.next_code()
-    return platform.call(
-        "identity",
-        "CompleteSignIn",
-        identity.CompleteSignInRequest(sign_in_id=started.sign_in_id, code=code),
-    )
+
+    def start() -> Any:
+        request = identity.StartSignInRequest(channel=channel, **subject)
+        return platform.call("identity", "StartSignIn", request)
+
+    def complete(started: Any, code: str) -> Any:
+        request = identity.CompleteSignInRequest(sign_in_id=started.sign_in_id, code=code)
+        return platform.call("identity", "CompleteSignIn", request)
+
+    return by_code(phone, start, complete)[0]
+
+
+def by_code(phone: Phone, start: Callable[[], Any], complete: Callable[[Any, str], Any]) -> tuple[Any, str]:
+    """Do something that a code by SMS opens; what it gave, and the SMS.
+
+    A code is sent at most once, so one may never come: then a person asks for another, not too soon, and may get the
+    first one after all.
+
+    Raises:
+        TimeoutError: no code came, however often it was asked for.
+    """
+    for asked in range(1, CODES_ASKED_FOR + 1):
+        started = _patiently(start)
+        try:
+            while True:
+                code, text = phone.next_code()
+                try:
+                    return complete(started, code), text
+                except Refused as refused:
+                    if refused.reason != "CODE_WRONG":
+                        raise
+        except TimeoutError:
+            if asked == CODES_ASKED_FOR:
+                raise
+    raise AssertionError
+
+
+def _patiently(start: Callable[[], Any]) -> Any:
+    """Ask for a code; wait where the last one is too young."""
+    while True:
+        try:
+            return start()
+        except Refused as refused:
+            if refused.reason != "CODE_TOO_SOON":
+                raise
+        time.sleep(WAIT_SECONDS)

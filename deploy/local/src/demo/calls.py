@@ -1,5 +1,6 @@
 """gRPC as any client of the platform would use it: deadlines, retry with the same request id, a trace."""
 
+import json
 import time
 import uuid
 from collections.abc import Callable
@@ -19,6 +20,34 @@ DEADLINE_SECONDS = 10.0
 PATIENCE_SECONDS = 60.0
 PAUSE_SECONDS = 0.2
 RETRIABLE = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.ABORTED}
+
+# What every client should keep to: calls go round the pods behind a name, and what a leaving pod did not take is tried
+# again at once. A changing call may be tried again too, since its request id makes it happen once.
+SERVICE_CONFIG = {
+    "loadBalancingConfig": [{"round_robin": {}}],
+    "methodConfig": [
+        {
+            "name": [{}],
+            "timeout": f"{DEADLINE_SECONDS:.0f}s",
+            "retryPolicy": {
+                "maxAttempts": 4,
+                "initialBackoff": "0.1s",
+                "maxBackoff": "1s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ],
+}
+OPTIONS = [
+    ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
+    ("grpc.enable_retries", 1),
+    ("grpc.max_reconnect_backoff_ms", 2000),
+    ("grpc.dns_min_time_between_resolutions_ms", 2000),
+]
+
+Failed = Callable[[str, str], None]
+"""Told the RPC and the canonical code of a call that failed."""
 
 STUBS: dict[str, Any] = {
     "identity": identity_pb2_grpc.IdentityServiceStub,
@@ -61,10 +90,19 @@ class Method(Protocol):
 
 
 class Platform:
-    """Stubs of all services."""
+    """Stubs of all services.
 
-    def __init__(self, targets: dict[str, str]) -> None:
-        self._channels = {name: grpc.insecure_channel(target) for name, target in targets.items()}
+    Args:
+        targets: gRPC address of each service.
+        on_failure: told of every call that failed in a way that trying again may mend, in spite of the service
+            config's own retries.
+    """
+
+    def __init__(self, targets: dict[str, str], on_failure: Failed = lambda _rpc, _code: None) -> None:
+        self._on_failure = on_failure
+        self._channels = {
+            name: grpc.insecure_channel(target, options=OPTIONS) for name, target in targets.items()
+        }
         self._stubs = {
             name: STUBS[name](channel) for name, channel in self._channels.items() if name in STUBS
         }
@@ -81,14 +119,14 @@ class Platform:
         """
         if "request_id" in request.DESCRIPTOR.fields_by_name and not getattr(request, "request_id"):  # noqa: B009
             setattr(request, "request_id", str(uuid.uuid4()))  # noqa: B010  the message's type is not known here
-        return self._until_answered(lambda: self._once(service, rpc, request, token))
+        return self._until_answered(rpc, lambda: self._once(service, rpc, request, token))
 
     def download(self, service: str, rpc: str, request: Message, token: str) -> bytes:
         """Read a stream of chunks to its end."""
         return cast(
             "bytes",
             self._until_answered(
-                lambda: b"".join(part.chunk for part in self._once(service, rpc, request, token))
+                rpc, lambda: b"".join(part.chunk for part in self._once(service, rpc, request, token))
             ),
         )
 
@@ -98,14 +136,15 @@ class Platform:
         propagate.inject(headers)
         return method(request, timeout=DEADLINE_SECONDS, metadata=tuple(headers.items()))
 
-    @staticmethod
-    def _until_answered(attempt: Callable[[], Any]) -> Any:
+    def _until_answered(self, rpc: str, attempt: Callable[[], Any]) -> Any:
         give_up = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
                 return attempt()
             except grpc.RpcError as error:
                 call = cast("grpc.Call", error)
+                if call.code() in RETRIABLE:
+                    self._on_failure(rpc, call.code().name)
                 if call.code() not in RETRIABLE or time.monotonic() > give_up:
                     raise refusal(error) from error
             time.sleep(PAUSE_SECONDS)

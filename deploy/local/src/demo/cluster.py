@@ -5,6 +5,7 @@ on the embedded stack, shows the pods and the trace, and takes everything away a
 """
 
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -25,8 +26,9 @@ CHART = CHECKOUT / "deploy" / "helm" / "diwan"
 VALUES = CHECKOUT / "deploy" / "helm" / "values-local.yaml"
 INSTALL_LIMIT = "5m"
 FORWARD_SECONDS = 20
+CONNECT_SECONDS = 1
 RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"
-GRPC_PORT, AMQP_PORT, HTTP_PORT, OTLP_PORT = 50051, 5672, 8080, 4318
+GRPC_PORT, AMQP_PORT, HTTP_PORT, OTLP_PORT, DNS_PORT = 50051, 5672, 8080, 4318, 53
 
 
 class ClusterError(Exception):
@@ -106,23 +108,52 @@ def installed(layout: Layout, namespace: str, release: str, values: tuple[Path, 
         run("kubectl", "delete", "namespace", namespace, "--wait", "--timeout", INSTALL_LIMIT)
 
 
+def cluster_address(namespace: str, service: str) -> str:
+    """A service's address inside the cluster."""
+    return run("kubectl", "-n", namespace, "get", "service", service, "-o", "jsonpath={.spec.clusterIP}")
+
+
+def name_server() -> str:
+    """The cluster's name server, if this machine reaches services as pods do (a node does); "" if not."""
+    try:
+        address = cluster_address("kube-system", "kube-dns")
+        socket.create_connection((address, DNS_PORT), timeout=CONNECT_SECONDS).close()
+    except (ClusterError, OSError):
+        return ""
+    return address
+
+
 @contextmanager
-def reached(layout: Layout, namespace: str, release: str) -> Iterator[World]:
-    """The installed platform as the journey's driver reaches it from outside the cluster."""
+def reached(
+    layout: Layout, namespace: str, release: str, collector: str = "{release}-collector"
+) -> Iterator[World]:
+    """The installed platform as the journey's driver reaches it.
+
+    From inside the service network as any client should, with all pods of a service behind its headless name; from
+    elsewhere through port-forwards, each of which leads to one pod for as long as it lives.
+    """
+    servers = name_server()
     with ExitStack() as forwards:
 
         def to(name: str, port: int) -> str:
-            return forwards.enter_context(forward(namespace, f"{release}-{name}", port))
+            if servers:
+                return f"{cluster_address(namespace, name)}:{port}"
+            return forwards.enter_context(forward(namespace, name, port))
 
-        targets = {name: to(name, GRPC_PORT) for name in SERVICES}
+        def grpc_to(name: str) -> str:
+            if servers:
+                return f"dns://{servers}/{release}-{name}-headless.{namespace}.svc.cluster.local:{GRPC_PORT}"
+            return to(f"{release}-{name}", GRPC_PORT)
+
+        targets = {name: grpc_to(name) for name in SERVICES}
         operator = {
             "targets": targets,
             "client": "operator",
             "key": str(layout.keys / "operator" / "client.jwk"),
         }
         layout.operator_config.write_text(yaml.safe_dump(operator))
-        broker_host, _, broker_port = to("rabbitmq", AMQP_PORT).partition(":")
-        collector = f"http://{to('collector', OTLP_PORT)}"
+        broker_host, _, broker_port = to(f"{release}-rabbitmq", AMQP_PORT).partition(":")
+        spans = f"http://{to(collector.format(release=release), OTLP_PORT)}"
         yield World(
             targets=targets,
             broker_host=broker_host,
@@ -131,9 +162,9 @@ def reached(layout: Layout, namespace: str, release: str) -> Iterator[World]:
             registry_password_file=layout.passwords / "registry",
             registry_seal_key=layout.keys / "registry" / "public" / "seal" / "identity.jwk",
             operator_config=layout.operator_config,
-            phones_url=f"http://{to('smsc', HTTP_PORT)}",
-            traces_url=collector,
-            otlp_endpoint=collector,
+            phones_url=f"http://{to(f'{release}-smsc', HTTP_PORT)}",
+            traces_url=spans,
+            otlp_endpoint=spans,
             authority=layout.keys / "notary" / "ca.crt",
         )
 
