@@ -1,6 +1,7 @@
 """Identity as it runs, on a real store and a real broker, and the world around it: registry, phones, callers."""
 
 import asyncio
+import contextlib
 import io
 import itertools
 import json
@@ -120,7 +121,9 @@ class Phones:
 
     def close(self) -> None:
         if self._connection is not None:
-            self._thread.submit(self._connection.close).result()
+            # The broker may have closed it: between two codes nobody answers its heartbeats.
+            with contextlib.suppress(pika.exceptions.AMQPError):
+                self._thread.submit(self._connection.close).result()
         self._thread.shutdown()
 
     def _drain(self) -> None:
@@ -365,7 +368,7 @@ def _write(path: Path, key: ECKey, *, private: bool) -> None:
     path.write_text(json.dumps(key.as_dict(private=private)), encoding="utf-8")
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def world(
     tmp_path_factory: pytest.TempPathFactory, broker_node: Broker, store_uri: str
 ) -> AsyncIterator[World]:

@@ -1,6 +1,7 @@
 """Notification as others meet it: their events in, sealed orders to the SMS connector out, states to be read."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -200,18 +201,18 @@ async def test_what_was_not_submitted_says_so(trial: Trial, event: Any, state: s
 @pytest.mark.parametrize(
     ("event", "reason"),
     [
-        (code(template="code.other"), "TEMPLATE_UNKNOWN"),
-        (code(wrong="1"), "VALUES_WRONG"),
-        (code(mobile="01012345678"), "RECIPIENT_INVALID"),
-        (identity.SendMessage(template="code.sign_in", content="no json"), "CONTENT_INVALID"),
+        (lambda: code(template="code.other"), "TEMPLATE_UNKNOWN"),
+        (lambda: code(wrong="1"), "VALUES_WRONG"),
+        (lambda: code(mobile="01012345678"), "RECIPIENT_INVALID"),
+        (lambda: identity.SendMessage(template="code.sign_in", content="no json"), "CONTENT_INVALID"),
     ],
     ids=["template", "values", "recipient", "content"],
 )
 async def test_an_order_that_cannot_be_carried_out_is_parked_at_once(
-    trial: Trial, event: Any, reason: str
+    trial: Trial, event: Callable[[], Any], reason: str
 ) -> None:
     """With a reason that holds nothing of its content."""
-    event_id = await trial.publish("identity", event)
+    event_id = await trial.publish("identity", event())  # made now: a code's time runs
 
     async def look() -> list[str]:
         return [one.reason for one in await trial.parked() if event_id in one.parked_id]
