@@ -1,7 +1,10 @@
 # Every verb of the checkout. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo cluster-demo up down status logs test lint format protos lock clean
+.PHONY: help setup demo images images-load images-sizes cluster-demo up down status logs test lint format protos lock clean
 PYTHON := .venv/bin/python
+
+# Of the images; docs/operate.md says what each is for.
+export BUILDER BASE_IMAGE BROKER_BASE_IMAGE BUILD_ARGS IMAGES VERSION TAG SOURCE LOAD
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +26,15 @@ status: setup ## What runs, and where
 
 logs: setup ## What the programs say; name=notary for one
 	@$(PYTHON) -m embedded logs $(name)
+
+images: ## Build the OCI images of everything, with a bill of materials for each in deploy/image/out
+	@deploy/image/build.sh build
+
+images-load: ## Hand the images to a cluster; LOAD="kind load image-archive", for example
+	@deploy/image/build.sh load
+
+images-sizes: ## What each image weighs
+	@deploy/image/build.sh sizes
 
 cluster-demo: setup ## The same journey on the cluster that KUBECONFIG names; nothing is left there
 	@$(PYTHON) -m demo.cluster

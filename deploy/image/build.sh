@@ -1,0 +1,84 @@
+#!/bin/sh
+# build.sh [load]: build the images, or hand them to a cluster. Called by `make images` and `make images-load`, which
+# give the variables; docs/operate.md says what each is for.
+set -eu
+cd "$(dirname "$0")/../.."
+: "${IMAGES:=service notary connector trial-rabbitmq trial-store trial-outside}"
+: "${VERSION:=$(sed -n 's/^version = "\(.*\)"$/\1/p' pyproject.toml)}"
+: "${TAG:=$VERSION}"
+: "${OUT:=deploy/image/out}"
+if [ -z "${BUILDER:-}" ]; then
+    for each in docker podman buildah; do
+        # A client without its daemon builds nothing.
+        if command -v "$each" >/dev/null && "$each" info >/dev/null 2>&1; then
+            BUILDER=$each
+            break
+        fi
+    done
+fi
+[ -n "${BUILDER:-}" ] || { echo "images: neither docker, podman nor buildah works here; install one, or say BUILDER=…" >&2; exit 1; }
+case ${BUILDER##*/} in
+docker*) own="" ;; # finds Containerfile.dockerignore by itself
+podman*) own="--ignorefile deploy/image/Containerfile.dockerignore" ;;
+*) own="--ignorefile deploy/image/Containerfile.dockerignore --layers" ;;
+esac
+
+build() { # build TARGET [OPTION…]
+    target=$1
+    shift
+    # BUILDER, BUILD_ARGS and the like are lists of words.
+    # shellcheck disable=SC2086
+    $BUILDER build $own -f deploy/image/Containerfile --target "$target" \
+        ${BASE_IMAGE:+--build-arg "BASE_IMAGE=$BASE_IMAGE"} \
+        ${BROKER_BASE_IMAGE:+--build-arg "BROKER_BASE_IMAGE=$BROKER_BASE_IMAGE"} \
+        --build-arg "VERSION=$VERSION" ${BUILD_ARGS:-} "$@" .
+}
+
+save() { # save IMAGE FILE
+    rm -f "$2"
+    case ${BUILDER##*/} in
+    docker*) $BUILDER save -o "$2" "$1" ;;
+    podman*) $BUILDER save --quiet --format docker-archive -o "$2" "$1" ;;
+    *) $BUILDER push --quiet "$1" "docker-archive:$2:$1" ;;
+    esac
+}
+
+mkdir -p "$OUT"
+case ${1:-build} in
+build)
+    revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
+    for image in $IMAGES; do
+        licences=Apache-2.0
+        [ "$image" != trial-store ] || licences="Apache-2.0 AND GPL-2.0-only"
+        [ "$image" != trial-rabbitmq ] || licences="MPL-2.0 AND Apache-2.0"
+        build "$image" -t "diwan/$image:$TAG" \
+            --label "org.opencontainers.image.version=$VERSION" \
+            --label "org.opencontainers.image.revision=$revision" \
+            --label "org.opencontainers.image.licenses=$licences" \
+            ${SOURCE:+--label "org.opencontainers.image.source=$SOURCE"}
+    done
+    build bills --output "type=local,dest=$OUT"
+    for image in $IMAGES; do echo "diwan/$image:$TAG"; done
+    ;;
+load)
+    [ -n "${LOAD:-}" ] || { echo "images-load: say LOAD='a command that takes image archives', for example LOAD='kind load image-archive'" >&2; exit 2; }
+    files=""
+    for image in $IMAGES; do
+        save "diwan/$image:$TAG" "$OUT/$image.tar"
+        files="$files $OUT/$image.tar"
+    done
+    # shellcheck disable=SC2086
+    $LOAD $files
+    # shellcheck disable=SC2086
+    [ -n "${KEEP_ARCHIVES:-}" ] || rm -f $files
+    ;;
+sizes) # what a registry would hold and a node fetch
+    for image in $IMAGES; do
+        save "diwan/$image:$TAG" "$OUT/$image.tar"
+        printf '%-26s %4d MB compressed, %4d MB on disk\n' "diwan/$image:$TAG" \
+            "$(($(gzip -c "$OUT/$image.tar" | wc -c) / 1000000))" "$(($(wc -c <"$OUT/$image.tar") / 1000000))"
+        rm -f "$OUT/$image.tar"
+    done
+    ;;
+*) echo "build.sh: build, load or sizes" >&2; exit 2 ;;
+esac

@@ -1,0 +1,121 @@
+"""The part of the lock that an image gets."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+IMAGE = ROOT / "deploy" / "image"
+
+REQUIREMENTS = """\
+# Some words.
+
+# services
+Web_Server>=1
+
+# development
+linter==2
+"""
+LOCK = """\
+linter==2.0 \\
+    --hash=sha256:11
+    # via -r requirements.in
+sockets==3.0 ; sys_platform == 'linux' \\
+    --hash=sha256:22 \\
+    --hash=sha256:33
+    # via
+    #   linter
+    #   web-server
+web-server==1.4 \\
+    --hash=sha256:44
+    # via -r requirements.in
+words==5.0 \\
+    --hash=sha256:55
+    # via sockets
+"""
+
+
+@pytest.fixture(scope="module")
+def lock() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("image_lock", IMAGE / "lock.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def packages(text: str) -> set[str]:
+    return {line.split("==")[0] for line in text.splitlines() if "==" in line.split(";")[0]}
+
+
+def test_takes_what_is_below_a_section(lock: ModuleType) -> None:
+    """A section brings its packages and all that they want, under whatever spelling."""
+    chosen = lock.select(REQUIREMENTS, LOCK, ["services"])
+
+    assert packages(chosen) == {"web-server", "sockets", "words"}
+
+
+def test_keeps_hashes_and_markers(lock: ModuleType) -> None:
+    """Each package keeps every hash of the lock and the platforms that it is for."""
+    chosen = lock.select(REQUIREMENTS, LOCK, ["linter"])
+
+    assert (
+        "sockets==3.0 ; sys_platform == 'linux' \\\n    --hash=sha256:22 \\\n    --hash=sha256:33\n" in chosen
+    )
+    assert "via" not in chosen
+
+
+def test_names_what_it_does_not_know(lock: ModuleType) -> None:
+    """A wrong section ends the build with its name."""
+    with pytest.raises(lock.LockError, match="'servces'"):
+        lock.select(REQUIREMENTS, LOCK, ["servces"])
+
+
+def test_refuses_a_stale_lock(lock: ModuleType) -> None:
+    """A package that was asked for and never locked is no reason to install another."""
+    with pytest.raises(lock.LockError, match="web-server"):
+        lock.select(REQUIREMENTS, LOCK.replace("web-server==1.4", "waiter==1.4"), ["services"])
+
+
+def test_refuses_a_package_without_a_hash(lock: ModuleType) -> None:
+    """Nothing is installed that cannot be checked."""
+    with pytest.raises(lock.LockError, match="words"):
+        lock.select(REQUIREMENTS, LOCK.replace(" \\\n    --hash=sha256:55", ""), ["services"])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "absent"),
+    [
+        (
+            ["services and connectors", "services", "command line"],
+            {"nameko", "weasyprint", "secantusdb", "pytest", "uv"},
+        ),
+        (
+            ["services and connectors", "connectors"],
+            {"grpcio", "motor", "pymongo", "pika", "uvloop", "secantusdb"},
+        ),
+        (["trying out"], {"grpcio", "nameko", "cryptography"}),
+    ],
+)
+def test_images_hold_nothing_of_other_images(lock: ModuleType, wanted: list[str], absent: set[str]) -> None:
+    """What an image has no use for is not in its part of our own lock."""
+    texts = ((ROOT / name).read_text() for name in ("requirements.in", "requirements.txt"))
+
+    assert not packages(lock.select(*texts, wanted)) & absent
+
+
+def test_containerfile_asks_for_sections_that_are_there(lock: ModuleType) -> None:
+    """Renaming a section is noticed here, not in a build."""
+    titles = lock.sections((ROOT / "requirements.in").read_text())
+    asked = [
+        line.split("lock.py", 1)[1]
+        for line in (IMAGE / "Containerfile").read_text().splitlines()
+        if 'lock.py "' in line
+    ]
+
+    named = {word for line in asked for word in line.split('"')[1::2]}
+    assert named
+    assert named <= titles.keys()
