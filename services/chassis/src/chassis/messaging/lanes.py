@@ -6,9 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from chassis.store.envelope import OutboxEntry, Unsent
-
-Key = tuple[str, str]
+from chassis.store.envelope import Key, OutboxEntry, Unsent
 
 _DONE_MAX = 8192
 

@@ -1,7 +1,8 @@
 """The relay: sends what commands left in the outboxes, in the order of each aggregate.
 
 What the broker has confirmed is taken out. One process of a service sends at a time. It is told of commits in its own
-process at once; what other processes commit, and what a dead one left, it finds by looking.
+process at once, of other processes' by the store's change stream; what a dead one left, and what the stream did not
+tell, it finds by looking.
 """
 
 import asyncio
@@ -9,14 +10,16 @@ import random
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 
 from chassis import log, telemetry
-from chassis.background import Background
+from chassis.background import Background, within
 from chassis.leased import TTL, leased
-from chassis.messaging.lanes import Key, Lane, Lanes
+from chassis.messaging.follow import follow
+from chassis.messaging.lanes import Lane, Lanes
 from chassis.messaging.link import BrokerLost, Link, links
 from chassis.messaging.publisher import Outcome, Publisher
-from chassis.store import Database, OutboxEntry, StoreError, Unsent
+from chassis.store import Database, Key, OutboxEntry, StoreError, Unsent
 
 BACKOFF_FIRST_SECONDS = 0.5
 BACKOFF_LAST_SECONDS = 60.0
@@ -31,7 +34,7 @@ class RelayLimits:
         outstanding: events published and not yet confirmed.
         aggregates: aggregates held in memory; more are left in the store until there is room.
         page: aggregates read at once when looking for what is unsent.
-        look_seconds: how often to look for what other processes committed.
+        look_seconds: how often to look for what nobody told of.
     """
 
     outstanding: int = 500
@@ -57,6 +60,7 @@ class Relay(Background):
         """
         super().__init__("relay")
         self._outbox = database.outbox
+        self._stream = database.stream
         self._lease = database.lease("relay", holder=holder, ttl=TTL)
         self._uri = uri
         self._service = service
@@ -98,6 +102,7 @@ class Relay(Background):
     def _forget(self) -> None:
         self._lanes = Lanes()
         self._wanted: set[Key] = set()
+        self._everywhere = True
         self._look = asyncio.Event()
         self._more = asyncio.Event()
         self._noted = asyncio.Event()
@@ -116,10 +121,12 @@ class Relay(Background):
             self._publisher = None
 
     async def _work(self, link: Link, publisher: Publisher) -> None:
+        self._everywhere = True
         self._look.set()
         self._noted.set()
         self._publish()
-        tasks = [link.hold(job) for job in (self._looking(), self._noting())]
+        jobs = (self._looking(), self._noting(), follow(self._stream, self._told))
+        tasks = [link.hold(job) for job in jobs]
         try:
             while not (self.stopping.is_set() and not publisher.outstanding and not self._confirmed):
                 await link.wait(asyncio.ensure_future(self._more.wait()))
@@ -143,8 +150,15 @@ class Relay(Background):
             self._publish()
         else:
             # Another process left something before it, which must go first.
-            self._wanted.add((unsent.collection, unsent.id))
-            self._look.set()
+            self._told((unsent.collection, unsent.id))
+
+    def _told(self, key: Key | None) -> None:
+        """An aggregate has something to send that we do not know; None: there may be some anywhere."""
+        if key is None:
+            self._everywhere = True
+        elif len(self._lanes) + len(self._wanted) < self._limits.aggregates:
+            self._wanted.add(key)
+        self._look.set()
 
     def _publish(self) -> None:
         """Publish what is ready, as far as there is room."""
@@ -200,26 +214,29 @@ class Relay(Background):
         self._more.set()
 
     async def _looking(self) -> None:
-        """Find what other processes committed and what a dead one left; at once when asked, else every second."""
+        """Read what we were told of, at once; every second, and when asked, look for what nobody told of."""
+        clock = asyncio.get_running_loop().time
+        due = clock()
         while True:
-            try:
-                async with asyncio.timeout(self._limits.look_seconds):
-                    await self._look.wait()
-            except TimeoutError:
-                pass
+            await within(self._look, due - clock())
             self._look.clear()
+            everywhere, self._everywhere = self._everywhere or clock() >= due, False
             with suppress(StoreError):
-                await self._find()
-            self._measure()
+                await self._find(everywhere=everywhere)
+            if everywhere:
+                due = clock() + self._limits.look_seconds
+                self._measure()
 
-    async def _find(self) -> None:
-        wanted, self._wanted = self._wanted, set()
-        found = [await self._outbox.of(*key) for key in wanted]
-        if len(self._lanes) < self._limits.aggregates:
+    async def _find(self, *, everywhere: bool) -> None:
+        wanted = list(islice(self._wanted, self._limits.page))
+        self._wanted.difference_update(wanted)
+        if self._wanted:
+            self._look.set()
+        found = await self._outbox.of(wanted)
+        if everywhere and len(self._lanes) < self._limits.aggregates:
             found += await self._outbox.unsent(self._limits.page)
         for unsent in found:
-            if unsent is not None:
-                self._lanes.adopt(unsent)
+            self._lanes.adopt(unsent)
         self._more.set()
 
     def _measure(self) -> None:

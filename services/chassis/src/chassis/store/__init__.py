@@ -5,7 +5,7 @@ from chassis.store.cause import Cause, cause_id
 from chassis.store.codec import Codec, dataclass_codec
 from chassis.store.database import Database
 from chassis.store.document import Change, KeptAnswer, KeptRefusal, Loaded, Saved
-from chassis.store.envelope import OutboxEntry, OutgoingContext, Unsent
+from chassis.store.envelope import Key, OutboxEntry, OutgoingContext, Unsent
 from chassis.store.errors import (
     Conflict,
     Duplicate,
@@ -21,6 +21,7 @@ from chassis.store.indexes import Index
 from chassis.store.lease import Lease
 from chassis.store.limits import Limits
 from chassis.store.outbox import Outbox
+from chassis.store.stream import Stream
 
 __all__ = [
     "Aggregates",
@@ -35,6 +36,7 @@ __all__ = [
     "Index",
     "KeptAnswer",
     "KeptRefusal",
+    "Key",
     "Lease",
     "LimitExceeded",
     "Limits",
@@ -48,6 +50,7 @@ __all__ = [
     "SchemaTooNew",
     "StoreError",
     "StoreUnavailable",
+    "Stream",
     "Unsent",
     "Unstorable",
     "cause_id",

@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar, cast
 from weakref import WeakValueDictionary
@@ -47,6 +46,7 @@ class Aggregates(Generic[S]):
         outgoing: Outgoing,
         refusals: ErrorTable,
         committed: Committed,
+        writer: str,
     ) -> None:
         self.name = collection.name
         self.limits = limits
@@ -60,7 +60,7 @@ class Aggregates(Generic[S]):
         self._indexes = indexes
         self._committed = committed
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._marks = (f"{secrets.token_hex(8)}-{number}" for number in itertools.count())
+        self._marks = (f"{writer}-{number}" for number in itertools.count())
         self._loads: Lane[str, Loaded[S] | None] = Lane(
             self._load_all, batch=limits.batch, batch_bytes=limits.batch_bytes, waiting=limits.waiting
         )

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import secrets
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self, TypeVar
@@ -21,6 +22,7 @@ from chassis.store.indexes import Index
 from chassis.store.lease import LEASES, Lease
 from chassis.store.limits import Limits
 from chassis.store.outbox import HISTORY, HISTORY_INDEXES, UNSENT_INDEX, Outbox
+from chassis.store.stream import Stream
 
 S = TypeVar("S")
 
@@ -66,7 +68,10 @@ class Database:
         self._clock = clock
         self._listener: Committed | None = None
         self._aggregates: dict[str, Aggregates[object]] = {}
-        self.outbox = Outbox(self._database, lambda: tuple(self._aggregates), keep=history, clock=clock)
+        # In the mark of each write: tells ours from other processes'.
+        self._writer = secrets.token_hex(8)
+        self.outbox = Outbox(self._database, self._names, keep=history, clock=clock)
+        self.stream = Stream(self._database, self._names, self._writer)
         self.inbox = Inbox(self._database[INBOX], clock)
 
     @classmethod
@@ -123,6 +128,7 @@ class Database:
             outgoing=self._outgoing,
             refusals=self._refusals,
             committed=self._tell,
+            writer=self._writer,
         )
         self._aggregates[name] = aggregates  # type: ignore[assignment]  # kept to be closed, whatever its state
         return aggregates
@@ -150,6 +156,9 @@ class Database:
             await aggregates.close()
         # It says goodbye to the server, and waits for one that is away.
         await asyncio.to_thread(self._client.close)
+
+    def _names(self) -> Sequence[str]:
+        return tuple(self._aggregates)
 
     def _tell(self, unsent: Unsent) -> None:
         if self._listener is not None:

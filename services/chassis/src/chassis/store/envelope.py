@@ -6,6 +6,9 @@ from typing import Any, Self
 
 from chassis.store.cause import Cause
 
+Key = tuple[str, str]
+"""An aggregate: its collection and its id."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class OutboxEntry:

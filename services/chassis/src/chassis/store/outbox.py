@@ -1,6 +1,6 @@
 """The relay's side of the outbox: find what is unsent, take out what was confirmed, keep it for replay."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 
 from motor.motor_asyncio import AsyncIOMotorCollection, AsyncIOMotorDatabase
@@ -9,7 +9,7 @@ from pymongo.errors import BulkWriteError
 
 from chassis.store.document import Document
 from chassis.store.driver import DUPLICATE_KEY, translated
-from chassis.store.envelope import OutboxEntry, Unsent, unsent_of
+from chassis.store.envelope import Key, OutboxEntry, Unsent, unsent_of
 from chassis.store.errors import LimitExceeded, Rejected
 from chassis.store.indexes import Index
 
@@ -57,11 +57,17 @@ class Outbox:
                 found += [unsent_of(name, document) for document in documents]
         return found
 
-    async def of(self, collection: str, aggregate_id: str) -> Unsent | None:
-        """What one aggregate has to send, None if there is nothing."""
+    async def of(self, keys: Collection[Key]) -> list[Unsent]:
+        """What these aggregates have to send; those that have nothing are left out."""
+        if keys:
+            _check_page(len(keys))
+        found: list[Unsent] = []
         with translated():
-            document = await self._database[collection].find_one({"_id": aggregate_id}, {"outbox": 1})
-        return unsent_of(collection, document) if document and document.get("outbox") else None
+            for name in {name for name, _ in keys}:
+                where = {"_id": {"$in": [each for collection, each in keys if collection == name]}}
+                cursor = self._database[name].find(where, {"outbox": 1})
+                found += [unsent_of(name, document) for document in await cursor.to_list(len(keys))]
+        return [unsent for unsent in found if unsent.entries]
 
     async def sent(self, batch: Sequence[Unsent]) -> None:
         """Take out what the broker has confirmed; versions stay, and what was added meanwhile stays too.
