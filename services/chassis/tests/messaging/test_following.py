@@ -9,10 +9,11 @@ from chassis.messaging.relay import RelayLimits
 from chassis.policies import on
 from chassis.store import Database
 from chassis.testing import StoreServer
+from diwan.identity.v1 import events_pb2 as identity_pb2
 from diwan.payments.v1 import events_pb2
 
 from .conftest import QUEUE, Seen, eventually, settled
-from .test_relay import published
+from .test_relay import command, published
 
 pytestmark = pytest.mark.real
 
@@ -111,3 +112,18 @@ async def test_the_store_dies(bench: Any, seen: Seen, lines: StringIO) -> None:
     await eventually(lambda: 3 in seen.numbers)
     assert list(dict.fromkeys(seen.numbers)) == [1, 2, 3]
     assert lines.getvalue().count(WARNING) == 1
+
+
+async def test_refused_ones_hide_no_others(bench: Any, no_stream: None) -> None:
+    """More aggregates than are looked at in one go have only what nobody reads: those behind are sent all the same."""
+    relay = await bench.relay("identity", limits=RelayLimits(look_seconds=0.1, page=3))
+    await eventually(lambda: relay._publisher)
+    await bench.database("identity", fresh=True)
+    with bench.broker.unbound("notification.identity.message"):
+        for number in range(8):
+            await bench.publish(command(), service="identity", aggregate=f"a{number}")
+
+        await bench.publish(identity_pb2.OfficerRegistered(officer_id="o"), service="identity", aggregate="z")
+
+        await eventually(lambda: published("identity.events", "confirmed") == 1)
+        assert published("identity.commands", "confirmed") == 0

@@ -48,7 +48,7 @@ async def test_indexes(bench: Any) -> None:
     """Every collection has the index by which the relay finds what is unsent."""
     indexes = await bench.accounts.collection.index_information()
 
-    assert indexes["unsent"]["partialFilterExpression"] == {"unsent": {"$gt": 0}}
+    assert indexes["unsent_in_order"]["partialFilterExpression"] == {"unsent": {"$gt": 0}}
     assert indexes["mobile"]["unique"]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from chassis.commands import execute
-from chassis.store import LimitExceeded, Unsent
+from chassis.store import LimitExceeded, Unsent, dataclass_codec
 
 pytestmark = pytest.mark.real
 
@@ -115,6 +115,24 @@ async def test_chosen_aggregates(bench: Any) -> None:
 
     assert data(found) == {"a": ["one"]}
     assert await bench.database.outbox.of([]) == []
+
+
+async def test_what_is_never_sent_hides_nothing(bench: Any) -> None:
+    """Pages go round over all collections, so that every aggregate is found though none is ever sent."""
+    cards = await bench.database.aggregates("cards", dataclass_codec(bench.account))
+    for n in range(5):
+        # Some have one event to send, some two: the order is by both count and id.
+        await execute(bench.accounts, f"a{n}", bench.put(1, *["fact"] * (1 + n % 2)), bench.request())
+        await execute(cards, f"c{n}", bench.put(1, "fact"), bench.request())
+
+    pages = [await bench.database.outbox.unsent(3) for _ in range(8)]
+
+    ids = [[unsent.id for unsent in page] for page in pages]
+    every = {f"{kind}{n}" for kind in "ac" for n in range(5)}
+    # 10 aggregates, 3 at a time: four pages that follow each other hold all, wherever they begin.
+    assert all(set().union(*ids[first : first + 4]) == every for first in range(5))
+    assert all(len(set(page)) == 3 for page in ids)
+    assert len(await bench.database.outbox.unsent(100)) == 10
 
 
 async def test_page_has_an_end(bench: Any) -> None:

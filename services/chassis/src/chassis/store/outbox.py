@@ -16,7 +16,8 @@ from chassis.store.indexes import Index
 HISTORY = "history"
 HISTORY_INDEXES = (Index(name="until", keys=(("until", 1),), expire_after_seconds=0),)
 # Only documents with something to send are in it, so that finding what a dead process left reads no others.
-UNSENT_INDEX = Index(name="unsent", keys=(("unsent", 1),), where={"unsent": {"$gt": 0}})
+# The id is in it for an order in which a reading can be continued.
+UNSENT_INDEX = Index(name="unsent_in_order", keys=(("unsent", 1), ("_id", 1)), where={"unsent": {"$gt": 0}})
 
 _PAGE = 1000
 
@@ -43,19 +44,44 @@ class Outbox:
         self._collections = collections
         self._keep = keep
         self._clock = clock
+        # Where the last full page ended: collection, unsent, id.
+        self._reached: tuple[str, int, str] | None = None
 
     async def unsent(self, limit: int) -> list[Unsent]:
-        """At most `limit` aggregates that have something to send, in no order among each other."""
+        """At most `limit` aggregates that have something to send.
+
+        Each call goes on where the last full page ended, and round: however many are never sent, they do not
+        hide the others for good.
+        """
         _check_page(limit)
-        found: list[Unsent] = []
+        found: dict[Key, Unsent] = {}
+        reached = None
         with translated():
-            for name in self._collections():
+            for name, where in self._round():
+                cursor = self._database[name].find(where, {"outbox": 1, "unsent": 1})
+                cursor = cursor.sort([("unsent", 1), ("_id", 1)]).limit(limit - len(found))
+                for document in await cursor.to_list(limit):
+                    found.setdefault((name, document["_id"]), unsent_of(name, document))
+                    reached = (name, document["unsent"], document["_id"])
                 if len(found) >= limit:
                     break
-                cursor = self._database[name].find({"unsent": {"$gt": 0}}, {"outbox": 1})
-                documents = await cursor.limit(limit - len(found)).to_list(limit)
-                found += [unsent_of(name, document) for document in documents]
-        return found
+        # All there is fitted: no need to remember a place.
+        self._reached = reached if len(found) >= limit else None
+        return list(found.values())
+
+    def _round(self) -> list[tuple[str, Document]]:
+        """What to read, in order: from where we were to the end, and from the beginning to where we were."""
+        everything: Document = {"unsent": {"$gt": 0}}
+        names = list(self._collections())
+        if self._reached is None:
+            return [(name, everything) for name in names]
+        name, unsent, last = self._reached
+        here = names.index(name)
+        return [
+            (name, {"unsent": unsent, "_id": {"$gt": last}}),
+            (name, {"unsent": {"$gt": unsent}}),
+            *((other, everything) for other in (*names[here + 1 :], *names[:here], name)),
+        ]
 
     async def of(self, keys: Collection[Key]) -> list[Unsent]:
         """What these aggregates have to send; those that have nothing are left out."""
