@@ -31,8 +31,9 @@ FOLDER = CHECKOUT / ".demo"
               help="Where the signed document and its picture are left.")  # fmt: skip
 def main(world_file: Path | None, output: Path) -> None:
     """Drive one power of attorney from enrolment to the verified document; status 0 only if all went right."""
-    shutil.rmtree(output, ignore_errors=True)
-    output.mkdir(parents=True)
+    output.mkdir(parents=True, exist_ok=True)
+    for left in (*output.glob("PA-*.pdf"), *output.glob("PA-*.png")):
+        left.unlink()
     if world_file:
         sys.exit(0 if drive(World.read(world_file), output) else 1)
     stack = Stack(Layout(FOLDER / "stack"), lambda line: click.echo(f"• {line}", err=True))
