@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, TypeVar
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import DirectoryPath, Field, StringConstraints, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -35,7 +35,7 @@ class ProcessSettings(BaseSettings):
     http_listen: Address = Field(
         "127.0.0.1:0", description="Where /metrics, /healthz and /readyz answer, host:port"
     )
-    keys_dir: Path = Field(description="Folder with this process's own keys")
+    keys_dir: DirectoryPath = Field(description="Folder with this process's own keys")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Least severe log lines to write"
     )

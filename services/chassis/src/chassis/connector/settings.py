@@ -1,8 +1,7 @@
 """Settings of a connector, from environment variables with the connector's prefix."""
 
-from pathlib import Path
 
-from pydantic import Field
+from pydantic import DirectoryPath, Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from chassis.settings import sources
@@ -16,7 +15,7 @@ class ConnectorSettings(BaseSettings):
     broker_uri: str = Field(
         description="AMQP URI with the connector's own user, password and virtual host", repr=False
     )
-    keys_dir: Path = Field(description="the connector's own key folder (hash.key, seal.jwk)")
+    keys_dir: DirectoryPath = Field(description="the connector's own key folder (hash.key, seal.jwk)")
     http_listen: str = Field(
         "127.0.0.1:8080", description="host:port of /healthz, /readyz, /metrics and callbacks"
     )
