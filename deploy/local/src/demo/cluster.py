@@ -60,8 +60,18 @@ def forward(namespace: str, service: str, port: int) -> Iterator[str]:
 
 
 @contextmanager
-def installed(layout: Layout, namespace: str, release: str, values: tuple[Path, ...]) -> Iterator[None]:
-    """Diwan installed in a namespace of its own; nothing of it is left afterwards."""
+def installed(
+    layout: Layout, namespace: str, release: str, values: tuple[Path, ...], beside: tuple[Path, ...] = ()
+) -> Iterator[None]:
+    """Diwan installed in a namespace of its own; nothing of it is left afterwards.
+
+    Args:
+        layout: where keys and passwords are made.
+        namespace: made, and removed at the end.
+        release: name of the Helm release.
+        values: files of values, a later one over an earlier.
+        beside: manifests of what else is to be in the namespace.
+    """
     click.echo(f"• namespace {namespace}, Pod Security restricted", err=True)
     run("kubectl", "create", "namespace", namespace)
     try:
@@ -84,6 +94,8 @@ def installed(layout: Layout, namespace: str, release: str, values: tuple[Path, 
             check=True,
         )
         run("kubectl", "apply", "-f", "-", given=made.stdout)
+        for manifest in beside:
+            run("kubectl", "-n", namespace, "apply", "-f", str(manifest))
         click.echo(f"• helm install {release}", err=True)
         files = [argument for file in values for argument in ("--values", str(file))]
         run("helm", "dependency", "update", str(CHART))
@@ -124,6 +136,16 @@ def name_server() -> str:
 
 
 @contextmanager
+def way_to(namespace: str, service: str, port: int) -> Iterator[str]:
+    """A service's `host:port` for this machine: inside the service network its own, else a port-forward's."""
+    if name_server():
+        yield f"{cluster_address(namespace, service)}:{port}"
+    else:
+        with forward(namespace, service, port) as address:
+            yield address
+
+
+@contextmanager
 def reached(
     layout: Layout, namespace: str, release: str, collector: str = "{release}-collector"
 ) -> Iterator[World]:
@@ -131,14 +153,18 @@ def reached(
 
     From inside the service network as any client should, with all pods of a service behind its headless name; from
     elsewhere through port-forwards, each of which leads to one pod for as long as it lives.
+
+    Args:
+        layout: where keys and passwords are.
+        namespace: where the release is.
+        release: its name.
+        collector: the service to which the driver sends its spans.
     """
     servers = name_server()
-    with ExitStack() as forwards:
+    with ExitStack() as ways:
 
         def to(name: str, port: int) -> str:
-            if servers:
-                return f"{cluster_address(namespace, name)}:{port}"
-            return forwards.enter_context(forward(namespace, name, port))
+            return ways.enter_context(way_to(namespace, name, port))
 
         def grpc_to(name: str) -> str:
             if servers:

@@ -1,0 +1,79 @@
+"""What is done to the pods of Diwan's namespace, by kubectl as an operator would type it."""
+
+import json
+import random
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from demo.cluster import ClusterError, run
+
+PROGRAMS = ("identity", "payments", "notary", "notification", "sms", "acquirer")
+STORES = ("identity", "payments", "notary", "notification")
+LIMIT = "180s"
+
+
+@dataclass(frozen=True)
+class Namespace:
+    """A namespace with a release of Diwan in it."""
+
+    name: str
+    release: str
+
+    def kubectl(self, *arguments: str, given: str | None = None) -> str:
+        return run("kubectl", "-n", self.name, *arguments, given=given)
+
+    def get(self, *arguments: str) -> list[dict[str, Any]]:
+        said = json.loads(self.kubectl("get", *arguments, "-o", "json"))
+        return list(said["items"])
+
+    def deployments(self) -> list[str]:
+        """The deployments of our programs: API, workers, connectors; not the trial's world outside."""
+        listed = self.get("deployments", "-l", f"app.kubernetes.io/name in ({','.join(PROGRAMS)})")
+        return sorted(each["metadata"]["name"] for each in listed)
+
+    def settle(self, deployment: str) -> None:
+        """Wait until a deployment is as it should be, and no pod of it is still on its way out."""
+        self.kubectl("rollout", "status", f"deployment/{deployment}", f"--timeout={LIMIT}")
+
+    def restart(self, deployment: str) -> None:
+        self.kubectl("rollout", "restart", f"deployment/{deployment}")
+        self.settle(deployment)
+
+    def scale(self, deployments: list[str], replicas: int) -> None:
+        for deployment in deployments:
+            self.kubectl("scale", f"deployment/{deployment}", f"--replicas={replicas}")
+        for deployment in deployments:
+            self.settle(deployment)
+
+    def kill_one(self, chance: random.Random) -> str:
+        """Delete a pod of our programs without asking it; the component that it was of."""
+        pods = self.get("pods", "-l", f"app.kubernetes.io/name in ({','.join(PROGRAMS)})")
+        pod = chance.choice([each["metadata"] for each in pods])
+        self.delete(pod["name"], at_once=True)
+        labels = pod["labels"]
+        return f"{labels['app.kubernetes.io/name']}-{labels['app.kubernetes.io/component']}"
+
+    def delete(self, pod: str, *, at_once: bool = False) -> None:
+        force = ("--force", "--grace-period=0") if at_once else ()
+        try:
+            self.kubectl("delete", "pod", pod, "--wait=false", *force)
+        except ClusterError as error:  # it went by itself between the look and the blow
+            if "NotFound" not in str(error):
+                raise
+
+    def replace(self, statefulset: str) -> float:
+        """Delete the pod of a StatefulSet of one and wait until the next is ready; how long it took, seconds."""
+        began = time.monotonic()
+        self.kubectl("delete", "pod", f"{statefulset}-0")
+        self.kubectl("rollout", "status", f"statefulset/{statefulset}", f"--timeout={LIMIT}")
+        return time.monotonic() - began
+
+    def queues(self) -> dict[str, int]:
+        """Messages in each queue of the broker."""
+        pod = f"{self.release}-rabbitmq-0"
+        listed = self.kubectl(
+            "exec", pod, "--", "rabbitmqctl", "--quiet", "list_queues", "-p", "diwan", "name", "messages"
+        )
+        rows = [line.split("\t") for line in listed.splitlines()]
+        return {row[0]: int(row[1]) for row in rows if len(row) == 2 and row[1].isdigit()}

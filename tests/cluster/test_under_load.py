@@ -1,0 +1,179 @@
+"""Journeys without pause, while pods come and go: planned without a failed call, unplanned without loss."""
+
+import os
+import random
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+import pytest
+from demo import operator
+from demo.calls import Platform
+from demo.crowd import Crowd
+
+from .conftest import NAMESPACE, RELEASE
+from .counts import ENTRIES, TEMPLATES, books, messages, state, twice
+from .kube import STORES, Namespace
+
+AT_ONCE = int(os.environ.get("DIWAN_TEST_JOURNEYS", "8"))
+CHAOS_SECONDS = float(os.environ.get("DIWAN_TEST_CHAOS_SECONDS", "300"))
+BETWEEN_KILLS_SECONDS = 6.0
+WARM_UP_SECONDS = 120.0
+QUIET_SECONDS = 120.0
+RETRIABLE = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED"}
+
+
+@dataclass
+class Ordeal:
+    """What was done to the pods while journeys ran, and what came of the journeys."""
+
+    crowd: Crowd
+    done: list[str] = field(default_factory=list)
+
+
+def report(what: str, crowd: Crowd, seconds: float) -> None:
+    """Figures of a phase, for who reads the run's output (`pytest -rP`)."""
+    took = sorted(crowd.seconds) or [0.0]
+    print(  # noqa: T201  figures for the reader
+        f"{what}: {len(crowd.finished)} journeys in {seconds:.0f} s, {AT_ONCE} at a time, median"
+        f" {took[len(took) // 2]:.1f} s, longest {took[-1]:.1f} s; calls failed {dict(crowd.failures)};"
+        f" journeys broken {crowd.broken}"
+    )
+
+
+@pytest.fixture(scope="module")
+def namespace() -> Namespace:
+    return Namespace(NAMESPACE, RELEASE)
+
+
+@pytest.fixture(scope="module")
+def planned(installation, travelled, namespace, tmp_path_factory) -> Ordeal:
+    """Every deployment rolled, then scaled from one to three and back, under journeys."""
+    crowd = Crowd(installation.world, tmp_path_factory.mktemp("planned"), travelled.administrator, AT_ONCE)
+    ordeal = Ordeal(crowd)
+    began = time.monotonic()
+    crowd.start()
+    try:
+        warm_up(crowd)
+        for deployment in namespace.deployments():
+            namespace.restart(deployment)
+            ordeal.done.append(f"rolled {deployment}")
+        for program in sorted({name.split("-")[1] for name in namespace.deployments()}):
+            own = [name for name in namespace.deployments() if name.split("-")[1] == program]
+            namespace.scale(own, 3)
+            namespace.scale(own, 1)
+            ordeal.done.append(f"scaled {program}")
+    finally:
+        crowd.stop()
+    report("rolled and scaled", crowd, time.monotonic() - began)
+    return ordeal
+
+
+@pytest.fixture(scope="module")
+def unplanned(planned, installation, travelled, namespace, tmp_path_factory) -> Ordeal:
+    """Pods deleted without a word at random, then the broker and each store, under journeys."""
+    crowd = Crowd(
+        installation.world, tmp_path_factory.mktemp("unplanned"), travelled.administrator, AT_ONCE, first=1000
+    )
+    ordeal = Ordeal(crowd)
+    seed = random.randrange(10**6)
+    chance = random.Random(seed)
+    began = time.monotonic()
+    crowd.start()
+    try:
+        warm_up(crowd)
+        ends = time.monotonic() + CHAOS_SECONDS
+        while time.monotonic() < ends:
+            ordeal.done.append(namespace.kill_one(chance))
+            time.sleep(BETWEEN_KILLS_SECONDS)
+        for name in ("rabbitmq", *(f"{store}-store" for store in STORES)):
+            seconds = namespace.replace(f"{RELEASE}-{name}")
+            ordeal.done.append(f"{name} back after {seconds:.0f} s")
+            time.sleep(BETWEEN_KILLS_SECONDS)
+        warm_up(crowd)
+    finally:
+        crowd.stop()
+    print(f"seed {seed}: {Counter(ordeal.done)}")  # noqa: T201  a figure for the reader
+    report("killed", crowd, time.monotonic() - began)
+    return ordeal
+
+
+def warm_up(crowd: Crowd) -> None:
+    """Until as many journeys have ended as are under way at once."""
+    wanted = crowd.count() + crowd.at_once
+    give_up = time.monotonic() + WARM_UP_SECONDS
+    while crowd.count() < wanted:
+        assert time.monotonic() < give_up, f"journeys do not come to their end: {crowd.broken}"
+        time.sleep(0.5)
+
+
+@pytest.fixture(scope="module")
+def everyone(travelled, planned, unplanned, namespace):
+    """All journeys that were finished, once nothing is left to send or to try again."""
+    give_up = time.monotonic() + QUIET_SECONDS
+    while any(namespace.queues().values()) and time.monotonic() < give_up:
+        time.sleep(2)
+    return [travelled, *planned.crowd.finished, *unplanned.crowd.finished]
+
+
+@pytest.fixture(scope="module")
+def platform(installation):
+    made = Platform(installation.world.targets)
+    yield made
+    made.close()
+
+
+def test_no_call_fails_while_services_are_rolled_and_scaled(planned):
+    """A client that keeps to the service config does not notice."""
+    assert planned.crowd.failures == {}
+    assert planned.crowd.broken == []
+
+
+def test_only_retriable_calls_fail_while_pods_broker_and_stores_are_killed(unplanned):
+    """Whoever tries again comes to the end of the journey."""
+    assert {code for _, code in unplanned.crowd.failures} <= RETRIABLE
+    assert unplanned.crowd.broken == []
+
+
+def test_every_document_is_there(everyone, platform):
+    """As many documents in force, and collected, as journeys were finished."""
+    assert Counter(state(platform, journey) for journey in everyone) == {"COLLECTED": len(everyone)}
+    assert len({journey.case.number for journey in everyone}) == len(everyone)
+
+
+def test_the_journal_holds_each_entry_once_and_balances(everyone, platform):
+    """Three entries a journey, not one more in the whole journal, and each sums to zero."""
+    read = books(platform, everyone[-1].auditor.token)
+
+    assert read.crooked == []
+    assert {payment: dict(kinds) for payment, kinds in read.entries.items()} == {
+        journey.payment_id: ENTRIES for journey in everyone
+    }
+
+
+def test_each_message_was_sent_once(everyone, platform):
+    """One message for each template and journey, by the platform's record and on the phones."""
+    auditor = everyone[-1].auditor.token
+    states: Counter[str] = Counter()
+    wrong = {}
+    for journey in everyone:
+        told = messages(platform, auditor, journey)
+        by_template: Counter[str] = Counter()
+        for (template, how), count in told.items():
+            by_template[template] += count
+            states[how] += count
+        if by_template != TEMPLATES:
+            wrong[journey.case.number] = by_template
+    print(f"messages by state: {dict(states)}")  # noqa: T201  a figure for the reader
+
+    assert wrong == {}
+    assert twice(everyone) == {}
+    # Whose answer the connector did not live to see is never sent again, lest it be sent twice.
+    assert set(states) <= {"DELIVERED", "UNKNOWN"}
+
+
+def test_nothing_is_left_to_mend(everyone, installation, namespace):
+    """No service and no connector parked a message, and every queue is empty."""
+    for service in installation.world.targets:
+        assert operator.diwan(installation.world.operator_config, "parked", "list", service) == []
+    assert {name: count for name, count in namespace.queues().items() if count} == {}
