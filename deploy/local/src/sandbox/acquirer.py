@@ -5,7 +5,7 @@ r"""A card acquirer for the sandbox: charges with idempotency keys, signed callb
 
 `POST /charges` (Authorization: Bearer KEY, Idempotency-Key) takes
 `{"amount": {"currency": "EGP", "minor_units": 5000}, "card_token": "tok_ok", "metadata": {…}}` and answers 202;
-`GET /charges/<id>`; `GET /days/<YYYY-MM-DD>.csv`. Cards: `tok_ok`, `tok_declined`, `tok_twice` (calls back twice),
+`GET /charges/<idempotency key>`, 404 with `charge_not_found` for one never taken; `GET /days/<YYYY-MM-DD>.csv`. Cards: `tok_ok`, `tok_declined`, `tok_twice` (calls back twice),
 `tok_slow` (calls back late). `POST /faults {"fail": n, "hang": n}` makes the next n charges fail with 503, or be taken
 without an answer. Not a part of the product.
 """
@@ -15,6 +15,8 @@ import hashlib
 import hmac
 import json
 import secrets
+import signal
+import sys
 import threading
 import time
 import urllib.error
@@ -114,7 +116,7 @@ class Acquirer:
             return 401, {"error": "unauthorized"}
         with self._lock:
             charge = self._charges.get(call.caught[0])
-            return (200, charge.shown()) if charge else (404, {"error": "not_found"})
+            return (200, charge.shown()) if charge else (404, {"error": "charge_not_found"})
 
     def day(self, call: Call) -> Answer:
         """`GET /days/<date>.csv`: what was settled on that day, UTC."""
@@ -198,6 +200,7 @@ def main() -> None:
     )
     parser.add_argument("--slow", type=float, default=5, metavar="SECONDS", help="the same for tok_slow")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # a container's first process has no default for it
     acquirer = Acquirer(
         given.api_key_file.read_text().strip() if given.api_key_file else given.api_key,
         given.callback_url,

@@ -8,6 +8,8 @@ GET  /traces?key=value   ids of traces with a span that has this attribute
 import argparse
 import gzip
 import json
+import signal
+import sys
 import threading
 import zlib
 from collections import OrderedDict
@@ -142,6 +144,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--spans", type=Path, required=True, help="file to append spans to, a JSON line each")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # a container's first process has no default for it
     Handler.spans = Spans(options.spans)
     ThreadingHTTPServer((options.host, options.port), Handler).serve_forever()
 
