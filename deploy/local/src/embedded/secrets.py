@@ -53,7 +53,9 @@ def _credentials(layout: Layout, name: str, release: str) -> dict[str, str]:
     made = {"broker-uri": f"amqp://{name}:{password}@{release}-rabbitmq:{BROKER_PORT}/{VHOST}"}
     if name in SERVICES:
         password = quote(layout.password(f"{name}-store"), safe="")
-        made["store-uri"] = f"mongodb://{STORE_USER}:{password}@{release}-{name}-store:{STORE_PORT}/admin"
+        address = f"{release}-{name}-store:{STORE_PORT}"
+        # Direct: a trial's store tells callers the address it listens on, which is not one to call.
+        made["store-uri"] = f"mongodb://{STORE_USER}:{password}@{address}/admin?directConnection=true"
     if name == "sms":
         made["smsc-password"] = layout.password("smpp")
     if name == "acquirer":
