@@ -5,7 +5,8 @@ r"""A card acquirer for the sandbox: charges with idempotency keys, signed callb
 
 `POST /charges` (Authorization: Bearer KEY, Idempotency-Key) takes
 `{"amount": {"currency": "EGP", "minor_units": 5000}, "card_token": "tok_ok", "metadata": {…}}` and answers 202;
-`GET /charges/<idempotency key>`, 404 with `charge_not_found` for one never taken; `GET /days/<YYYY-MM-DD>.csv`. Cards: `tok_ok`, `tok_declined`, `tok_twice` (calls back twice),
+`GET /charges/<idempotency key>`, 404 with `charge_not_found` for one never taken; `GET /days/<YYYY-MM-DD>.csv`.
+Cards: `tok_ok`, `tok_declined`, `tok_twice` (calls back twice),
 `tok_slow` (calls back late). `POST /faults {"fail": n, "hang": n}` makes the next n charges fail with 503, or be taken
 without an answer. Not a part of the product.
 """

@@ -35,7 +35,12 @@ class Acquiring:
     key: bytes
 
     def charge(
-        self, card_token: str = "tok_ok", piastres: int = 5050, charge_id: str = "", **told: Any
+        self,
+        card_token: str = "tok_ok",
+        piastres: int = 5050,
+        charge_id: str = "",
+        expire_time: str = "",
+        **told: Any,
     ) -> str:
         """Let payments ask for a charge; its id."""
         charge_id = charge_id or str(uuid.uuid4())
@@ -45,10 +50,17 @@ class Acquiring:
                 payment_id=f"payment-{charge_id[:8]}",
                 amount=Money(currency_code="EGP", units=piastres // 100, nanos=piastres % 100 * 10_000_000),
                 card=json.dumps({"cardToken": card_token}),
+                expire_time=expire_time,
             ),
             **told,
         )
         return charge_id
+
+    def inquire(self, charge_id: str) -> None:
+        """Let payments ask what became of a charge."""
+        self.side.publish(
+            acquirer_pb2.InquireCharge(charge_id=charge_id, payment_id=f"payment-{charge_id[:8]}")
+        )
 
     def signed(self, body: bytes, *, at: float | None = None, key: bytes | None = None) -> dict[str, str]:
         """Headers of a callback, right unless told otherwise."""
@@ -119,5 +131,6 @@ def acquiring(acquiring_scene: Acquiring, broker: Broker) -> Acquiring:
             program.start()
     acquiring_scene.connector.wait_ready()
     acquiring_scene.faults(fail=0, hang=0)
-    take(broker, "operator", "acquirer.payments.charge.parked")
+    for queue in ("charge", "inquiry"):
+        take(broker, "operator", f"acquirer.payments.{queue}.parked")
     return acquiring_scene

@@ -27,12 +27,17 @@ class RequestCharge(_message.Message):
     PAYMENT_ID_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
     CARD_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     charge_id: _builtins.str
     """The charge, opaque; the acquirer's idempotency key."""
     payment_id: _builtins.str
     """The payment it belongs to."""
     card: _builtins.str
     """A `CardContent` in proto-JSON, sealed for the connector."""
+    expire_time: _builtins.str
+    """From when on the charge must not be asked for any more, RFC 3339; empty when there is no end. Only later may it be
+    said of a charge that the acquirer does not know that it was never taken.
+    """
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """How much."""
@@ -44,14 +49,43 @@ class RequestCharge(_message.Message):
         payment_id: _builtins.str = ...,
         amount: _money_pb2.Money | None = ...,
         card: _builtins.str = ...,
+        expire_time: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "card", b"card", "charge_id", b"charge_id", "payment_id", b"payment_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "card", b"card", "charge_id", b"charge_id", "expire_time", b"expire_time", "payment_id", b"payment_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RequestCharge: _TypeAlias = RequestCharge  # noqa: Y015
+
+@_typing.final
+class InquireCharge(_message.Message):
+    """Ask the connector what became of a charge of which nothing was heard. It answers with `ChargeSettled` or
+    `ChargeRefused`, the very events that the acquirer's callback would have made, or with nothing while that is open.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHARGE_ID_FIELD_NUMBER: _builtins.int
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    charge_id: _builtins.str
+    """The charge."""
+    payment_id: _builtins.str
+    """The payment it belongs to."""
+    def __init__(
+        self,
+        *,
+        charge_id: _builtins.str = ...,
+        payment_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charge_id", b"charge_id", "payment_id", b"payment_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InquireCharge: _TypeAlias = InquireCharge  # noqa: Y015
 
 @_typing.final
 class CardContent(_message.Message):
@@ -155,7 +189,7 @@ class ChargeRefused(_message.Message):
     payment_id: _builtins.str
     """The payment it belongs to."""
     reason: _builtins.str
-    """Why, such as `DECLINED`, `INVALID_CARD`, `GAVE_UP`."""
+    """Why, such as `DECLINED`, `INVALID_CARD`, `GAVE_UP`, `NEVER_TAKEN`."""
     def __init__(
         self,
         *,

@@ -1,11 +1,11 @@
 """The acquirer's HTTP API: one charge, asked for as often as needed, made once by its idempotency key."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from http import HTTPStatus
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import requests
 from chassis import telemetry
@@ -41,15 +41,20 @@ class Verdict(Enum):
     LATER = auto()
     NOT_SENT = auto()
     NO_ANSWER = auto()
+    UNKNOWN_CHARGE = auto()
 
 
 @dataclass(frozen=True)
 class Said:
-    """The acquirer's answer. `code` is its reason or our name for the lack of one; `reference` its own."""
+    """The acquirer's answer. `code` is its reason or our name for the lack of one; `reference` its own.
+
+    `charge` is what it shows of a charge that was inquired of, as it came.
+    """
 
     verdict: Verdict
     code: str = ""
     reference: str = ""
+    charge: dict[str, Any] = field(default_factory=dict)
 
 
 class Api(DependencyProvider):  # type: ignore[misc]  # nameko has no types
@@ -65,6 +70,9 @@ class Api(DependencyProvider):  # type: ignore[misc]  # nameko has no types
         self._calls = telemetry.current().counter(
             "diwan_acquirer_charges_total", "Requests to the acquirer, by what it said", ("verdict", "code")
         )
+        self._inquiries = telemetry.current().counter(
+            "diwan_acquirer_inquiries_total", "Inquiries after charges, by what it said", ("verdict", "code")
+        )
 
     def get_dependency(self, _worker_ctx: object) -> "Api":
         return self
@@ -78,36 +86,55 @@ class Api(DependencyProvider):  # type: ignore[misc]  # nameko has no types
             card_token: the acquirer's own token.
             metadata: comes back with the callback, under its signature.
         """
+        body = {"amount": in_minor_units(amount), "card_token": card_token, "metadata": metadata}
+        said = self._ask("POST", "/charges", "", {"Idempotency-Key": charge_id}, body)
+        self._calls.labels(said.verdict.name, said.code).inc()
+        return said
+
+    def inquire(self, charge_id: str) -> Said:
+        """Ask what became of a charge; never raises for what the network or the acquirer does."""
+        said = self._ask("GET", "/charges/{id}", f"/charges/{quote(charge_id, safe='')}", {}, None)
+        # Only its own word for it: any other 404 may say that our address is wrong.
+        if said.code == "CHARGE_NOT_FOUND":
+            said = replace(said, verdict=Verdict.UNKNOWN_CHARGE)
+        self._inquiries.labels(said.verdict.name, said.code).inc()
+        return said
+
+    def _ask(
+        self, method: str, template: str, path: str, headers: dict[str, str], body: dict[str, Any] | None
+    ) -> Said:
+        """One request; `path` is the template itself when it is empty."""
         url = urlsplit(self._settings.api_url)
         with telemetry.span(
-            "POST /charges",
+            f"{method} {template}",
             kind=SpanKind.CLIENT,
             attributes={
-                "http.request.method": "POST",
+                "http.request.method": method,
                 "server.address": url.hostname or "",
                 "server.port": url.port or (443 if url.scheme == "https" else 80),
-                "url.template": "/charges",
+                "url.template": template,
                 "peer.service": "acquirer-api",
             },
         ) as made:
-            body = {"amount": in_minor_units(amount), "card_token": card_token, "metadata": metadata}
-            status, answer = self._post(charge_id, body)
+            status, answer = self._send(method, path or template, headers, body)
             said = _said(status, answer)
             if isinstance(status, int):
                 made.set_attribute("http.response.status_code", status)
             if said.verdict is not Verdict.ACCEPTED:
                 telemetry.failed(made, said.code)
-            self._calls.labels(said.verdict.name, said.code).inc()
             return said
 
-    def _post(self, charge_id: str, body: dict[str, Any]) -> tuple[int | Verdict, dict[str, Any]]:
+    def _send(
+        self, method: str, path: str, headers: dict[str, str], body: dict[str, Any] | None
+    ) -> tuple[int | Verdict, dict[str, Any]]:
         try:
-            answer = self._session.post(
-                f"{self._settings.api_url}/charges",
+            answer = self._session.request(
+                method,
+                f"{self._settings.api_url}{path}",
                 json=body,
                 headers={
                     "Authorization": f"Bearer {self._settings.api_key.get_secret_value()}",
-                    "Idempotency-Key": charge_id,
+                    **headers,
                 },
                 timeout=self._settings.answer_seconds,
                 allow_redirects=False,
@@ -139,7 +166,7 @@ def _said(status: int | Verdict, answer: dict[str, Any]) -> Said:
     if isinstance(status, Verdict):
         return Said(status, status.name)
     if status in (HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED):
-        return Said(Verdict.ACCEPTED, "", str(answer.get("reference", ""))[:64])
+        return Said(Verdict.ACCEPTED, "", str(answer.get("reference", ""))[:64], answer)
     code = _code(answer, status)
     if status == HTTPStatus.CONFLICT and code != "IN_PROGRESS":
         return Said(Verdict.CONFLICT, code)

@@ -43,7 +43,7 @@ class _Charge(BaseModel):
     id: str = Field(min_length=1, max_length=64)
     reference: str = Field(max_length=64)
     amount: _Amount
-    state: str = Field(pattern="^(settled|refused)$")
+    state: str = Field(pattern="^(pending|settled|refused)$")
     reason: str = Field(default="", max_length=64, pattern="^[A-Za-z0-9_]*$")
     metadata: _Metadata
 
@@ -91,11 +91,29 @@ def read(body: bytes) -> Callback:
     try:
         said = _Body.model_validate_json(body)
     except ValidationError as error:
-        paths = ", ".join(".".join(map(str, each["loc"])) for each in error.errors()[:10])
-        raise Misshapen(paths) from None
-    charge = said.charge
-    if said.type != f"charge.{charge.state}":
+        raise Misshapen(_paths(error)) from None
+    if said.type != f"charge.{said.charge.state}":
         raise Misshapen("type")
+    return _told(said.charge)
+
+
+def shown(charge: object) -> Callback | None:
+    """What the API shows of a charge, as the callback for it says it; None while nothing is decided.
+
+    Misshapen, with paths and no values, when its form is not the agreed one.
+    """
+    try:
+        read_charge = _Charge.model_validate(charge)
+    except ValidationError as error:
+        raise Misshapen(_paths(error)) from None
+    return None if read_charge.state == "pending" else _told(read_charge)
+
+
+def _paths(error: ValidationError) -> str:
+    return ", ".join(".".join(map(str, each["loc"])) for each in error.errors()[:10])
+
+
+def _told(charge: _Charge) -> Callback:
     units, minor = divmod(charge.amount.minor_units, 100)
     return Callback(
         charge_id=charge.id,

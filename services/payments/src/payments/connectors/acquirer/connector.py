@@ -1,6 +1,7 @@
-"""The acquirer connector: charge requests out, callbacks in."""
+"""The acquirer connector: charge requests and inquiries out, callbacks in."""
 
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 from chassis import log, telemetry
@@ -15,6 +16,7 @@ from chassis.connector import (
     Publisher,
     Refused,
     Retry,
+    Unknown,
     Web,
     handles,
     serves,
@@ -58,7 +60,7 @@ class Context(DependencyProvider):  # type: ignore[misc]  # nameko has no types
 
 
 class AcquirerConnector:
-    """Takes `RequestCharge`, asks the acquirer for it, publishes what the acquirer says at once and later."""
+    """Takes `RequestCharge` and `InquireCharge`, asks the acquirer, publishes what it says at once and later."""
 
     name = "acquirer"
     api: Api = Api()
@@ -68,6 +70,9 @@ class AcquirerConnector:
     def charge(self, delivery: Delivery[acquirer_pb2.RequestCharge]) -> Outcome:
         """Ask for a charge. It may be asked for any number of times: the acquirer makes one of one charge id."""
         message = delivery.message
+        if delivery.expired(datetime.now(UTC)):
+            # An inquiry may have said that it was never taken, and another be paid: the next one will tell.
+            return Unknown()
         card = json_format.Parse(message.card, acquirer_pb2.CardContent(), ignore_unknown_fields=True)
         metadata = {
             "payment_id": message.payment_id,
@@ -76,8 +81,33 @@ class AcquirerConnector:
             "traceparent": telemetry.traceparent(),
             "requested_at": str(int(time.time())),
         }
-        said = self.api.charge(message.charge_id, message.amount, card.card_token, metadata)
+        try:
+            said = self.api.charge(message.charge_id, message.amount, card.card_token, metadata)
+        except Exception as error:  # noqa: BLE001 -- whatever it was, the acquirer may have had the request
+            _log.error("charge failed", exc_info=error)
+            return Retry(type(error).__name__, progress=PERHAPS_CHARGED)
         return _outcome(delivery, said)
+
+    @handles("acquirer.payments.inquiry", acquirer_pb2.InquireCharge)
+    def inquire(self, delivery: Delivery[acquirer_pb2.InquireCharge]) -> Outcome:
+        """Say what the callback should have said. Whatever stays open is inquired of again, by payments."""
+        message = delivery.message
+        said = self.api.inquire(message.charge_id)
+        if said.verdict is Verdict.UNKNOWN_CHARGE:
+            return Done((_refused(message, "NEVER_TAKEN", delivery),))
+        if said.verdict is not Verdict.ACCEPTED:
+            return Unknown()
+        try:
+            decided = callbacks.shown(said.charge)
+        except callbacks.Misshapen as error:
+            _log.error("charge shown is not of the agreed form", fields=str(error))
+            return Unknown()
+        if decided is None:
+            return Done()
+        if (decided.charge_id, decided.payment_id) != (message.charge_id, message.payment_id):
+            _log.error("charge shown is another one", charge_id=message.charge_id)
+            return Unknown()
+        return Done((_event(decided),))
 
     @serves("POST", "/callbacks")
     def callback(self, call: Call) -> Answer:
@@ -128,22 +158,26 @@ def _outcome(delivery: Delivery[acquirer_pb2.RequestCharge], said: Said) -> Outc
         accepted = acquirer_pb2.ChargeAccepted(**ids, acquirer_reference=said.reference)
         return Done((delivery.event(accepted, ids["charge_id"]),))
     if said.verdict is Verdict.REFUSED:
-        return Refused((_refused(ids, said.code, delivery),))
+        return Refused((_refused(delivery.message, said.code, delivery),))
     if said.verdict is Verdict.CONFLICT:
         # Another charge bears this id: to say that this one was refused could be a lie about money.
         return Park(said.code)
     perhaps = delivery.progress == PERHAPS_CHARGED or said.verdict is Verdict.NO_ANSWER or delivery.uncertain
     if perhaps:
-        # Once we cannot rule out that the acquirer has it, only its callback or an operator can tell.
+        # Once we cannot rule out that the acquirer has it, only its callback or an inquiry can tell.
         return Retry(said.code, progress=PERHAPS_CHARGED)
-    return Retry(said.code, giving_up=(_refused(ids, "GAVE_UP", delivery),))
+    return Retry(said.code, giving_up=(_refused(delivery.message, "GAVE_UP", delivery),))
 
 
-def _refused(ids: dict[str, str], reason: str, delivery: Delivery[acquirer_pb2.RequestCharge]) -> Event:
+def _refused(
+    charge: acquirer_pb2.RequestCharge | acquirer_pb2.InquireCharge,
+    reason: str,
+    delivery: Delivery[acquirer_pb2.RequestCharge] | Delivery[acquirer_pb2.InquireCharge],
+) -> Event:
     return Event(
-        acquirer_pb2.ChargeRefused(**ids, reason=reason),
-        subject=ids["charge_id"],
-        origin=f"{ids['charge_id']}/refused",
+        acquirer_pb2.ChargeRefused(charge_id=charge.charge_id, payment_id=charge.payment_id, reason=reason),
+        subject=charge.charge_id,
+        origin=f"{charge.charge_id}/refused",
         causation=delivery.incoming.id,
         correlation=delivery.incoming.correlation,
     )
