@@ -98,7 +98,6 @@ def installed(
             run("kubectl", "-n", namespace, "apply", "-f", str(manifest))
         click.echo(f"• helm install {release}", err=True)
         files = [argument for file in values for argument in ("--values", str(file))]
-        run("helm", "dependency", "update", str(CHART))
         run(
             "helm",
             "install",
