@@ -244,6 +244,20 @@ async def test_the_journal_is_paged_oldest_first(desk: Desk) -> None:
     )
 
 
+async def test_books_are_read_by_the_number_of_a_case(desk: Desk) -> None:
+    """Operators know a case by its number; one that nobody has has no entries."""
+    case = Case(await desk.service(), number=f"PA-{uid()[:8]}")
+    await desk.due(case)
+    await desk.books(case, "due")
+
+    (entry,) = await desk.entries(request_number=case.number)
+    again = await desk.entries(request_number=case.number, payment_id=entry.payment_id)
+
+    assert (entry.kind, again) == ("due", [entry])
+    assert await desk.entries(request_number=case.number, payment_id=uid()) == []
+    assert await desk.entries(request_number="PA-nobody") == []
+
+
 async def test_the_whole_journal_sums_to_zero(desk: Desk) -> None:
     """Whatever the tests before did: for whoever reads all entries."""
     entries, tokens = [], [""]

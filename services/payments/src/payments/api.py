@@ -85,6 +85,7 @@ class PaymentApi(pb_grpc.PaymentServiceServicer):
         shown, token = await queries.entries(
             self._context,
             payment_id=request.payment_id,
+            request_number=request.request_number,
             account=request.account,
             page_size=request.page_size,
             page_token=request.page_token,

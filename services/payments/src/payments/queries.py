@@ -42,26 +42,24 @@ async def get(ctx: Context, caller: Caller, *, payment_id: str = "", subject_id:
 
 
 async def entries(
-    ctx: Context, *, payment_id: str, account: str, page_size: int, page_token: str
+    ctx: Context, *, payment_id: str, request_number: str, account: str, page_size: int, page_token: str
 ) -> tuple[list[Entry], str]:
     """A page of the journal, oldest first, and the token of the next one, empty at the end.
 
     Raises:
         PageTokenInvalid: the token was not given for this question.
     """
-    question = [payment_id, account]
-    size = page_size or PAGE
-    found = await ctx.store.oldest(
-        payment_id=payment_id, account=account, after=pages.place(page_token, question), limit=size + 1
-    )
+    question = [payment_id, account, request_number]
+    after, size = pages.place(page_token, question), page_size or PAGE
+    payment_ids = [payment_id] if payment_id else []
+    if request_number:
+        of_case = await ctx.store.payments_of(request_number)
+        payment_ids = [each for each in of_case if payment_id in ("", each)]
+        if not payment_ids:
+            return [], ""
+    found = await ctx.store.oldest(payment_ids=payment_ids, account=account, after=after, limit=size + 1)
     shown = found[:size]
     if len(found) <= size:
         return shown, ""
     last = shown[-1]
     return shown, pages.token(pages.Place(last.book_time, last.entry_id), question)
-
-
-async def audit(ctx: Context) -> None:
-    """Sum the journal and show what is found."""
-    balance = await ctx.store.balance()
-    ctx.figures.balance(balance.imbalance, balance.unbalanced_entries)

@@ -1,7 +1,8 @@
 """Payments' collections, their indexes, and the questions asked of them. Only this room knows documents."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from chassis.pages import Place
@@ -17,7 +18,10 @@ SCHEDULE = "schedule"
 """The one schedule of fees."""
 
 _SCHEDULE_BYTES = 8 * 1024 * 1024
+_MOST_PAYMENTS_OF_A_CASE = 20
+_SLOWEST_PAGE_MS = 5_000
 _OLDEST = [("state.book_time", 1), ("_id", 1)]
+_ASKED = [("state.ask_time", 1)]
 
 
 class EntryCodec:
@@ -32,14 +36,6 @@ class EntryCodec:
 
     def decode(self, document: Mapping[str, Any], /) -> Entry:
         return self._codec.decode(document)  # making an Entry checks its legs
-
-
-@dataclass(frozen=True)
-class Balance:
-    """What the journal sums to, in piastres, and how many entries do not sum to zero by themselves."""
-
-    imbalance: int
-    unbalanced_entries: int
 
 
 @dataclass(frozen=True)
@@ -59,7 +55,15 @@ class Store:
                 dataclass_codec(Schedule),
                 limits=Limits(document_bytes=_SCHEDULE_BYTES, batch_bytes=_SCHEDULE_BYTES),
             ),
-            await database.aggregates("payments", dataclass_codec(Payment)),
+            await database.aggregates(
+                "payments",
+                dataclass_codec(Payment),
+                indexes=[
+                    # Those with a charge under way, and no others: few, however many payments there are.
+                    Index(name="asked", keys=_ASKED, where={"state.ask_time": {"$type": "date"}}),
+                    Index(name="request_number", keys=[("state.request_number", 1)]),
+                ],
+            ),
             await database.aggregates(
                 "entries",
                 EntryCodec(),
@@ -81,32 +85,47 @@ class Store:
         loaded = await self.payments.load(payment_id)
         return loaded.state if loaded else None
 
-    async def oldest(self, *, payment_id: str, account: str, after: Place | None, limit: int) -> list[Entry]:
-        """Journal entries, oldest first; of a payment, or with a leg on an account, where one is named."""
+    async def unheard_of(self, before: datetime, limit: int) -> list[Payment]:
+        """Payments with a charge under way that the acquirer was last asked about before then, oldest first."""
+        where = {"state.ask_time": {"$type": "date", "$lte": before}}
+        return await self.payments.find(where, sort=_ASKED, limit=limit)
+
+    async def payments_of(self, request_number: str) -> list[str]:
+        """The ids of the payments for a case."""
+        found = await self.payments.find(
+            {"state.request_number": request_number}, limit=_MOST_PAYMENTS_OF_A_CASE
+        )
+        return [payment.payment_id for payment in found]
+
+    async def oldest(
+        self, *, payment_ids: Sequence[str], account: str, after: Place | None, limit: int
+    ) -> list[Entry]:
+        """Journal entries, oldest first; of payments, or with a leg on an account, where any is named."""
         where: dict[str, Any] = {}
-        if payment_id:
-            where["state.payment_id"] = payment_id
+        if payment_ids:
+            where["state.payment_id"] = {"$in": list(payment_ids)}
         if account:
             where["state.legs.account"] = account
-        if after is not None:
-            where["$or"] = [
-                {"state.book_time": {"$gt": after.time}},
-                {"state.book_time": after.time, "_id": {"$gt": after.id}},
-            ]
-        return await self.entries.find(where, sort=_OLDEST, limit=limit)
+        return await self.entries.find(where | _beyond(after), sort=_OLDEST, limit=limit)
 
-    async def balance(self) -> Balance:
-        """Sum the whole journal in the store itself, whatever wrote it."""
-        unbalanced = {"$cond": [{"$ne": ["$sum", 0]}, 1, 0]}
+    async def sums(self, after: Place | None, limit: int) -> list[tuple[Place, int]]:
+        """What the legs of each entry sum to, oldest entry first: as the store has them, whatever wrote them."""
         with translated():
-            cursor = self.entries.collection.aggregate(
-                [
-                    {"$unwind": "$state.legs"},
-                    {"$group": {"_id": "$_id", "sum": {"$sum": "$state.legs.amount"}}},
-                    {"$group": {"_id": None, "sum": {"$sum": "$sum"}, "unbalanced": {"$sum": unbalanced}}},
-                ]
+            cursor = self.entries.collection.find(
+                _beyond(after), {"state.book_time": 1, "state.legs.amount": 1}
             )
-            found = await cursor.to_list(1)
-        if not found:
-            return Balance(0, 0)
-        return Balance(int(found[0]["sum"]), int(found[0]["unbalanced"]))
+            found = await cursor.sort(_OLDEST).limit(limit).max_time_ms(_SLOWEST_PAGE_MS).to_list(limit)
+        return [
+            (
+                Place(each["state"]["book_time"], each["_id"]),
+                sum(leg["amount"] for leg in each["state"]["legs"]),
+            )
+            for each in found
+        ]
+
+
+def _beyond(after: Place | None) -> dict[str, Any]:
+    if after is None:
+        return {}
+    later = {"state.book_time": {"$gt": after.time}}
+    return {"$or": [later, {"state.book_time": after.time, "_id": {"$gt": after.id}}]}

@@ -494,6 +494,7 @@ class ListLedgerEntriesRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     PAYMENT_ID_FIELD_NUMBER: _builtins.int
     ACCOUNT_FIELD_NUMBER: _builtins.int
+    REQUEST_NUMBER_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """At most this many, 50 when 0."""
     page_token: _builtins.str
@@ -502,6 +503,8 @@ class ListLedgerEntriesRequest(_message.Message):
     """Of this payment, if set."""
     account: _builtins.str
     """With a leg on this account, if set."""
+    request_number: _builtins.str
+    """Of the payment for the case with this request number, if set."""
     def __init__(
         self,
         *,
@@ -509,10 +512,11 @@ class ListLedgerEntriesRequest(_message.Message):
         page_token: _builtins.str = ...,
         payment_id: _builtins.str = ...,
         account: _builtins.str = ...,
+        request_number: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "page_size", b"page_size", "page_token", b"page_token", "payment_id", b"payment_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "page_size", b"page_size", "page_token", b"page_token", "payment_id", b"payment_id", "request_number", b"request_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
