@@ -1,14 +1,16 @@
 """What comes is done once, or kept with its reason; nothing bad holds up the good."""
 
 import asyncio
+from datetime import UTC, datetime
 from io import StringIO
 from typing import Any
 
 import pytest
 from chassis import telemetry
+from chassis.messaging import headers
 from chassis.messaging.attempts import RetryPlan
 from chassis.messaging.consumer import ConsumerLimits
-from chassis.messaging.delivery import REFUSED
+from chassis.messaging.delivery import REFUSED, Delivery
 from chassis.policies import GiveUp, on
 from chassis.store import Inbox, StoreUnavailable
 from diwan.identity.v1 import events_pb2 as identity_pb2
@@ -38,6 +40,7 @@ def settled_policy(seen: Seen) -> Any:
         ({"specversion": "0.3"}, "ATTRIBUTES: cloudEvents_specversion"),
         ({"time": "yesterday"}, "ATTRIBUTES: cloudEvents_time"),
         ({"subject": 5}, "ATTRIBUTES: cloudEvents_subject"),
+        ({"subject": "a\0b"}, "ATTRIBUTES: cloudEvents_subject"),
         ({"sequence": "first"}, "ATTRIBUTES: cloudEvents_sequence"),
         ({"type": "diwan.payments.v1.Unheard"}, "TYPE_UNKNOWN"),
         (
@@ -238,6 +241,77 @@ async def test_delivered_twice_is_done_once_in_the_inbox(bench: Any) -> None:
     assert len(await bench.parked()) == 1
 
 
+@pytest.mark.parametrize("name", ["\0evil", "$evil", "e.vil", "x" * 200])
+async def test_a_header_that_no_store_can_hold_stops_nobody(bench: Any, name: str) -> None:
+    """A message with a header of any name is parked like another, and the queue goes on."""
+    seen = Seen(failures=[GiveUp("NO")])
+    consumer = await bench.listen(settled_policy(seen))
+
+    bench.send(settled(1), **{name: "\0"})
+    bench.send(settled(2))
+
+    (entry,) = await eventually(bench.parked)
+    assert entry.reason == "NO"
+    assert set(entry.headers) == {*headers.REQUIRED, headers.SEQUENCE, "exchange", "user_id"}
+    await eventually(lambda: seen.numbers == [1, 2])
+    await eventually(lambda: bench.depth() == 0)
+    assert consumer.ready
+
+
+async def test_what_cannot_be_kept_is_kept_bare(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message whose keeping fails, and not for want of the store, waits alone, and is parked without headers."""
+    seen = Seen()
+    monkeypatch.setattr(Delivery, "kept", lambda _: {"\0": "what no store holds"})
+    failing = events_pb2.PaymentRefused
+
+    async def refuse(event: Any, message: Any) -> None:
+        raise GiveUp("NO")
+
+    consumer = await bench.listen(
+        settled_policy(seen), on(QUEUE, failing, refuse), limits=ConsumerLimits(concurrency=4)
+    )
+
+    bench.send(failing(payment_id="1"), key="payment.refused.v1", type="diwan.payments.v1.PaymentRefused")
+    bench.send(settled(2))
+
+    await eventually(lambda: seen.numbers == [2], 2)
+    (entry,) = await eventually(bench.parked)
+    assert entry.reason == "NOT_KEPT: InvalidDocument"
+    assert dict(entry.headers) == {"exchange": "payments.events", "user_id": "payments"}
+    assert b'"1"' in entry.body
+    assert consumer.ready
+    await eventually(lambda: bench.depth() == 0)
+
+
+async def test_a_refused_secret_goes_with_its_time(bench: Any, seen: Seen) -> None:
+    """A secret that no policy may see is parked only as long as it is good for; a fact that says so is kept."""
+    queue, until = "notification.identity.message", "2099-01-01T00:00:00Z"
+    await bench.listen(on(queue, identity_pb2.SendMessage, seen.handle), service="notification")
+    told = {
+        "user": "identity",
+        "user_id": "identity",
+        "exchange": "identity.commands",
+        "key": "message.send.v1",
+    }
+
+    bench.send(b"{", type="diwan.identity.v1.SendMessage", expirytime=until, **told)
+    bench.send(b"{", type="diwan.identity.v1.AccountEnrolled", expirytime=until, **told)
+    bench.send(b"{", type="diwan.identity.v1.SendMessage", expirytime="2020-01-01T00:00:00Z", **told)
+
+    await eventually(lambda: bench.depth(queue) == 0)
+    await eventually(lambda: _refusals(queue) == 3)
+    found = {entry.reason: entry.expires for entry in await bench.parked("notification")}
+    assert found == {
+        "BODY: no proto-JSON of its type": datetime(2099, 1, 1, tzinfo=UTC),
+        "TYPE_FOREIGN: not published on identity.commands": None,
+    }
+
+
+def _refusals(queue: str) -> float:
+    reasons = ("BODY", "TYPE_FOREIGN")
+    return sum(sample("diwan_events_refused_total", queue=queue, reason=reason) for reason in reasons)
+
+
 async def test_the_store_goes_away(bench: Any) -> None:
     """While the store is away nothing is taken and nothing spins; when it is back each message is done."""
     away = Seen(failures=[StoreUnavailable()])
@@ -266,8 +340,8 @@ async def test_what_kills_the_process_is_parked(bench: Any, seen: Seen) -> None:
 
 async def test_nothing_personal_is_told(bench: Any, lines: StringIO) -> None:
     """Whatever is wrong with a message, its values reach neither log nor span nor reason."""
-    canary = "29001011234567"
-    seen = Seen(failures=[ValueError(canary)] * 9)
+    canary, name = "29001011234567", "Fatma Hassanein"
+    seen = Seen(failures=[ValueError(f"{name} {canary}")] * 9)
     await bench.listen(settled_policy(seen))
     message = events_pb2.PaymentSettled(payment_id=canary)
 
@@ -278,6 +352,7 @@ async def test_nothing_personal_is_told(bench: Any, lines: StringIO) -> None:
 
     await eventually(lambda: _parked(bench, 4))
     assert canary not in lines.getvalue()
+    assert name not in lines.getvalue()
     assert all(canary not in repr(vars(span)) for span in bench.spans.get_finished_spans())
     assert all(canary not in entry.reason for entry in await bench.parked())
 

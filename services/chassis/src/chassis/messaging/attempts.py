@@ -4,7 +4,7 @@ Used for what is delivered and for what is tried again; knows nothing of channel
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -98,8 +98,8 @@ class Attempts:
             if failure is not None:
                 await self._keep(policy, delivery, found, failure)
 
-    async def refuse(self, delivery: Delivery, refusal: Refused) -> None:
-        """Park a message that no policy may see."""
+    async def refuse(self, delivery: Delivery, refusal: Refused, *, bare: bool = False) -> None:
+        """Park a message that no policy may see; `bare` without its headers, where the store cannot hold them."""
         self._refusals.labels(delivery.queue, refusal.reason).inc()
         _log.error(
             "message refused",
@@ -114,15 +114,20 @@ class Attempts:
                 id=delivery.refused_id,
                 policy=REFUSED,
                 queue=delivery.queue,
-                headers=delivery.kept(),
+                headers=delivery.origin() if bare else delivery.kept(),
                 body=delivery.body[: incoming.BODY_BYTES_MAX],
                 attempt=1,
                 next_at=now,
                 reason=str(refusal),
                 at=now,
                 parked=True,
+                expires=_expires(delivery.attributes),
             )
         )
+
+    async def keep_bare(self, delivery: Delivery, error: Exception) -> None:
+        """Park a message that could be kept in no other way: its body, without its headers, for a person to see."""
+        await self.refuse(delivery, Refused("NOT_KEPT", type(error).__name__), bare=True)
 
     async def again(self, entry: InboxEntry) -> None:
         """Try a message of the inbox once more: a trace of its own, linked to where it came from."""
@@ -218,9 +223,6 @@ class Attempts:
     async def _keep(self, policy: Policy, delivery: Delivery, found: Incoming, failure: Exception) -> None:
         """Put a message that failed into the inbox; delivered twice it is one entry."""
         now = self._clock()
-        kind = event_type(found.type)
-        event = event_option(kind) if kind else None
-        secret = event is not None and event.secret
         await self._inbox.put(
             InboxEntry(
                 id=f"{policy.name}/{found.id}",
@@ -234,8 +236,7 @@ class Attempts:
                 at=now,
                 parked=self._hopeless(failure, 1),
                 sequence=found.sequence,
-                # A secret is not kept longer than it is good for.
-                expires=headers.moment(found.expires) if secret and found.expires else None,
+                expires=_expires(delivery.attributes),
             )
         )
 
@@ -244,6 +245,18 @@ def reason_of(error: BaseException) -> str:
     """A failure's stable reason, or its class: never its text, which may quote personal data."""
     reason = getattr(error, "reason", None)
     return reason if isinstance(reason, str) and reason else type(error).__name__
+
+
+def _expires(attributes: Mapping[str, object]) -> datetime | None:
+    """When a message goes: a secret is not kept longer than it is good for. An unknown type may be one."""
+    kind = event_type(str(attributes.get(headers.TYPE, "")))
+    event = event_option(kind) if kind else None
+    if event is not None and not event.secret:
+        return None
+    try:
+        return headers.moment(headers.text(attributes, headers.EXPIRY))
+    except ValueError:
+        return None
 
 
 def _attributes(policy: Policy, found: Incoming, attempt: int) -> dict[str, str | int]:

@@ -14,7 +14,7 @@ from typing import Any
 from pika.channel import Channel
 
 from chassis import log, telemetry
-from chassis.background import Background
+from chassis.background import Background, within
 from chassis.messaging import headers
 from chassis.messaging.attempts import Attempts
 from chassis.messaging.delivery import Delivery
@@ -24,6 +24,8 @@ from chassis.policies import Policies
 from chassis.store import Database, StoreError, StoreUnavailable
 
 DELIVERY_COUNT = "x-delivery-count"
+_FAULTS_MAX = 3
+_FAULT_PAUSE_SECONDS = 0.5
 _log = log.get(__name__)
 
 
@@ -155,6 +157,27 @@ class Consumer(Background):
         else:
             await self._attempts.deliver(delivery)
 
+    async def fault(self, delivery: Delivery, deliveries: int, error: Exception) -> bool:
+        """What to do with a message that could be neither done nor kept, though the store is there.
+
+        It alone waits, longer each time; after a few times it is kept without its headers, in which the fault may lie.
+        Whether it is kept now; StoreUnavailable if the store went meanwhile.
+        """
+        _log.error("message could be neither handled nor kept", queue=delivery.queue, exc_info=error)
+        if deliveries >= _FAULTS_MAX:
+            try:
+                await self._attempts.keep_bare(delivery, error)
+            except StoreUnavailable:
+                raise
+            except Exception as worse:  # noqa: BLE001 -- then it stays in the broker, and is asked for seldom
+                _log.error("message could not be kept bare either", queue=delivery.queue, exc_info=worse)
+            else:
+                return True
+        pause = min(_FAULT_PAUSE_SECONDS * 2.0 ** min(deliveries, 10), 60.0)
+        # Jitter is no secret. Whoever stops, or finds the store away, does not wait for this.
+        await within(self._away, pause * random.uniform(0.75, 1.25))  # noqa: S311
+        return False
+
 
 class _Reader:
     """One queue on one channel."""
@@ -217,20 +240,26 @@ class _Reader:
             attributes=attributes,
             body=body,
         )
-        count = attributes.get(DELIVERY_COUNT, 0)
+        told = attributes.get(DELIVERY_COUNT, 0)
         try:
-            await self._consumer.take(delivery, count if isinstance(count, int) else 0)
+            settled = await self._settle(delivery, told if isinstance(told, int) else 0)
         except StoreUnavailable:
             self._consumer.store_away()
+            settled = False
+        if not settled:
             self._give_back(method.delivery_tag)
-        except Exception:  # noqa: BLE001 -- it must stay in the broker
-            # Neither done nor kept, and not for want of the store: a fault of ours, which must not spin.
-            _log.exception("message could be neither handled nor kept", queue=self._queue)
-            self._consumer.store_away()
-            self._give_back(method.delivery_tag)
-        else:
-            if self._channel is not None and self._channel.is_open:
-                self._channel.basic_ack(method.delivery_tag)
+        elif self._channel is not None and self._channel.is_open:
+            self._channel.basic_ack(method.delivery_tag)
+
+    async def _settle(self, delivery: Delivery, count: int) -> bool:
+        """Whether it is done or kept; StoreUnavailable if nobody can say."""
+        try:
+            await self._consumer.take(delivery, count)
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 -- a fault of ours, which must neither spin nor stop the others
+            return await self._consumer.fault(delivery, count, error)
+        return True
 
     def _give_back(self, tag: int) -> None:
         if self._channel is not None and self._channel.is_open:

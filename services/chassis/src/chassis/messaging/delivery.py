@@ -31,12 +31,13 @@ class Delivery:
         return f"{REFUSED}/{incoming.fingerprint(self.queue, self.kept(), self.body)}"
 
     def kept(self) -> dict[str, str]:
-        """What is kept of its headers: those we know, as text, and where it came from."""
-        known = [name for name in self.attributes if name.startswith(headers.PREFIX) and "." not in name][:50]
-        if headers.TRACEPARENT in self.attributes:
-            known.append(headers.TRACEPARENT)
-        told = {name: str(self.attributes[name])[:_KEPT_CHARACTERS] for name in known}
-        return {**told, EXCHANGE: self.exchange, USER: self.user or ""}
+        """What is kept of its headers: those we know, as text that any store can hold, and where it came from."""
+        known = [name for name in (*headers.REQUIRED, *headers.OPTIONAL) if name in self.attributes]
+        return {**{name: _plain(self.attributes[name]) for name in known}, **self.origin()}
+
+    def origin(self) -> dict[str, str]:
+        """Where it came from, by the broker's word alone."""
+        return {EXCHANGE: _plain(self.exchange), USER: _plain(self.user or "")}
 
     @classmethod
     def of(cls, entry: InboxEntry) -> "Delivery":
@@ -44,3 +45,9 @@ class Delivery:
         kept = dict(entry.headers)
         exchange, user = str(kept.pop(EXCHANGE, "")), str(kept.pop(USER, ""))
         return cls(queue=entry.queue, exchange=exchange, user=user, attributes=kept, body=entry.body)
+
+
+def _plain(value: object) -> str:
+    """The value as bounded text; what cannot be printed is replaced, so that it is not taken for what it was."""
+    text = str(value)[:_KEPT_CHARACTERS]
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)

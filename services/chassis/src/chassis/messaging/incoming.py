@@ -130,16 +130,15 @@ def read(
     )
 
 
-_OPTIONAL = (headers.SEQUENCE, headers.CAUSATION, headers.CORRELATION, headers.EXPIRY, headers.TRACEPARENT)
-
-
 def _attributes(given: Mapping[str, object]) -> dict[str, str]:
     told: dict[str, str] = {}
-    for name in (*headers.REQUIRED, *_OPTIONAL):
+    for name in (*headers.REQUIRED, *headers.OPTIONAL):
         try:
             told[name] = headers.text(given, name)
         except ValueError:
             raise Refused("ATTRIBUTES", name) from None
+        if not told[name].isprintable():
+            raise Refused("ATTRIBUTES", name)
         if len(told[name]) > HEADER_CHARACTERS_MAX or (name in headers.REQUIRED and not told[name]):
             raise Refused("ATTRIBUTES", name)
     for name, well_formed in _FORMS.items():
