@@ -1,6 +1,7 @@
 """The broker's table, and the rights that follow from it, tried on a real broker."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,22 @@ def test_a_retry_queue_gives_a_message_back(broker: Broker) -> None:
         assert method is not None
         channel.basic_ack(method.delivery_tag)
         channel.cancel()
+
+
+@pytest.mark.real
+def test_what_is_parked_is_forgotten_in_time(broker: Broker) -> None:
+    """Parked queues, and they alone, forget a message after 14 days, and are bounded like all others."""
+    told = broker.node.evaluate(
+        '[{element(4, amqqueue:get_name(Q)), rabbit_policy:get(<<"message-ttl">>, Q),'
+        ' rabbit_policy:get(<<"max-length">>, Q)} || Q <- rabbit_amqqueue:list()].'
+    )
+
+    found = re.findall(r'\{<<"([^"]+)">>,\s*(\w+),\s*(\w+)\}', told)
+    assert {name for name, ttl, _ in found if ttl != "undefined"} == {
+        topology.parked_queue(queue.name) for queue in broker.topology.queues if queue.retry
+    }
+    assert {ttl for _, ttl, _ in found} == {"undefined", str(14 * 24 * 3600 * 1000)}
+    assert {bound for _, _, bound in found} == {"2000000"}
 
 
 @pytest.mark.real
