@@ -142,6 +142,7 @@ async def _keep(part: Part) -> None:
         return
     await part.wait()
     msg = f"{part.name} ended by itself"
+    _log.error(msg)
     raise RuntimeError(msg)
 
 

@@ -1,7 +1,8 @@
 """Logs: structlog JSON lines on stdout, masked by construction.
 
-Every line passes the same masks, be it ours or a library's through `logging`, a text, a field, an exception
-or its trace. Each carries `service.*` and `k8s.*` as far
+Every line passes the same masks, be it ours or a library's through `logging`, a text or a field. Of an exception
+only its class and frames are written: a text that somebody else wrote may quote anything, and names have no shape to
+mask them by. Each carries `service.*` and `k8s.*` as far
 as they are known (`chassis.resource`), and `trace_id`, `span_id` and the journey's `request_number` where there
 are any.
 """
@@ -18,6 +19,7 @@ from structlog.types import EventDict, Processor
 
 from chassis import resource
 from chassis.masks import MASK, denied, mask_key, mask_text, masked, masked_message
+from chassis.traces import trace_of
 
 __all__ = [
     "MASK",
@@ -68,7 +70,7 @@ def setup(service: str, level: str = "INFO", stream: TextIO | None = None) -> No
         structlog.stdlib.PositionalArgumentsFormatter(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
-        structlog.processors.format_exc_info,
+        structlog.processors.ExceptionRenderer(trace_of),
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
