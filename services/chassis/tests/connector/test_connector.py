@@ -64,6 +64,17 @@ def test_handler_that_raises_is_tried_again_and_parked(scene: Scene) -> None:
     assert "+201012345678" not in scene.program.log.read_text()
 
 
+def test_handler_that_raises_keeps_its_progress(scene: Scene) -> None:
+    """What an earlier try left is still known when a later one came to nothing; what was raised is not quoted."""
+    scene.ask("count, then raise")
+
+    _, told = parked(scene)
+
+    assert told["diwan-reason"] == "RuntimeError"
+    assert told["diwan-progress"] == "half"
+    assert "Hassanein" not in scene.program.log.read_text()
+
+
 def test_giving_up_is_told(scene: Scene) -> None:
     """Beside the parking, the service learns that nothing came of it."""
     message_id = scene.ask("give up")

@@ -33,6 +33,10 @@ class Worker:
             return Retry("TOLD_TO", giving_up=(self._event(delivery, sms_pb2.SmsRefused),))
         if verb == "count":
             return Retry("TOLD_TO", progress="half") if not delivery.attempt else self._done(delivery)
+        if verb == "count, then raise":
+            if delivery.attempt:
+                raise RuntimeError("Fatma Hassanein")
+            return Retry("TOLD_TO", progress="half")
         if verb == "slow":
             eventlet.sleep(1)
         return self._done(delivery)

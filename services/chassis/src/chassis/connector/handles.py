@@ -152,7 +152,8 @@ class Handles(Entrypoint):  # type: ignore[misc]  # nameko has no types
             return handler(delivery)
         except Exception as error:  # noqa: BLE001 -- whatever a handler raises is a try that came to nothing
             _log.exception("handler failed", queue=self.queue)
-            return Retry(type(error).__name__)
+            # What earlier tries left is as true as before: a charge perhaps made, parts already sent.
+            return Retry(type(error).__name__, progress=delivery.progress)
         finally:
             log.reset(correlated)
 
