@@ -3,6 +3,7 @@
 import hashlib
 from datetime import UTC, datetime, timedelta
 
+from chassis import log
 from chassis.connector import Delivery, Done, Event, Outcome, Refused, Retry, Unknown, Web, handles
 from chassis.messaging import headers
 from diwan.notification.v1 import sms_pb2
@@ -19,6 +20,9 @@ from notification.connectors.sms.smsc import Bind, Smsc
 ALPHANUMERIC, INTERNATIONAL, ISDN = 5, 1, 1
 UDH_INDICATOR = 0x40
 FINAL_RECEIPT = 0x01
+PERHAPS_SENT = "perhaps-sent"
+
+_log = log.get(__name__)
 
 
 class Context(DependencyProvider):  # type: ignore[misc]  # nameko has no types
@@ -61,26 +65,35 @@ class SmsConnector:
         """Submit the parts that an earlier try did not; their ids are the progress from try to try."""
         message_id = delivery.message.message_id
         reference = hashlib.sha256(message_id.encode()).digest()[0]
-        taken = delivery.progress.split()
-        for part in text.parts(content.text, reference)[len(taken) :]:
+        unsure, taken = _progress(delivery)
+        parts = text.parts(content.text, reference)[len(taken) :]
+        # Made before the first is submitted: what goes wrong here sent nothing.
+        for fields in [self._fields(delivery.message, content.mobile, part) for part in parts]:
             try:
-                answer = self.smsc.submit(**self._fields(delivery.message, content.mobile, part))
+                answer = self.smsc.submit(**fields)
+                if answer.status == status.ROK:
+                    taken.append(answer.part_id)
+                    self._remember(delivery, answer.part_id)
             except NotSent:
-                return _retry(delivery, "NOT_SENT", taken)
-            except AnswerUnknown:
-                return (
-                    _unknown(delivery) if delivery.message.once else _retry(delivery, "ANSWER_UNKNOWN", taken)
-                )
+                return _retry(delivery, "NOT_SENT", taken, unsure=unsure)
             except Malformed:
                 return _refused(delivery, "INVALID_ADDRESS")
+            except Exception as error:  # noqa: BLE001 -- whatever it was, the operator may have had the part
+                reason = _reason(error)
+                return (
+                    _unknown(delivery)
+                    if delivery.message.once
+                    else _retry(delivery, reason, taken, unsure=True)
+                )
             if status.later(answer.status):
-                return _retry(delivery, status.name(answer.status), taken)
+                return _retry(delivery, status.name(answer.status), taken, unsure=unsure)
             if answer.status != status.ROK:
                 return _refused(delivery, status.name(answer.status))
-            taken.append(answer.part_id)
-            incoming = delivery.incoming
-            self.context.receiver.submitted(answer.part_id, incoming.correlation, incoming.id)
         return Done((_event(delivery, sms_pb2.SmsSubmitted(message_id=message_id, part_ids=taken)),))
+
+    def _remember(self, delivery: Delivery[sms_pb2.SubmitSms], part_id: str) -> None:
+        incoming = delivery.incoming
+        self.context.receiver.submitted(part_id, incoming.correlation, incoming.id)
 
     def _fields(self, message: sms_pb2.SubmitSms, mobile: str, part: text.Part) -> dict[str, object]:
         return {
@@ -122,6 +135,22 @@ def _unknown(delivery: Delivery[sms_pb2.SubmitSms]) -> Unknown:
     return Unknown((_event(delivery, sms_pb2.SmsUnknown(message_id=delivery.message.message_id)),))
 
 
-def _retry(delivery: Delivery[sms_pb2.SubmitSms], reason: str, taken: list[str]) -> Retry:
-    refused = sms_pb2.SmsRefused(message_id=delivery.message.message_id, reason="GAVE_UP")
-    return Retry(reason, progress=" ".join(taken), giving_up=(_event(delivery, refused),))
+def _progress(delivery: Delivery[sms_pb2.SubmitSms]) -> tuple[bool, list[str]]:
+    """Whether an earlier try may have sent more than it knows of, and the ids of the parts that it knows of."""
+    told = delivery.progress.split()
+    unsure = told[:1] == [PERHAPS_SENT]
+    return unsure or delivery.uncertain, told[1:] if unsure else told
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, AnswerUnknown):
+        return "ANSWER_UNKNOWN"
+    _log.error("submit failed", exc_info=error)
+    return type(error).__name__
+
+
+def _retry(delivery: Delivery[sms_pb2.SubmitSms], reason: str, taken: list[str], *, unsure: bool) -> Retry:
+    """Another try. Given up, it was refused only if no try may have sent it."""
+    progress = " ".join([PERHAPS_SENT, *taken] if unsure else taken)
+    gave_up = _unknown(delivery) if unsure else _refused(delivery, "GAVE_UP")
+    return Retry(reason, progress=progress, giving_up=gave_up.events)

@@ -1,6 +1,5 @@
 """One SMPP session on one socket, on green threads: a bind, many submits in a window, receipts in between."""
 
-import itertools
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -53,7 +52,7 @@ class Session:
     def __init__(self, connection: Any, on_deliver: Callable[[smpp34.DeliverSm], bool]) -> None:
         self._socket = connection
         self._on_deliver = on_deliver
-        self._sequence = itertools.cycle(range(1, SEQUENCE_MAX))
+        self._sequence = 0
         self._waiting: dict[int, Signal] = {}
         self._writing = Semaphore(1)
         self._receipts = eventlet.GreenPool(RECEIPTS_AT_ONCE)
@@ -81,7 +80,7 @@ class Session:
         return session
 
     def _bind(self, system_id: str, password: str) -> None:
-        sequence = next(self._sequence)
+        sequence = self._next_sequence()
         self._socket.sendall(pdus.bind_transceiver(sequence, system_id, password))
         answer = pdus.read(self._socket)
         if not answer:
@@ -99,7 +98,7 @@ class Session:
             limit_seconds: for the answer.
             fields: of `smpp34.SubmitSm`.
         """
-        sequence = next(self._sequence)
+        sequence = self._next_sequence()
         try:
             data = smpp34.SubmitSm(**fields, sequence_number=sequence).encode()
         except (smpp34.SmppError, ValueError, OverflowError) as error:
@@ -110,7 +109,7 @@ class Session:
 
     def enquire(self, limit_seconds: float) -> None:
         """Ask whether the SMSC is there; the session ends when it does not say so."""
-        sequence = next(self._sequence)
+        sequence = self._next_sequence()
         try:
             self._ask(sequence, pdus.pdu(pdus.ENQUIRE_LINK, sequence), limit_seconds)
         except (NotSent, AnswerUnknown):
@@ -119,7 +118,7 @@ class Session:
 
     def unbind(self) -> None:
         """Leave in order."""
-        sequence = next(self._sequence)
+        sequence = self._next_sequence()
         try:
             self._ask(sequence, pdus.pdu(pdus.UNBIND, sequence), UNBIND_LIMIT_SECONDS)
         except (NotSent, AnswerUnknown):
@@ -148,6 +147,11 @@ class Session:
             for signal in self._waiting.values():
                 if not signal.ready():
                     signal.send(None)
+
+    def _next_sequence(self) -> int:
+        """The number of our next PDU: from 1, and from 1 again after the largest that SMPP has."""
+        self._sequence = self._sequence % SEQUENCE_MAX + 1
+        return self._sequence
 
     def _ask(self, sequence: int, data: bytes, limit_seconds: float) -> bytes:
         signal = self._waiting[sequence] = Signal()
