@@ -1,5 +1,5 @@
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -17,6 +17,7 @@ from payments.model.errors import (
 )
 from payments.model.payment import (
     MOST_ATTEMPTS,
+    ChargeInquired,
     ChargeRequested,
     Due,
     Fact,
@@ -30,6 +31,7 @@ from payments.model.payment import (
 from payments.model.tariff import Fee, Means
 
 NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
+PATIENCE = timedelta(minutes=10)
 FEE = Fee("notary.poa", "*", "*", "notary", date(2026, 1, 1), None, 12_000, 1_200, 800, "t-1")
 PAID = 10_800
 
@@ -44,7 +46,7 @@ def tried(*charges: str) -> Payment:
     for charge in charges:
         if payment.state is PaymentState.PROCESSING:
             payment, _ = payment.refuse(payment.charges[-1].charge_id, "DECLINED")
-        payment, _ = payment.pay("a-1", Means.CARD, "tok_x", charge, NOW)
+        payment, _ = payment.pay("a-1", Means.CARD, "tok_x", charge, NOW, patience=PATIENCE)
     return payment
 
 
@@ -59,9 +61,9 @@ def test_a_fee_becomes_due_as_published() -> None:
 
 def test_paying_asks_for_the_fee_less_the_discount() -> None:
     """The card token goes on in the fact and is not kept."""
-    payment, facts = owed().pay("a-1", Means.CARD, "tok_x", "c-1", NOW)
+    payment, facts = owed().pay("a-1", Means.CARD, "tok_x", "c-1", NOW, patience=PATIENCE)
 
-    assert facts == (ChargeRequested("c-1", "p-1", PAID, "tok_x"),)
+    assert facts == (ChargeRequested("c-1", "p-1", PAID, "tok_x", NOW + timedelta(minutes=8)),)
     assert payment.state is PaymentState.PROCESSING
     assert "tok_x" not in repr(payment)
 
@@ -83,7 +85,42 @@ def test_paying_asks_for_the_fee_less_the_discount() -> None:
 def test_what_cannot_be_paid(payment: Payment, account: str, error: type[PaymentsError]) -> None:
     """Another's fee, one under way, one paid, one tried too often."""
     with pytest.raises(error):
-        payment.pay(account, Means.CARD, "tok_x", "c-new", NOW)
+        payment.pay(account, Means.CARD, "tok_x", "c-new", NOW, patience=PATIENCE)
+
+
+def test_a_charge_is_asked_for_only_before_it_is_inquired_of() -> None:
+    """What the acquirer does not know by then was never taken, and never will be."""
+    payment, (asked,) = owed().pay("a-1", Means.CARD, "tok_x", "c-1", NOW, patience=PATIENCE)
+    assert isinstance(asked, ChargeRequested)
+
+    assert payment.inquire(asked.expire_time, PATIENCE) == (payment, ())
+
+
+def test_silence_is_inquired_of_once_each_time_our_patience_ends() -> None:
+    """Not before, and not again at the same moment."""
+    payment, inquired = tried("c-1").inquire(NOW + PATIENCE, PATIENCE)
+    soon = payment.inquire(NOW + PATIENCE, PATIENCE)
+    _, later = payment.inquire(NOW + 2 * PATIENCE, PATIENCE)
+
+    assert inquired == later == (ChargeInquired("c-1", "p-1"),)
+    assert soon == (payment, ())
+
+
+@pytest.mark.parametrize(
+    "payment",
+    [owed(), tried("c-1").settle("c-1", PAID, "r", NOW)[0], tried("c-1").refuse("c-1", "DECLINED")[0]],
+)
+def test_nothing_is_inquired_of_when_nothing_is_open(payment: Payment) -> None:
+    """A fee that nobody tried to pay, one that is paid, a charge that was refused: none is looked for."""
+    assert payment.ask_time is None
+    assert payment.inquire(NOW + PATIENCE, PATIENCE) == (payment, ())
+
+
+def test_an_open_charge_of_a_paid_fee_is_inquired_of_too() -> None:
+    """Its money, if it was taken, is the citizen's."""
+    payment = tried("c-1", "c-2").settle("c-1", PAID, "r", NOW)[0]
+
+    assert payment.inquire(NOW + PATIENCE, PATIENCE)[1] == (ChargeInquired("c-2", "p-1"),)
 
 
 SETTLED = Settled("p-1", "s-1", "a-1", 12_000, 1_200, PAID)
@@ -162,7 +199,7 @@ def test_the_reason_of_a_refusal_is_shown_while_the_fee_is_due() -> None:
     refused, _ = tried("c-1").refuse("c-1", "DECLINED")
 
     assert refused.refusal_reason == "DECLINED"
-    assert refused.pay("a-1", Means.CARD, "tok_x", "c-2", NOW)[0].refusal_reason == ""
+    assert refused.pay("a-1", Means.CARD, "tok_x", "c-2", NOW, patience=PATIENCE)[0].refusal_reason == ""
     assert refused.settle("c-1", PAID, "ref", NOW)[0].refusal_reason == ""
 
 
@@ -200,7 +237,9 @@ def test_the_journal_sums_to_zero_and_follows_the_money_under_any_sequence(
     for number, (kind, which) in enumerate(steps):
         try:
             if kind == "pay":
-                payment, facts = payment.pay("a-1", Means.CARD, "tok_x", f"c-{number}", NOW)
+                payment, facts = payment.pay(
+                    "a-1", Means.CARD, "tok_x", f"c-{number}", NOW, patience=PATIENCE
+                )
             else:
                 charge = payment.charges[which % len(payment.charges)].charge_id if payment.charges else ""
                 payment, facts = hear(payment, kind, charge)

@@ -1,5 +1,7 @@
 """Wiring, and nothing else: `python -m payments --help`."""
 
+from datetime import timedelta
+
 from chassis import telemetry
 from chassis.service import House, Made, serve
 from diwan.payments.v1 import payments_pb2
@@ -17,11 +19,17 @@ SERVICE = payments_pb2.DESCRIPTOR.services_by_name["PaymentService"]
 
 async def make(house: House[PaymentsSettings]) -> Made:
     """Payments' own part."""
-    context = Context(await Store.open(house.database), Figures(telemetry.current()))
+    settings = house.env.settings
+    context = Context(
+        await Store.open(house.database),
+        Figures(telemetry.current()),
+        patience=timedelta(minutes=settings.inquire_minutes),
+        clock=house.env.clock,
+    )
     return Made(
         rpcs=[(SERVICE, PaymentApi(context))],
         policies=policies.table(context),
-        timers=timers.table(context, house.env.settings.audit_seconds),
+        timers=timers.table(context, settings.audit_seconds),
     )
 
 

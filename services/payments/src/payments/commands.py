@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
-from chassis.commands import Cause, Decision, Request, execute
+from chassis.commands import Cause, Decision, Request, cause_id, execute
 from diwan.payments.v1 import payments_pb2 as pb
 
 from payments import facts
@@ -20,6 +21,7 @@ from payments.model.tariff import Fee, Means, Schedule
 from payments.store import SCHEDULE
 
 CAIRO = ZoneInfo("Africa/Cairo")
+MOST_INQUIRIES = 100
 _NAMESPACE = UUID("b7a1d1c2-52f6-5c0e-9d0b-6f2f3a9c4e11")
 
 Change = Callable[[Payment], model.Outcome]
@@ -93,7 +95,10 @@ async def pay(
     def decide(state: Payment | None) -> Decision[Payment]:
         if state is None:
             raise PaymentNotFound
-        after, stated = state.pay(asked.caller.id, means, card_token, asked.new_id("charge"), asked.now)
+        charge_id = asked.new_id("charge")
+        after, stated = state.pay(
+            asked.caller.id, means, card_token, charge_id, asked.now, patience=ctx.patience
+        )
         moves[:] = [(state, after)]
         return Decision(state=after, facts=facts.messages(stated))
 
@@ -101,6 +106,28 @@ async def pay(
     answer = await execute(ctx.store.payments, payment_id, decide, numbered)
     _count(ctx, moves)
     return answer
+
+
+async def inquire(ctx: Context) -> None:
+    """Ask the acquirer about charges of which nothing was heard for as long as our patience lasts.
+
+    The longest silent ones first and so many at a time: those that were asked about wait their turn again.
+    """
+    now = ctx.clock()
+    for payment in await ctx.store.unheard_of(now - ctx.patience, MOST_INQUIRIES):
+        assert payment.ask_time is not None  # it was found by it
+        cause = Cause(
+            # Two processes that hold themselves for the one with the lease ask once.
+            id=cause_id("timer", "inquire", payment.payment_id, payment.ask_time.isoformat()),
+            now=now,
+            correlation=payment.request_number,
+        )
+        await execute(ctx.store.payments, payment.payment_id, partial(_inquire, ctx, now), cause)
+
+
+def _inquire(ctx: Context, now: datetime, state: Payment | None) -> Decision[Payment] | None:
+    after, stated = state.inquire(now, ctx.patience) if state else (None, ())
+    return Decision(state=after, facts=facts.messages(stated)) if after and stated else None
 
 
 async def accept(ctx: Context, cause: Cause, payment_id: str, *, charge_id: str, reference: str) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from chassis.messaging import headers
 from diwan.payments.v1 import acquirer_pb2 as acquirer
 from diwan.payments.v1 import events_pb2 as events
 from google.protobuf import json_format
@@ -27,9 +28,14 @@ def _charge_requested(fact: model.ChargeRequested) -> Message:
         charge_id=fact.charge_id,
         payment_id=fact.payment_id,
         amount=money(fact.amount),
+        expire_time=headers.timestamp(fact.expire_time),
         # Sealed for the connector, as its proto says, on its way into the outbox.
         card=json_format.MessageToJson(card, indent=None),
     )
+
+
+def _charge_inquired(fact: model.ChargeInquired) -> Message:
+    return acquirer.InquireCharge(charge_id=fact.charge_id, payment_id=fact.payment_id)
 
 
 def _settled(fact: model.Settled) -> Message:
@@ -65,6 +71,7 @@ def _overpaid(fact: model.Overpaid) -> Message:
 MESSAGES: Mapping[type[model.Fact], Callable[[Any], Message]] = {
     model.Due: _due,
     model.ChargeRequested: _charge_requested,
+    model.ChargeInquired: _charge_inquired,
     model.Settled: _settled,
     model.Refused: _refused,
     model.Overpaid: _overpaid,

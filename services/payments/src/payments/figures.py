@@ -1,5 +1,8 @@
 """What operators see of payments: how many came to which state, and whether the books balance."""
 
+import math
+from datetime import datetime
+
 from chassis.telemetry import Telemetry
 
 from payments.model.payment import Payment
@@ -17,11 +20,18 @@ class Figures:
         )
         self._imbalance = telemetry.gauge(
             "diwan_payments_ledger_imbalance_piastres",
-            "Sum of all legs of the journal; anything but 0 is a fault",
+            "Sum of all legs of the journal; anything but 0 is a fault, NaN where this process does not know",
         )
         self._unbalanced = telemetry.gauge(
-            "diwan_payments_ledger_unbalanced_entries", "Journal entries whose legs do not sum to zero"
+            "diwan_payments_ledger_unbalanced_entries",
+            "Journal entries whose legs do not sum to zero, NaN where this process does not know",
         )
+        self._audited = telemetry.gauge(
+            "diwan_payments_ledger_audit_timestamp_seconds",
+            "When new entries (recent) and all of them (whole) were last looked over to the end, Unix time",
+            ("scope",),
+        )
+        self.balance_unknown()
 
     def moved(self, before: Payment | None, after: Payment) -> None:
         """Count a payment that came to another state."""
@@ -36,3 +46,12 @@ class Figures:
         """Show what was found in the journal."""
         self._imbalance.set(imbalance)
         self._unbalanced.set(unbalanced)
+
+    def balance_unknown(self) -> None:
+        """Show that nothing is known of the journal: 0 would say that all is well."""
+        self._imbalance.set(math.nan)
+        self._unbalanced.set(math.nan)
+
+    def audited(self, scope: str, now: datetime) -> None:
+        """Show how far the audit came: `recent` or `whole`."""
+        self._audited.labels(scope).set(now.timestamp())

@@ -1,4 +1,4 @@
-"""Payments' settings: those that every service has, and how often the books are summed."""
+"""Payments' settings: those that every service has, how often the books are audited, when to inquire."""
 
 from chassis.settings import ServiceSettings
 from pydantic import Field
@@ -16,5 +16,11 @@ class PaymentsSettings(ServiceSettings):
     )
 
     audit_seconds: float = Field(
-        60, ge=1, le=86_400, description="How often the whole journal is summed, seconds"
+        60, ge=1, le=86_400, description="How often the journal is audited, a piece at a time, seconds"
+    )
+    inquire_minutes: float = Field(
+        10,
+        gt=0,
+        le=1_440,
+        description="How long no news of a charge is borne before the acquirer is asked about it, minutes",
     )

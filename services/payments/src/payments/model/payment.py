@@ -6,7 +6,7 @@ already it is kept as overpaid, for the citizen to get back.
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 
 from payments.model.errors import (
@@ -20,6 +20,8 @@ from payments.model.errors import (
 from payments.model.tariff import Fee, Means
 
 MOST_ATTEMPTS = 10
+TO_ASK = 0.8
+"""The share of our patience in which a charge may be asked for; the rest is for the last try to be answered."""
 
 
 class PaymentState(Enum):
@@ -75,6 +77,15 @@ class ChargeRequested:
     payment_id: str
     amount: int
     card_token: str
+    expire_time: datetime
+
+
+@dataclass(frozen=True)
+class ChargeInquired:
+    """Fact: the connector is asked what became of a charge."""
+
+    charge_id: str
+    payment_id: str
 
 
 @dataclass(frozen=True)
@@ -110,13 +121,16 @@ class Overpaid:
     amount: int
 
 
-Fact = Due | ChargeRequested | Settled | Refused | Overpaid
+Fact = Due | ChargeRequested | ChargeInquired | Settled | Refused | Overpaid
 Outcome = tuple["Payment", tuple[Fact, ...]]
 
 
 @dataclass(frozen=True)
 class Payment:
-    """A fee that is due. Amounts are piastres; fee and parts are those published when it became due."""
+    """A fee that is due. Amounts are piastres; fee and parts are those published when it became due.
+
+    `ask_time` is when the acquirer was last asked for a charge or of one, while any is under way; else None.
+    """
 
     payment_id: str
     subject_id: str
@@ -132,6 +146,7 @@ class Payment:
     charges: tuple[Charge, ...] = ()
     settled_by: str = ""
     settle_time: datetime | None = None
+    ask_time: datetime | None = None
 
     @property
     def state(self) -> PaymentState:
@@ -156,8 +171,20 @@ class Payment:
         last = self.charge
         return last.reason if last is not None and self.state is PaymentState.DUE else ""
 
-    def pay(self, account_id: str, means: Means, card_token: str, charge_id: str, now: datetime) -> Outcome:
-        """Try to pay; only who owes it may, one try at a time, and not for ever."""
+    def pay(
+        self,
+        account_id: str,
+        means: Means,
+        card_token: str,
+        charge_id: str,
+        now: datetime,
+        *,
+        patience: timedelta,
+    ) -> Outcome:
+        """Try to pay; only who owes it may, one try at a time, and not for ever.
+
+        `patience` is how long we wait for news before we inquire.
+        """
         if account_id != self.account_id:
             raise PaymentNotFound
         if self.state is PaymentState.SETTLED:
@@ -168,8 +195,18 @@ class Payment:
             raise TooManyAttempts(limit=str(MOST_ATTEMPTS))
         amount = self.fee - (self.electronic_discount if means.electronic else 0)
         charge = Charge(charge_id, means, amount, now)
-        requested = ChargeRequested(charge_id, self.payment_id, amount, card_token)
-        return replace(self, charges=(*self.charges, charge)), (requested,)
+        requested = ChargeRequested(
+            charge_id, self.payment_id, amount, card_token, expire_time=now + TO_ASK * patience
+        )
+        return replace(self, charges=(*self.charges, charge), ask_time=now), (requested,)
+
+    def inquire(self, now: datetime, patience: timedelta) -> Outcome:
+        """Ask what became of each charge under way, when nothing was heard for so long; else nothing."""
+        open_charges = [charge for charge in self.charges if charge.state.under_way]
+        if not open_charges or (self.ask_time is not None and self.ask_time > now - patience):
+            return self, ()
+        inquired = (ChargeInquired(charge.charge_id, self.payment_id) for charge in open_charges)
+        return replace(self, ask_time=now), tuple(inquired)
 
     def accept(self, charge_id: str, reference: str) -> Outcome:
         """The acquirer took the charge and will tell what comes of it."""
@@ -211,8 +248,11 @@ class Payment:
         raise ChargeUnknown
 
     def _with(self, changed: Charge) -> "Payment":
-        charges = (changed if charge.charge_id == changed.charge_id else charge for charge in self.charges)
-        return replace(self, charges=tuple(charges))
+        charges = tuple(
+            changed if charge.charge_id == changed.charge_id else charge for charge in self.charges
+        )
+        is_open = any(charge.state.under_way for charge in charges)
+        return replace(self, charges=charges, ask_time=self.ask_time if is_open else None)
 
 
 def make_due(
