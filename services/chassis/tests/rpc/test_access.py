@@ -93,6 +93,20 @@ async def test_an_expired_token_does_not_close_what_is_for_anyone(harness):
     assert (await harness.rpc("Open")(harness.request(), metadata=metadata)).text == ""
 
 
+async def test_whatever_token_is_sent_along_a_request_for_anyone_is_the_same_request(harness):
+    """A good token, an expired one, another's and none: nobody's call, one cause."""
+    request = harness.request()
+    old = harness.bearer(now=datetime.now(UTC) - timedelta(hours=1))
+
+    for metadata in (harness.bearer(), old, harness.bearer("service", who="notary"), ()):
+        await harness.rpc("Open")(request, metadata=metadata)
+
+    calls = harness.servicer.calls
+    causes = {call.request(request, answer=lambda _: request).id for call in calls}
+    assert (len(calls), len(causes)) == (4, 1)
+    assert {call.caller.kind for call in calls} == {"anonymous"}
+
+
 async def test_a_stranger_learns_nothing_of_a_requests_rules(harness):
     """Access is checked before the request is read."""
     error = await harness.refused(harness.rpc("Own")(b"\xff\xff"))

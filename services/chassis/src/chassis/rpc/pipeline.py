@@ -18,7 +18,6 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from chassis import log, telemetry
 from chassis.errors import (
     CODES,
-    ChassisError,
     DeadlineExceeded,
     ErrorTable,
     TokenMissing,
@@ -163,17 +162,14 @@ class Pipeline:
         return validation.parse(method.request, raw)
 
     async def _caller(self, access: Access, metadata: Mapping[str, str]) -> Caller:
+        if access.anyone:
+            # Whatever token is sent along. Else the same request, sent again when that token has expired (who
+            # renews one may well send it along), would be another caller's, and be done a second time.
+            return ANONYMOUS
         scheme, _, token = metadata.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
-            if access.anyone:
-                return ANONYMOUS
             raise TokenMissing("This RPC wants a bearer token")
-        try:
-            return await self._keys.caller(token)
-        except ChassisError:
-            if access.anyone:  # who renews an expired token may well send it along
-                return ANONYMOUS
-            raise
+        return await self._keys.caller(token)
 
     @asynccontextmanager
     async def _observed(self, method: Method, context: Any) -> AsyncIterator[_Outcome]:
