@@ -88,13 +88,6 @@ class Contended(ChassisError):
     code = "ABORTED"
 
 
-class BrokerUnavailable(ChassisError):
-    """The broker does not answer."""
-
-    reason = "BROKER_UNAVAILABLE"
-    code = "UNAVAILABLE"
-
-
 class UpstreamUnavailable(ChassisError):
     """Another service, which is needed for the answer, does not answer."""
 

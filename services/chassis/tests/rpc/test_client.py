@@ -159,14 +159,14 @@ async def test_a_call_within_a_call_has_no_more_time_than_that(harness):
 
 async def test_a_server_that_is_away_for_a_moment_is_tried_again(harness):
     """UNAVAILABLE is tried again with growing pauses, and the caller does not notice."""
-    from chassis.errors import BrokerUnavailable
+    from chassis.errors import UpstreamUnavailable
 
     tries = []
 
     async def twice(_request):
         tries.append(1)
         if len(tries) < 3:
-            raise BrokerUnavailable
+            raise UpstreamUnavailable
         return "third"
 
     harness.servicer.deeds["it"] = twice
