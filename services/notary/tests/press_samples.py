@@ -26,7 +26,6 @@ DOCUMENT = Document(
     reviewer_office="مكتب توثيق شمال القاهرة",
     issue_time=datetime(2026, 11, 22, 23, 30, tzinfo=UTC),
     content_digest="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-    fee_piastres=13550,
 )
 USAGES = (
     "digital_signature",

@@ -35,7 +35,6 @@ class Document:
         reviewer_office: where it was legally checked, Arabic.
         issue_time: aware; printed as the day in Cairo.
         content_digest: of what the principal confirmed, hexadecimal.
-        fee_piastres: what was paid; None where it is not printed.
     """
 
     number: str
@@ -51,7 +50,6 @@ class Document:
     reviewer_office: str
     issue_time: datetime
     content_digest: str
-    fee_piastres: int | None = None
 
     def check(self) -> None:
         """Raise DocumentError where something is missing, too long or not aware of its zone."""
@@ -61,8 +59,6 @@ class Document:
                 raise DocumentError(f"{name} is empty")
         if self.issue_time.tzinfo is None:
             raise DocumentError("issue_time has no time zone")
-        if self.fee_piastres is not None and self.fee_piastres < 0:
-            raise DocumentError("fee_piastres is negative")
         texts = (
             *(getattr(self, name) for name in (*needed, "reviewer_office", "governorate")),
             *(self.principal.full_name, self.principal.national_id),

@@ -68,7 +68,6 @@ def html(document: Document) -> str:
         "special": _special(document, words["special_terms"]),
         "reviewer_office": _text(document.reviewer_office),
         "office": _text(document.office),
-        "fee": _fee(document, words["fee"]),
         "digest": _text(document.content_digest),
         "verify_url": _text(document.verify_url),
         "code": _text(document.verification_code),
@@ -149,12 +148,6 @@ def _special(document: Document, title: str) -> str:
     if not document.special_terms:
         return ""
     return f'<section class="special"><h2>{escape(title)}</h2><ol>{_items(document.special_terms)}</ol></section>'
-
-
-def _fee(document: Document, title: str) -> str:
-    if document.fee_piastres is None:
-        return ""
-    return f"<tr><th>{escape(title)}</th><td>{escape(wording.money(document.fee_piastres))}</td></tr>"
 
 
 def _qr(text: str) -> str:

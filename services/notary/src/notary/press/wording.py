@@ -1,4 +1,4 @@
-"""Words, dates, money and digits as an Egyptian document writes them, from the message catalogue."""
+"""Words, dates and digits as an Egyptian document writes them, from the message catalogue."""
 
 import tomllib
 from collections.abc import Mapping
@@ -36,13 +36,6 @@ def day(moment: datetime) -> str:
 def weekday(moment: datetime) -> str:
     """The weekday in Cairo."""
     return str(catalogue()["calendar"]["weekdays"][moment.astimezone(CAIRO).weekday()])
-
-
-def money(piastres: int) -> str:
-    """An amount of Egyptian pounds in words of the catalogue."""
-    pounds, rest = divmod(piastres, 100)
-    template = catalogue()["money"]["parts" if rest else "whole"]
-    return digits(template.format(pounds=f"{pounds:,}".replace(",", "٬"), piastres=rest))
 
 
 def governorate(code: str) -> str:
