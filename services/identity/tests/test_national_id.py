@@ -13,22 +13,22 @@ PLACES = sorted({*GOVERNORATES, BORN_ABROAD})
 
 
 @st.composite
-def national_ids(draw: st.DrawFn) -> tuple[str, date, str, int]:
+def national_ids(draw: st.DrawFn) -> tuple[str, date]:
     born = draw(st.dates(min_value=date(1900, 1, 1), max_value=TODAY))
     place = draw(st.sampled_from(PLACES))
     serial = draw(st.integers(0, 9999))
     century = "2" if born.year < 2000 else "3"
-    return f"{century}{born:%y%m%d}{place}{serial:04d}{draw(st.integers(0, 9))}", born, place, serial
+    return f"{century}{born:%y%m%d}{place}{serial:04d}{draw(st.integers(0, 9))}", born
 
 
 @given(national_ids())
-def test_every_well_formed_one_is_read_back(made: tuple[str, date, str, int]) -> None:
-    """Birth date, governorate and sex are what they were made of."""
-    digits, born, place, serial = made
+def test_every_well_formed_one_is_read_back(made: tuple[str, date]) -> None:
+    """The birth date is what it was made of, and no digit is lost."""
+    digits, born = made
 
     read = NationalId.parse(digits, today=TODAY)
 
-    assert (read.birth_date, read.governorate_of_birth, read.is_male) == (born, place, serial % 2 == 1)
+    assert (read.birth_date, read.digits) == (born, digits)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_arabic_digits_are_read() -> None:
 
 
 @given(national_ids())
-def test_the_check_digit_rule_can_be_switched_on(made: tuple[str, date, str, int]) -> None:
+def test_the_check_digit_rule_can_be_switched_on(made: tuple[str, date]) -> None:
     """With the rule exactly one last digit in ten passes; without it all do."""
     stem = made[0][:13]
 

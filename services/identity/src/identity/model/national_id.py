@@ -63,15 +63,6 @@ class NationalId:
     def birth_date(self) -> date:
         return _birth_date(self.digits)
 
-    @property
-    def governorate_of_birth(self) -> str:
-        """Two digits, or `BORN_ABROAD`."""
-        return self.digits[7:9]
-
-    @property
-    def is_male(self) -> bool:
-        return int(self.digits[12]) % 2 == 1
-
 
 def _birth_date(digits: str) -> date:
     return date(_CENTURIES[digits[0]] + int(digits[1:3]), int(digits[3:5]), int(digits[5:7]))
