@@ -25,7 +25,7 @@ class Settings(ServiceSettings):
         description="Audiences of tokens: every service, separated by commas",
     )
     acting_clients: str = Field(
-        "payments,notary,notification",
+        "notary",
         pattern=r"^([a-z]+(,[a-z]+)*)?$",
         description="Clients that may get a token to act for a citizen, separated by commas",
     )
