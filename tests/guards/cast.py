@@ -176,6 +176,7 @@ class Cast:
             power_of_attorney_id=case_id,
             kind=notary.POWER_OF_ATTORNEY_KIND_GENERAL,
             agent_national_id=self.agent.person.national_id,
+            agent_first_name=self.agent.person.first_name,
             special_terms=[term],
         )
 

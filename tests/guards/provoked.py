@@ -97,8 +97,9 @@ def _of_identity(cast: Cast, citizen: Citizen) -> Iterator[Asked]:
     yield IDENTITY + "EnrolAtCounter", changed(cast.counter(own), national_id=unborn), clerk
     signing = identity.StartSignInRequest(request_id=some_id(), channel="portal")
     yield IDENTITY + "StartSignIn", changed(signing, national_id=own.national_id), ""
-    yield IDENTITY + "StartSignIn", changed(signing, staff_number=own.national_id), ""
-    yield IDENTITY + "StartSignIn", changed(signing, staff_number=own.full_name), ""
+    staffed = changed(signing, channel="post_office")
+    yield IDENTITY + "StartSignIn", changed(staffed, staff_number=own.national_id), ""
+    yield IDENTITY + "StartSignIn", changed(staffed, staff_number=own.full_name), ""
     by_number = identity.GetAccountRequest(national_id=own.national_id, purpose=own.full_name)
     yield IDENTITY + "GetAccount", by_number, citizen.token
     yield IDENTITY + "GetAccount", by_number, own.national_id
@@ -133,7 +134,8 @@ def _of_notary(cast: Cast, citizen: Citizen) -> Iterator[Asked]:
     stranger, own, token = cast.person(), citizen.person, citizen.token
     drafting = changed(cast.drafting(), agent_national_id=stranger.national_id)
     yield NOTARY + "DraftPowerOfAttorney", drafting, token
-    yield NOTARY + "DraftPowerOfAttorney", changed(drafting, agent_national_id=own.national_id), token
+    themselves = changed(drafting, agent_national_id=own.national_id, agent_first_name=own.first_name)
+    yield NOTARY + "DraftPowerOfAttorney", themselves, token
     yield NOTARY + "DraftPowerOfAttorney", changed(drafting, agent_national_id=own.mobile), token
     yield NOTARY + "DraftPowerOfAttorney", changed(drafting, power_of_attorney_id=own.national_id), token
     lengthy = changed(drafting)

@@ -23,7 +23,7 @@ WITNESSES = {
     ],
     "names at the broker": ["notification.notary.power_of_attorney", "sms.notification.message.retry.1"],
     "errors": [
-        "AGENT_NOT_ENROLLED",
+        "AGENT_NOT_MATCHED",
         "CODE_LOCKED",
         "FEE_NOT_PUBLISHED",
         "MOBILE_TAKEN",

@@ -6,8 +6,9 @@ from uuid import uuid4
 import grpc
 import pytest
 from diwan.notary.v1 import notary_pb2 as pb
+from notary.model.content import crockford
 
-from .world import deciding, drafting, refusal, uid
+from .world import DRAFTS_PER_HOUR, deciding, drafting, failure, refusal, uid
 
 pytestmark = pytest.mark.real
 
@@ -72,13 +73,31 @@ async def test_a_draft_is_written_anew_under_its_number(world, principal, agent)
     assert second.special_terms == ["بند مختلف"]
 
 
-async def test_an_agent_without_an_account_is_refused(world, principal):
-    """They enrol first."""
+async def test_an_agent_unknown_or_of_another_name_is_refused_alike(world, principal, agent):
+    """Nobody learns from a national ID who has an account, or what they are called."""
     stranger = type(principal)(99)
 
-    asked = world.draft(principal, stranger)
+    told = [await failure(world.draft(principal, stranger))]
+    told.append(await failure(world.draft(principal, agent, agent_first_name="نفرتيتي")))
 
-    assert await refusal(asked) == ("FAILED_PRECONDITION", "AGENT_NOT_ENROLLED")
+    assert (told[0].code, told[0].reason) == ("FAILED_PRECONDITION", "AGENT_NOT_MATCHED")
+    assert told[0] == told[1]
+
+
+async def test_an_account_drafts_so_often_in_an_hour(world, principal, agent):
+    """What was refused counts too, also under one request id; the same request again does not, nor do others'."""
+    first = drafting(agent)
+    kept = await world.stub.DraftPowerOfAttorney(first, metadata=world.citizen(principal))
+    request_id = str(uuid4())
+    for number in range(DRAFTS_PER_HOUR - 1):
+        guess = world.draft(
+            principal, agent, request_id=request_id, agent_first_name=f"اسم {crockford(number, 2)}"
+        )
+        assert (await refusal(guess))[1] == "AGENT_NOT_MATCHED"
+
+    assert await refusal(world.draft(principal, agent)) == ("RESOURCE_EXHAUSTED", "TOO_MANY_DRAFTS")
+    assert await world.stub.DraftPowerOfAttorney(first, metadata=world.citizen(principal)) == kept
+    assert await world.draft(agent, principal)
 
 
 async def test_nobody_is_their_own_agent(world, principal):
@@ -96,6 +115,8 @@ async def test_nobody_is_their_own_agent(world, principal):
         ({"kind": 0}, "VALIDATION"),
         ({"kind": 77}, "VALIDATION"),
         ({"agent_national_id": "123"}, "VALIDATION"),
+        ({"agent_first_name": ""}, "VALIDATION"),
+        ({"agent_first_name": "م" * 101}, "VALIDATION"),
         ({"request_id": "1"}, "VALIDATION"),
         ({"power_of_attorney_id": "x"}, "VALIDATION"),
     ],

@@ -4,6 +4,7 @@ from datetime import timedelta
 import pytest
 from notary.model import errors, facts
 from notary.model.content import Kind
+from notary.model.drafting import Drafting
 from notary.model.power_of_attorney import Decision, Reviewer, State
 
 from .samples import (
@@ -261,3 +262,25 @@ def test_a_case_left_lying_goes_back_to_its_old_place():
 def test_only_an_issued_document_with_its_code_verifies(case, code, verified):
     """An approved one is not out yet, and an empty code never matches."""
     assert case.verified_by(code) is verified
+
+
+@pytest.mark.parametrize("broken", [{"confirmed_digest": "0" * 64}, {"digest": "0" * 64}, {"payment_id": ""}])
+def test_nothing_is_approved_or_issued_that_is_not_confirmed_and_paid(broken):
+    """Whatever went wrong before, a document that binds is of what the principal confirmed, and paid for."""
+    with pytest.raises(errors.CaseIncomplete):
+        replace(claimed(), **broken).decide(
+            Decision.APPROVE, "", reviewer=REVIEWER, office=CAIRO, verification_code=CODE, now=NOW
+        )
+    with pytest.raises(errors.CaseIncomplete):
+        replace(approved(), **broken).issue("d" * 64, NOW)
+
+
+def test_an_account_drafts_again_when_an_hour_has_passed():
+    """The hour is any sixty minutes; the refusal says how long to wait."""
+    asked = Drafting.first("account-1").ask(2, NOW).ask(2, NOW + timedelta(minutes=30))
+
+    with pytest.raises(errors.TooManyDrafts) as refused:
+        asked.ask(2, NOW + timedelta(minutes=40))
+
+    assert refused.value.metadata == {"retry_after_seconds": "1200"}
+    assert asked.ask(2, NOW + timedelta(hours=1)).asked_at[0] == NOW + timedelta(minutes=30)

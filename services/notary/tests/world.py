@@ -44,6 +44,7 @@ from notary.settings import NotarySettings
 from notary.store import Store
 
 NAMES = ["محمد أحمد علي حسن", "فاطمة إبراهيم سيد", "مصطفى محمود", "سارة عبد الله", "يوسف كمال"]
+DRAFTS_PER_HOUR = 20
 SPECIAL = "ولا يجوز للوكيل بيع الشقة."
 
 
@@ -71,6 +72,10 @@ class Person:
         return NAMES[self.number % len(NAMES)]
 
     @property
+    def first_name(self) -> str:
+        return self.name.split()[0]
+
+    @property
     def national_id(self) -> str:
         return f"290010101{self.number:05d}"
 
@@ -91,7 +96,8 @@ class Identity(identity_pb2_grpc.IdentityServiceServicer):
         caller = verify_access(bearer, key_set(self.key), audience="identity", now=datetime.now(UTC))
         self.asked.append((request.WhichOneof("subject"), caller, request.purpose))
         for person in self.people:
-            if person.account == request.account_id or person.national_id == request.national_id:
+            named = (person.national_id, person.first_name) == (request.national_id, request.first_name)
+            if person.account == request.account_id or named:
                 return identity_pb2.Account(
                     account_id=person.account,
                     person_id=person.id,
@@ -235,6 +241,7 @@ def drafting(agent: Person, **changed: Any) -> pb.DraftPowerOfAttorneyRequest:
         "request_id": str(uuid4()),
         "kind": pb.POWER_OF_ATTORNEY_KIND_GENERAL,
         "agent_national_id": agent.national_id,
+        "agent_first_name": agent.first_name,
         "special_terms": [SPECIAL],
     }
     return pb.DraftPowerOfAttorneyRequest(**(told | changed))
@@ -251,14 +258,19 @@ def deciding(
     )
 
 
-async def refusal(asked: Awaitable[Any]) -> tuple[str, str]:
-    """Code and reason with which a call is refused."""
+async def failure(asked: Awaitable[Any]) -> Any:
+    """All that a caller is told whose call is refused."""
     try:
         await asked
     except grpc.aio.AioRpcError as error:
-        told = failure_of(error)
-        return told.code, told.reason
+        return failure_of(error)
     raise AssertionError("it was not refused")
+
+
+async def refusal(asked: Awaitable[Any]) -> tuple[str, str]:
+    """Code and reason with which a call is refused."""
+    told = await failure(asked)
+    return told.code, told.reason
 
 
 def make_keys(folder: Path) -> Path:
@@ -291,7 +303,7 @@ async def start(store_uri: str, store_name: str, folder: Path, printer: Any, sta
     token_keys = TokenKeys.own("notary", key)
     store = await Store.open(database)
     figures = Figures(Telemetry("notary", "0"))
-    ctx = Context(store, Accounts(channel), token_keys, catalogue.load(), figures)
+    ctx = Context(store, Accounts(channel), token_keys, catalogue.load(), figures, DRAFTS_PER_HOUR)
 
     settings = NotarySettings(
         broker_uri="amqp://unused", store_uri=store_uri, store_database=store_name, keys_dir=folder

@@ -256,6 +256,7 @@ class Journey:
                     power_of_attorney_id=self.case.power_of_attorney_id if self.case else "",
                     kind=notary.POWER_OF_ATTORNEY_KIND_GENERAL,
                     agent_national_id=self.agent.person.national_id,
+                    agent_first_name=self.agent.person.first_name,
                     special_terms=[special_term],
                 ),
                 self.principal.token,

@@ -17,19 +17,38 @@ async def get_account(ctx: Context, call: Call, form: pb.GetAccountRequest) -> p
 
     NotOwnAccount, PurposeRequired, AccountNotFound.
     """
-    account_id = form.account_id
-    service = call.caller.kind is Kind.SERVICE
-    if service:
-        if form.HasField("national_id"):
-            account_id = ctx.account_id(ctx.person_key(ctx.national_id(form.national_id, call.now)))
-        await _record(ctx, call, account_id, form.purpose)
+    if call.caller.kind is not Kind.SERVICE:
+        records.own_look(call.caller.id, form.account_id)
+        return render_account(*await _by_id(ctx, form.account_id))
+    if form.HasField("national_id"):
+        person_key = ctx.person_key(ctx.national_id(form.national_id, call.now))
+        await _record(ctx, call, ctx.account_id(person_key), form.purpose)
+        found = await _by_person(ctx, person_key, form.first_name)
     else:
-        records.own_look(call.caller.id, account_id)
+        await _record(ctx, call, form.account_id, form.purpose)
+        found = await _by_id(ctx, form.account_id)
+    return render_account(*found, with_national_id=True)
+
+
+async def _by_id(ctx: Context, account_id: str) -> tuple[Account, Person | None]:
     account = await ctx.store.accounts.load(account_id)
     if account is None:
         raise AccountNotFound
     person = await ctx.store.persons.load(account.state.person_key)
-    return render_account(account.state, person.state if person else None, with_national_id=service)
+    return account.state, person.state if person else None
+
+
+async def _by_person(ctx: Context, person_key: str, first_name: str) -> tuple[Account, Person | None]:
+    """The account of a person who is called so, where a name is given.
+
+    Both are looked for in every case, and the refusal is one: neither it nor its time tells who has an account.
+    """
+    account = await ctx.store.accounts.load(ctx.account_id(person_key))
+    person = await ctx.store.persons.load(person_key)
+    called_so = not first_name or (person is not None and person.state.is_called(first_name))
+    if account is None or not called_so:
+        raise AccountNotFound
+    return account.state, person.state if person else None
 
 
 async def _record(ctx: Context, call: Call, account_id: str, purpose: str) -> None:

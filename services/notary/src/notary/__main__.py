@@ -32,7 +32,13 @@ async def make(house: House[NotarySettings]) -> Made:
     texts = catalogue.load()
     figures = Figures(telemetry.current())
     context = Context(
-        await Store.open(house.database), Accounts(identity), house.tokens, texts, figures, house.env.clock
+        await Store.open(house.database),
+        Accounts(identity),
+        house.tokens,
+        texts,
+        figures,
+        settings.drafts_per_hour,
+        house.env.clock,
     )
     parts: list[Part] = [_Channel(identity)]
     table = []

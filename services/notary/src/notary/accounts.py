@@ -39,9 +39,11 @@ class Accounts:
             raise AccessDenied("The caller's account does not exist")
         return account
 
-    async def by_national_id(self, national_id: str, acting_for: str) -> Account | None:
-        """The account of a national ID, None if it has none; asked for the account `acting_for`."""
-        request = identity_pb2.GetAccountRequest(national_id=national_id, purpose=PURPOSE)
+    async def by_national_id(self, national_id: str, first_name: str, acting_for: str) -> Account | None:
+        """The account of a national ID whose person is called so, else None; asked for the account `acting_for`."""
+        request = identity_pb2.GetAccountRequest(
+            national_id=national_id, first_name=first_name, purpose=PURPOSE
+        )
         return await self._get(request, acting_for)
 
     async def _get(self, request: identity_pb2.GetAccountRequest, account_id: str) -> Account | None:

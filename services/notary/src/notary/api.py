@@ -7,7 +7,7 @@ from diwan.notary.v1 import notary_pb2 as pb
 from google.protobuf.message import Message
 
 from notary import commands, queries, rendering
-from notary.commands import Asked
+from notary.commands import Asked, Named
 from notary.context import Context
 
 CHUNK_BYTES = 64 * 1024
@@ -31,7 +31,7 @@ class PowersOfAttorney:
             _asked(request),
             case_id=request.power_of_attorney_id,
             kind=rendering.KIND_OF[request.kind],
-            agent_national_id=request.agent_national_id,
+            agent=Named(request.agent_national_id, request.agent_first_name),
             special_terms=list(request.special_terms),
         )
 

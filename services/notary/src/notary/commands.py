@@ -1,12 +1,12 @@
 """Use cases: load, decide, save; one function a command."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from chassis import log
-from chassis.commands import Cause, Decision, Request, execute
+from chassis.commands import Cause, Decision, Request, cause_id, execute
 from chassis.errors import ConfirmationExpired, ConfirmationInvalid, RequestIdReused
 from chassis.store import Duplicate
 from chassis.tokens import Confirmation
@@ -17,6 +17,7 @@ from notary.context import Context
 from notary.model import errors
 from notary.model import power_of_attorney as model
 from notary.model.content import Content, Kind, number_of, office_for
+from notary.model.drafting import Drafting
 from notary.model.power_of_attorney import PowerOfAttorney, Reviewer, State
 from notary.printing import Printer
 from notary.store import CLAIM, NUMBER, OPEN_REVIEWER
@@ -30,24 +31,33 @@ Asked = Request[PowerOfAttorney, pb.PowerOfAttorney]
 Change = Callable[[PowerOfAttorney], model.Outcome]
 
 
+@dataclass(frozen=True)
+class Named:
+    """The agent as the principal names them."""
+
+    national_id: str
+    first_name: str
+
+
 async def draft(
-    ctx: Context, asked: Asked, *, case_id: str, kind: Kind, agent_national_id: str, special_terms: list[str]
+    ctx: Context, asked: Asked, *, case_id: str, kind: Kind, agent: Named, special_terms: list[str]
 ) -> pb.PowerOfAttorney:
     """Draft a power of attorney, or draft one anew when `case_id` is given.
 
     Names, national IDs and the governorate are what identity knows of principal and agent today.
     """
     account_id = asked.caller.id
+    await _count_draft(ctx, asked)
     principal = await ctx.accounts.by_id(account_id)
-    agent = await ctx.accounts.by_national_id(agent_national_id, acting_for=account_id)
-    if agent is None:
-        raise errors.AgentNotEnrolled
+    found = await ctx.accounts.by_national_id(agent.national_id, agent.first_name, acting_for=account_id)
+    if found is None:
+        raise errors.AgentNotMatched
     ctx.catalogue.offices_of(principal.governorate)
     content = Content(
         draft_id=case_id or asked.new_id("power_of_attorney"),
         kind=kind,
         principal=principal.party,
-        agent=agent.party,
+        agent=found.party,
         governorate=principal.governorate,
         terms=ctx.catalogue.wordings[kind].terms,
         special_terms=tuple(special_terms),
@@ -55,6 +65,16 @@ async def draft(
     if case_id:
         return await _change(ctx, asked, case_id, lambda case: case.draft_anew(content, account_id))
     return await _create(ctx, asked, content, entered_by=asked.caller.person or principal.party.person_id)
+
+
+async def _count_draft(ctx: Context, asked: Asked) -> None:
+    """Count it, whatever comes of it. The same request again counts once; other content under its id counts anew."""
+
+    def decide(kept: Drafting | None) -> Decision[Drafting]:
+        return Decision(state=(kept or Drafting.first(asked.caller.id)).ask(ctx.drafts_per_hour, asked.now))
+
+    once = Cause(id=cause_id("drafting", asked.id, asked.content_hash), now=asked.now)
+    await execute(ctx.store.draftings, asked.caller.id, decide, once)
 
 
 async def _create(ctx: Context, asked: Asked, content: Content, *, entered_by: str) -> pb.PowerOfAttorney:

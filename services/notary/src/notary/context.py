@@ -26,12 +26,13 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Context:
-    """Stores, clients, keys, figures, and where time and codes come from."""
+    """Stores, clients, keys, figures, limits, and where time and codes come from."""
 
     store: Store
     accounts: Accounts
     keys: TokenKeys
     catalogue: Catalogue
     figures: Figures
+    drafts_per_hour: int
     clock: Callable[[], datetime] = utc_now
     new_code: Callable[[], str] = new_code

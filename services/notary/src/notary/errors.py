@@ -5,7 +5,8 @@ from chassis.errors import ErrorTable
 from notary.model import errors
 
 ERRORS: ErrorTable = {
-    errors.AgentNotEnrolled: "FAILED_PRECONDITION",
+    errors.AgentNotMatched: "FAILED_PRECONDITION",
+    errors.TooManyDrafts: "RESOURCE_EXHAUSTED",
     errors.AgentIsPrincipal: "INVALID_ARGUMENT",
     errors.SpecialTermInvalid: "INVALID_ARGUMENT",
     errors.GovernorateNotServed: "FAILED_PRECONDITION",
@@ -22,6 +23,7 @@ ERRORS: ErrorTable = {
     errors.PartyToCase: "PERMISSION_DENIED",
     errors.ReasonRequired: "INVALID_ARGUMENT",
     errors.NotApproved: "FAILED_PRECONDITION",
+    errors.CaseIncomplete: "FAILED_PRECONDITION",
     errors.NotIssued: "FAILED_PRECONDITION",
     errors.OtherOffice: "PERMISSION_DENIED",
     errors.DocumentNotFound: "NOT_FOUND",

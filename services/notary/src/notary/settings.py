@@ -16,6 +16,9 @@ class NotarySettings(ServiceSettings):
     release_seconds: int = Field(
         300, ge=1, le=86_400, description="How often cases that lie are looked for, seconds"
     )
+    drafts_per_hour: int = Field(
+        20, ge=1, le=1000, description="Drafts that one account may ask for in an hour, refused ones too"
+    )
     press_workers: int = Field(1, ge=1, le=32, description="Processes that print and sign documents")
     press_seconds: float = Field(
         25, gt=0, le=29, description="Longest time to print and sign one document, seconds"

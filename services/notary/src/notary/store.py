@@ -20,6 +20,7 @@ from chassis.store import (
 )
 from chassis.store.driver import translated
 
+from notary.model.drafting import Drafting
 from notary.model.power_of_attorney import PowerOfAttorney, Reviewer, State
 
 SCHEMA_VERSION = 1
@@ -78,6 +79,7 @@ class Store:
     """Notary's collections."""
 
     powers_of_attorney: Aggregates[PowerOfAttorney]
+    draftings: Aggregates[Drafting]
     documents: Aggregates[Document]
     looks: Aggregates[Look]
 
@@ -87,6 +89,11 @@ class Store:
         return cls(
             await database.aggregates(
                 "powers_of_attorney", dataclass_codec(PowerOfAttorney), indexes=_INDEXES
+            ),
+            await database.aggregates(
+                "draftings",
+                dataclass_codec(Drafting),
+                indexes=[Index(name="forget", keys=[("state.forget_time", 1)], expire_after_seconds=0)],
             ),
             await database.aggregates(
                 "documents",

@@ -155,7 +155,7 @@ class StartEnrolmentRequest(_message.Message):
     mobile: _builtins.str
     """E.164."""
     channel: _builtins.str
-    """The channel, such as `portal`, `mobile_app`."""
+    """The channel, one that citizens serve themselves on: `portal`, `governorate_portal`, `mobile_app`."""
     def __init__(
         self,
         *,
@@ -291,7 +291,9 @@ class StartSignInRequest(_message.Message):
     staff_number: _builtins.str
     """An officer, by staff number."""
     channel: _builtins.str
-    """The channel, such as `portal`, `mobile_app`, `post_office`."""
+    """The channel: for a citizen `portal`, `governorate_portal`, `mobile_app`; for an officer `post_office`, `service_centre`,
+    `mobile_centre`, `call_centre`, `partner`.
+    """
     def __init__(
         self,
         *,
@@ -594,22 +596,26 @@ class GetAccountRequest(_message.Message):
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     NATIONAL_ID_FIELD_NUMBER: _builtins.int
     PURPOSE_FIELD_NUMBER: _builtins.int
+    FIRST_NAME_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
     """By id."""
     national_id: _builtins.str
     """By national ID; services alone."""
     purpose: _builtins.str
     """Why the data are needed, kept on record; services must say."""
+    first_name: _builtins.str
+    """First name, Arabic, that must be the person's when looked up by national ID; not compared when empty."""
     def __init__(
         self,
         *,
         account_id: _builtins.str = ...,
         national_id: _builtins.str = ...,
         purpose: _builtins.str = ...,
+        first_name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "national_id", b"national_id", "subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "national_id", b"national_id", "purpose", b"purpose", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "first_name", b"first_name", "national_id", b"national_id", "purpose", b"purpose", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_subject: _TypeAlias = _typing.Literal["account_id", "national_id"]  # noqa: Y015
     _WhichOneofArgType_subject: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015

@@ -108,21 +108,24 @@ class IdentityServiceServicer:
 
     def StartEnrolment(self, request, context):
         """Start enrolment online. The four facts are matched to the civil registry, and a code goes to the mobile.
-        The answer does not tell whether the person is known or enrolled already.
+        The answer does not tell whether the person is known or enrolled already. Errors: NATIONAL_ID_INVALID, MOBILE_INVALID,
+        CHANNEL_UNKNOWN, CHANNEL_NOT_ALLOWED, CODE_TOO_SOON, TOO_MANY_STARTS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CompleteEnrolment(self, request, context):
-        """Complete enrolment with the code. Errors: CODE_WRONG, CODE_EXPIRED, CODE_LOCKED.
+        """Complete enrolment with the code. Errors: ENROLMENT_NOT_FOUND, CODE_WRONG, CODE_EXPIRED, CODE_LOCKED, ALREADY_ENROLLED,
+        MOBILE_TAKEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def EnrolAtCounter(self, request, context):
-        """Enrol at a counter: a clerk has seen the card. Errors: PERSON_NOT_MATCHED, ALREADY_ENROLLED, MOBILE_TAKEN.
+        """Enrol at a counter: a clerk has seen the card. Errors: NATIONAL_ID_INVALID, MOBILE_INVALID, PERSON_NOT_MATCHED, OWN_CASE,
+        ALREADY_ENROLLED, MOBILE_TAKEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -130,14 +133,16 @@ class IdentityServiceServicer:
 
     def StartSignIn(self, request, context):
         """Start sign-in of a citizen (national ID) or an officer (staff number); a code goes to the mobile on record.
-        The answer does not tell whether there is such an account.
+        The answer does not tell whether there is such an account. Errors: NATIONAL_ID_INVALID, CHANNEL_UNKNOWN,
+        CHANNEL_NOT_ALLOWED, CODE_TOO_SOON, TOO_MANY_STARTS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CompleteSignIn(self, request, context):
-        """Complete sign-in with the code, for tokens. Errors: CODE_WRONG, CODE_EXPIRED, CODE_LOCKED.
+        """Complete sign-in with the code, for tokens. Errors: SIGN_IN_NOT_FOUND, CODE_WRONG, CODE_EXPIRED, CODE_LOCKED,
+        SESSION_ENDED (a repetition after the session went on).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -151,7 +156,7 @@ class IdentityServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SignOut(self, request, context):
-        """End the session of a refresh token.
+        """End the session of a refresh token. Errors: SESSION_ENDED, for a token that was never given.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -159,6 +164,7 @@ class IdentityServiceServicer:
 
     def StartConfirmation(self, request, context):
         """Start the confirmation of one exact content; a code bound to it goes to the caller's mobile.
+        Errors: AUDIENCE_UNKNOWN, ACCOUNT_NOT_FOUND, CODE_TOO_SOON, TOO_MANY_STARTS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -166,13 +172,15 @@ class IdentityServiceServicer:
 
     def CompleteConfirmation(self, request, context):
         """Complete a confirmation with the code, for a signed statement of single use.
+        Errors: CONFIRMATION_NOT_FOUND, CODE_WRONG, CODE_EXPIRED, CODE_LOCKED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetAccount(self, request, context):
-        """Look up an account: a citizen their own; a service one that it needs, on record.
+        """Look up an account: a citizen their own; a service one that it needs, on record. Errors: NOT_OWN_ACCOUNT,
+        PURPOSE_REQUIRED, NATIONAL_ID_INVALID, ACCOUNT_NOT_FOUND (the same whether nobody has the national ID or another name).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -180,7 +188,8 @@ class IdentityServiceServicer:
 
     def RegisterOfficer(self, request, context):
         """Register an officer, by an administrator; the operator may register the first one.
-        Errors: STAFF_NUMBER_TAKEN, MOBILE_TAKEN, ADMINISTRATOR_EXISTS.
+        Errors: NATIONAL_ID_INVALID, MOBILE_INVALID, STAFF_NUMBER_TAKEN, MOBILE_TAKEN, ADMINISTRATOR_EXISTS,
+        FIRST_MUST_BE_ADMINISTRATOR, OFFICE_REQUIRED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -188,6 +197,7 @@ class IdentityServiceServicer:
 
     def IssueServiceToken(self, request, context):
         """Give a service a token for one audience against a statement signed with its own key (private_key_jwt, RFC 7523).
+        Errors: ASSERTION_INVALID, ASSERTION_USED, AUDIENCE_UNKNOWN, ACTING_NOT_ALLOWED, ACCOUNT_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -35,34 +35,51 @@ class IdentityServiceStub:
     def __new__(cls, channel: _aio.Channel) -> IdentityServiceAsyncStub: ...
     StartEnrolment: _grpc.UnaryUnaryMultiCallable[_identity_pb2.StartEnrolmentRequest, _identity_pb2.StartEnrolmentResponse]
     """Start enrolment online. The four facts are matched to the civil registry, and a code goes to the mobile.
-    The answer does not tell whether the person is known or enrolled already.
+    The answer does not tell whether the person is known or enrolled already. Errors: NATIONAL_ID_INVALID, MOBILE_INVALID,
+    CHANNEL_UNKNOWN, CHANNEL_NOT_ALLOWED, CODE_TOO_SOON, TOO_MANY_STARTS.
     """
     CompleteEnrolment: _grpc.UnaryUnaryMultiCallable[_identity_pb2.CompleteEnrolmentRequest, _identity_pb2.Account]
-    """Complete enrolment with the code. Errors: CODE_WRONG, CODE_EXPIRED, CODE_LOCKED."""
+    """Complete enrolment with the code. Errors: ENROLMENT_NOT_FOUND, CODE_WRONG, CODE_EXPIRED, CODE_LOCKED, ALREADY_ENROLLED,
+    MOBILE_TAKEN.
+    """
     EnrolAtCounter: _grpc.UnaryUnaryMultiCallable[_identity_pb2.EnrolAtCounterRequest, _identity_pb2.Account]
-    """Enrol at a counter: a clerk has seen the card. Errors: PERSON_NOT_MATCHED, ALREADY_ENROLLED, MOBILE_TAKEN."""
+    """Enrol at a counter: a clerk has seen the card. Errors: NATIONAL_ID_INVALID, MOBILE_INVALID, PERSON_NOT_MATCHED, OWN_CASE,
+    ALREADY_ENROLLED, MOBILE_TAKEN.
+    """
     StartSignIn: _grpc.UnaryUnaryMultiCallable[_identity_pb2.StartSignInRequest, _identity_pb2.StartSignInResponse]
     """Start sign-in of a citizen (national ID) or an officer (staff number); a code goes to the mobile on record.
-    The answer does not tell whether there is such an account.
+    The answer does not tell whether there is such an account. Errors: NATIONAL_ID_INVALID, CHANNEL_UNKNOWN,
+    CHANNEL_NOT_ALLOWED, CODE_TOO_SOON, TOO_MANY_STARTS.
     """
     CompleteSignIn: _grpc.UnaryUnaryMultiCallable[_identity_pb2.CompleteSignInRequest, _identity_pb2.TokenPair]
-    """Complete sign-in with the code, for tokens. Errors: CODE_WRONG, CODE_EXPIRED, CODE_LOCKED."""
+    """Complete sign-in with the code, for tokens. Errors: SIGN_IN_NOT_FOUND, CODE_WRONG, CODE_EXPIRED, CODE_LOCKED,
+    SESSION_ENDED (a repetition after the session went on).
+    """
     RefreshToken: _grpc.UnaryUnaryMultiCallable[_identity_pb2.RefreshTokenRequest, _identity_pb2.TokenPair]
     """Exchange a refresh token for new tokens; the old refresh token ends. Errors: SESSION_ENDED."""
     SignOut: _grpc.UnaryUnaryMultiCallable[_identity_pb2.SignOutRequest, _identity_pb2.SignOutResponse]
-    """End the session of a refresh token."""
+    """End the session of a refresh token. Errors: SESSION_ENDED, for a token that was never given."""
     StartConfirmation: _grpc.UnaryUnaryMultiCallable[_identity_pb2.StartConfirmationRequest, _identity_pb2.StartConfirmationResponse]
-    """Start the confirmation of one exact content; a code bound to it goes to the caller's mobile."""
+    """Start the confirmation of one exact content; a code bound to it goes to the caller's mobile.
+    Errors: AUDIENCE_UNKNOWN, ACCOUNT_NOT_FOUND, CODE_TOO_SOON, TOO_MANY_STARTS.
+    """
     CompleteConfirmation: _grpc.UnaryUnaryMultiCallable[_identity_pb2.CompleteConfirmationRequest, _identity_pb2.CompleteConfirmationResponse]
-    """Complete a confirmation with the code, for a signed statement of single use."""
+    """Complete a confirmation with the code, for a signed statement of single use.
+    Errors: CONFIRMATION_NOT_FOUND, CODE_WRONG, CODE_EXPIRED, CODE_LOCKED.
+    """
     GetAccount: _grpc.UnaryUnaryMultiCallable[_identity_pb2.GetAccountRequest, _identity_pb2.Account]
-    """Look up an account: a citizen their own; a service one that it needs, on record."""
+    """Look up an account: a citizen their own; a service one that it needs, on record. Errors: NOT_OWN_ACCOUNT,
+    PURPOSE_REQUIRED, NATIONAL_ID_INVALID, ACCOUNT_NOT_FOUND (the same whether nobody has the national ID or another name).
+    """
     RegisterOfficer: _grpc.UnaryUnaryMultiCallable[_identity_pb2.RegisterOfficerRequest, _identity_pb2.Officer]
     """Register an officer, by an administrator; the operator may register the first one.
-    Errors: STAFF_NUMBER_TAKEN, MOBILE_TAKEN, ADMINISTRATOR_EXISTS.
+    Errors: NATIONAL_ID_INVALID, MOBILE_INVALID, STAFF_NUMBER_TAKEN, MOBILE_TAKEN, ADMINISTRATOR_EXISTS,
+    FIRST_MUST_BE_ADMINISTRATOR, OFFICE_REQUIRED.
     """
     IssueServiceToken: _grpc.UnaryUnaryMultiCallable[_identity_pb2.IssueServiceTokenRequest, _identity_pb2.IssueServiceTokenResponse]
-    """Give a service a token for one audience against a statement signed with its own key (private_key_jwt, RFC 7523)."""
+    """Give a service a token for one audience against a statement signed with its own key (private_key_jwt, RFC 7523).
+    Errors: ASSERTION_INVALID, ASSERTION_USED, AUDIENCE_UNKNOWN, ACTING_NOT_ALLOWED, ACCOUNT_NOT_FOUND.
+    """
     ListSigningKeys: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ListSigningKeysRequest, _identity_pb2.ListSigningKeysResponse]
     """The public keys with which tokens are checked (RFC 7517)."""
 
@@ -73,34 +90,51 @@ class IdentityServiceAsyncStub(IdentityServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     StartEnrolment: _aio.UnaryUnaryMultiCallable[_identity_pb2.StartEnrolmentRequest, _identity_pb2.StartEnrolmentResponse]  # type: ignore[assignment]
     """Start enrolment online. The four facts are matched to the civil registry, and a code goes to the mobile.
-    The answer does not tell whether the person is known or enrolled already.
+    The answer does not tell whether the person is known or enrolled already. Errors: NATIONAL_ID_INVALID, MOBILE_INVALID,
+    CHANNEL_UNKNOWN, CHANNEL_NOT_ALLOWED, CODE_TOO_SOON, TOO_MANY_STARTS.
     """
     CompleteEnrolment: _aio.UnaryUnaryMultiCallable[_identity_pb2.CompleteEnrolmentRequest, _identity_pb2.Account]  # type: ignore[assignment]
-    """Complete enrolment with the code. Errors: CODE_WRONG, CODE_EXPIRED, CODE_LOCKED."""
+    """Complete enrolment with the code. Errors: ENROLMENT_NOT_FOUND, CODE_WRONG, CODE_EXPIRED, CODE_LOCKED, ALREADY_ENROLLED,
+    MOBILE_TAKEN.
+    """
     EnrolAtCounter: _aio.UnaryUnaryMultiCallable[_identity_pb2.EnrolAtCounterRequest, _identity_pb2.Account]  # type: ignore[assignment]
-    """Enrol at a counter: a clerk has seen the card. Errors: PERSON_NOT_MATCHED, ALREADY_ENROLLED, MOBILE_TAKEN."""
+    """Enrol at a counter: a clerk has seen the card. Errors: NATIONAL_ID_INVALID, MOBILE_INVALID, PERSON_NOT_MATCHED, OWN_CASE,
+    ALREADY_ENROLLED, MOBILE_TAKEN.
+    """
     StartSignIn: _aio.UnaryUnaryMultiCallable[_identity_pb2.StartSignInRequest, _identity_pb2.StartSignInResponse]  # type: ignore[assignment]
     """Start sign-in of a citizen (national ID) or an officer (staff number); a code goes to the mobile on record.
-    The answer does not tell whether there is such an account.
+    The answer does not tell whether there is such an account. Errors: NATIONAL_ID_INVALID, CHANNEL_UNKNOWN,
+    CHANNEL_NOT_ALLOWED, CODE_TOO_SOON, TOO_MANY_STARTS.
     """
     CompleteSignIn: _aio.UnaryUnaryMultiCallable[_identity_pb2.CompleteSignInRequest, _identity_pb2.TokenPair]  # type: ignore[assignment]
-    """Complete sign-in with the code, for tokens. Errors: CODE_WRONG, CODE_EXPIRED, CODE_LOCKED."""
+    """Complete sign-in with the code, for tokens. Errors: SIGN_IN_NOT_FOUND, CODE_WRONG, CODE_EXPIRED, CODE_LOCKED,
+    SESSION_ENDED (a repetition after the session went on).
+    """
     RefreshToken: _aio.UnaryUnaryMultiCallable[_identity_pb2.RefreshTokenRequest, _identity_pb2.TokenPair]  # type: ignore[assignment]
     """Exchange a refresh token for new tokens; the old refresh token ends. Errors: SESSION_ENDED."""
     SignOut: _aio.UnaryUnaryMultiCallable[_identity_pb2.SignOutRequest, _identity_pb2.SignOutResponse]  # type: ignore[assignment]
-    """End the session of a refresh token."""
+    """End the session of a refresh token. Errors: SESSION_ENDED, for a token that was never given."""
     StartConfirmation: _aio.UnaryUnaryMultiCallable[_identity_pb2.StartConfirmationRequest, _identity_pb2.StartConfirmationResponse]  # type: ignore[assignment]
-    """Start the confirmation of one exact content; a code bound to it goes to the caller's mobile."""
+    """Start the confirmation of one exact content; a code bound to it goes to the caller's mobile.
+    Errors: AUDIENCE_UNKNOWN, ACCOUNT_NOT_FOUND, CODE_TOO_SOON, TOO_MANY_STARTS.
+    """
     CompleteConfirmation: _aio.UnaryUnaryMultiCallable[_identity_pb2.CompleteConfirmationRequest, _identity_pb2.CompleteConfirmationResponse]  # type: ignore[assignment]
-    """Complete a confirmation with the code, for a signed statement of single use."""
+    """Complete a confirmation with the code, for a signed statement of single use.
+    Errors: CONFIRMATION_NOT_FOUND, CODE_WRONG, CODE_EXPIRED, CODE_LOCKED.
+    """
     GetAccount: _aio.UnaryUnaryMultiCallable[_identity_pb2.GetAccountRequest, _identity_pb2.Account]  # type: ignore[assignment]
-    """Look up an account: a citizen their own; a service one that it needs, on record."""
+    """Look up an account: a citizen their own; a service one that it needs, on record. Errors: NOT_OWN_ACCOUNT,
+    PURPOSE_REQUIRED, NATIONAL_ID_INVALID, ACCOUNT_NOT_FOUND (the same whether nobody has the national ID or another name).
+    """
     RegisterOfficer: _aio.UnaryUnaryMultiCallable[_identity_pb2.RegisterOfficerRequest, _identity_pb2.Officer]  # type: ignore[assignment]
     """Register an officer, by an administrator; the operator may register the first one.
-    Errors: STAFF_NUMBER_TAKEN, MOBILE_TAKEN, ADMINISTRATOR_EXISTS.
+    Errors: NATIONAL_ID_INVALID, MOBILE_INVALID, STAFF_NUMBER_TAKEN, MOBILE_TAKEN, ADMINISTRATOR_EXISTS,
+    FIRST_MUST_BE_ADMINISTRATOR, OFFICE_REQUIRED.
     """
     IssueServiceToken: _aio.UnaryUnaryMultiCallable[_identity_pb2.IssueServiceTokenRequest, _identity_pb2.IssueServiceTokenResponse]  # type: ignore[assignment]
-    """Give a service a token for one audience against a statement signed with its own key (private_key_jwt, RFC 7523)."""
+    """Give a service a token for one audience against a statement signed with its own key (private_key_jwt, RFC 7523).
+    Errors: ASSERTION_INVALID, ASSERTION_USED, AUDIENCE_UNKNOWN, ACTING_NOT_ALLOWED, ACCOUNT_NOT_FOUND.
+    """
     ListSigningKeys: _aio.UnaryUnaryMultiCallable[_identity_pb2.ListSigningKeysRequest, _identity_pb2.ListSigningKeysResponse]  # type: ignore[assignment]
     """The public keys with which tokens are checked (RFC 7517)."""
 
@@ -114,7 +148,8 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_identity_pb2.StartEnrolmentResponse, _abc.Awaitable[_identity_pb2.StartEnrolmentResponse]]:
         """Start enrolment online. The four facts are matched to the civil registry, and a code goes to the mobile.
-        The answer does not tell whether the person is known or enrolled already.
+        The answer does not tell whether the person is known or enrolled already. Errors: NATIONAL_ID_INVALID, MOBILE_INVALID,
+        CHANNEL_UNKNOWN, CHANNEL_NOT_ALLOWED, CODE_TOO_SOON, TOO_MANY_STARTS.
         """
 
     @_abc_1.abstractmethod
@@ -123,7 +158,9 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _identity_pb2.CompleteEnrolmentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_identity_pb2.Account, _abc.Awaitable[_identity_pb2.Account]]:
-        """Complete enrolment with the code. Errors: CODE_WRONG, CODE_EXPIRED, CODE_LOCKED."""
+        """Complete enrolment with the code. Errors: ENROLMENT_NOT_FOUND, CODE_WRONG, CODE_EXPIRED, CODE_LOCKED, ALREADY_ENROLLED,
+        MOBILE_TAKEN.
+        """
 
     @_abc_1.abstractmethod
     def EnrolAtCounter(
@@ -131,7 +168,9 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _identity_pb2.EnrolAtCounterRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_identity_pb2.Account, _abc.Awaitable[_identity_pb2.Account]]:
-        """Enrol at a counter: a clerk has seen the card. Errors: PERSON_NOT_MATCHED, ALREADY_ENROLLED, MOBILE_TAKEN."""
+        """Enrol at a counter: a clerk has seen the card. Errors: NATIONAL_ID_INVALID, MOBILE_INVALID, PERSON_NOT_MATCHED, OWN_CASE,
+        ALREADY_ENROLLED, MOBILE_TAKEN.
+        """
 
     @_abc_1.abstractmethod
     def StartSignIn(
@@ -140,7 +179,8 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_identity_pb2.StartSignInResponse, _abc.Awaitable[_identity_pb2.StartSignInResponse]]:
         """Start sign-in of a citizen (national ID) or an officer (staff number); a code goes to the mobile on record.
-        The answer does not tell whether there is such an account.
+        The answer does not tell whether there is such an account. Errors: NATIONAL_ID_INVALID, CHANNEL_UNKNOWN,
+        CHANNEL_NOT_ALLOWED, CODE_TOO_SOON, TOO_MANY_STARTS.
         """
 
     @_abc_1.abstractmethod
@@ -149,7 +189,9 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _identity_pb2.CompleteSignInRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_identity_pb2.TokenPair, _abc.Awaitable[_identity_pb2.TokenPair]]:
-        """Complete sign-in with the code, for tokens. Errors: CODE_WRONG, CODE_EXPIRED, CODE_LOCKED."""
+        """Complete sign-in with the code, for tokens. Errors: SIGN_IN_NOT_FOUND, CODE_WRONG, CODE_EXPIRED, CODE_LOCKED,
+        SESSION_ENDED (a repetition after the session went on).
+        """
 
     @_abc_1.abstractmethod
     def RefreshToken(
@@ -165,7 +207,7 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _identity_pb2.SignOutRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_identity_pb2.SignOutResponse, _abc.Awaitable[_identity_pb2.SignOutResponse]]:
-        """End the session of a refresh token."""
+        """End the session of a refresh token. Errors: SESSION_ENDED, for a token that was never given."""
 
     @_abc_1.abstractmethod
     def StartConfirmation(
@@ -173,7 +215,9 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _identity_pb2.StartConfirmationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_identity_pb2.StartConfirmationResponse, _abc.Awaitable[_identity_pb2.StartConfirmationResponse]]:
-        """Start the confirmation of one exact content; a code bound to it goes to the caller's mobile."""
+        """Start the confirmation of one exact content; a code bound to it goes to the caller's mobile.
+        Errors: AUDIENCE_UNKNOWN, ACCOUNT_NOT_FOUND, CODE_TOO_SOON, TOO_MANY_STARTS.
+        """
 
     @_abc_1.abstractmethod
     def CompleteConfirmation(
@@ -181,7 +225,9 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _identity_pb2.CompleteConfirmationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_identity_pb2.CompleteConfirmationResponse, _abc.Awaitable[_identity_pb2.CompleteConfirmationResponse]]:
-        """Complete a confirmation with the code, for a signed statement of single use."""
+        """Complete a confirmation with the code, for a signed statement of single use.
+        Errors: CONFIRMATION_NOT_FOUND, CODE_WRONG, CODE_EXPIRED, CODE_LOCKED.
+        """
 
     @_abc_1.abstractmethod
     def GetAccount(
@@ -189,7 +235,9 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _identity_pb2.GetAccountRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_identity_pb2.Account, _abc.Awaitable[_identity_pb2.Account]]:
-        """Look up an account: a citizen their own; a service one that it needs, on record."""
+        """Look up an account: a citizen their own; a service one that it needs, on record. Errors: NOT_OWN_ACCOUNT,
+        PURPOSE_REQUIRED, NATIONAL_ID_INVALID, ACCOUNT_NOT_FOUND (the same whether nobody has the national ID or another name).
+        """
 
     @_abc_1.abstractmethod
     def RegisterOfficer(
@@ -198,7 +246,8 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_identity_pb2.Officer, _abc.Awaitable[_identity_pb2.Officer]]:
         """Register an officer, by an administrator; the operator may register the first one.
-        Errors: STAFF_NUMBER_TAKEN, MOBILE_TAKEN, ADMINISTRATOR_EXISTS.
+        Errors: NATIONAL_ID_INVALID, MOBILE_INVALID, STAFF_NUMBER_TAKEN, MOBILE_TAKEN, ADMINISTRATOR_EXISTS,
+        FIRST_MUST_BE_ADMINISTRATOR, OFFICE_REQUIRED.
         """
 
     @_abc_1.abstractmethod
@@ -207,7 +256,9 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _identity_pb2.IssueServiceTokenRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_identity_pb2.IssueServiceTokenResponse, _abc.Awaitable[_identity_pb2.IssueServiceTokenResponse]]:
-        """Give a service a token for one audience against a statement signed with its own key (private_key_jwt, RFC 7523)."""
+        """Give a service a token for one audience against a statement signed with its own key (private_key_jwt, RFC 7523).
+        Errors: ASSERTION_INVALID, ASSERTION_USED, AUDIENCE_UNKNOWN, ACTING_NOT_ALLOWED, ACCOUNT_NOT_FOUND.
+        """
 
     @_abc_1.abstractmethod
     def ListSigningKeys(

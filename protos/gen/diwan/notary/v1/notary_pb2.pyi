@@ -247,6 +247,7 @@ class DraftPowerOfAttorneyRequest(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     AGENT_NATIONAL_ID_FIELD_NUMBER: _builtins.int
     SPECIAL_TERMS_FIELD_NUMBER: _builtins.int
+    AGENT_FIRST_NAME_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes the call happen once."""
     power_of_attorney_id: _builtins.str
@@ -255,6 +256,8 @@ class DraftPowerOfAttorneyRequest(_message.Message):
     """Its kind."""
     agent_national_id: _builtins.str
     """The agent's national ID."""
+    agent_first_name: _builtins.str
+    """The agent's first name, Arabic, as the principal knows it."""
     @_builtins.property
     def special_terms(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Terms added by the citizen, Arabic."""
@@ -267,10 +270,11 @@ class DraftPowerOfAttorneyRequest(_message.Message):
         kind: Global___PowerOfAttorneyKind.ValueType = ...,
         agent_national_id: _builtins.str = ...,
         special_terms: _abc.Iterable[_builtins.str] | None = ...,
+        agent_first_name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_national_id", b"agent_national_id", "kind", b"kind", "power_of_attorney_id", b"power_of_attorney_id", "request_id", b"request_id", "special_terms", b"special_terms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_first_name", b"agent_first_name", "agent_national_id", b"agent_national_id", "kind", b"kind", "power_of_attorney_id", b"power_of_attorney_id", "request_id", b"request_id", "special_terms", b"special_terms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

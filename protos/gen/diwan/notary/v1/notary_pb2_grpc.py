@@ -88,8 +88,8 @@ class PowerOfAttorneyServiceServicer:
 
     def DraftPowerOfAttorney(self, request, context):
         """Draft a power of attorney, or draft it anew before it is submitted. The answer's digest is what the principal confirms.
-        Errors: AGENT_NOT_ENROLLED, AGENT_IS_PRINCIPAL, SPECIAL_TERM_INVALID, GOVERNORATE_NOT_SERVED,
-        POWER_OF_ATTORNEY_NOT_FOUND, NOT_A_DRAFT, KIND_IS_PAID.
+        Errors: AGENT_NOT_MATCHED (the same whether nobody has the national ID or another name), TOO_MANY_DRAFTS,
+        AGENT_IS_PRINCIPAL, SPECIAL_TERM_INVALID, GOVERNORATE_NOT_SERVED, POWER_OF_ATTORNEY_NOT_FOUND, NOT_A_DRAFT, KIND_IS_PAID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

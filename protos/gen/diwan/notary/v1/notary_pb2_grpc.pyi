@@ -35,8 +35,8 @@ class PowerOfAttorneyServiceStub:
     def __new__(cls, channel: _aio.Channel) -> PowerOfAttorneyServiceAsyncStub: ...
     DraftPowerOfAttorney: _grpc.UnaryUnaryMultiCallable[_notary_pb2.DraftPowerOfAttorneyRequest, _notary_pb2.PowerOfAttorney]
     """Draft a power of attorney, or draft it anew before it is submitted. The answer's digest is what the principal confirms.
-    Errors: AGENT_NOT_ENROLLED, AGENT_IS_PRINCIPAL, SPECIAL_TERM_INVALID, GOVERNORATE_NOT_SERVED,
-    POWER_OF_ATTORNEY_NOT_FOUND, NOT_A_DRAFT, KIND_IS_PAID.
+    Errors: AGENT_NOT_MATCHED (the same whether nobody has the national ID or another name), TOO_MANY_DRAFTS,
+    AGENT_IS_PRINCIPAL, SPECIAL_TERM_INVALID, GOVERNORATE_NOT_SERVED, POWER_OF_ATTORNEY_NOT_FOUND, NOT_A_DRAFT, KIND_IS_PAID.
     """
     SubmitPowerOfAttorney: _grpc.UnaryUnaryMultiCallable[_notary_pb2.SubmitPowerOfAttorneyRequest, _notary_pb2.PowerOfAttorney]
     """Submit a draft with the confirmation of exactly its content. One that was paid for before a correction waits for a
@@ -73,8 +73,8 @@ class PowerOfAttorneyServiceAsyncStub(PowerOfAttorneyServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     DraftPowerOfAttorney: _aio.UnaryUnaryMultiCallable[_notary_pb2.DraftPowerOfAttorneyRequest, _notary_pb2.PowerOfAttorney]  # type: ignore[assignment]
     """Draft a power of attorney, or draft it anew before it is submitted. The answer's digest is what the principal confirms.
-    Errors: AGENT_NOT_ENROLLED, AGENT_IS_PRINCIPAL, SPECIAL_TERM_INVALID, GOVERNORATE_NOT_SERVED,
-    POWER_OF_ATTORNEY_NOT_FOUND, NOT_A_DRAFT, KIND_IS_PAID.
+    Errors: AGENT_NOT_MATCHED (the same whether nobody has the national ID or another name), TOO_MANY_DRAFTS,
+    AGENT_IS_PRINCIPAL, SPECIAL_TERM_INVALID, GOVERNORATE_NOT_SERVED, POWER_OF_ATTORNEY_NOT_FOUND, NOT_A_DRAFT, KIND_IS_PAID.
     """
     SubmitPowerOfAttorney: _aio.UnaryUnaryMultiCallable[_notary_pb2.SubmitPowerOfAttorneyRequest, _notary_pb2.PowerOfAttorney]  # type: ignore[assignment]
     """Submit a draft with the confirmation of exactly its content. One that was paid for before a correction waits for a
@@ -114,8 +114,8 @@ class PowerOfAttorneyServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_notary_pb2.PowerOfAttorney, _abc.Awaitable[_notary_pb2.PowerOfAttorney]]:
         """Draft a power of attorney, or draft it anew before it is submitted. The answer's digest is what the principal confirms.
-        Errors: AGENT_NOT_ENROLLED, AGENT_IS_PRINCIPAL, SPECIAL_TERM_INVALID, GOVERNORATE_NOT_SERVED,
-        POWER_OF_ATTORNEY_NOT_FOUND, NOT_A_DRAFT, KIND_IS_PAID.
+        Errors: AGENT_NOT_MATCHED (the same whether nobody has the national ID or another name), TOO_MANY_DRAFTS,
+        AGENT_IS_PRINCIPAL, SPECIAL_TERM_INVALID, GOVERNORATE_NOT_SERVED, POWER_OF_ATTORNEY_NOT_FOUND, NOT_A_DRAFT, KIND_IS_PAID.
         """
 
     @_abc_1.abstractmethod

@@ -33,6 +33,8 @@ async def register_person(
         full_name=told.full_name,
         address=told.address,
         governorate=told.governorate,
+        sequence=event.sequence,
+        told_at=event.time,
     )
     person_key = ctx.person_key(record.national_id)
 

@@ -21,11 +21,17 @@ class NotaryError(Exception):
         self.metadata = metadata
 
 
-class AgentNotEnrolled(NotaryError):
-    """The agent has no account; they enrol first."""
+class AgentNotMatched(NotaryError):
+    """Nobody of this national ID and first name has an account; which of them is wrong is not told."""
 
-    reason = "AGENT_NOT_ENROLLED"
+    reason = "AGENT_NOT_MATCHED"
     field = "agent_national_id"
+
+
+class TooManyDrafts(NotaryError):
+    """This account drafted too often; it waits."""
+
+    reason = "TOO_MANY_DRAFTS"
 
 
 class AgentIsPrincipal(NotaryError):
@@ -128,6 +134,12 @@ class NotApproved(NotaryError):
     """It is not approved."""
 
     reason = "NOT_APPROVED"
+
+
+class CaseIncomplete(NotaryError):
+    """What would be issued was not confirmed as it stands, or not paid for."""
+
+    reason = "CASE_INCOMPLETE"
 
 
 class NotIssued(NotaryError):

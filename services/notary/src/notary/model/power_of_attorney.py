@@ -263,8 +263,10 @@ class PowerOfAttorney:
             raise errors.PartyToCase
 
     def _check_complete(self) -> None:
-        assert self.confirmed_digest == self.digest == self.content.digest(), "what is issued was confirmed"
-        assert self.payment_id, "what is issued was paid for"
+        """What is issued was confirmed, exactly as it stands, and paid for."""
+        confirmed = self.confirmed_digest == self.digest == self.content.digest()
+        if not (confirmed and self.payment_id):
+            raise errors.CaseIncomplete
 
 
 def draft(content: Content, *, number: str, entered_by: str, now: datetime) -> Outcome:
