@@ -278,8 +278,10 @@ class World:
         """What the extract holds of a person."""
         return self.database["persons"].find_one({"state.person_id": person.person_id})
 
-    def publish(self, person: Person, *, event_id: str = "", user: str = "registry") -> str:
-        """Publish a person as the registry's integrator does; the event's id."""
+    def publish(
+        self, person: Person, *, event_id: str = "", user: str = "registry", ago: timedelta = timedelta()
+    ) -> str:
+        """Publish a person as the registry's integrator does, or did some time ago; the event's id."""
         event_id = event_id or str(uuid.uuid4())
         kind = registry.PersonRegistered.DESCRIPTOR.full_name
         record = registry.PersonRecord(
@@ -303,7 +305,7 @@ class World:
                 headers.SOURCE: "diwan/registry",
                 headers.TYPE: kind,
                 headers.SPECVERSION: "1.0",
-                headers.TIME: headers.timestamp(datetime.now(UTC)),
+                headers.TIME: headers.timestamp(datetime.now(UTC) - ago),
                 headers.SUBJECT: person.person_id,
             },
         )

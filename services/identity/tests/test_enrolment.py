@@ -303,3 +303,13 @@ async def test_an_unknown_enrolment_is_not_found(world: Any) -> None:
     told = await world.refused("CompleteEnrolment", completion(str(uuid.uuid4()), "123456"))
 
     assert told == ("NOT_FOUND", "ENROLMENT_NOT_FOUND")
+
+
+@pytest.mark.parametrize(
+    ("channel", "reason"), [("post_office", "CHANNEL_NOT_ALLOWED"), ("elsewhere", "CHANNEL_UNKNOWN")]
+)
+async def test_a_citizen_enrols_where_they_serve_themselves(world: Any, channel: str, reason: str) -> None:
+    """At a counter a clerk enrols them."""
+    told = await world.refused("StartEnrolment", world.enrolment(world.stranger(), channel=channel))
+
+    assert told == ("INVALID_ARGUMENT", reason)

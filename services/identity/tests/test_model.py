@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from identity.model import accounts, confirmations, errors, officers, records, sessions
+from identity.model import accounts, channels, confirmations, errors, officers, records, sessions
 from identity.model.codes import WRONG_TRIES, Allowance, Challenge, Throttle, challenge, new_code
 from identity.model.national_id import NationalId
 from identity.model.outcome import AccountEnrolled, CodeIssued
@@ -24,6 +24,8 @@ RECORD = PersonRecord(
     full_name="أحمد  محمد علي",
     address="شارع ١",
     governorate="01",
+    sequence=2,
+    told_at=NOW,
 )
 PERSON = register(None, RECORD, "key-1", NOW)
 APPLICANT = accounts.Applicant(
@@ -53,6 +55,46 @@ def session(mobile: str = "+201012345678") -> sessions.Session:
         code_hash=RIGHT,
         now=NOW,
     ).state
+
+
+@pytest.mark.parametrize(
+    ("sequence", "told_at", "kept"),
+    [
+        (1, NOW + SECOND, "محمد"),
+        (2, NOW - SECOND, "محمد"),
+        (2, NOW, "محمود"),
+        (2, NOW + SECOND, "محمود"),
+        (3, NOW - SECOND, "محمود"),
+    ],
+)
+def test_an_older_record_that_comes_late_is_passed_over(sequence: int, told_at: datetime, kept: str) -> None:
+    """The registry's sequence decides, and its time where that is the same or not told."""
+    person = register(None, replace(RECORD, full_name="محمد"), "key-1", NOW)
+    other = replace(RECORD, full_name="محمود", sequence=sequence, told_at=told_at)
+
+    assert register(person, other, "key-1", NOW).full_name == kept
+
+
+def test_each_channel_is_for_citizens_or_for_officers() -> None:
+    """Nobody chooses the other's tariff, nor one of their own making."""
+    assert {channels.for_citizens(channel) for channel in channels.SELF_SERVICE} == channels.SELF_SERVICE
+    assert {channels.for_officers(channel) for channel in channels.STAFFED} == channels.STAFFED
+    for channel in channels.STAFFED:
+        with pytest.raises(errors.ChannelNotAllowed):
+            channels.for_citizens(channel)
+    for channel in channels.SELF_SERVICE:
+        with pytest.raises(errors.ChannelNotAllowed):
+            channels.for_officers(channel)
+    for allowed in (channels.for_citizens, channels.for_officers):
+        with pytest.raises(errors.ChannelUnknown):
+            allowed("carrier_pigeon")
+
+
+@pytest.mark.parametrize("started", [enrolment(), enrolment(None).complete(RIGHT, NOW).state])
+def test_an_enrolment_makes_no_account_without_its_code(started: accounts.Enrolment) -> None:
+    """Neither before the code is given, nor ever in a decoy."""
+    with pytest.raises(errors.EnrolmentNotFound):
+        started.account(None, NOW)
 
 
 def test_a_code_has_six_digits_whatever_is_drawn() -> None:

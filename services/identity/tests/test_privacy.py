@@ -20,7 +20,7 @@ def sign_in(person: Any) -> pb.StartSignInRequest:
 
 
 def by_number(number: str) -> pb.StartSignInRequest:
-    return pb.StartSignInRequest(request_id=str(uuid.uuid4()), staff_number=number, channel="portal")
+    return pb.StartSignInRequest(request_id=str(uuid.uuid4()), staff_number=number, channel="post_office")
 
 
 async def test_a_start_does_the_same_work_for_known_and_unknown(

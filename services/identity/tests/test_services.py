@@ -226,15 +226,18 @@ async def test_wrong_exchanges(world: Any) -> None:
     told = [
         await world.refused("IssueServiceToken", exchange(assertion(world), "weather")),
         await world.refused("IssueServiceToken", exchange(assertion(world), acting_for=str(uuid.uuid4()))),
-        await world.refused(
-            "IssueServiceToken", exchange(assertion(world, "operator"), acting_for=account.account_id)
-        ),
+        *[
+            await world.refused(
+                "IssueServiceToken", exchange(assertion(world, client), acting_for=account.account_id)
+            )
+            for client in ("operator", "payments", "notification")
+        ],
     ]
 
     assert told == [
         ("INVALID_ARGUMENT", "AUDIENCE_UNKNOWN"),
         ("NOT_FOUND", "ACCOUNT_NOT_FOUND"),
-        ("PERMISSION_DENIED", "ACTING_NOT_ALLOWED"),
+        *[("PERMISSION_DENIED", "ACTING_NOT_ALLOWED")] * 3,
     ]
 
 
@@ -276,6 +279,26 @@ async def test_each_look_of_a_service_is_on_record(world: Any) -> None:
     assert person.national_id not in str(kept)
 
 
+async def test_a_service_finds_a_person_by_national_id_and_first_name(world: Any) -> None:
+    """In any usual spelling; another name is told the same as a number that nobody has, and is on record."""
+    person, account = await world.enrolled()
+    stranger, token = world.stranger(), world.service("notary", acting_for="acc")
+
+    def asked(national_id: str, first_name: str) -> pb.GetAccountRequest:
+        return pb.GetAccountRequest(purpose="agent", national_id=national_id, first_name=first_name)
+
+    found = await world.call("GetAccount", asked(person.national_id, "احمد"), token)
+    told = [
+        await world.refusal("GetAccount", asked(person.national_id, "محمود"), token),
+        await world.refusal("GetAccount", asked(stranger.national_id, "محمود"), token),
+    ]
+
+    assert found.account_id == account.account_id
+    assert (told[0].code, told[0].reason) == ("NOT_FOUND", "ACCOUNT_NOT_FOUND")
+    assert str(told[0]) == str(told[1])
+    assert world.database["looks"].count_documents({"state.account_id": account.account_id}) == 2
+
+
 async def test_a_look_without_a_purpose_is_refused(world: Any) -> None:
     """And services that need no accounts see none."""
     _, account = await world.enrolled()
@@ -302,6 +325,17 @@ async def test_the_registry_may_say_a_thing_twice_and_correct_it(world: Any) -> 
 
     await world.until(lambda: world.person(person)["state"]["full_name"] == corrected.full_name)
     assert world.database["persons"].count_documents({"state.person_id": person.person_id}) == 1
+
+
+async def test_an_older_record_tried_again_does_not_undo_a_newer_one(world: Any) -> None:
+    """What the registry said before is passed over when it comes after what it says now."""
+    person = await world.registered()
+    version = world.person(person)["version"]
+
+    world.publish(replace(person, full_name="اسم سابق"), ago=timedelta(hours=1))
+
+    await world.until(lambda: world.person(person)["version"] > version)
+    assert world.person(person)["state"]["full_name"] == person.full_name
 
 
 @pytest.mark.parametrize(

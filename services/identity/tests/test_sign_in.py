@@ -99,6 +99,29 @@ async def test_unknown_people_sign_in_like_known_ones_and_get_no_code(world: Any
         assert told == [("INVALID_ARGUMENT", "CODE_WRONG")] * 5 + [("FAILED_PRECONDITION", "CODE_LOCKED")]
 
 
+@pytest.mark.parametrize(
+    ("channel", "citizen", "officer"),
+    [
+        ("portal", "", "CHANNEL_NOT_ALLOWED"),
+        ("post_office", "CHANNEL_NOT_ALLOWED", ""),
+        ("free_of_charge", "CHANNEL_UNKNOWN", "CHANNEL_UNKNOWN"),
+    ],
+)
+async def test_nobody_chooses_a_tariff_by_their_channel(
+    world: Any, channel: str, citizen: str, officer: str
+) -> None:
+    """Citizens sign in where they serve themselves, officers where they serve others; a refusal counts no start."""
+    for form, reason in (
+        (by_national_id(world.stranger()), citizen),
+        (by_staff_number(staff_number()), officer),
+    ):
+        right, form.channel = form.channel, channel
+        if reason:
+            assert await world.refused("StartSignIn", form) == ("INVALID_ARGUMENT", reason)
+            form.channel = right
+        assert (await world.call("StartSignIn", form)).sign_in_id
+
+
 async def test_one_code_a_minute_for_known_and_unknown(world: Any) -> None:
     """The limit does not know who has an account."""
     person, _ = await world.enrolled()
@@ -154,6 +177,21 @@ async def test_refresh_gives_new_tokens_once_for_a_request(world: Any) -> None:
     assert (await world.call("RefreshToken", refresh(answers[0].refresh_token))).access_token
     asked.refresh_token = answers[0].refresh_token
     assert await world.refused("RefreshToken", asked) == ("ALREADY_EXISTS", "REQUEST_ID_REUSED")
+
+
+async def test_a_refresh_repeated_after_the_bearer_expired_is_the_same_refresh(world: Any) -> None:
+    """The old access token sent along, while it holds and after, or none: one answer, and the session goes on."""
+    person, _ = await world.enrolled()
+    tokens = await world.signed_in(person)
+    asked = refresh(tokens.refresh_token)
+
+    first = await world.call("RefreshToken", asked, tokens.access_token)
+    world.pass_time(minutes=16)
+    again = await world.call("RefreshToken", asked, tokens.access_token)
+
+    bare = await world.call("RefreshToken", asked)
+    assert first.refresh_token == again.refresh_token == bare.refresh_token
+    assert await world.call("RefreshToken", refresh(first.refresh_token))
 
 
 async def test_an_old_refresh_token_ends_the_session_for_both_hands(world: Any) -> None:

@@ -8,6 +8,8 @@ ERRORS: ErrorTable = {
     errors.NationalIdInvalid: "INVALID_ARGUMENT",
     errors.MobileInvalid: "INVALID_ARGUMENT",
     errors.NameInvalid: "INVALID_ARGUMENT",
+    errors.ChannelUnknown: "INVALID_ARGUMENT",
+    errors.ChannelNotAllowed: "INVALID_ARGUMENT",
     errors.RecordConflict: "FAILED_PRECONDITION",
     errors.PersonNotMatched: "FAILED_PRECONDITION",
     errors.AlreadyEnrolled: "ALREADY_EXISTS",

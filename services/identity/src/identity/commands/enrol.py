@@ -12,7 +12,7 @@ from diwan.identity.v1 import identity_pb2 as pb
 from identity.commands import codes
 from identity.context import Context
 from identity.facts import timestamp
-from identity.model import accounts
+from identity.model import accounts, channels
 from identity.model.codes import new_code
 from identity.model.errors import EnrolmentNotFound, IdentityError, MobileTaken
 from identity.model.outcome import CodeIssued
@@ -48,7 +48,7 @@ async def start_enrolment(
     ctx: Context, call: Call, form: pb.StartEnrolmentRequest
 ) -> pb.StartEnrolmentResponse:
     """Match the four facts and send a code; the same steps, and the same answer, for whom we do not know."""
-    applicant = _applicant(ctx, form, form.channel, call.now)
+    applicant = _applicant(ctx, form, channels.for_citizens(form.channel), call.now)
 
     def answer(state: accounts.Enrolment) -> pb.StartEnrolmentResponse:
         return pb.StartEnrolmentResponse(

@@ -13,7 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from identity.commands import codes
 from identity.context import Context
 from identity.facts import timestamp
-from identity.model import sessions
+from identity.model import channels, sessions
 from identity.model.codes import new_code
 from identity.model.errors import SessionEnded, SignInNotFound
 from identity.model.outcome import CodeIssued
@@ -32,17 +32,22 @@ class _Subject:
     holder: Holder
     holder_id: str
     mobile: str
+    channel: str
 
 
 async def _subject(ctx: Context, form: pb.StartSignInRequest, now: datetime) -> _Subject:
     if form.HasField("staff_number"):
+        channel = channels.for_officers(form.channel)
         officer_id = ctx.officer_id(form.staff_number)
         officer = await ctx.store.officers.load(officer_id)
-        return _Subject(officer_id, Holder.OFFICER, officer_id, officer.state.mobile if officer else "")
+        mobile = officer.state.mobile if officer else ""
+        return _Subject(officer_id, Holder.OFFICER, officer_id, mobile, channel)
+    channel = channels.for_citizens(form.channel)
     person_key = ctx.person_key(ctx.national_id(form.national_id, now))
     account_id = ctx.account_id(person_key)
     account = await ctx.store.accounts.load(account_id)
-    return _Subject(person_key, Holder.CITIZEN, account_id, account.state.mobile if account else "")
+    mobile = account.state.mobile if account else ""
+    return _Subject(person_key, Holder.CITIZEN, account_id, mobile, channel)
 
 
 async def start_sign_in(ctx: Context, call: Call, form: pb.StartSignInRequest) -> pb.StartSignInResponse:
@@ -62,7 +67,7 @@ async def start_sign_in(ctx: Context, call: Call, form: pb.StartSignInRequest) -
         session_id=session_id,
         holder=subject.holder,
         holder_id=subject.holder_id,
-        channel=form.channel,
+        channel=subject.channel,
         mobile=subject.mobile,
         code=code,
         code_hash=ctx.code_hash(session_id, code),

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from identity.model.codes import MEMORY, Challenge, challenge
-from identity.model.errors import AlreadyEnrolled, MobileInvalid, OwnCase, PersonNotMatched
+from identity.model.errors import AlreadyEnrolled, EnrolmentNotFound, MobileInvalid, OwnCase, PersonNotMatched
 from identity.model.outcome import AccountEnrolled, CodeIssued, Outcome
 from identity.model.persons import Person
 
@@ -90,9 +90,12 @@ class Enrolment:
         return Outcome(replace(self, challenge=tried), refusal=refusal)
 
     def account(self, kept: Account | None, now: datetime) -> Outcome[Account]:
-        """The account of a completed enrolment; AlreadyEnrolled if the person has one."""
-        assert self.challenge.spent
-        assert self.challenge.real
+        """The account of a completed enrolment; AlreadyEnrolled if the person has one.
+
+        EnrolmentNotFound for a decoy, and for one whose code was not given.
+        """
+        if not (self.challenge.spent and self.challenge.real):
+            raise EnrolmentNotFound
         if kept is not None:
             raise AlreadyEnrolled
         return _enrolled(

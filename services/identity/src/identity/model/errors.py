@@ -24,6 +24,16 @@ class MobileInvalid(IdentityError):
     sentence = "the mobile number is not an Egyptian one in E.164 form"
 
 
+class ChannelUnknown(IdentityError):
+    reason = "CHANNEL_UNKNOWN"
+    sentence = "there is no such channel"
+
+
+class ChannelNotAllowed(IdentityError):
+    reason = "CHANNEL_NOT_ALLOWED"
+    sentence = "citizens serve themselves on this channel alone, or officers alone"
+
+
 class NameInvalid(IdentityError):
     reason = "NAME_INVALID"
     sentence = "the name holds no letter"
