@@ -125,13 +125,13 @@ def cluster_address(namespace: str, service: str) -> str:
 
 
 def name_server() -> str:
-    """The cluster's name server, if this machine reaches services as pods do (a node does); "" if not."""
+    """`host:port` of the cluster's name server, if this machine reaches services as pods do (a node does); "" if not."""
     try:
         address = cluster_address("kube-system", "kube-dns")
         socket.create_connection((address, DNS_PORT), timeout=CONNECT_SECONDS).close()
     except (ClusterError, OSError):
         return ""
-    return address
+    return f"{address}:{DNS_PORT}"
 
 
 @contextmanager
