@@ -125,7 +125,7 @@ def cluster_address(namespace: str, service: str) -> str:
 
 
 def name_server() -> str:
-    """`host:port` of the cluster's name server, if this machine reaches services as pods do (a node does); "" if not."""
+    """`host:port` of the cluster's name server where this machine reaches services as pods do; else ""."""
     try:
         address = cluster_address("kube-system", "kube-dns")
         socket.create_connection((address, DNS_PORT), timeout=CONNECT_SECONDS).close()
