@@ -27,6 +27,7 @@ STATIC = (
     Stage("types", (f"{BIN}/mypy", *SOURCES)),
     Stage("import doors", (f"{BIN}/lint-imports",)),
     Stage("protos", (f"{BIN}/python", "scripts/protos.py", "--check")),
+    Stage("charts' values", (f"{BIN}/python", "scripts/helm_values.py", "--check")),
 )
 TESTS = (
     Stage("unit and service tests", (f"{BIN}/pytest", "services", "deploy")),

@@ -1,6 +1,5 @@
 """Settings of a connector, from environment variables with the connector's prefix."""
 
-
 from pydantic import DirectoryPath, Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
