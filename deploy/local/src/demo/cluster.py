@@ -171,13 +171,19 @@ def reached(
             return to(f"{release}-{name}", GRPC_PORT)
 
         targets = {name: grpc_to(name) for name in SERVICES}
+        broker_host, _, broker_port = to(f"{release}-rabbitmq", AMQP_PORT).partition(":")
         operator = {
             "targets": targets,
             "client": "operator",
             "key": str(layout.keys / "operator" / "client.jwk"),
+            "broker": {
+                "host": broker_host,
+                "port": int(broker_port),
+                "vhost": "diwan",
+                "password_file": str(layout.passwords / "operator"),
+            },
         }
         layout.operator_config.write_text(yaml.safe_dump(operator))
-        broker_host, _, broker_port = to(f"{release}-rabbitmq", AMQP_PORT).partition(":")
         spans = f"http://{to(collector.format(release=release), OTLP_PORT)}"
         yield World(
             targets=targets,

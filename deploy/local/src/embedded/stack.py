@@ -230,6 +230,12 @@ class Stack:
             "targets": targets,
             "client": "operator",
             "key": str(layout.keys / "operator" / "client.jwk"),
+            "broker": {
+                "host": host,
+                "port": ports["broker"],
+                "vhost": programs.VHOST,
+                "password_file": str(layout.passwords / "operator"),
+            },
         }
         layout.operator_config.write_text(yaml.safe_dump(operator, sort_keys=False))
         world = {

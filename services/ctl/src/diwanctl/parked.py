@@ -1,8 +1,10 @@
-"""Messages that a policy could not handle."""
+"""Messages that a policy or a connector could not handle."""
 
 import click
 from diwan.operations.v1 import operations_pb2, operations_pb2_grpc
 
+from diwanctl import shelf
+from diwanctl.config import Config
 from diwanctl.connection import call
 from diwanctl.output import as_dict, emit
 
@@ -13,7 +15,7 @@ parked_argument = click.argument("parked_id")
 
 @click.group()
 def parked() -> None:
-    """Messages that were parked after their last retry."""
+    """Messages that were parked after their last retry, of a service or of a connector (sms, acquirer)."""
 
 
 @parked.command("list")
@@ -23,6 +25,10 @@ def parked() -> None:
 @click.pass_context
 def list_parked(context: click.Context, service: str, page_size: int, page_token: str) -> None:
     """List the parked messages of SERVICE, in the order of their ids."""
+    if service in shelf.CONNECTORS:
+        with shelf.opened(Config.of(context)) as channel:
+            emit(context, [each.row() for each in shelf.parked(channel, service, page_size)])
+        return
     request = operations_pb2.ListParkedRequest(page_size=page_size, page_token=page_token)
     page = as_dict(call(context, service, STUB, "ListParked", request))
     emit(context, page["messages"])
@@ -36,6 +42,11 @@ def list_parked(context: click.Context, service: str, page_size: int, page_token
 @click.pass_context
 def show(context: click.Context, service: str, parked_id: str) -> None:
     """Show one parked message, personal fields masked."""
+    if service in shelf.CONNECTORS:
+        with shelf.opened(Config.of(context)) as channel:
+            found = shelf.find(channel, service, parked_id)
+        emit(context, {**found.row(), "masked_body": found.content()})
+        return
     request = operations_pb2.GetParkedRequest(parked_id=parked_id)
     emit(context, as_dict(call(context, service, STUB, "GetParked", request)))
 
@@ -46,6 +57,12 @@ def show(context: click.Context, service: str, parked_id: str) -> None:
 @click.pass_context
 def replay(context: click.Context, service: str, parked_id: str) -> None:
     """Handle a parked message again, now."""
+    if service in shelf.CONNECTORS:
+        with shelf.opened(Config.of(context)) as channel:
+            found = shelf.find(channel, service, parked_id)
+            shelf.replay(channel, found)
+        emit(context, found.row())
+        return
     request = operations_pb2.ReplayParkedRequest(parked_id=parked_id)
     emit(context, as_dict(call(context, service, STUB, "ReplayParked", request)))
 
@@ -57,5 +74,11 @@ def replay(context: click.Context, service: str, parked_id: str) -> None:
 @click.pass_context
 def discard(context: click.Context, service: str, parked_id: str, reason: str) -> None:
     """Give a parked message up for good."""
+    if service in shelf.CONNECTORS:
+        with shelf.opened(Config.of(context)) as channel:
+            found = shelf.find(channel, service, parked_id)
+            shelf.discard(channel, found)
+        emit(context, {**found.row(), "discarded": reason})
+        return
     request = operations_pb2.DiscardParkedRequest(parked_id=parked_id, reason=reason)
     emit(context, as_dict(call(context, service, STUB, "DiscardParked", request)))
