@@ -33,3 +33,7 @@ find "${venv#/}" ! -type d ! -name .listed | LC_ALL=C sort >"$after"
 mkdir -p "$out"
 LC_ALL=C comm -13 "$before" "$after" | tar -c -f - -T - | tar -x -f - -C "$out"
 mv "$after" "$venv/.listed"
+
+cd "$venv"
+mkdir -p /metadata
+cp --parents lib/python3.*/site-packages/*.dist-info/METADATA /metadata/ # for the bill of materials

@@ -32,7 +32,7 @@ def debian(root: Path) -> list[Component]:
         else (dpkg / "status").read_text(encoding="utf-8").split("\n\n")
     )
     release = dict(
-        re.findall(r'^(\w+)="?([^"\n]*)"?$', (root / "etc/os-release").read_text(), flags=re.MULTILINE)
+        re.findall(r'^(\w+)="?([^"\n]*)"?$', (root / "usr/lib/os-release").read_text(), flags=re.MULTILINE)
     )
     distribution = f"debian-{release.get('VERSION_ID', '')}".rstrip("-")
     found = []
@@ -45,7 +45,7 @@ def debian(root: Path) -> list[Component]:
 
 
 def python(venv: Path) -> list[Component]:
-    """Python's distributions in a virtual environment."""
+    """Python's distributions in a virtual environment, or in what add.sh keeps of it for this."""
     found = []
     for folder in venv.glob("lib/python3.*/site-packages"):
         for each in metadata.distributions(path=[str(folder)]):
