@@ -9,12 +9,16 @@ import argparse
 import importlib
 import json
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic_settings import BaseSettings
+
+# The connectors' settings are read too: what eventlet says of its own future is known (docs/adr/0004).
+warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
 
 ROOT = Path(__file__).resolve().parent.parent
 CHARTS = ROOT / "deploy" / "helm"
