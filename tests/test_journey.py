@@ -104,7 +104,7 @@ def test_nothing_was_parked(travelled, world):
 def test_the_books_balance_and_show_each_part(travelled, world):
     """Every entry sums to zero; acquirer, incentive, agency and platform hold their parts citizen 0."""
     entries = operator.diwan(
-        world.operator_config, "ledger", "list", "--payment", travelled.journey.payment_id
+        world.operator_config, "ledger", "list", "--request-number", travelled.journey.case.number
     )
     balance: dict[str, int] = {}
     for entry in entries:
