@@ -20,7 +20,7 @@ class Stage:
 
 
 SERVICES = tuple(str(path.relative_to(ROOT)) for path in sorted((ROOT / "services").glob("*/src")))
-SOURCES = ("scripts", *SERVICES, "deploy/local/src")
+SOURCES = ("scripts", *SERVICES, "deploy/local/src", "deploy/image")
 STATIC = (
     Stage("format", (f"{BIN}/ruff", "format", "--check", "--quiet", ".")),
     Stage("lint", (f"{BIN}/ruff", "check", "--quiet", ".")),
