@@ -79,7 +79,7 @@ readinessProbe:
   grpc: {port: 50051}
   periodSeconds: 3
   timeoutSeconds: 2
-  failureThreshold: 2
+  failureThreshold: 3
 livenessProbe:
   grpc: {port: 50051, service: live}
   periodSeconds: 10
@@ -95,7 +95,7 @@ readinessProbe:
   httpGet: {path: /readyz, port: http}
   periodSeconds: 3
   timeoutSeconds: 2
-  failureThreshold: 2
+  failureThreshold: 3
 livenessProbe:
   httpGet: {path: /healthz, port: http}
   periodSeconds: 10
