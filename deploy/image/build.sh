@@ -48,14 +48,7 @@ case ${1:-build} in
 build)
     revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
     for image in $IMAGES; do
-        licences=Apache-2.0
-        [ "$image" != trial-store ] || licences="Apache-2.0 AND GPL-2.0-only"
-        [ "$image" != trial-rabbitmq ] || licences="MPL-2.0 AND Apache-2.0"
-        build "$image" -t "diwan/$image:$TAG" \
-            --label "org.opencontainers.image.version=$VERSION" \
-            --label "org.opencontainers.image.revision=$revision" \
-            --label "org.opencontainers.image.licenses=$licences" \
-            ${SOURCE:+--label "org.opencontainers.image.source=$SOURCE"}
+        build "$image" -t "diwan/$image:$TAG" --build-arg "REVISION=$revision" --build-arg "SOURCE=${SOURCE:-}"
     done
     build bills --output "type=local,dest=$OUT"
     for image in $IMAGES; do echo "diwan/$image:$TAG"; done
