@@ -87,7 +87,9 @@ async def test_no_content_travels(bench: Any, open_bench: Any, follower: Followe
     watch = bench.database._database.watch
     async with watch(bench.database.stream._wanted(), max_await_time_ms=100) as stream:
         other = await open_bench()
-        await execute(other.accounts, "a", other.put(1, "secret 123456", mobile="+963"), other.request())
+        await execute(
+            other.accounts, "a", other.put(1, "secret 123456", mobile="+201555000111"), other.request()
+        )
         await execute(other.accounts, "a", other.put(1, "secret 123456"), other.request())
         async with asyncio.timeout(10):
             while len(changes) < 2:
@@ -96,7 +98,7 @@ async def test_no_content_travels(bench: Any, open_bench: Any, follower: Followe
 
     assert [set(change) for change in changes] == [{"_id", "ns", "documentKey"}] * 2
     assert "123456" not in str(changes)
-    assert "963" not in str(changes)
+    assert "1555000111" not in str(changes)
 
 
 async def test_a_store_that_dies(open_bench: Any) -> None:
