@@ -137,6 +137,30 @@ async def test_other_content_under_the_same_id_is_refused(world, principal, agen
     assert await effects(world) == before
 
 
+async def test_a_request_id_collects_one_document(world, principal, agent):
+    """The same request id for another document that lies at the office is refused, and it still lies there."""
+    first = await world.issued(principal, agent)
+    while True:
+        second = await world.issued(principal, agent)
+        if second.office_id == first.office_id:
+            break
+    clerk = world.officer("clerk", "clerk", first.office_id)
+    request_id = str(uuid4())
+    requests = [
+        pb.CollectPowerOfAttorneyRequest(
+            request_id=request_id, power_of_attorney_id=case.power_of_attorney_id, card_seen=True
+        )
+        for case in (first, second)
+    ]
+    await world.stub.CollectPowerOfAttorney(requests[0], metadata=clerk)
+    before = await effects(world)
+
+    refused = await refusal(world.stub.CollectPowerOfAttorney(requests[1], metadata=clerk))
+
+    assert refused == ("ALREADY_EXISTS", "REQUEST_ID_REUSED")
+    assert await effects(world) == before
+
+
 async def test_a_claim_decided_meanwhile_is_answered_as_it_was(world, principal, agent):
     """A late repetition of a claim does not give a second case."""
     for _ in range(2):

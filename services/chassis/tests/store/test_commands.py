@@ -83,6 +83,40 @@ async def test_other_content(bench: Any) -> None:
     assert (await bench.state("a")).balance == 3
 
 
+async def test_other_aggregate(bench: Any) -> None:
+    """The same request id for another aggregate, there or not, is refused and changes nothing."""
+    request = bench.request()
+    await execute(bench.accounts, "a", bench.put(3), request)
+    await execute(bench.accounts, "b", bench.put(5), bench.request())
+
+    for other in ("b", "not there"):
+        with pytest.raises(RequestIdReused):
+            await execute(bench.accounts, other, bench.put(3, "put"), request)
+
+    assert (await bench.state("b")).balance == 5
+    assert (await bench.document("b"))["unsent"] == 0
+    assert await bench.accounts.load("not there") is None
+    assert (await execute(bench.accounts, "a", bench.put(3), request)).value == 3
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+async def test_one_request_for_20_aggregates_at_once(bench: Any, open_bench: Any, processes: int) -> None:
+    """A request id that is sent for many aggregates at once is spent on one of them."""
+    benches = [bench, await open_bench()][:processes]
+    for n in range(20):
+        await execute(bench.accounts, f"a{n}", bench.put(1), bench.request())
+    request = bench.request()
+
+    answers = await asyncio.gather(
+        *(execute(benches[n % processes].accounts, f"a{n}", bench.put(3), request) for n in range(20)),
+        return_exceptions=True,
+    )
+
+    balances = [(await bench.state(f"a{n}")).balance for n in range(20)]
+    assert sorted(balances) == [1] * 19 + [4]
+    assert sum(isinstance(answer, RequestIdReused) for answer in answers) == 19
+
+
 async def test_other_caller(bench: Any) -> None:
     """The same request id of another caller is another request."""
     request = bench.request(caller="amira")
@@ -205,10 +239,24 @@ async def test_requests_are_forgotten_after_a_day(open_bench: Any) -> None:
     with pytest.raises(LimitExceeded):
         await execute(bench.accounts, "a", bench.put(1), bench.request())
     bench.clock.move(timedelta(hours=24))
-    await execute(bench.accounts, "a", bench.put(1), bench.request())
+    last = bench.request()
+    await execute(bench.accounts, "a", bench.put(1), last)
 
+    document = await bench.document("a")
     assert (await bench.state("a")).balance == 3
-    assert len((await bench.document("a"))["requests"]) == 1
+    assert (list(document["requests"]), document["asked"]) == ([last.id], [last.id])
+
+
+async def test_an_event_forgets_requests_too(bench: Any) -> None:
+    """Aggregates that remember no request any more do not stand in each other's way."""
+    for name in ("a", "b"):
+        await execute(bench.accounts, name, bench.put(1), bench.request())
+    bench.clock.move(timedelta(hours=24))
+
+    for name in ("a", "b", "new", "new too"):
+        await execute(bench.accounts, name, bench.put(1), bench.event())
+
+    assert [(await bench.document(name))["asked"] for name in ("a", "b", "new", "new too")] == [[]] * 4
 
 
 async def test_full_outbox(open_bench: Any) -> None:

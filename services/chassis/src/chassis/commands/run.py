@@ -14,6 +14,7 @@ from opentelemetry.trace import Span
 from chassis.commands.causes import Decision, Event, Request, TooOld
 from chassis.errors import Contended, RequestIdReused
 from chassis.store import (
+    REQUEST_INDEX,
     Aggregates,
     Cause,
     Change,
@@ -75,7 +76,7 @@ async def execute(
         For a request the answer, the kept one if it was answered before; None for an event or a timer.
 
     Raises:
-        RequestIdReused: the request id came before with other content.
+        RequestIdReused: the request id came before with other content, or for another aggregate.
         Contended: others were faster 8 times.
         TooOld: the event is older than what the aggregate remembers.
         StoreUnavailable: the store did not come back in time.
@@ -168,7 +169,16 @@ class _Command(Generic[S]):
             if loaded is None and error.index == "_id":
                 # Somebody created it meanwhile, perhaps for this very request: its memory knows.
                 raise Conflict from None
+            if error.index == REQUEST_INDEX.name:
+                raise await self._spent() from None
             raise
+
+    async def _spent(self) -> Conflict | RequestIdReused:
+        """Who remembers the request already: this aggregate since a moment ago, or another one."""
+        loaded = await self._aggregates.load(self._id)
+        if loaded is not None and self._known(loaded):
+            return Conflict()
+        return RequestIdReused("the request id was used before for something else")
 
     def _known(self, loaded: Loaded[S]) -> bool:
         cause = self._cause

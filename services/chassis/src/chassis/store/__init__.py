@@ -4,7 +4,7 @@ from chassis.store.aggregates import Aggregates, Outgoing
 from chassis.store.cause import Cause, cause_id
 from chassis.store.codec import Codec, dataclass_codec
 from chassis.store.database import Database
-from chassis.store.document import Change, KeptAnswer, KeptRefusal, Loaded, Saved
+from chassis.store.document import REQUEST_INDEX, Change, KeptAnswer, KeptRefusal, Loaded, Saved
 from chassis.store.envelope import Key, OutboxEntry, OutgoingContext, Unsent
 from chassis.store.errors import (
     Conflict,
@@ -24,6 +24,7 @@ from chassis.store.outbox import Outbox
 from chassis.store.stream import Stream
 
 __all__ = [
+    "REQUEST_INDEX",
     "Aggregates",
     "Cause",
     "Change",

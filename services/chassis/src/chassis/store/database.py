@@ -13,7 +13,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 from chassis.errors import ErrorTable
 from chassis.store.aggregates import Aggregates, Committed, Outgoing
 from chassis.store.codec import Codec
-from chassis.store.document import OPTIONS, Document
+from chassis.store.document import OPTIONS, REQUEST_INDEX, Document
 from chassis.store.driver import DUPLICATE_KEY, translate, translated
 from chassis.store.envelope import Unsent
 from chassis.store.errors import SchemaTooNew, StoreUnavailable
@@ -119,7 +119,8 @@ class Database:
         """A collection of aggregates with its indexes. Called once for each collection, at the start."""
         if name in self._aggregates:
             raise ValueError(f"the collection {name} is open already")
-        await self._ensure(name, (*indexes, UNSENT_INDEX))
+        indexes = (*indexes, UNSENT_INDEX, REQUEST_INDEX)
+        await self._ensure(name, indexes)
         aggregates = Aggregates(
             self._database[name],
             codec,

@@ -1,7 +1,7 @@
 """An aggregate's document: its state, what it has still to send, what it answered, and what it has seen.
 
 {_id, version, state, outbox: [event], unsent, sequence,
-     requests: {cause id: kept answer}, seen: {cause id: time}, mark}
+     requests: {cause id: kept answer}, asked: [cause ids of requests], seen: {cause id: time}, mark}
 """
 
 import dataclasses
@@ -19,12 +19,17 @@ from pymongo import InsertOne, UpdateOne
 from chassis.store.codec import Codec
 from chassis.store.envelope import OutboxEntry
 from chassis.store.errors import LimitExceeded, Unstorable
+from chassis.store.indexes import Index
 from chassis.store.limits import Limits
 
 S = TypeVar("S")
 Document = dict[str, Any]
 
 OPTIONS: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC)
+
+# A request is remembered by one aggregate of a collection: its id cannot be spent again on another one.
+# Documents that remember none are not in it; an empty list would count as a key that they share.
+REQUEST_INDEX = Index(name="request", keys=(("asked", 1),), unique=True, where={"asked": {"$type": "string"}})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,6 +175,14 @@ class Write:
     waiting: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Forgotten:
+    """What leaves an aggregate's memory with a write: requests past their age, the oldest events seen."""
+
+    requests: Sequence[str] = ()
+    seen: Sequence[str] = ()
+
+
 def prepare(change: Change[S], codec: Codec[S], limits: Limits, mark: str) -> Write:
     """Encode a change by itself: what cannot be written fails its own caller and no other in the batch.
 
@@ -186,13 +199,12 @@ def prepare(change: Change[S], codec: Codec[S], limits: Limits, mark: str) -> Wr
         + sum(len(_encoded(m).raw) for m in memory.values())
     )
     _check(change, limits, entries, size)
-    forgotten = [] if change.base is None else _forgotten(change, change.base, limits)
     base = change.base
     content: Document = {"state": state, "mark": mark}
     operation = (
         _insert(change.id, content, entries, memory)
         if base is None
-        else _update(base, content, entries, memory, forgotten)
+        else _update(base, content, entries, memory, _forgotten(change, base, limits))
     )
     return Write(
         operation=operation,
@@ -233,17 +245,14 @@ def _check(change: Change[Any], limits: Limits, entries: Sequence[RawBSONDocumen
         raise LimitExceeded("bytes in an aggregate", limits.document_bytes)
 
 
-def _forgotten(change: Change[S], base: Loaded[S], limits: Limits) -> list[str]:
-    """Paths that leave the document with this write: requests past their age, the oldest events seen."""
+def _forgotten(change: Change[S], base: Loaded[S], limits: Limits) -> Forgotten:
     old = [key for key, kept in base.requests.items() if kept.at <= change.now - limits.request_age]
     if change.answer is not None and len(base.requests) - len(old) >= limits.requests:
         raise LimitExceeded("requests remembered", limits.requests)
-    paths = [f"requests.{key}" for key in old]
-    if change.seen is not None:
-        surplus = len(base.seen) + 1 - limits.seen
-        oldest = sorted(base.seen, key=lambda key: base.seen[key])[: max(0, surplus)]
-        paths += [f"seen.{key}" for key in oldest]
-    return paths
+    if change.seen is None:
+        return Forgotten(requests=old)
+    surplus = len(base.seen) + 1 - limits.seen
+    return Forgotten(requests=old, seen=sorted(base.seen, key=lambda key: base.seen[key])[: max(0, surplus)])
 
 
 def _insert(
@@ -251,7 +260,10 @@ def _insert(
 ) -> "InsertOne[Document]":
     counts = {"version": 1, "unsent": len(entries), "sequence": len(entries)}
     empty: Document = {"requests": {}, "seen": {}}
-    return InsertOne({"_id": aggregate_id, **counts, **content, "outbox": list(entries), **empty, **memory})
+    asked = list(memory.get("requests", {}))
+    return InsertOne(
+        {"_id": aggregate_id, **counts, **content, "outbox": list(entries), "asked": asked, **empty, **memory}
+    )
 
 
 def _update(
@@ -259,14 +271,23 @@ def _update(
     content: Document,
     entries: Sequence[RawBSONDocument],
     memory: Document,
-    forgotten: Sequence[str],
+    forgotten: Forgotten,
 ) -> UpdateOne:
     kept = {f"{part}.{key}": value for part, values in memory.items() for key, value in values.items()}
-    update: Document = {"$set": {**content, **kept}, "$inc": {"version": 1}}
+    asked = list(memory.get("requests", {}))
+    update: Document = {"$set": {**content, **kept}, "$inc": {"version": 1}, "$push": {}}
     if entries:
         # Counted up, not set: the relay takes entries out without changing the version.
         update["$inc"] |= {"unsent": len(entries), "sequence": len(entries)}
-        update["$push"] = {"outbox": {"$each": list(entries)}}
-    if forgotten:
-        update["$unset"] = dict.fromkeys(forgotten, "")
-    return UpdateOne({"_id": base.id, "version": base.version}, update)
+        update["$push"]["outbox"] = {"$each": list(entries)}
+    if forgotten.requests:
+        # One update cannot both push to a list and pull from it.
+        update["$set"]["asked"] = [key for key in base.requests if key not in forgotten.requests] + asked
+    elif asked:
+        update["$push"]["asked"] = asked[0]
+    paths = [f"requests.{key}" for key in forgotten.requests] + [f"seen.{key}" for key in forgotten.seen]
+    if paths:
+        update["$unset"] = dict.fromkeys(paths, "")
+    return UpdateOne(
+        {"_id": base.id, "version": base.version}, {name: part for name, part in update.items() if part}
+    )
