@@ -39,7 +39,8 @@ images-sizes: ## What each image weighs
 cluster-demo: setup ## The same journey on the cluster that KUBECONFIG names; nothing is left there
 	@$(PYTHON) -m demo.cluster
 
-test: setup ## Every check: lint, types, import doors, protos, unit, service and journey tests
+test: setup ## Every check: lint, types, import doors, protos, charts, unit, service and journey tests
+	@sh scripts/charts.sh
 	@$(PYTHON) scripts/check.py
 
 lint: setup ## The checks that start nothing
@@ -51,9 +52,10 @@ format: setup ## Format the code
 protos: setup ## Generate code and reference from the protos
 	@$(PYTHON) scripts/protos.py
 
-lock: setup ## Resolve requirements.in into requirements.txt, with hashes
-	@.venv/bin/uv pip compile requirements.in --output-file requirements.txt --generate-hashes --universal \
-	  --python-version 3.11 --no-header --no-emit-index-url --no-emit-find-links --quiet
+lock: setup ## Resolve requirements.in into requirements.txt, with hashes; that of checkov too
+	@for list in requirements scripts/requirements-checkov; do \
+	  .venv/bin/uv pip compile $$list.in --output-file $$list.txt --generate-hashes --universal \
+	    --python-version 3.11 --no-header --no-emit-index-url --no-emit-find-links --quiet || exit 1; done
 
 clean: ## Stop everything and remove what was made inside the checkout
 	@[ ! -x $(PYTHON) ] || $(PYTHON) -m embedded down

@@ -1,7 +1,9 @@
-"""The charts as Helm renders them; what needs Helm is skipped where there is none."""
+"""The charts as Helm renders them; what needs Helm is skipped where none can be installed."""
 
+import os
 import shutil
 import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 import yaml
 
 CHARTS = Path(__file__).resolve().parents[2] / "deploy" / "helm"
+HELM = shutil.which("helm", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
 LOCAL, PRODUCTION = CHARTS / "values-local.yaml", CHARTS / "values-production.yaml"
 
 Manifest = dict[str, Any]
@@ -35,13 +38,13 @@ class Helm:
         return [each for each in yaml.safe_load_all(self.template(chart, *arguments)) if each]
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(["helm", *arguments], capture_output=True, text=True, check=False)
+        return subprocess.run([str(HELM), *arguments], capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="session")
 def helm() -> Helm:
-    if not shutil.which("helm"):
-        pytest.skip("Helm is not on PATH: the charts cannot be rendered")
+    if HELM is None:
+        pytest.skip("there is no Helm: the charts cannot be rendered")
     return Helm()
 
 

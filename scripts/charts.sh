@@ -1,0 +1,24 @@
+#!/bin/sh
+# Installs what checks the charts, inside the checkout: Helm where there is none, and checkov, whose pins are not ours.
+set -eu
+
+cd "$(dirname "$0")/.."
+
+say() { printf '\033[1m• %s\033[0m\n' "$*"; }
+
+if ! command -v helm >/dev/null && [ ! -x .venv/bin/helm ]; then
+    if [ "$(uname -m)" = x86_64 ]; then
+        say "installing Helm into .venv"
+        .venv/bin/python scripts/helm.py
+    else
+        say "Helm is not on PATH, and there is none to install for $(uname -m): the charts are not checked"
+    fi
+fi
+
+wanted=$(sha256sum <scripts/requirements-checkov.txt)
+if [ ! -f .venv/checkov/.wanted ] || [ "$(cat .venv/checkov/.wanted)" != "$wanted" ]; then
+    say "installing checkov into .venv/checkov"
+    .venv/bin/uv venv --quiet --clear --python .venv/bin/python .venv/checkov
+    .venv/bin/uv pip sync --quiet --python .venv/checkov/bin/python --require-hashes scripts/requirements-checkov.txt
+    printf '%s' "$wanted" >.venv/checkov/.wanted
+fi
