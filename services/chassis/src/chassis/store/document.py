@@ -29,7 +29,9 @@ OPTIONS: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC)
 
 # A request is remembered by one aggregate of a collection: its id cannot be spent again on another one.
 # Documents that remember none are not in it; an empty list would count as a key that they share.
-REQUEST_INDEX = Index(name="request", keys=(("asked", 1),), unique=True, where={"asked": {"$type": "string"}})
+REQUEST_INDEX = Index(
+    name="request_ids", keys=(("asked", 1),), unique=True, where={"asked": {"$type": "string"}}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
