@@ -153,6 +153,12 @@ class Harness:
     def bearer(self, *args: Any, **kwargs: Any) -> tuple[tuple[str, str], ...]:
         return (("authorization", "Bearer " + self.token(*args, **kwargs)),)
 
+    async def ended(self) -> None:
+        """The server's side of all calls has ended, which is a moment after their answers came."""
+        async with asyncio.timeout(5):
+            while self.server._pipeline._in_hand._value.get():
+                await asyncio.sleep(0.005)
+
     async def refused(self, made: Any) -> grpc.aio.AioRpcError:
         """The error of a call that must fail."""
         try:

@@ -102,6 +102,7 @@ async def test_client_and_server_spans_are_one_trace(harness, spans):
     with telemetry.span("handling"):
         await harness.rpc("Open", harness.channel())(harness.request())
 
+    await harness.ended()
     by_kind = {span.kind: span for span in spans.get_finished_spans()}
     server, client, outer = (by_kind[kind] for kind in (SpanKind.SERVER, SpanKind.CLIENT, SpanKind.INTERNAL))
     assert server.parent.span_id == client.context.span_id

@@ -76,6 +76,7 @@ async def test_no_personal_datum_leaves_in_an_error_a_span_or_a_line(harness, re
 
     error = await harness.refused(deed(harness, careless))
 
+    await harness.ended()
     told = str(error.details()) + str(error.trailing_metadata())
     traced = "".join(span.to_json() for span in spans.get_finished_spans())
     for text in (told, lines.getvalue(), traced):

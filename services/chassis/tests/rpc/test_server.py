@@ -152,6 +152,7 @@ async def test_a_call_is_a_server_span(harness, spans):
     """Named by the RPC, with the conventions' attributes, and no status of its own when it went well."""
     await harness.rpc("Own")(harness.request(national_id=NATIONAL_ID), metadata=harness.bearer())
 
+    await harness.ended()
     (span,) = spans.get_finished_spans()
     assert (span.name, span.kind) == ("diwan.trial.v1.TrialService/Own", SpanKind.SERVER)
     assert dict(span.attributes) == {
@@ -168,6 +169,7 @@ async def test_a_caller_gives_the_trace_but_not_the_decision_to_keep_it(harness,
     """The caller's trace id goes on though the caller did not sample it: sampling is ours."""
     await harness.rpc("Open")(harness.request(), metadata=(("traceparent", PARENT),))
 
+    await harness.ended()
     (span,) = spans.get_finished_spans()
     assert f"{span.context.trace_id:032x}" == "4bf92f3577b34da6a3ce929d0e0e4736"
     assert f"{span.parent.span_id:016x}" == "00f067aa0ba902b7"
@@ -187,6 +189,7 @@ async def test_only_our_own_faults_are_errors_of_the_span(harness, spans, error,
     request = harness.request(deed="it") if error else harness.request(request_id="no")
     await harness.refused(harness.rpc("Open")(request))
 
+    await harness.ended()
     (span,) = spans.get_finished_spans()
     assert span.status.status_code is status
     assert span.attributes["error.type"] == reason
@@ -199,6 +202,7 @@ async def test_a_call_is_counted_and_timed_by_method_and_status(harness):
     await harness.rpc("Open")(harness.request())
     await harness.refused(harness.rpc("Own")(harness.request()))
 
+    await harness.ended()
     _, body = telemetry.exposition()
     text = body.decode()
     name = "rpc_server_call_duration_seconds_count"
@@ -211,6 +215,7 @@ async def test_a_call_is_one_log_line_with_its_trace(harness, lines, spans):
     """Method, status, reason, time and opaque caller; nothing of the content."""
     await harness.rpc("Own")(harness.request(national_id=NATIONAL_ID), metadata=harness.bearer())
 
+    await harness.ended()
     (line,) = (one for one in map(json.loads, lines.getvalue().splitlines()) if one["event"] == "rpc")
     (span,) = spans.get_finished_spans()
     assert (line["method"], line["status"]) == ("diwan.trial.v1.TrialService/Own", "OK")
