@@ -68,8 +68,11 @@ def short(type_name: str) -> str:
     return type_name.rsplit(".", 1)[-1]
 
 
-def type_of(field: d.FieldDescriptorProto) -> str:
+def type_of(field: d.FieldDescriptorProto, message: d.DescriptorProto) -> str:
     name = short(field.type_name) if field.type_name else TYPES[field.type]
+    for nested in message.nested_type:
+        if nested.options.map_entry and nested.name == name:  # how protoc spells a map
+            return f"map of {' to '.join(type_of(part, nested) for part in nested.field)}"
     repeated = field.label == d.FieldDescriptorProto.LABEL_REPEATED
     return f"repeated {name}" if repeated else name
 
@@ -109,7 +112,8 @@ def field_table(source: Source, index: int) -> Iterator[str]:
     yield "| field | type | | what |"
     yield "|---|---|---|---|"
     for field, comment in rows:
-        yield f"| `{field.name}` | {type_of(field)} | {marks(field)} | {cell(comment)} |"
+        kind = type_of(field, source.file.message_type[index])
+        yield f"| `{field.name}` | {kind} | {marks(field)} | {cell(comment)} |"
     yield ""
 
 
