@@ -21,7 +21,7 @@ FILES = [
     if module.name.endswith("_pb2")
 ]
 PERSONAL = re.compile(
-    r"(^|_)(national_id|mobile|first_name|full_name|address|code|card_token|access_token|refresh_token|text)$"
+    r"(^|_)(national_id|mobile|first_name|full_name|address|code|card_token|access_tokens?|refresh_token|text)$"
     r"|^(principal|agent)_name$"
 )
 # Named like a personal datum, but none: a number already masked.

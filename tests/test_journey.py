@@ -142,7 +142,7 @@ def test_the_quote_is_what_was_charged(travelled, platform):
     """What anyone is told before the request is what the citizen paid."""
     request = payments.GetPaymentRequest(subject_id=travelled.journey.case.power_of_attorney_id)
 
-    paid = platform.call("payments", "GetPayment", request, travelled.journey.principal.token)
+    paid = platform.call("payments", "GetPayment", request, travelled.journey.principal.session)
 
     assert pounds(paid.amount) == pounds(travelled.journey.quoted.amount)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from demo.calls import Platform
 from demo.journey import Journey, piastres
+from demo.session import Session
 from diwan.notary.v1 import notary_pb2 as notary
 from diwan.notification.v1 import notification_pb2 as notification
 from diwan.payments.v1 import payments_pb2 as payments
@@ -27,7 +28,7 @@ class Books:
     crooked: list[str] = field(default_factory=list)
 
 
-def books(platform: Platform, auditor: str) -> Books:
+def books(platform: Platform, auditor: Session | None) -> Books:
     """Read the journal to its end."""
     read = Books()
     token = ""
@@ -43,7 +44,7 @@ def books(platform: Platform, auditor: str) -> Books:
             return read
 
 
-def messages(platform: Platform, auditor: str, journey: Journey) -> Counter[tuple[str, str]]:
+def messages(platform: Platform, auditor: Session | None, journey: Journey) -> Counter[tuple[str, str]]:
     """The journey's messages by template and state."""
     request = notification.ListMessagesRequest(request_number=journey.case.number, page_size=200)
     listed = platform.call("notification", "ListMessages", request, auditor).messages

@@ -143,7 +143,7 @@ def test_every_document_is_there(everyone, platform):
 
 def test_the_journal_holds_each_entry_once_and_balances(everyone, platform):
     """Three entries a journey, not one more in the whole journal, and each sums to zero."""
-    read = books(platform, everyone[-1].auditor.token)
+    read = books(platform, everyone[-1].auditor.session)
 
     assert read.crooked == []
     assert {payment: dict(kinds) for payment, kinds in read.entries.items()} == {
@@ -153,7 +153,7 @@ def test_the_journal_holds_each_entry_once_and_balances(everyone, platform):
 
 def test_each_message_was_sent_once(everyone, platform):
     """One message for each template and journey, by the platform's record and on the phones."""
-    auditor = everyone[-1].auditor.token
+    auditor = everyone[-1].auditor.session
     states: Counter[str] = Counter()
     wrong = {}
     for journey in everyone:

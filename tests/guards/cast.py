@@ -14,6 +14,7 @@ from demo.actors import Citizen
 from demo.calls import Platform, Refused
 from demo.journey import ACQUIRER_TEST_CARD, PURPOSE, Journey
 from demo.phone import Phone
+from demo.session import Session
 from demo.world import World
 from diwan.identity.v1 import identity_pb2 as identity
 from diwan.notary.v1 import notary_pb2 as notary
@@ -33,11 +34,11 @@ TERM = "وله الحق في التوقيع نيابة عني أمام مكتب 
 
 @dataclass
 class OnDuty:
-    """An officer who is signed in; the tokens are renewed before they end."""
+    """An officer who is signed in; the session's tokens are renewed before they end."""
 
     officer_id: str
     person: Person
-    tokens: Any
+    session: Session
     since: float
 
 
@@ -101,14 +102,14 @@ class Cast:
             office_id=office,
         )
 
-    def new_officer(self, role: str, office: str = "", by: str = "") -> OnDuty:
-        """An officer just registered, by the holder of the token `by`, and signed in."""
+    def new_officer(self, role: str, office: str = "", by: Session | None = None) -> OnDuty:
+        """An officer just registered, by an administrator, one of our own if not given, and signed in."""
         person, request = self.registering(role, office=office)
-        by = by or self.administrator_token()
+        by = by or self.administrator()
         officer = self.platform.call("identity", "RegisterOfficer", request, by)
         subject = {"staff_number": request.staff_number}
-        tokens = actors.sign_in(self.platform, self.phone(person), "post_office", subject)
-        return OnDuty(officer.officer_id, person, tokens, time.monotonic())
+        session = actors.sign_in(self.platform, self.phone(person), "post_office", subject)
+        return OnDuty(officer.officer_id, person, session, time.monotonic())
 
     def officer(self, role: str, office: str = "") -> OnDuty:
         """The officer of this role and office; the same at every call."""
@@ -116,23 +117,23 @@ class Cast:
             self._on_duty[role, office] = self.new_officer(role, office)
         found = self._on_duty[role, office]
         if time.monotonic() - found.since > FRESH_SECONDS:
-            request = identity.RefreshTokenRequest(refresh_token=found.tokens.refresh_token)
-            found.tokens = self.platform.call("identity", "RefreshToken", request)
+            request = identity.RefreshTokenRequest(refresh_token=found.session.refresh_token)
+            found.session = Session.of(self.platform.call("identity", "RefreshToken", request))
             found.since = time.monotonic()
         return found
 
-    def token(self, role: str, office: str = "") -> str:
-        return str(self.officer(role, office).tokens.access_token)
+    def session(self, role: str, office: str = "") -> Session:
+        return self.officer(role, office).session
 
-    def administrator_token(self) -> str:
+    def administrator(self) -> Session:
         """An administrator of our own, registered by the journey's."""
         if ("administrator", "") not in self._on_duty:
             first = self._administrator
-            if claims(first.token)["exp"] < time.time() + 60:
+            if claims(first.session.token("identity"))["exp"] < time.time() + 60:
                 first.phone.read = len(first.phone.messages())
                 first.sign_in(self.platform)
-            self._on_duty["administrator", ""] = self.new_officer("administrator", by=first.token)
-        return self.token("administrator")
+            self._on_duty["administrator", ""] = self.new_officer("administrator", by=first.session)
+        return self.session("administrator")
 
     def operator_token(self, audience: str) -> str:
         """A token of the operator, against a statement signed with the operator's own key."""
@@ -157,12 +158,12 @@ class Cast:
     def enrolled(self) -> Citizen:
         """A citizen with an account, not signed in."""
         person = self.person()
-        token = self.token("clerk", "post-0777")
-        account = self.platform.call("identity", "EnrolAtCounter", self.counter(person), token)
+        clerk = self.session("clerk", "post-0777")
+        account = self.platform.call("identity", "EnrolAtCounter", self.counter(person), clerk)
         return Citizen(person, self.phone(person), account.account_id)
 
     def signed_in(self) -> Citizen:
-        """A citizen with an account and a token."""
+        """A citizen with an account and a session."""
         citizen = self.enrolled()
         citizen.sign_in(self.platform)
         return citizen
@@ -198,20 +199,20 @@ class Cast:
         )
 
     def drafted(self, principal: Citizen) -> Any:
-        return self.platform.call("notary", "DraftPowerOfAttorney", self.drafting(), principal.token)
+        return self.platform.call("notary", "DraftPowerOfAttorney", self.drafting(), principal.session)
 
     def due(self, principal: Citizen) -> tuple[Any, Any]:
         """A submitted case and its payment, which is due."""
         draft = self.drafted(principal)
         request = self.submitting(principal, draft)
-        case = self.platform.call("notary", "SubmitPowerOfAttorney", request, principal.token)
+        case = self.platform.call("notary", "SubmitPowerOfAttorney", request, principal.session)
         return case, until("the due", lambda: self.payment(principal, case))
 
     def payment(self, principal: Citizen, case: Any) -> Any:
         """The payment of a case, None while there is none."""
         request = payments.GetPaymentRequest(subject_id=case.power_of_attorney_id)
         try:
-            return self.platform.call("payments", "GetPayment", request, principal.token)
+            return self.platform.call("payments", "GetPayment", request, principal.session)
         except Refused as refused:
             if refused.reason != "PAYMENT_NOT_FOUND":
                 raise
@@ -221,14 +222,14 @@ class Cast:
         """A principal and a case that waits for a reviewer."""
         principal = self.signed_in()
         case, _ = self.due(principal)
-        self.platform.call("payments", "CreatePayment", self.paying(case), principal.token)
+        self.platform.call("payments", "CreatePayment", self.paying(case), principal.session)
         waiting = notary.POWER_OF_ATTORNEY_STATE_AWAITING_REVIEW
-        until("the payment", lambda: self.shown(case, principal.token).state == waiting)
+        until("the payment", lambda: self.shown(case, principal.session).state == waiting)
         return principal, case
 
-    def shown(self, case: Any, token: str) -> Any:
+    def shown(self, case: Any, session: Session | None) -> Any:
         request = notary.GetPowerOfAttorneyRequest(power_of_attorney_id=case.power_of_attorney_id)
-        return self.platform.call("notary", "GetPowerOfAttorney", request, token)
+        return self.platform.call("notary", "GetPowerOfAttorney", request, session)
 
     def claimed(self) -> Any:
         """The case that the queue gives the reviewer; there is at least one."""
@@ -237,7 +238,7 @@ class Cast:
 
     def _claim(self) -> Any:
         request = notary.ClaimNextReviewRequest()
-        return self.platform.call("notary", "ClaimNextReview", request, self.token("reviewer"))
+        return self.platform.call("notary", "ClaimNextReview", request, self.session("reviewer"))
 
     def deciding(
         self, case: Any, decision: Any = notary.REVIEW_DECISION_APPROVE, reason: str = ""
@@ -257,21 +258,21 @@ class Cast:
     def approved(self) -> Any:
         """The case that has waited longest, approved, when its document lies at an office with a clerk."""
         request = self.deciding(self._claim())
-        case = self.platform.call("notary", "DecideReview", request, self.token("reviewer"))
+        case = self.platform.call("notary", "DecideReview", request, self.session("reviewer"))
         issued = notary.POWER_OF_ATTORNEY_STATE_ISSUED
         until("the issue", lambda: self._lies_at(case).state == issued)
         return case
 
     def _lies_at(self, case: Any) -> Any:
         try:
-            return self.shown(case, self.token("clerk", case.office_id))
+            return self.shown(case, self.session("clerk", case.office_id))
         except Refused:  # a clerk sees what is issued for the office, and nothing before
             return notary.PowerOfAttorney()
 
-    def give_up(self, case: Any, token: str) -> None:
+    def give_up(self, case: Any, session: Session) -> None:
         """Refuse a claimed case, so that its reviewer is free."""
         request = self.deciding(case, notary.REVIEW_DECISION_REFUSE, "لم تكتمل المستندات")
-        self.platform.call("notary", "DecideReview", request, token)
+        self.platform.call("notary", "DecideReview", request, session)
 
     def empty_the_queue(self) -> None:
         """Leave no case for whoever claims after us."""
@@ -282,4 +283,4 @@ class Cast:
                 if refused.reason != "QUEUE_EMPTY":
                     raise
                 return
-            self.give_up(case, self.token("reviewer"))
+            self.give_up(case, self.session("reviewer"))

@@ -80,17 +80,17 @@ class Places:
         citizen.sign_in(cast.platform)
         cast.new_officer("auditor")
         case, _ = cast.due(citizen)
-        call("payments", "CreatePayment", cast.paying(case, DECLINED_CARD), citizen.token)
+        call("payments", "CreatePayment", cast.paying(case, DECLINED_CARD), citizen.session)
         due = payments.PAYMENT_STATE_DUE
         until("the refusal", lambda: (p := cast.payment(citizen, case)).refusal_reason and p.state == due)
-        call("payments", "CreatePayment", cast.paying(case), citizen.token)
+        call("payments", "CreatePayment", cast.paying(case), citizen.session)
         waiting = notary.POWER_OF_ATTORNEY_STATE_AWAITING_REVIEW
-        until("the payment", lambda: cast.shown(case, citizen.token).state == waiting)
+        until("the payment", lambda: cast.shown(case, citizen.session).state == waiting)
         approved = cast.approved()
         request = notary.CollectPowerOfAttorneyRequest(
             power_of_attorney_id=approved.power_of_attorney_id, card_seen=True
         )
-        clerk = cast.token("clerk", approved.office_id)
+        clerk = cast.session("clerk", approved.office_id)
         call("notary", "CollectPowerOfAttorney", request, clerk)
         citizen.phone.message_with(approved.number)
         return approved
@@ -155,9 +155,9 @@ class Places:
             "tok_ok": "card token",
             DECLINED_CARD: "card token",
             journey.case.verification_code: "verification code",
-            journey.principal.token: "token",
-            journey.administrator.token: "token",
         }
+        for person in (journey.principal, journey.administrator):
+            made.words |= dict.fromkeys(person.session.access_tokens.values(), "token")
         return made
 
 

@@ -65,7 +65,8 @@ Asked = tuple[str, Message | bytes, str]
 
 def _of_identity(cast: Cast, citizen: Citizen) -> Iterator[Asked]:
     stranger, own = cast.person(), citizen.person
-    clerk, admin = cast.token("clerk", "post-0777"), cast.administrator_token()
+    clerk = cast.session("clerk", "post-0777").token("identity")
+    admin, token = cast.administrator().token("identity"), citizen.session.token("identity")
     start = identity.StartEnrolmentRequest(
         request_id=some_id(),
         first_name=stranger.first_name,
@@ -92,7 +93,7 @@ def _of_identity(cast: Cast, citizen: Citizen) -> Iterator[Asked]:
     mismatched = changed(cast.counter(stranger), mother_first_name="نفرتيتي")
     yield IDENTITY + "EnrolAtCounter", mismatched, clerk
     yield IDENTITY + "EnrolAtCounter", changed(cast.counter(stranger), mobile=own.mobile), clerk
-    yield IDENTITY + "EnrolAtCounter", cast.counter(own), citizen.token
+    yield IDENTITY + "EnrolAtCounter", cast.counter(own), token
     unborn = "399" + own.national_id[3:]
     yield IDENTITY + "EnrolAtCounter", changed(cast.counter(own), national_id=unborn), clerk
     signing = identity.StartSignInRequest(request_id=some_id(), channel="portal")
@@ -101,7 +102,7 @@ def _of_identity(cast: Cast, citizen: Citizen) -> Iterator[Asked]:
     yield IDENTITY + "StartSignIn", changed(staffed, staff_number=own.national_id), ""
     yield IDENTITY + "StartSignIn", changed(staffed, staff_number=own.full_name), ""
     by_number = identity.GetAccountRequest(national_id=own.national_id, purpose=own.full_name)
-    yield IDENTITY + "GetAccount", by_number, citizen.token
+    yield IDENTITY + "GetAccount", by_number, token
     yield IDENTITY + "GetAccount", by_number, own.national_id
     yield (
         IDENTITY + "RefreshToken",
@@ -110,9 +111,7 @@ def _of_identity(cast: Cast, citizen: Citizen) -> Iterator[Asked]:
     )
     yield (
         IDENTITY + "IssueServiceToken",
-        identity.IssueServiceTokenRequest(
-            client_assertion=citizen.token, audience="identity", acting_for=own.mobile
-        ),
+        identity.IssueServiceTokenRequest(client_assertion=token, audience="identity", acting_for=own.mobile),
         "",
     )
     _, registering = cast.registering("clerk", office=own.national_id)
@@ -126,12 +125,12 @@ def _of_identity(cast: Cast, citizen: Citizen) -> Iterator[Asked]:
     confirming = identity.StartConfirmationRequest(
         request_id=some_id(), purpose="nobody.does", digest="0" * 64
     )
-    yield IDENTITY + "StartConfirmation", confirming, citizen.token
-    yield IDENTITY + "StartConfirmation", changed(confirming, purpose=own.mobile), citizen.token
+    yield IDENTITY + "StartConfirmation", confirming, token
+    yield IDENTITY + "StartConfirmation", changed(confirming, purpose=own.mobile), token
 
 
 def _of_notary(cast: Cast, citizen: Citizen) -> Iterator[Asked]:
-    stranger, own, token = cast.person(), citizen.person, citizen.token
+    stranger, own, token = cast.person(), citizen.person, citizen.session.token("notary")
     drafting = changed(cast.drafting(), agent_national_id=stranger.national_id)
     yield NOTARY + "DraftPowerOfAttorney", drafting, token
     themselves = changed(drafting, agent_national_id=own.national_id, agent_first_name=own.first_name)
@@ -152,7 +151,7 @@ def _of_notary(cast: Cast, citizen: Citizen) -> Iterator[Asked]:
         token,
     )
     deciding = cast.deciding(case, notary.REVIEW_DECISION_REFUSE, f"{own.full_name} {own.national_id}")
-    yield NOTARY + "DecideReview", deciding, cast.token("reviewer")
+    yield NOTARY + "DecideReview", deciding, cast.session("reviewer").token("notary")
     verifying = notary.VerifyPowerOfAttorneyRequest(number=own.national_id, verification_code=own.full_name)
     yield NOTARY + "VerifyPowerOfAttorney", verifying, ""
     listing = notary.ListPowersOfAttorneyRequest(page_token=own.national_id)
@@ -160,8 +159,8 @@ def _of_notary(cast: Cast, citizen: Citizen) -> Iterator[Asked]:
 
 
 def _of_others(cast: Cast, citizen: Citizen) -> Iterator[Asked]:
-    own, token = citizen.person, citizen.token
-    operator, auditor = cast.operator_token("identity"), cast.token("auditor")
+    own, token = citizen.person, citizen.session.token("payments")
+    operator, auditor = cast.operator_token("identity"), cast.session("auditor")
     quoting = payments.GetQuoteRequest(
         service=own.national_id, channel="portal", governorate="01", means=payments.PAYMENT_MEANS_CARD
     )
@@ -174,14 +173,18 @@ def _of_others(cast: Cast, citizen: Citizen) -> Iterator[Asked]:
     yield PAYMENTS + "CreatePayment", changed(paying, card_token=own.national_id), token
     yield PAYMENTS + "GetPayment", payments.GetPaymentRequest(payment_id=own.national_id), token
     ledger = payments.ListLedgerEntriesRequest(page_token=own.national_id, account=own.full_name)
-    yield PAYMENTS + "ListLedgerEntries", ledger, auditor
+    yield PAYMENTS + "ListLedgerEntries", ledger, auditor.token("payments")
     yield PAYMENTS + "ListLedgerEntries", changed(ledger, payment_id=own.mobile), token
     yield (
         NOTIFICATION + "ListMessages",
         notification.ListMessagesRequest(page_token=own.mobile, account_id=own.national_id),
-        auditor,
+        auditor.token("notification"),
     )
-    yield NOTIFICATION + "GetMessage", notification.GetMessageRequest(message_id=own.mobile), auditor
+    yield (
+        NOTIFICATION + "GetMessage",
+        notification.GetMessageRequest(message_id=own.mobile),
+        auditor.token("notification"),
+    )
     yield OPERATIONS + "GetParked", operations.GetParkedRequest(parked_id=own.national_id), operator
     yield OPERATIONS + "GetParked", operations.GetParkedRequest(parked_id=own.full_name), operator
     yield OPERATIONS + "ListParked", operations.ListParkedRequest(page_token=own.full_name * 10), operator

@@ -19,7 +19,7 @@ class Situation:
 
     Attributes:
         request: valid, with a request id of its own.
-        token: the caller's.
+        token: the caller's, for the service that answers.
         effect: what has come of it so far.
         once: what `effect` gives when it had its effect, once.
         other: the same request id with other content, or what makes it from the first answer; None where the RPC
@@ -62,7 +62,7 @@ def written(cast: Cast, service: str, collection: str, document_id: str) -> int:
 def booked(cast: Cast, payment_id: str, *kinds: str) -> list[int]:
     """How many journal entries of each kind a payment has, as an auditor sees them."""
     request = payments.ListLedgerEntriesRequest(payment_id=payment_id, page_size=100)
-    page = cast.platform.call("payments", "ListLedgerEntries", request, cast.token("auditor"))
+    page = cast.platform.call("payments", "ListLedgerEntries", request, cast.session("auditor"))
     found = [entry.kind for entry in page.entries]
     return [found.count(kind) for kind in kinds]
 
@@ -70,5 +70,5 @@ def booked(cast: Cast, payment_id: str, *kinds: str) -> list[int]:
 def told(cast: Cast, case: Any, template: str) -> int:
     """How many messages of a kind were made about a case, as an auditor sees them."""
     request = notification.ListMessagesRequest(request_number=case.number, page_size=100)
-    page = cast.platform.call("notification", "ListMessages", request, cast.token("auditor"))
+    page = cast.platform.call("notification", "ListMessages", request, cast.session("auditor"))
     return sum(message.template == template for message in page.messages)

@@ -7,6 +7,7 @@ from typing import Any
 from demo import actors
 from demo.actors import Citizen
 from demo.journey import PURPOSE
+from demo.session import Session
 from diwan.identity.v1 import identity_pb2 as identity
 
 from .cast import Cast
@@ -61,7 +62,7 @@ def enrol_at_counter(cast: Cast) -> Situation:
     request = cast.counter(person)
     return Situation(
         request,
-        token=cast.token("clerk", "post-0777"),
+        token=cast.session("clerk", "post-0777").token("identity"),
         effect=lambda: {
             "events": cast.eyes.events("identity", causation=request.request_id),
             "accounts": cast.eyes.count("identity", "accounts", state__mobile=person.mobile),
@@ -99,13 +100,13 @@ def complete_sign_in(cast: Cast) -> Situation:
         once={"stage": "open", "generation": 1, "written": 2},
         other=varied(request, code=other_code(code)),
         alike=same_session,
-        works=lambda tokens: opens_own_account(cast, tokens.access_token),
+        works=lambda answer: opens_own_account(cast, Session.of(answer)),
     )
 
 
 def refresh_token(cast: Cast) -> Situation:
-    citizen, tokens = with_tokens(cast)
-    request = identity.RefreshTokenRequest(request_id=str(uuid.uuid4()), refresh_token=tokens.refresh_token)
+    citizen, old = newly_signed_in(cast)
+    request = identity.RefreshTokenRequest(request_id=str(uuid.uuid4()), refresh_token=old.refresh_token)
     session_id = newest_session(cast, citizen)
     return Situation(
         request,
@@ -113,12 +114,12 @@ def refresh_token(cast: Cast) -> Situation:
         once={"stage": "open", "generation": 2, "written": 3},
         other=lambda answer: varied(request, refresh_token=answer.refresh_token),
         alike=same_session,
-        works=lambda answer: opens_own_account(cast, answer.access_token),
+        works=lambda answer: opens_own_account(cast, Session.of(answer)),
     )
 
 
 def sign_out(cast: Cast) -> Situation:
-    citizen, old = with_tokens(cast)
+    citizen, old = newly_signed_in(cast)
     renewing = identity.RefreshTokenRequest(refresh_token=old.refresh_token)
     new = cast.platform.call("identity", "RefreshToken", renewing)
     request = identity.SignOutRequest(request_id=str(uuid.uuid4()), refresh_token=new.refresh_token)
@@ -132,13 +133,10 @@ def sign_out(cast: Cast) -> Situation:
 
 
 def start_confirmation(cast: Cast) -> Situation:
-    citizen = cast.signed_in()
-    request = identity.StartConfirmationRequest(
-        request_id=str(uuid.uuid4()), purpose=PURPOSE, digest="0123456789abcdef" * 4
-    )
+    citizen, request = cast.signed_in(), confirming()
     return Situation(
         request,
-        token=citizen.token,
+        token=citizen.session.token("identity"),
         effect=lambda: {
             "codes": len(cast.eyes.codes(citizen.person)) - 1,  # the first one was for the sign-in
             "confirmations": cast.eyes.count(
@@ -151,18 +149,15 @@ def start_confirmation(cast: Cast) -> Situation:
 
 
 def complete_confirmation(cast: Cast) -> Situation:
-    started = start_confirmation(cast)
-    answer = cast.platform.call("identity", "StartConfirmation", started.request, started.token)
-    person = cast.acted[-1]
-    phone = cast.phone(person)
-    phone.read = 1
-    code, _ = phone.next_code()
+    citizen = cast.signed_in()
+    answer = cast.platform.call("identity", "StartConfirmation", confirming(), citizen.session)
+    code, _ = citizen.phone.next_code()
     request = identity.CompleteConfirmationRequest(
         request_id=str(uuid.uuid4()), confirmation_id=answer.confirmation_id, code=code
     )
     return Situation(
         request,
-        token=started.token,
+        token=citizen.session.token("identity"),
         effect=lambda: {"written": written(cast, "identity", "confirmations", answer.confirmation_id)},
         once={"written": 2},
         other=varied(request, code=other_code(code)),
@@ -174,13 +169,19 @@ def register_officer(cast: Cast) -> Situation:
     _, request = cast.registering("auditor")
     return Situation(
         request,
-        token=cast.administrator_token(),
+        token=cast.administrator().token("identity"),
         effect=lambda: {
             "events": cast.eyes.events("identity", causation=request.request_id),
             "officers": cast.eyes.count("identity", "officers", state__staff_number=request.staff_number),
         },
         once={"events": ["OfficerRegistered"], "officers": 1},
         other=varied(request, mobile=cast.person().mobile),
+    )
+
+
+def confirming() -> identity.StartConfirmationRequest:
+    return identity.StartConfirmationRequest(
+        request_id=str(uuid.uuid4()), purpose=PURPOSE, digest="0123456789abcdef" * 4
     )
 
 
@@ -195,21 +196,22 @@ def newest_session(cast: Cast, citizen: Citizen) -> str:
     return str(found["_id"])
 
 
-def with_tokens(cast: Cast) -> tuple[Citizen, Any]:
+def newly_signed_in(cast: Cast) -> tuple[Citizen, Session]:
     citizen = cast.enrolled()
     subject = {"national_id": citizen.person.national_id}
     return citizen, actors.sign_in(cast.platform, citizen.phone, "portal", subject)
 
 
-def same_session(tokens: Any) -> Any:
+def same_session(pair: Any) -> Any:
     """Tokens that are given again are signed again: what they say is the same."""
-    return claims(tokens.access_token), tokens.expire_time, tokens.refresh_token
+    said = {service: claims(token) for service, token in pair.access_tokens.items()}
+    return said, pair.expire_time, pair.refresh_token
 
 
-def opens_own_account(cast: Cast, token: str) -> None:
-    account_id = claims(token)["sub"]
+def opens_own_account(cast: Cast, session: Session) -> None:
+    account_id = claims(session.token("identity"))["sub"]
     request = identity.GetAccountRequest(account_id=account_id)
-    assert cast.platform.call("identity", "GetAccount", request, token).account_id == account_id
+    assert cast.platform.call("identity", "GetAccount", request, session).account_id == account_id
 
 
 SITUATIONS = {

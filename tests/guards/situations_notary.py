@@ -16,7 +16,7 @@ def draft(cast: Cast) -> Situation:
     other.special_terms[0] += "ه"
     return Situation(
         request,
-        token=principal.token,
+        token=principal.session.token("notary"),
         effect=lambda: {
             "cases": [
                 (case["version"], case["state"]["state"])
@@ -36,7 +36,7 @@ def submit(cast: Cast) -> Situation:
     request = cast.submitting(principal, case)
     return Situation(
         request,
-        token=principal.token,
+        token=principal.session.token("notary"),
         effect=lambda: {
             "events": cast.eyes.events("notary", causation=request.request_id),
             "due": told(cast, case, "payment.due"),
@@ -53,7 +53,7 @@ def claim(cast: Cast) -> Situation:
     request = notary.ClaimNextReviewRequest(request_id=str(uuid.uuid4()))
     return Situation(
         request,
-        token=reviewer.tokens.access_token,
+        token=reviewer.session.token("notary"),
         effect=lambda: {
             "claims": sum(
                 claim["reviewer_id"] == reviewer.officer_id
@@ -70,7 +70,7 @@ def decide(cast: Cast) -> Situation:
     request = cast.deciding(case)
     return Situation(
         request,
-        token=cast.token("reviewer"),
+        token=cast.session("reviewer").token("notary"),
         effect=lambda: {
             "events": cast.eyes.events("notary", causation=request.request_id),
             "reviews": reviews(cast, case),
@@ -97,7 +97,7 @@ def collect(cast: Cast) -> Situation:
     (payment,) = cast.eyes.documents("payments", "payments", state__subject_id=case.power_of_attorney_id)
     return Situation(
         request,
-        token=cast.token("clerk", case.office_id),
+        token=cast.session("clerk", case.office_id).token("notary"),
         effect=lambda: {
             "events": cast.eyes.events("notary", causation=request.request_id),
             "booked": booked(cast, payment["_id"], "due", "settled", "earned"),

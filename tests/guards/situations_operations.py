@@ -51,7 +51,7 @@ def replay(cast: Cast) -> Situation:
     )
     parked_id = f"settle/{event_id}"
     until("the parking", lambda: cast.eyes.count("payments", "inbox", _id=parked_id, parked=True))
-    cast.platform.call("payments", "CreatePayment", paying, principal.token)
+    cast.platform.call("payments", "CreatePayment", paying, principal.session)
     return Situation(
         operations.ReplayParkedRequest(parked_id=parked_id),
         token=cast.operator_token("payments"),

@@ -29,7 +29,7 @@ def publish_tariff(cast: Cast) -> Situation:
     other.fees[0].amount.units = 30
     return Situation(
         request,
-        token=cast.token("tariff_manager"),
+        token=cast.session("tariff_manager").token("payments"),
         effect=lambda: {
             "fees": [fee["amount"] for fee in published_fees(cast) if fee["service"] == service],
         },
@@ -50,7 +50,7 @@ def create_payment(cast: Cast) -> Situation:
     request = cast.paying(case)
     return Situation(
         request,
-        token=principal.token,
+        token=principal.session.token("payments"),
         effect=lambda: {
             "charges": charges(cast, payment.payment_id),
             "published": published(cast, payment.payment_id),

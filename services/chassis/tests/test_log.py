@@ -164,6 +164,22 @@ def test_a_message_shows_no_personal_and_no_sealed_field():
     assert masked(content) == {"mobile": "***", "values": "***"}
 
 
+def test_a_map_of_tokens_is_masked_in_any_dress(stream):
+    """As a field of its message, under its name elsewhere, and as text by the shape of what is in it."""
+    jwt = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl"
+    opaque = identity_pb2.TokenPair(access_tokens={"notary": "opaque-1", "payments": "opaque-2"})
+    pair = identity_pb2.TokenPair(access_tokens={"notary": jwt, "payments": jwt}, refresh_token="s.1.mac")
+
+    log.get("t").info(
+        f"signed in: {pair}", pair=opaque, access_tokens=dict(opaque.access_tokens), said=[pair]
+    )
+
+    line = last(stream)
+    assert line["pair"] == {"access_tokens": "***"}
+    assert line["access_tokens"] == "***"
+    assert not any(told in stream.getvalue() for told in ("opaque-", "eyJ", "s.1.mac"))
+
+
 def test_a_librarys_line_passes_the_same_masks(stream):
     """Text, arguments and trace of the standard logging module."""
     logger = logging.getLogger("some.library")

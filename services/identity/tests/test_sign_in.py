@@ -1,6 +1,8 @@
 """Sign-in, tokens, refresh, sign-out, officers."""
 
 import asyncio
+import base64
+import json
 import uuid
 from datetime import timedelta
 from typing import Any
@@ -13,6 +15,7 @@ from diwan.identity.v1 import identity_pb2 as pb
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="session")]
 
 OPERATOR = "operator"
+SERVICES = ("identity", "payments", "notary", "notification")
 
 
 def by_national_id(person: Any, **other: str) -> pb.StartSignInRequest:
@@ -51,25 +54,61 @@ def staff_number() -> str:
     return f"S-{uuid.uuid4().hex[:10].upper()}"
 
 
+def claims(token: str) -> dict[str, Any]:
+    payload = token.split(".")[1]
+    told: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return told
+
+
 def other(code: str) -> str:
     return f"{(int(code) + 1) % 1_000_000:06d}"
 
 
-async def test_a_citizens_token_says_who_calls_every_service(world: Any) -> None:
-    """The published keys check it; it carries account, person and channel, and no personal datum."""
+async def test_a_citizens_tokens_say_who_calls_one_service_each(world: Any) -> None:
+    """The published keys check them; they carry account, person and channel, and no personal datum."""
     person, account = await world.enrolled()
 
     tokens = await world.signed_in(person)
 
     published = parse_jwks((await world.call("ListSigningKeys", pb.ListSigningKeysRequest())).jwks)
-    for audience in ("identity", "payments", "notary", "notification"):
-        caller = verify_access(tokens.access_token, published, audience, world.clock())
+    assert set(tokens.access_tokens) == set(SERVICES)
+    for service, token in tokens.access_tokens.items():
+        caller = verify_access(token, published, service, world.clock())
         assert (caller.kind, caller.id, caller.person) == ("citizen", account.account_id, person.person_id)
         assert caller.channel == "portal"
-    with pytest.raises(TokenInvalid):
-        verify_access(tokens.access_token, published, "elsewhere", world.clock())
+        for elsewhere in {*SERVICES, "elsewhere"} - {service}:
+            with pytest.raises(TokenInvalid):
+                verify_access(token, published, elsewhere, world.clock())
     life = timedelta(seconds=tokens.expire_time.seconds - world.clock().timestamp())
     assert timedelta(minutes=14) < life <= timedelta(minutes=15)
+
+
+async def test_each_token_has_one_audience_and_an_id_of_its_own(world: Any) -> None:
+    """At sign-in and after a refresh; issued again for the same request each says the same again."""
+    person, _ = await world.enrolled()
+    first = await world.signed_in(person)
+    asked = refresh(first.refresh_token)
+
+    second, again = [await world.call("RefreshToken", asked) for _ in range(2)]
+
+    said = [
+        {service: claims(token) for service, token in pair.access_tokens.items()} for pair in (first, second)
+    ]
+    assert all(told["aud"] == service for pair in said for service, told in pair.items())
+    assert len({told["jti"] for pair in said for told in pair.values()}) == 2 * len(SERVICES)
+    assert said[1] == {service: claims(token) for service, token in again.access_tokens.items()}
+
+
+async def test_a_token_for_another_service_opens_nothing_here(world: Any) -> None:
+    """Whoever robs notary, payments or notification of a token does not get at the account with it."""
+    person, account = await world.enrolled()
+    tokens = dict((await world.signed_in(person)).access_tokens)
+    own = pb.GetAccountRequest(account_id=account.account_id)
+
+    assert await world.call("GetAccount", own, tokens.pop("identity"))
+
+    told = {service: await world.refused("GetAccount", own, token) for service, token in tokens.items()}
+    assert told == dict.fromkeys(set(SERVICES) - {"identity"}, ("UNAUTHENTICATED", "TOKEN_INVALID"))
 
 
 async def test_published_keys_are_public(world: Any) -> None:
@@ -148,7 +187,7 @@ async def test_start_with_one_request_id_sends_one_code(world: Any) -> None:
 
 
 async def test_tokens_are_issued_again_for_the_same_request_and_never_stored(world: Any) -> None:
-    """The same refresh token and the same end; the store holds neither token."""
+    """The same refresh token, and access tokens that say the same to the second; the store holds none of them."""
     person, _ = await world.enrolled()
     started = await world.call("StartSignIn", by_national_id(person))
     asked = completion(started.sign_in_id, await world.phones.code(person.mobile))
@@ -159,7 +198,9 @@ async def test_tokens_are_issued_again_for_the_same_request_and_never_stored(wor
     assert len({answer.expire_time.seconds for answer in answers}) == 1
     kept = str(world.database["sessions"].find_one({"_id": started.sign_in_id}))
     assert answers[0].refresh_token.rpartition(".")[2] not in kept
-    assert answers[0].access_token not in kept
+    said = [{service: claims(token) for service, token in pair.access_tokens.items()} for pair in answers]
+    assert all(told == said[0] for told in said)
+    assert not any(token in kept for pair in answers for token in pair.access_tokens.values())
     asked.code = other(asked.code)
     assert await world.refused("CompleteSignIn", asked) == ("ALREADY_EXISTS", "REQUEST_ID_REUSED")
 
@@ -174,7 +215,7 @@ async def test_refresh_gives_new_tokens_once_for_a_request(world: Any) -> None:
 
     assert len({answer.refresh_token for answer in answers}) == 1
     assert answers[0].refresh_token != tokens.refresh_token
-    assert (await world.call("RefreshToken", refresh(answers[0].refresh_token))).access_token
+    assert (await world.call("RefreshToken", refresh(answers[0].refresh_token))).access_tokens
     asked.refresh_token = answers[0].refresh_token
     assert await world.refused("RefreshToken", asked) == ("ALREADY_EXISTS", "REQUEST_ID_REUSED")
 
@@ -183,11 +224,11 @@ async def test_a_refresh_repeated_after_the_bearer_expired_is_the_same_refresh(w
     """The old access token sent along, while it holds and after, or none: one answer, and the session goes on."""
     person, _ = await world.enrolled()
     tokens = await world.signed_in(person)
-    asked = refresh(tokens.refresh_token)
+    asked, bearer = refresh(tokens.refresh_token), tokens.access_tokens["identity"]
 
-    first = await world.call("RefreshToken", asked, tokens.access_token)
+    first = await world.call("RefreshToken", asked, bearer)
     world.pass_time(minutes=16)
-    again = await world.call("RefreshToken", asked, tokens.access_token)
+    again = await world.call("RefreshToken", asked, bearer)
 
     bare = await world.call("RefreshToken", asked)
     assert first.refresh_token == again.refresh_token == bare.refresh_token
@@ -289,7 +330,7 @@ async def test_an_officers_token_says_roles_office_and_person(world: Any) -> Non
         "CompleteSignIn", completion(started.sign_in_id, await world.phones.code(person.mobile))
     )
 
-    caller = verify_access(tokens.access_token, key_set(world.signing), "notary", world.clock())
+    caller = verify_access(tokens.access_tokens["notary"], key_set(world.signing), "notary", world.clock())
     assert (caller.kind, caller.id, caller.office) == ("officer", made.officer_id, "cairo-1")
     assert caller.roles == {"reviewer", "clerk"}
     assert (caller.person, caller.channel) == (person.person_id, "post_office")
@@ -306,7 +347,9 @@ async def test_an_officer_unknown_to_the_registry_has_a_person_all_the_same(worl
         started = await world.call("StartSignIn", by_staff_number(number))
         code = await world.phones.code(person.mobile)
         tokens = await world.call("CompleteSignIn", completion(started.sign_in_id, code))
-        return verify_access(tokens.access_token, key_set(world.signing), "notary", world.clock()).person
+        return verify_access(
+            tokens.access_tokens["notary"], key_set(world.signing), "notary", world.clock()
+        ).person
 
     first, second = await person_in_token(), await person_in_token()
     await world.registered(person)

@@ -10,6 +10,7 @@ from population import Person, spelling_variants
 
 from demo.calls import Platform, Refused
 from demo.phone import Phone
+from demo.session import Session
 
 CODES_ASKED_FOR = 4
 WAIT_SECONDS = 1.0
@@ -17,12 +18,12 @@ WAIT_SECONDS = 1.0
 
 @dataclass
 class Citizen:
-    """A citizen with a phone, and a token once signed in."""
+    """A citizen with a phone, and a session once signed in."""
 
     person: Person
     phone: Phone
     account_id: str = ""
-    token: str = ""
+    session: Session | None = None
 
     def enrol(self, platform: Platform, channel: str = "portal") -> tuple[str, str]:
         """Enrol online, with names as people type them; return what was typed and the SMS."""
@@ -49,18 +50,18 @@ class Citizen:
     def sign_in(self, platform: Platform, channel: str = "portal") -> None:
         """Sign in with the code that arrives by SMS."""
         subject = {"national_id": self.person.national_id}
-        self.token = sign_in(platform, self.phone, channel, subject).access_token
+        self.session = sign_in(platform, self.phone, channel, subject)
 
     def confirm(self, platform: Platform, purpose: str, digest: str) -> str:
         """Confirm exactly one content by code; return the signed statement."""
 
         def start() -> Any:
             request = identity.StartConfirmationRequest(purpose=purpose, digest=digest)
-            return platform.call("identity", "StartConfirmation", request, self.token)
+            return platform.call("identity", "StartConfirmation", request, self.session)
 
         def complete(started: Any, code: str) -> Any:
             request = identity.CompleteConfirmationRequest(confirmation_id=started.confirmation_id, code=code)
-            return platform.call("identity", "CompleteConfirmation", request, self.token)
+            return platform.call("identity", "CompleteConfirmation", request, self.session)
 
         done, _ = by_code(self.phone, start, complete)
         return str(done.confirmation)
@@ -68,14 +69,14 @@ class Citizen:
 
 @dataclass
 class Officer:
-    """An officer with a staff number, a phone, and a token once signed in."""
+    """An officer with a staff number, a phone, and a session once signed in."""
 
     staff_number: str
     person: Person
     phone: Phone
     roles: tuple[str, ...]
     office_id: str = ""
-    token: str = ""
+    session: Session | None = None
 
     def registered_by(self, platform: Platform, administrator: "Officer") -> None:
         platform.call(
@@ -88,12 +89,12 @@ class Officer:
                 roles=self.roles,
                 office_id=self.office_id,
             ),
-            administrator.token,
+            administrator.session,
         )
 
     def sign_in(self, platform: Platform, channel: str = "post_office") -> None:
         """Sign in with the code that arrives by SMS."""
-        self.token = sign_in(platform, self.phone, channel, {"staff_number": self.staff_number}).access_token
+        self.session = sign_in(platform, self.phone, channel, {"staff_number": self.staff_number})
 
     def enrol_at_counter(self, platform: Platform, citizen: Citizen) -> None:
         """Enrol a citizen whose card was seen."""
@@ -107,13 +108,13 @@ class Officer:
                 mobile=citizen.person.mobile,
                 card_seen=True,
             ),
-            self.token,
+            self.session,
         )
         citizen.account_id = account.account_id
 
 
-def sign_in(platform: Platform, phone: Phone, channel: str, subject: dict[str, str]) -> Any:
-    """Sign in by code; return the tokens."""
+def sign_in(platform: Platform, phone: Phone, channel: str, subject: dict[str, str]) -> Session:
+    """Sign in by code."""
 
     def start() -> Any:
         request = identity.StartSignInRequest(channel=channel, **subject)
@@ -123,7 +124,7 @@ def sign_in(platform: Platform, phone: Phone, channel: str, subject: dict[str, s
         request = identity.CompleteSignInRequest(sign_in_id=started.sign_in_id, code=code)
         return platform.call("identity", "CompleteSignIn", request)
 
-    return by_code(phone, start, complete)[0]
+    return Session.of(by_code(phone, start, complete)[0])
 
 
 def by_code(phone: Phone, start: Callable[[], Any], complete: Callable[[Any, str], Any]) -> tuple[Any, str]:

@@ -16,6 +16,8 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from opentelemetry import propagate
 
+from demo.session import Session
+
 DEADLINE_SECONDS = 10.0
 PATIENCE_SECONDS = 60.0
 PAUSE_SECONDS = 0.2
@@ -111,28 +113,30 @@ class Platform:
         for channel in self._channels.values():
             channel.close()
 
-    def call(self, service: str, rpc: str, request: Message, token: str = "") -> Any:
-        """Call an RPC; try again with the same request while the service is away.
+    def call(self, service: str, rpc: str, request: Message, session: Session | None = None) -> Any:
+        """Call an RPC, as whose session it is or as anybody; try again with the same request while the service is away.
 
         Raises:
             Refused: the service answered with an error that trying again will not mend.
         """
         if "request_id" in request.DESCRIPTOR.fields_by_name and not getattr(request, "request_id"):  # noqa: B009
             setattr(request, "request_id", str(uuid.uuid4()))  # noqa: B010  the message's type is not known here
-        return self._until_answered(rpc, lambda: self._once(service, rpc, request, token))
+        return self._until_answered(rpc, lambda: self._once(service, rpc, request, session))
 
-    def download(self, service: str, rpc: str, request: Message, token: str) -> bytes:
+    def download(self, service: str, rpc: str, request: Message, session: Session | None) -> bytes:
         """Read a stream of chunks to its end."""
         return cast(
             "bytes",
             self._until_answered(
-                rpc, lambda: b"".join(part.chunk for part in self._once(service, rpc, request, token))
+                rpc, lambda: b"".join(part.chunk for part in self._once(service, rpc, request, session))
             ),
         )
 
-    def _once(self, service: str, rpc: str, request: Message, token: str) -> Any:
+    def _once(self, service: str, rpc: str, request: Message, session: Session | None) -> Any:
         method: Method = getattr(self._stubs[service], rpc)
-        headers: dict[str, str] = {"authorization": f"Bearer {token}"} if token else {}
+        headers: dict[str, str] = {}
+        if session:
+            headers["authorization"] = f"Bearer {session.token(service)}"
         propagate.inject(headers)
         return method(request, timeout=DEADLINE_SECONDS, metadata=tuple(headers.items()))
 

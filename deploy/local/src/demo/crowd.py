@@ -107,7 +107,7 @@ class Crowd:
             self.failures[rpc, code] += 1
 
     def _sign_in(self) -> None:
-        """Give the administrator a fresh token in time."""
+        """Give the administrator a fresh session in time."""
         with self._lock:
             if time.monotonic() - self._signed_in < TOKEN_SECONDS:
                 return

@@ -154,9 +154,9 @@ class Journey:
     def _operator(self, *arguments: str) -> Any:
         return operator.diwan(self.world.operator_config, *arguments)
 
-    def _case(self, token: str) -> Any:
+    def _case(self) -> Any:
         request = notary.GetPowerOfAttorneyRequest(power_of_attorney_id=self.case.power_of_attorney_id)
-        return self.platform.call("notary", "GetPowerOfAttorney", request, token)
+        return self.platform.call("notary", "GetPowerOfAttorney", request, self.principal.session)
 
     # 1
     def extract(self, step: Step) -> None:
@@ -259,7 +259,7 @@ class Journey:
                     agent_first_name=self.agent.person.first_name,
                     special_terms=[special_term],
                 ),
-                self.principal.token,
+                self.principal.session,
             )
 
         self.case = draft(SPECIAL_TERM + "ه")
@@ -284,7 +284,7 @@ class Journey:
         request = notary.SubmitPowerOfAttorneyRequest(
             power_of_attorney_id=self.case.power_of_attorney_id, confirmation=confirmation
         )
-        return self.platform.call("notary", "SubmitPowerOfAttorney", request, self.principal.token)
+        return self.platform.call("notary", "SubmitPowerOfAttorney", request, self.principal.session)
 
     # 6
     def payment(self, step: Step) -> None:
@@ -292,7 +292,7 @@ class Journey:
 
         def payment() -> Any:
             try:
-                return self.platform.call("payments", "GetPayment", key, self.principal.token)
+                return self.platform.call("payments", "GetPayment", key, self.principal.session)
             except Refused as refused:
                 expect(refused.reason == "PAYMENT_NOT_FOUND", str(refused))
                 return None
@@ -304,7 +304,7 @@ class Journey:
             means=payments.PAYMENT_MEANS_CARD,
             card_token=ACQUIRER_TEST_CARD,
         )
-        self.platform.call("payments", "CreatePayment", request, self.principal.token)
+        self.platform.call("payments", "CreatePayment", request, self.principal.session)
         settled = self._until(
             "the settlement",
             lambda: (p := payment()) and p.state == payments.PAYMENT_STATE_SETTLED and p,
@@ -320,7 +320,7 @@ class Journey:
 
     def _entries(self) -> list[Any]:
         request = payments.ListLedgerEntriesRequest(payment_id=self.payment_id, page_size=100)
-        entries = self.platform.call("payments", "ListLedgerEntries", request, self.auditor.token).entries
+        entries = self.platform.call("payments", "ListLedgerEntries", request, self.auditor.session).entries
         for entry in entries:
             expect(
                 sum(piastres(leg.amount) for leg in entry.legs) == 0, f"entry {entry.kind} does not balance"
@@ -341,30 +341,28 @@ class Journey:
         """
         try:
             claimed = self.platform.call(
-                "notary", "ClaimNextReview", notary.ClaimNextReviewRequest(), self.reviewer.token
+                "notary", "ClaimNextReview", notary.ClaimNextReviewRequest(), self.reviewer.session
             )
         except Refused as refused:
             expect(refused.reason == "QUEUE_EMPTY", str(refused))
-            ours = None if self.cast.opens else self._case(self.principal.token)
+            ours = None if self.cast.opens else self._case()
             return ours if ours and ours.office_name else None
         ours = claimed.power_of_attorney_id == self.case.power_of_attorney_id
         expect(ours or not self.cast.opens, "another case was claimed")
         request = notary.DecideReviewRequest(
             power_of_attorney_id=claimed.power_of_attorney_id, decision=notary.REVIEW_DECISION_APPROVE
         )
-        approved = self.platform.call("notary", "DecideReview", request, self.reviewer.token)
+        approved = self.platform.call("notary", "DecideReview", request, self.reviewer.session)
         return approved if ours else None
 
     # 8
     def issue(self, step: Step) -> None:
         issued = notary.POWER_OF_ATTORNEY_STATE_ISSUED
-        self.case = self._until(
-            "the issue", lambda: (c := self._case(self.principal.token)).state == issued and c
-        )
+        self.case = self._until("the issue", lambda: (c := self._case()).state == issued and c)
         step.say("SMS to the principal", self.principal.phone.message_with(self.case.office_name))
         request = notary.DownloadPowerOfAttorneyRequest(power_of_attorney_id=self.case.power_of_attorney_id)
         self.document = self.platform.download(
-            "notary", "DownloadPowerOfAttorney", request, self.principal.token
+            "notary", "DownloadPowerOfAttorney", request, self.principal.session
         )
         path = self.output / f"{self.case.number}.pdf"
         path.write_bytes(self.document)
@@ -376,7 +374,7 @@ class Journey:
             power_of_attorney_id=self.case.power_of_attorney_id, card_seen=True
         )
         try:
-            self.platform.call("notary", "CollectPowerOfAttorney", collect, wrong.token)
+            self.platform.call("notary", "CollectPowerOfAttorney", collect, wrong.session)
         except Refused as refused:
             expect(refused.reason == "OTHER_OFFICE", f"expected OTHER_OFFICE, got {refused}")
             step.say(
@@ -385,7 +383,7 @@ class Journey:
         else:
             raise StepFailed("a clerk of another office handed the document over")
         collect.ClearField("request_id")
-        self.platform.call("notary", "CollectPowerOfAttorney", collect, right.token)
+        self.platform.call("notary", "CollectPowerOfAttorney", collect, right.session)
         step.say(f"clerk {right.staff_number}, {self.case.office_name}", "saw the card and handed it over")
         entries = self._until("the agency's part", lambda: len(e := self._entries()) >= 3 and e)
         step.say("journal", legs(entries[-1]))

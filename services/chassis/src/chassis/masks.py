@@ -41,6 +41,7 @@ DENIED_KEYS: Final = frozenset(
             "secret",
             "token",
             "access_token",
+            "access_tokens",
             "refresh_token",
             "authorization",
         ),

@@ -157,18 +157,24 @@ async def _caller(ctx: Context, session: Session) -> Caller:
 
 
 def _tokens(ctx: Context, session: Session, caller: Caller, generation: int) -> pb.TokenPair:
-    """The tokens of a generation, dated from when they were first issued: issued again they end no later."""
+    """The tokens of a generation, dated from when they were first issued: issued again they end no later.
+
+    There is one for each service, so that no service, nor whoever robs it, can call another as the holder.
+    """
     issued = session.issued(generation)
-    access = sign_access(
-        ctx.signing.key,
-        caller,
-        audience=ctx.settings.audiences,
-        now=issued,
-        jti=str(uuid5(UUID(session.session_id), f"access/{generation}")),
-        lifetime=sessions.ACCESS_LIFE,
-    )
+
+    def access(audience: str) -> str:
+        return sign_access(
+            ctx.signing.key,
+            caller,
+            audience=audience,
+            now=issued,
+            jti=str(uuid5(UUID(session.session_id), f"access/{generation}/{audience}")),
+            lifetime=sessions.ACCESS_LIFE,
+        )
+
     return pb.TokenPair(
-        access_token=access,
+        access_tokens={audience: access(audience) for audience in ctx.settings.audiences},
         expire_time=Timestamp(seconds=int((issued + sessions.ACCESS_LIFE).timestamp())),
         refresh_token=refresh_token(ctx.keys, session.session_id, generation),
     )
