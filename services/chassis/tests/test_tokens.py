@@ -104,7 +104,8 @@ def test_a_token_from_the_future_is_none(key):
     [
         {"iss": "somebody"},
         {"aud": "payments"},
-        {"aud": ["payments", "identity"]},
+        {"aud": ["notary", "payments"]},
+        {"aud": ["notary"]},
         {"aud": None},
         {"sub": ""},
         {"sub": 7},

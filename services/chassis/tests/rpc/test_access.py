@@ -6,6 +6,7 @@ import pytest
 from chassis.rpc.access import AccessNotStatedError
 from chassis.rpc.client import reason_of
 from chassis.tokens import generate_key
+from joserfc import jwt
 
 
 async def test_anyone_may_call_what_is_for_anyone(harness):
@@ -79,11 +80,17 @@ async def test_a_bad_token_is_refused_with_its_reason(harness, token, reason):
     assert (error.code().name, reason_of(error)) == ("UNAUTHENTICATED", reason)
 
 
-async def test_a_token_for_several_audiences_is_good_for_each(harness):
-    """A citizen's token serves every service it names."""
-    metadata = harness.bearer(audience=["identity", "trial"])
+async def test_a_token_for_two_audiences_is_refused(harness):
+    """Well signed as it is: whoever is shown it could call the other as its bearer."""
+    good = jwt.decode(harness.token(), harness.key, algorithms=["ES256"])
+    claims = good.claims | {"aud": ["trial", "identity"]}
+    bearer = "Bearer " + jwt.encode(good.header, claims, harness.key, algorithms=["ES256"])
 
-    assert (await harness.rpc("Own")(harness.request(), metadata=metadata)).text == "a-1"
+    error = await harness.refused(
+        harness.rpc("Own")(harness.request(), metadata=(("authorization", bearer),))
+    )
+
+    assert (error.code().name, reason_of(error)) == ("UNAUTHENTICATED", "TOKEN_INVALID")
 
 
 async def test_an_expired_token_does_not_close_what_is_for_anyone(harness):

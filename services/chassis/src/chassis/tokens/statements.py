@@ -2,12 +2,13 @@
 
 Three sorts, told apart by their header `typ`, so that none passes for another:
 
-- access token (`at+jwt`): iss `diwan.identity`, aud (one service or several), sub, kind, person, roles,
-  office, channel, act, jti, iat, exp (15 minutes);
+- access token (`at+jwt`): iss `diwan.identity`, aud, sub, kind, person, roles, office, channel, act, jti, iat,
+  exp (15 minutes);
 - confirmation (`confirmation+jwt`): sub the account, purpose, digest, jti (single use), exp (5 minutes);
 - assertion (`client-authentication+jwt`, RFC 7523): a client's own statement of who it is, exp (60 seconds).
 
-Times are UTC; clocks may differ by 30 seconds. Nothing here knows gRPC.
+Each names exactly one audience, so that whoever is shown one can do nothing with it elsewhere. Times are UTC; clocks
+may differ by 30 seconds. Nothing here knows gRPC.
 """
 
 import base64
@@ -92,15 +93,15 @@ def sign_access(
     key: ECKey,
     caller: Caller,
     *,
-    audience: str | Sequence[str],
+    audience: str,
     now: datetime,
     jti: str,
     lifetime: timedelta = ACCESS_LIFETIME,
 ) -> str:
-    """An access token for a caller; `audience` is a service's name or several."""
+    """An access token for a caller, good for `audience`, a service's name, alone."""
     claims: dict[str, Any] = {
         "iss": ISSUER,
-        "aud": audience if isinstance(audience, str) else list(audience),
+        "aud": audience,
         "sub": caller.id,
         "kind": str(caller.kind),
         "person": caller.person,
@@ -114,7 +115,7 @@ def sign_access(
 
 
 def verify_access(token: str, keys: KeySet, audience: str, now: datetime) -> Caller:
-    """Who calls `audience`. TokenExpired or TokenInvalid otherwise."""
+    """Who calls `audience`. TokenExpired or TokenInvalid otherwise, also where a token names others beside it."""
     claims = _verify(token, keys, typ=_ACCESS, issuer=ISSUER, audience=audience, now=now)
     roles = claims.get("roles", [])
     if not isinstance(roles, list) or claims.get("kind") not in _KINDS:
@@ -224,12 +225,12 @@ def _verify(
     except (JoseError, ValueError, TypeError):
         raise TokenInvalid from None
     claims = read.claims
-    audiences = claims.get("aud")
     times = (claims.get("iat"), claims.get("exp"))
     well_formed = (
         read.header.get("typ") == typ
         and claims.get("iss") == issuer
-        and audience in (audiences if isinstance(audiences, list) else [audiences])
+        # Never a list: with a token that is good in two places, the one could act as its bearer in the other.
+        and claims.get("aud") == audience
         and all(isinstance(moment, int) and not isinstance(moment, bool) for moment in times)
         and isinstance(claims.get("jti"), str)
         and bool(claims["jti"])
