@@ -32,13 +32,18 @@ class PressTimeout(PressError):
     """It took longer than the press gives a document."""
 
 
+# Forked from a server that was spawned for it: the service's threads and gRPC would not survive a fork of their own
+# process, and a process of the press that was killed is replaced without reading its libraries again (2 seconds).
+_PROCESSES = get_context("forkserver")
+_PROCESSES.set_forkserver_preload([worker.__name__])
+
+
 class _Machine:
     """One process, one document at a time, so that a death or a kill touches no other document."""
 
     def __init__(self, files: SignerFiles) -> None:
-        # Spawned, not forked: the service's threads and gRPC would not survive a fork.
         self._pool = ProcessPoolExecutor(
-            1, mp_context=get_context("spawn"), initializer=worker.begin, initargs=(files,)
+            1, mp_context=_PROCESSES, initializer=worker.begin, initargs=(files,)
         )
         self.pid = 0
 
@@ -62,7 +67,7 @@ class _Machine:
 
 
 class Press:
-    """A pool of spawned processes that print and sign.
+    """A pool of processes that print and sign.
 
     Args:
         files: key, certificate and authority.
