@@ -220,6 +220,21 @@ async def test_an_order_that_cannot_be_carried_out_is_parked_at_once(
     assert await eventually(look) == [reason]
 
 
+async def test_an_amount_that_is_none_is_told_to_nobody(trial: Trial) -> None:
+    """Its event is parked at once, for a person to see: a later try finds the same amount."""
+    account = uid()
+    await enrol(trial, account)
+    due = payments.PaymentDue(payment_id=uid(), account_id=account, fee=Money(currency_code="USD", units=120))
+
+    event_id = await trial.publish("payments", due, number=NUMBER)
+
+    async def look() -> list[str]:
+        return [one.reason for one in await trial.parked() if event_id in one.parked_id]
+
+    assert await eventually(look) == ["MONEY_INVALID"]
+    assert await of(trial, account) == []
+
+
 async def test_an_order_sealed_for_nobody_is_refused(trial: Trial) -> None:
     """A plain text where a sealed one is due opens nowhere."""
     await trial.publish("identity", code(), seal=False)

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import click
 import yaml
+from chassis.money import PIASTRES_A_POUND, money
 from diwan.payments.v1 import payments_pb2, payments_pb2_grpc
 from google.type import date_pb2, money_pb2
 
@@ -15,7 +16,6 @@ from diwanctl.connection import call
 from diwanctl.output import as_dict, emit
 
 CAIRO = ZoneInfo("Africa/Cairo")
-NANOS = 1_000_000_000
 
 
 @click.group()
@@ -73,9 +73,9 @@ def fee(place: int, entry: dict[str, Any]) -> payments_pb2.Fee:
         channel=entry.get("channel", "*"),
         governorate=str(entry.get("governorate", "*")),
         valid_from=day(place, entry["valid_from"]),
-        amount=money(place, entry["amount"]),
-        electronic_discount=money(place, entry.get("electronic_discount", "0")),
-        platform_share=money(place, entry.get("platform_share", "0")),
+        amount=pounds(place, entry["amount"]),
+        electronic_discount=pounds(place, entry.get("electronic_discount", "0")),
+        platform_share=pounds(place, entry.get("platform_share", "0")),
     )
     if "valid_until" in entry:
         made.valid_until.CopyFrom(day(place, entry["valid_until"]))
@@ -90,11 +90,11 @@ def day(place: int, value: Any) -> date_pb2.Date:
     return date_pb2.Date(year=value.year, month=value.month, day=value.day)
 
 
-def money(place: int, value: Any) -> money_pb2.Money:
+def pounds(place: int, value: Any) -> money_pb2.Money:
     try:
         amount = Decimal(value) if isinstance(value, str) else None
     except InvalidOperation:
         amount = None
     if amount is None or amount < 0 or amount != amount.quantize(Decimal("0.01")):
         raise click.ClickException(f'fee {place}: {value!r} is not an amount like "120.00" (in quotes)')
-    return money_pb2.Money(currency_code="EGP", units=int(amount), nanos=int(amount % 1 * NANOS))
+    return money(int(amount * PIASTRES_A_POUND))

@@ -7,6 +7,7 @@ from typing import Any
 
 from chassis.commands import Event
 from chassis.messaging import headers
+from chassis.money import PIASTRES_A_POUND, piastres
 from chassis.policies import GiveUp, Policy, on
 from diwan.identity.v1 import events_pb2 as identity
 from diwan.notary.v1 import events_pb2 as notary
@@ -14,7 +15,6 @@ from diwan.notification.v1 import sms_pb2 as sms
 from diwan.payments.v1 import events_pb2 as payments
 from google.protobuf import json_format
 from google.protobuf.message import Message as Proto
-from google.type.money_pb2 import Money
 
 from notification import commands
 from notification.context import Context
@@ -27,8 +27,6 @@ PAYMENTS = "notification.payments.payment"
 CASES = "notification.notary.power_of_attorney"
 SMS = "notification.sms.message"
 
-_NANOS_A_PIASTRE = 10_000_000
-
 
 @dataclass(frozen=True)
 class Told:
@@ -40,10 +38,10 @@ class Told:
     values: Callable[[Any], Mapping[str, str]] = lambda _: {}
 
 
-def _pounds(money: Money) -> str:
-    """An amount as people read it: `108` or `108.50`."""
-    piastres = money.nanos // _NANOS_A_PIASTRE
-    return f"{money.units}.{piastres:02}" if piastres else f"{money.units}"
+def _pounds(message: Proto, field: str) -> str:
+    """An amount of a message as people read it: `108` or `108.50`; MoneyInvalid if it is none."""
+    pounds, rest = divmod(piastres(getattr(message, field), field), PIASTRES_A_POUND)
+    return f"{pounds}.{rest:02}" if rest else f"{pounds}"
 
 
 def _payment(template: str, values: Callable[[Any], Mapping[str, str]] = lambda _: {}) -> Told:
@@ -55,8 +53,10 @@ def _case(template: Callable[[Any], str], values: Callable[[Any], Mapping[str, s
 
 
 TOLD: Mapping[tuple[str, type[Proto]], Told] = {
-    (PAYMENTS, payments.PaymentDue): _payment("payment.due", lambda m: {"amount": _pounds(m.fee)}),
-    (PAYMENTS, payments.PaymentSettled): _payment("payment.settled", lambda m: {"amount": _pounds(m.amount)}),
+    (PAYMENTS, payments.PaymentDue): _payment("payment.due", lambda m: {"amount": _pounds(m, "fee")}),
+    (PAYMENTS, payments.PaymentSettled): _payment(
+        "payment.settled", lambda m: {"amount": _pounds(m, "amount")}
+    ),
     (PAYMENTS, payments.PaymentRefused): _payment("payment.refused"),
     (CASES, notary.PowerOfAttorneyIssued): _case(
         lambda _: "power_of_attorney.issued", lambda m: {"office": m.office_name}

@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime
 from functools import partial
 
+from chassis.money import money, piastres
 from chassis.rpc import call
 from diwan.payments.v1 import payments_pb2 as pb
 from diwan.payments.v1 import payments_pb2_grpc as pb_grpc
@@ -16,7 +17,6 @@ from payments.model.errors import DateInvalid
 from payments.model.journal import Entry
 from payments.model.payment import Payment
 from payments.model.tariff import Fee, Means, Schedule
-from payments.money import money, piastres
 
 _MEANS = {pb.PAYMENT_MEANS_CARD: Means.CARD, pb.PAYMENT_MEANS_CASH: Means.CASH}
 _SHOWN_MEANS = {means: number for number, means in _MEANS.items()}

@@ -1,6 +1,7 @@
 """How each refusal looks from outside: the closed set, in one table."""
 
 from chassis.errors import ErrorTable
+from chassis.money import MoneyInvalid
 
 from payments.model import errors
 
@@ -10,7 +11,6 @@ ERRORS: ErrorTable = {
     errors.TariffOverlap: "FAILED_PRECONDITION",
     errors.TariffInPast: "FAILED_PRECONDITION",
     errors.TariffFull: "RESOURCE_EXHAUSTED",
-    errors.MoneyInvalid: "INVALID_ARGUMENT",
     errors.DateInvalid: "INVALID_ARGUMENT",
     errors.PaymentNotFound: "NOT_FOUND",
     errors.AlreadySettled: "FAILED_PRECONDITION",
@@ -22,5 +22,5 @@ ERRORS: ErrorTable = {
     errors.EntryUnbalanced: "FAILED_PRECONDITION",
 }
 
-HOPELESS = (errors.ChargeUnknown, errors.AmountMismatch, errors.EntryUnbalanced, errors.MoneyInvalid)
+HOPELESS = (errors.ChargeUnknown, errors.AmountMismatch, errors.EntryUnbalanced, MoneyInvalid)
 """What no later try mends: the event is parked at once, for a person. A fee may still be published."""

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from chassis.messaging import headers
+from chassis.money import money
 from diwan.payments.v1 import acquirer_pb2 as acquirer
 from diwan.payments.v1 import events_pb2 as events
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
 from payments.model import payment as model
-from payments.money import money
 
 
 def _due(fact: model.Due) -> Message:

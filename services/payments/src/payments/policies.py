@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from chassis.commands import Event
+from chassis.money import piastres
 from chassis.policies import GiveUp, Policy, on
 from diwan.notary.v1 import events_pb2 as notary
 from diwan.payments.v1 import acquirer_pb2 as acquirer
@@ -15,7 +16,6 @@ from google.protobuf.message import Message
 from payments import commands
 from payments.context import Context
 from payments.errors import HOPELESS
-from payments.money import piastres
 
 CASES = "payments.notary.power_of_attorney"
 CHARGES = "payments.acquirer.charge"

@@ -50,12 +50,6 @@ class TariffFull(PaymentsError):
     reason = "TARIFF_FULL"
 
 
-class MoneyInvalid(PaymentsError):
-    """An amount is not whole piastres of EGP, or too large."""
-
-    reason = "MONEY_INVALID"
-
-
 class DateInvalid(PaymentsError):
     """A date is no day of the calendar."""
 

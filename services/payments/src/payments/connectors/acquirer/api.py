@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 
 import requests
 from chassis import telemetry
+from chassis.money import piastres
 from google.type.money_pb2 import Money
 from nameko.extensions import DependencyProvider
 from opentelemetry.trace import SpanKind
@@ -16,7 +17,6 @@ from requests.adapters import HTTPAdapter
 
 from payments.connectors.acquirer.settings import AcquirerSettings
 
-NANOS_OF_MINOR_UNIT: Final = 10_000_000
 _CODE: Final = re.compile(r"[A-Z][A-Z0-9_]{0,62}")
 # The first three say that our key or address is wrong, which an operator can mend: no answer to give to a citizen.
 _LATER: Final = frozenset(
@@ -82,7 +82,7 @@ class Api(DependencyProvider):  # type: ignore[misc]  # nameko has no types
 
         Args:
             charge_id: the idempotency key.
-            amount: in whole minor units.
+            amount: in whole piastres, which are the acquirer's minor units.
             card_token: the acquirer's own token.
             metadata: comes back with the callback, under its signature.
         """
@@ -152,13 +152,8 @@ class Api(DependencyProvider):  # type: ignore[misc]  # nameko has no types
 
 
 def in_minor_units(amount: Money) -> dict[str, str | int]:
-    """The amount as the acquirer counts it; ValueError when it is no whole number of minor units."""
-    if amount.nanos % NANOS_OF_MINOR_UNIT:
-        raise ValueError("an amount with a part of a minor unit")
-    return {
-        "currency": amount.currency_code,
-        "minor_units": amount.units * 100 + amount.nanos // NANOS_OF_MINOR_UNIT,
-    }
+    """The amount as the acquirer counts it; MoneyInvalid when it is no whole number of piastres."""
+    return {"currency": amount.currency_code, "minor_units": piastres(amount, "amount")}
 
 
 def _said(status: int | Verdict, answer: dict[str, Any]) -> Said:

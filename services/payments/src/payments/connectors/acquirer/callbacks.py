@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from chassis.money import money
 from google.type.money_pb2 import Money
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -114,14 +115,16 @@ def _paths(error: ValidationError) -> str:
 
 
 def _told(charge: _Charge) -> Callback:
-    units, minor = divmod(charge.amount.minor_units, 100)
+    # In the acquirer's own currency: a foreign one is for payments to refuse, and for a person to see.
+    amount = money(charge.amount.minor_units)
+    amount.currency_code = charge.amount.currency
     return Callback(
         charge_id=charge.id,
         payment_id=charge.metadata.payment_id,
         reference=charge.reference,
         settled=charge.state == "settled",
         reason="" if charge.state == "settled" else (charge.reason or "declined").upper(),
-        amount=Money(currency_code=charge.amount.currency, units=units, nanos=minor * 10_000_000),
+        amount=amount,
         cause=charge.metadata.cause,
         correlation=charge.metadata.correlation,
         traceparent=charge.metadata.traceparent,

@@ -1,26 +1,40 @@
-"""google.type.Money at the edge, whole piastres inside."""
+"""Money: `google.type.Money` at the edges, a whole number of piastres inside, never a float.
+
+Imports neither gRPC nor the store: connectors use it too.
+"""
 
 from google.type.money_pb2 import Money
 
-from payments.model.errors import MoneyInvalid
+from chassis.errors import ChassisError
 
 CURRENCY = "EGP"
+PIASTRES_A_POUND = 100
 MOST_PIASTRES = 10**14
 """A million million pounds: far from where 64 bits end."""
 
-_PIASTRES_A_POUND = 100
 _NANOS_A_PIASTRE = 10_000_000
+
+
+class MoneyInvalid(ChassisError):
+    """An amount is not whole piastres of EGP, or too large."""
+
+    reason = "MONEY_INVALID"
+    code = "INVALID_ARGUMENT"
 
 
 def money(piastres: int) -> Money:
     """Piastres as Money; units and nanos have one sign."""
     sign = -1 if piastres < 0 else 1
-    pounds, rest = divmod(abs(piastres), _PIASTRES_A_POUND)
+    pounds, rest = divmod(abs(piastres), PIASTRES_A_POUND)
     return Money(currency_code=CURRENCY, units=sign * pounds, nanos=sign * rest * _NANOS_A_PIASTRE)
 
 
 def piastres(money: Money, field: str) -> int:
     """Money as piastres.
+
+    Args:
+        money: as a message says it.
+        field: its path in that message, for the refusal.
 
     Raises:
         MoneyInvalid: another currency, parts of a piastre, units and nanos of two signs, or too much; with the
@@ -28,11 +42,11 @@ def piastres(money: Money, field: str) -> int:
     """
     if money.currency_code != CURRENCY:
         raise MoneyInvalid("Amounts are in EGP.", field=f"{field}.currency_code")
-    if money.nanos % _NANOS_A_PIASTRE or abs(money.nanos) >= _PIASTRES_A_POUND * _NANOS_A_PIASTRE:
+    if money.nanos % _NANOS_A_PIASTRE or abs(money.nanos) >= PIASTRES_A_POUND * _NANOS_A_PIASTRE:
         raise MoneyInvalid("Amounts are whole piastres.", field=f"{field}.nanos")
     if money.units * money.nanos < 0:
         raise MoneyInvalid("Units and nanos have one sign.", field=f"{field}.nanos")
-    amount = int(money.units) * _PIASTRES_A_POUND + int(money.nanos) // _NANOS_A_PIASTRE
+    amount = int(money.units) * PIASTRES_A_POUND + int(money.nanos) // _NANOS_A_PIASTRE
     if abs(amount) > MOST_PIASTRES:
         raise MoneyInvalid("The amount is too large.", field=f"{field}.units")
     return amount

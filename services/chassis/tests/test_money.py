@@ -1,0 +1,83 @@
+"""Money at the edge of messages."""
+
+import pytest
+from chassis.errors import to_status
+from chassis.money import MOST_PIASTRES, MoneyInvalid, money, piastres
+from google.rpc import error_details_pb2
+from google.type.money_pb2 import Money
+from hypothesis import given
+from hypothesis import strategies as st
+
+amounts = st.integers(-MOST_PIASTRES, MOST_PIASTRES)
+
+
+@given(amounts)
+def test_what_goes_out_comes_in_again(amount: int) -> None:
+    """To the piastre, below zero too."""
+    assert piastres(money(amount), "fee") == amount
+
+
+@given(amounts)
+def test_units_and_nanos_have_one_sign(amount: int) -> None:
+    """As google.type.Money demands; and all is in pounds of Egypt."""
+    shown = money(amount)
+
+    assert shown.currency_code == "EGP"
+    assert shown.units * shown.nanos >= 0
+    assert abs(shown.nanos) < 10**9
+
+
+def test_pounds_are_units_and_piastres_hundredths() -> None:
+    """108.50 pounds, paid and owed."""
+    assert money(10_850) == Money(currency_code="EGP", units=108, nanos=500_000_000)
+    assert money(-10_850) == Money(currency_code="EGP", units=-108, nanos=-500_000_000)
+    assert money(-5) == Money(currency_code="EGP", nanos=-50_000_000)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        (Money(), "fee.currency_code"),
+        (Money(currency_code="USD", units=1), "fee.currency_code"),
+        (Money(currency_code="egp", units=1), "fee.currency_code"),
+        (Money(currency_code="EGP", nanos=1), "fee.nanos"),
+        (Money(currency_code="EGP", units=1, nanos=9_999_999), "fee.nanos"),
+        (Money(currency_code="EGP", nanos=1_000_000_000), "fee.nanos"),
+        (Money(currency_code="EGP", nanos=-1_000_000_000), "fee.nanos"),
+        (Money(currency_code="EGP", units=1, nanos=-10_000_000), "fee.nanos"),
+        (Money(currency_code="EGP", units=-1, nanos=10_000_000), "fee.nanos"),
+        (Money(currency_code="EGP", units=MOST_PIASTRES // 100, nanos=10_000_000), "fee.units"),
+        (Money(currency_code="EGP", units=-(2**63)), "fee.units"),
+    ],
+)
+def test_what_is_no_whole_amount_of_piastres_is_refused(wrong: Money, field: str) -> None:
+    """By name, with the part of the message that is wrong."""
+    with pytest.raises(MoneyInvalid) as raised:
+        piastres(wrong, "fee")
+
+    assert raised.value.field == field
+
+
+@given(st.integers(-(2**63), 2**63 - 1), st.integers(-(2**31), 2**31 - 1))
+def test_any_money_is_piastres_or_refused(units: int, nanos: int) -> None:
+    """Nothing is rounded: what is taken says the same when it is told again."""
+    said = Money(currency_code="EGP", units=units, nanos=nanos)
+
+    try:
+        taken = piastres(said, "fee")
+    except MoneyInvalid:
+        return
+
+    assert money(taken) == said
+
+
+def test_a_refusal_is_a_callers_fault() -> None:
+    """INVALID_ARGUMENT, with the field, in every service."""
+    status = to_status(MoneyInvalid("Amounts are in EGP.", field="fee.currency_code"), "payments", {})
+
+    info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+    assert status.code == 3
+    assert status.details[0].Unpack(info)
+    assert status.details[1].Unpack(bad)
+    assert info.reason == "MONEY_INVALID"
+    assert [violation.field for violation in bad.field_violations] == ["fee.currency_code"]
