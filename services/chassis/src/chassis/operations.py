@@ -14,6 +14,7 @@ from chassis.messaging import headers
 from chassis.messaging.known import event_type
 from chassis.messaging.outgoing import event_option
 from chassis.store import Database, Inbox, InboxEntry
+from chassis.times import timestamp
 
 PAGE = 50
 DESCRIPTOR: ServiceDescriptor = pb.DESCRIPTOR.services_by_name["OperationsService"]
@@ -107,7 +108,7 @@ def _secret(entry: InboxEntry) -> bool:
 
 
 def _shown(entry: InboxEntry) -> pb.ParkedMessage:
-    shown = pb.ParkedMessage(
+    return pb.ParkedMessage(
         parked_id=entry.id,
         policy=entry.policy,
         queue=entry.queue,
@@ -116,9 +117,8 @@ def _shown(entry: InboxEntry) -> pb.ParkedMessage:
         source=mask_text(_told(entry, headers.SOURCE)),
         attempts=entry.attempt,
         reason=mask_text(entry.reason),
+        receive_time=timestamp(entry.at),
     )
-    shown.receive_time.FromDatetime(entry.at)
-    return shown
 
 
 def _masked_body(entry: InboxEntry) -> str:

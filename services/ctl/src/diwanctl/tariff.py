@@ -4,18 +4,16 @@ from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import click
 import yaml
 from chassis.money import PIASTRES_A_POUND, money
+from chassis.times import CAIRO
 from diwan.payments.v1 import payments_pb2, payments_pb2_grpc
 from google.type import date_pb2, money_pb2
 
 from diwanctl.connection import call
 from diwanctl.output import as_dict, emit
-
-CAIRO = ZoneInfo("Africa/Cairo")
 
 
 @click.group()

@@ -1,16 +1,18 @@
 """The model's facts as the messages that identity publishes: one table."""
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
 from typing import Any
 
+from chassis.messaging import headers
+from chassis.times import timestamp
 from diwan.identity.v1 import events_pb2 as events
 from diwan.identity.v1 import identity_pb2 as identity
 from google.protobuf import json_format
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from identity.model import outcome
+
+__all__ = ["ASSURANCE", "messages", "timestamp"]
 
 NOTIFICATION = "notification"
 LANGUAGE = "ar"
@@ -18,13 +20,6 @@ ASSURANCE: Mapping[str, identity.AssuranceLevel.ValueType] = {
     "substantial": identity.ASSURANCE_LEVEL_SUBSTANTIAL,
     "high": identity.ASSURANCE_LEVEL_HIGH,
 }
-
-
-def timestamp(time: datetime) -> Timestamp:
-    """A UTC time as protobuf says it, to the millisecond as the store keeps it."""
-    stamp = Timestamp()
-    stamp.FromDatetime(time.replace(microsecond=time.microsecond // 1000 * 1000))
-    return stamp
 
 
 def _json(message: Message) -> str:
@@ -36,7 +31,7 @@ def _code_issued(fact: outcome.CodeIssued) -> Message:
     return events.SendMessage(
         account_id=fact.account_id,
         template=fact.template,
-        expire_time=timestamp(fact.expire_time).ToJsonString(),
+        expire_time=headers.timestamp(fact.expire_time),
         content=_json(content),
     )
 

@@ -2,10 +2,11 @@
 
 from chassis.commands import Cause, Decision, execute
 from chassis.rpc import Call, Kind
+from chassis.times import timestamp
 from diwan.identity.v1 import identity_pb2 as pb
 
 from identity.context import Context
-from identity.facts import ASSURANCE, timestamp
+from identity.facts import ASSURANCE
 from identity.model import records
 from identity.model.accounts import Account, masked
 from identity.model.errors import AccountNotFound

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from zoneinfo import ZoneInfo
 
 from chassis import log
 from chassis.commands import Cause, Decision, Request, cause_id, execute
 from chassis.errors import ConfirmationExpired, ConfirmationInvalid, RequestIdReused
 from chassis.store import Duplicate
+from chassis.times import CAIRO
 from chassis.tokens import Confirmation
 from diwan.notary.v1 import notary_pb2 as pb
 
@@ -25,7 +25,6 @@ from notary.store import CLAIM, NUMBER, OPEN_REVIEWER
 PURPOSE = "notary.power_of_attorney.submit"
 NUMBER_ATTEMPTS = 5
 CLAIM_ROUNDS = 5
-CAIRO = ZoneInfo("Africa/Cairo")
 
 Asked = Request[PowerOfAttorney, pb.PowerOfAttorney]
 Change = Callable[[PowerOfAttorney], model.Outcome]

@@ -3,9 +3,9 @@
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
-from chassis.tokens import TokenKeys
+from chassis.tokens import TokenKeys, utc_now
 
 from notary.accounts import Accounts
 from notary.catalogue import Catalogue
@@ -17,11 +17,6 @@ from notary.store import Store
 def new_code() -> str:
     """A verification code: twelve letters, sixty bits that nobody can guess."""
     return crockford(secrets.randbits(5 * VERIFICATION_CODE_LETTERS), VERIFICATION_CODE_LETTERS)
-
-
-def utc_now() -> datetime:
-    """The system's clock."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)

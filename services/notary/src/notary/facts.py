@@ -1,21 +1,13 @@
 """The model's facts as the events that notary publishes: one table."""
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
 from typing import Any
 
+from chassis.times import timestamp
 from diwan.notary.v1 import events_pb2 as events
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from notary.model import facts
-
-
-def timestamp(time: datetime) -> Timestamp:
-    """A UTC time as protobuf says it."""
-    stamp = Timestamp()
-    stamp.FromDatetime(time)
-    return stamp
 
 
 def _submitted(fact: facts.Submitted) -> Message:

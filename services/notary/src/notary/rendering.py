@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from chassis.times import timestamp
 from diwan.notary.v1 import notary_pb2 as pb
 
-from notary.facts import timestamp
 from notary.model.content import Kind
 from notary.model.power_of_attorney import Decision, PowerOfAttorney, State
 

@@ -1,11 +1,9 @@
 """proto <-> model, nothing else."""
 
-from datetime import datetime
-
 from chassis.rpc import call
+from chassis.times import timestamp
 from diwan.notification.v1 import notification_pb2 as pb
 from diwan.notification.v1 import notification_pb2_grpc as pb_grpc
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from notification import queries
 from notification.context import Context
@@ -44,19 +42,13 @@ def _message(message: Message) -> pb.Message:
         state=_state(message.state),
         reason=message.reason,
         parts=len(message.parts),
-        attempts=[pb.MessageAttempt(state=_state(s.state), time=_stamp(s.time)) for s in message.steps],
-        create_time=_stamp(message.create_time),
+        attempts=[pb.MessageAttempt(state=_state(s.state), time=timestamp(s.time)) for s in message.steps],
+        create_time=timestamp(message.create_time),
     )
     if message.receipt_time is not None:
-        shown.receipt_time.CopyFrom(_stamp(message.receipt_time))
+        shown.receipt_time.CopyFrom(timestamp(message.receipt_time))
     return shown
 
 
 def _state(state: MessageState) -> pb.MessageState.ValueType:
     return pb.MessageState.Value(f"MESSAGE_STATE_{state.name}")
-
-
-def _stamp(time: datetime) -> Timestamp:
-    stamp = Timestamp()
-    stamp.FromDatetime(time)
-    return stamp

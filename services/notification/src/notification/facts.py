@@ -3,24 +3,19 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from chassis.messaging import headers
 from diwan.notification.v1 import sms_pb2 as sms
 from google.protobuf import json_format
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from notification import model
 
 
 def _handover(fact: model.Handover) -> Message:
     content = sms.SmsContent(mobile=fact.mobile, text=fact.text)
-    expire_time = ""
-    if fact.expire_time is not None:
-        stamp = Timestamp()
-        stamp.FromDatetime(fact.expire_time)
-        expire_time = stamp.ToJsonString()
     return sms.SubmitSms(
         message_id=fact.message_id,
-        expire_time=expire_time,
+        expire_time=headers.timestamp(fact.expire_time) if fact.expire_time else "",
         once=fact.once,
         # Sealed for the connector, as its proto says, on its way into the outbox.
         content=json_format.MessageToJson(content, indent=None, ensure_ascii=False),

@@ -1,17 +1,16 @@
 """proto <-> model, nothing else."""
 
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import partial
 
 from chassis.money import money, piastres
 from chassis.rpc import call
+from chassis.times import CAIRO, timestamp
 from diwan.payments.v1 import payments_pb2 as pb
 from diwan.payments.v1 import payments_pb2_grpc as pb_grpc
-from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.date_pb2 import Date
 
 from payments import commands, queries
-from payments.commands import CAIRO
 from payments.context import Context
 from payments.model.errors import DateInvalid
 from payments.model.journal import Entry
@@ -32,7 +31,7 @@ class PaymentApi(pb_grpc.PaymentServiceServicer):
         del context
         fees = [_fee(fee, f"fees[{number}]") for number, fee in enumerate(request.fees)]
         asked = call()
-        published = pb.Tariff(fees=request.fees, publish_time=_stamp(asked.now))
+        published = pb.Tariff(fees=request.fees, publish_time=timestamp(asked.now))
         cause = asked.request(request, answer=partial(_tariff, published))
         published.tariff_id = cause.new_id("tariff")
         return await commands.publish_tariff(self._context, cause, fees)
@@ -122,7 +121,7 @@ def _payment(payment: Payment) -> pb.Payment:
         state=pb.PaymentState.Value(f"PAYMENT_STATE_{payment.state.name}"),
         fee=money(payment.fee),
         refusal_reason=payment.refusal_reason,
-        due_time=_stamp(payment.due_time),
+        due_time=timestamp(payment.due_time),
     )
     charge = payment.charge
     if charge is not None:
@@ -130,7 +129,7 @@ def _payment(payment: Payment) -> pb.Payment:
         shown.discount.CopyFrom(money(payment.fee - charge.amount))
         shown.amount.CopyFrom(money(charge.amount))
     if payment.settle_time is not None:
-        shown.settle_time.CopyFrom(_stamp(payment.settle_time))
+        shown.settle_time.CopyFrom(timestamp(payment.settle_time))
     return shown
 
 
@@ -139,7 +138,7 @@ def _entry(entry: Entry) -> pb.LedgerEntry:
         entry_id=entry.entry_id,
         kind=entry.kind,
         payment_id=entry.payment_id,
-        book_time=_stamp(entry.book_time),
+        book_time=timestamp(entry.book_time),
         legs=[pb.LedgerLeg(account=leg.account, amount=money(leg.amount)) for leg in entry.legs],
     )
 
@@ -149,9 +148,3 @@ def _date(said: Date, field: str) -> date:
         return date(said.year, said.month, said.day)
     except ValueError:
         raise DateInvalid(field=field) from None
-
-
-def _stamp(time: datetime) -> Timestamp:
-    stamp = Timestamp()
-    stamp.FromDatetime(time.astimezone(UTC))
-    return stamp

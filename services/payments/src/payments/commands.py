@@ -5,9 +5,9 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from uuid import UUID, uuid5
-from zoneinfo import ZoneInfo
 
 from chassis.commands import Cause, Decision, Request, cause_id, execute
+from chassis.times import CAIRO
 from diwan.payments.v1 import payments_pb2 as pb
 
 from payments import facts
@@ -20,7 +20,6 @@ from payments.model.payment import Overpaid, Payment
 from payments.model.tariff import Fee, Means, Schedule
 from payments.store import SCHEDULE
 
-CAIRO = ZoneInfo("Africa/Cairo")
 MOST_INQUIRIES = 100
 _NAMESPACE = UUID("b7a1d1c2-52f6-5c0e-9d0b-6f2f3a9c4e11")
 

@@ -1,13 +1,13 @@
 """A table: whenever this event, then something becomes due, is settled, or is booked."""
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC
 from functools import partial
 from typing import Any, TypeVar
 
 from chassis.commands import Event
 from chassis.money import piastres
 from chassis.policies import GiveUp, Policy, on
+from chassis.times import moment
 from diwan.notary.v1 import events_pb2 as notary
 from diwan.payments.v1 import acquirer_pb2 as acquirer
 from diwan.payments.v1 import events_pb2 as payments
@@ -61,7 +61,7 @@ async def _make_due(ctx: Context, event: Event[Any], message: notary.PowerOfAtto
         service=message.service,
         channel=message.channel,
         governorate=message.governorate,
-        time=message.submit_time.ToDatetime(UTC),
+        time=moment(message.submit_time),
     )
 
 

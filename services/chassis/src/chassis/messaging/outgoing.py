@@ -11,7 +11,7 @@ from diwan.options.v1 import options_pb2
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
-from chassis import telemetry
+from chassis import telemetry, times
 from chassis.messaging import headers
 from chassis.messaging.headers import owner
 from chassis.sealed import Binding, Keys
@@ -91,4 +91,4 @@ def _expires(message: Message) -> datetime | None:
         return None
     if isinstance(value, str):
         return headers.moment(value)
-    return headers.moment(value.ToJsonString()) if value.seconds else None
+    return times.moment(value) if value.seconds else None

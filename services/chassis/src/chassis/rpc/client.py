@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC
 from typing import Any, Final
 
 import grpc
@@ -15,6 +14,7 @@ from opentelemetry.trace import SpanKind
 from chassis import log, telemetry
 from chassis.rpc.current import remaining
 from chassis.rpc.pipeline import REQUEST_NUMBER
+from chassis.times import moment
 from chassis.tokens import ServiceTokens, acting_for
 from chassis.tokens.keys import Fetch
 from chassis.tokens.service import Exchange
@@ -88,7 +88,7 @@ def identity_exchange(channel: Any) -> Exchange:
                 client_assertion=assertion, audience=audience, acting_for=account
             )
         )
-        return answer.access_token, answer.expire_time.ToDatetime(tzinfo=UTC)
+        return answer.access_token, moment(answer.expire_time)
 
     return exchange
 

@@ -2,13 +2,12 @@
 
 from chassis.commands import Decision, Request, execute
 from chassis.rpc import Call
+from chassis.times import timestamp
 from chassis.tokens import sign_confirmation
 from diwan.identity.v1 import identity_pb2 as pb
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from identity.commands import codes
 from identity.context import Context
-from identity.facts import timestamp
 from identity.model import confirmations
 from identity.model.codes import new_code
 from identity.model.confirmations import Confirmation
@@ -98,5 +97,5 @@ def _statement(ctx: Context, state: Confirmation) -> pb.CompleteConfirmationResp
     )
     ends = state.confirmed_at + confirmations.STATEMENT_LIFE
     return pb.CompleteConfirmationResponse(
-        confirmation=statement, expire_time=Timestamp(seconds=int(ends.timestamp()))
+        confirmation=statement, expire_time=timestamp(ends.replace(microsecond=0))
     )

@@ -7,11 +7,11 @@ from datetime import datetime
 from chassis.commands import Decision, Request, execute
 from chassis.rpc import Call
 from chassis.store import Duplicate
+from chassis.times import timestamp
 from diwan.identity.v1 import identity_pb2 as pb
 
 from identity.commands import codes
 from identity.context import Context
-from identity.facts import timestamp
 from identity.model import accounts, channels
 from identity.model.codes import new_code
 from identity.model.errors import EnrolmentNotFound, IdentityError, MobileTaken

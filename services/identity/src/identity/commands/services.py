@@ -3,9 +3,9 @@
 from chassis.commands import Cause, Decision, cause_id, execute
 from chassis.errors import TokenExpired, TokenInvalid
 from chassis.rpc import Call, Caller, Kind
+from chassis.times import timestamp
 from chassis.tokens import claimed_client, key_set, sign_access, verify_assertion
 from diwan.identity.v1 import identity_pb2 as pb
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from identity.context import Context
 from identity.model import records
@@ -47,7 +47,7 @@ async def issue_service_token(
             jti=ctx.new_id(),
             lifetime=ACCESS_LIFE,
         ),
-        expire_time=Timestamp(seconds=int((call.now + ACCESS_LIFE).timestamp())),
+        expire_time=timestamp((call.now + ACCESS_LIFE).replace(microsecond=0)),
     )
 
 

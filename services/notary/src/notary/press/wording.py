@@ -6,9 +6,9 @@ from datetime import datetime
 from functools import cache
 from importlib import resources
 from typing import Any
-from zoneinfo import ZoneInfo
 
-CAIRO = ZoneInfo("Africa/Cairo")
+from chassis.times import CAIRO
+
 _DIGITS = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
 
 

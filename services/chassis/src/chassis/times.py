@@ -1,0 +1,33 @@
+"""Time: UTC in the store and on the wire, `Timestamp` in messages, Africa/Cairo where people read it."""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+CAIRO = ZoneInfo("Africa/Cairo")
+"""Where a day begins that people are told, or that a rule speaks of."""
+
+
+def timestamp(time: datetime) -> Timestamp:
+    """A time as messages say it, to the millisecond as the store keeps it.
+
+    So an answer says the same, whether it was made before its state was stored or after.
+
+    Raises:
+        ValueError: a time without a zone.
+    """
+    if time.tzinfo is None:
+        raise ValueError("a time without a zone")
+    stamp = Timestamp()
+    stamp.FromDatetime(time.replace(microsecond=time.microsecond // 1000 * 1000))
+    return stamp
+
+
+def moment(stamp: Timestamp) -> datetime:
+    """The time that a message says, UTC, to the microsecond.
+
+    Raises:
+        ValueError: it is none between the years 1 and 9999.
+    """
+    return stamp.ToDatetime(tzinfo=UTC)
