@@ -1,12 +1,13 @@
 """Policies: whenever this event, then that command. A service's `policies.py` holds one table of them.
 
 def table(context: Context) -> list[Policy]:
-    return [on("notary.payments.payment", PaymentSettled, partial(open_review, context))]
+    open_it = on("notary.payments.payment", PaymentSettled, partial(open_review, context))
+    return giving_up_on([NotaryError], [open_it])
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -38,12 +39,17 @@ class GiveUp(Exception):
 
 @dataclass(frozen=True)
 class Policy:
-    """One line of a service's table; made by `on`."""
+    """One line of a service's table; made by `on`.
+
+    Attributes:
+        hopeless: refusals that no later try mends; see `giving_up_on`.
+    """
 
     name: str
     queue: str
     message: type[Message]
     handler: Callable[[Event[Any], Any], Awaitable[None]]
+    hopeless: tuple[type[Exception], ...] = ()
 
     @property
     def type(self) -> str:
@@ -51,7 +57,7 @@ class Policy:
         return self.message.DESCRIPTOR.full_name
 
     async def handle(self, incoming: Incoming, message: Message, now: datetime) -> None:
-        """Run the handler, with a limit of time; whatever it raises is raised."""
+        """Run the handler, with a limit of time; whatever it raises is raised, what is hopeless as GiveUp."""
         event: Event[Any] = Event(
             id=Event.identify(self.name, incoming.source, incoming.id),
             now=now,
@@ -68,6 +74,8 @@ class Policy:
         try:
             async with asyncio.timeout(HANDLER_LIMIT_SECONDS):
                 await self.handler(event, message)
+        except self.hopeless as refusal:
+            raise GiveUp(reason_of(refusal)) from None
         finally:
             log.reset(token)
 
@@ -90,6 +98,22 @@ def on(queue: str, message: type[M], handler: Handler[M], *, name: str = "") -> 
     handler_name = getattr(handler, "__name__", "") or getattr(getattr(handler, "func", None), "__name__", "")
     made = name or f"{handler_name or 'handle'}.{message.DESCRIPTOR.name}"
     return Policy(made, queue, message, handler)
+
+
+def giving_up_on(hopeless: Iterable[type[Exception]], table: Iterable[Policy]) -> list[Policy]:
+    """The table, where an event that meets one of these refusals is parked at once, under the refusal's reason.
+
+    What a rule refuses today it refuses tomorrow, and a person must look. What is only not there yet, such as a
+    contact or a fee, is not hopeless: it is tried again.
+    """
+    classes = tuple(hopeless)
+    return [replace(policy, hopeless=classes) for policy in table]
+
+
+def reason_of(error: BaseException) -> str:
+    """A failure's stable reason, or its class: never its text, which may quote personal data."""
+    reason = getattr(error, "reason", None)
+    return reason if isinstance(reason, str) and reason else type(error).__name__
 
 
 class Policies:

@@ -11,7 +11,7 @@ from chassis.messaging import headers
 from chassis.messaging.attempts import RetryPlan
 from chassis.messaging.consumer import ConsumerLimits
 from chassis.messaging.delivery import REFUSED, Delivery
-from chassis.policies import GiveUp, on
+from chassis.policies import GiveUp, giving_up_on, on
 from chassis.store import Inbox, StoreUnavailable
 from diwan.identity.v1 import events_pb2 as identity_pb2
 from diwan.payments.v1 import events_pb2
@@ -191,6 +191,32 @@ async def test_a_policy_gives_up(bench: Any) -> None:
 
     (entry,) = await eventually(bench.parked)
     assert (entry.attempt, entry.reason) == (1, "FEE_UNKNOWN")
+
+
+class Overdrawn(Exception):
+    reason = "OVERDRAWN"
+
+
+@pytest.mark.parametrize(
+    ("refusal", "attempts", "reason"),
+    [
+        (Overdrawn("+201012345678"), 1, "OVERDRAWN"),
+        (LookupError("+201012345678"), 1, "LookupError"),
+        (KeyError("+201012345678"), 1, "KeyError"),
+        (ValueError("+201012345678"), 3, "ValueError"),
+    ],
+)
+async def test_a_table_gives_up_on_what_is_hopeless(
+    bench: Any, refusal: Exception, attempts: int, reason: str
+) -> None:
+    """At once and under its reason, without a word of its text; all else is tried to the end."""
+    seen = Seen(failures=[refusal] * 3)
+    await bench.listen(*giving_up_on([Overdrawn, LookupError], [settled_policy(seen)]))
+
+    bench.send(settled(1))
+
+    (entry,) = await eventually(bench.parked)
+    assert (entry.attempt, entry.reason) == (attempts, reason)
 
 
 async def test_each_policy_of_a_queue_stands_alone(bench: Any) -> None:

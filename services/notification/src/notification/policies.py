@@ -8,7 +8,7 @@ from typing import Any
 from chassis.commands import Event
 from chassis.messaging import headers
 from chassis.money import PIASTRES_A_POUND, piastres
-from chassis.policies import GiveUp, Policy, on
+from chassis.policies import GiveUp, Policy, giving_up_on, on
 from diwan.identity.v1 import events_pb2 as identity
 from diwan.notary.v1 import events_pb2 as notary
 from diwan.notification.v1 import sms_pb2 as sms
@@ -77,7 +77,7 @@ RECEIPTS: Mapping[int, ReceiptState] = {
 
 def table(ctx: Context) -> list[Policy]:
     """Every event that notification reacts to."""
-    return [
+    lines = [
         on(ACCOUNTS, identity.AccountEnrolled, partial(_keep_contact, ctx), name="keep_contact"),
         on(ORDERS, identity.SendMessage, partial(_send, ctx), name="send"),
         *(
@@ -90,52 +90,44 @@ def table(ctx: Context) -> list[Policy]:
         on(SMS, sms.SmsExpired, partial(_expired, ctx), name="expired"),
         on(SMS, sms.SmsReceipted, partial(_receipted, ctx), name="receipted"),
     ]
+    return giving_up_on(HOPELESS, lines)
 
 
 async def _keep_contact(ctx: Context, event: Event[Any], message: identity.AccountEnrolled) -> None:
     contact = identity.Contact()
     _read(message.contact, contact)
-    try:
-        kept = Contact(message.account_id, contact.mobile, contact.language or "ar")
-    except HOPELESS as error:
-        raise GiveUp(error.reason) from None
+    kept = Contact(message.account_id, contact.mobile, contact.language or "ar")
     await commands.keep_contact(ctx, event, kept)
 
 
 async def _send(ctx: Context, event: Event[Any], message: identity.SendMessage) -> None:
     content = identity.MessageContent()
     _read(message.content, content)
-    try:
-        if content.mobile:
-            contact = Contact(message.account_id, content.mobile)
-        else:
-            contact = await commands.contact_of(ctx, message.account_id)
-        await commands.tell(
-            ctx,
-            event,
-            contact,
-            template=message.template,
-            values=content.values,
-            number=event.correlation,
-            expire_time=headers.moment(message.expire_time) if message.expire_time else None,
-        )
-    except HOPELESS as error:
-        raise GiveUp(error.reason) from None
+    if content.mobile:
+        contact = Contact(message.account_id, content.mobile)
+    else:
+        contact = await commands.contact_of(ctx, message.account_id)
+    await commands.tell(
+        ctx,
+        event,
+        contact,
+        template=message.template,
+        values=content.values,
+        number=event.correlation,
+        expire_time=headers.moment(message.expire_time) if message.expire_time else None,
+    )
 
 
 async def _tell(ctx: Context, told: Told, event: Event[Any], message: Proto) -> None:
     number = told.number(event)
-    try:
-        await commands.tell_account(
-            ctx,
-            event,
-            told.account_id(message),
-            template=told.template(message),
-            values={"number": number, **told.values(message)},
-            number=number,
-        )
-    except HOPELESS as error:
-        raise GiveUp(error.reason) from None
+    await commands.tell_account(
+        ctx,
+        event,
+        told.account_id(message),
+        template=told.template(message),
+        values={"number": number, **told.values(message)},
+        number=number,
+    )
 
 
 async def _submitted(ctx: Context, event: Event[Any], message: sms.SmsSubmitted) -> None:

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from chassis.commands import Event
 from chassis.money import piastres
-from chassis.policies import GiveUp, Policy, on
+from chassis.policies import Policy, giving_up_on, on
 from chassis.times import moment
 from diwan.notary.v1 import events_pb2 as notary
 from diwan.payments.v1 import acquirer_pb2 as acquirer
@@ -30,9 +30,9 @@ def table(ctx: Context) -> list[Policy]:
     """Every event that payments reacts to."""
 
     def line(queue: str, message: type[M], handler: Handler[M], name: str) -> Policy:
-        return on(queue, message, partial(_or_give_up, handler, ctx), name=name)
+        return on(queue, message, partial(handler, ctx), name=name)
 
-    return [
+    lines = [
         line(CASES, notary.PowerOfAttorneySubmitted, _make_due, "make_due"),
         line(CASES, notary.PowerOfAttorneyCollected, _book_earned, "book_earned"),
         line(CHARGES, acquirer.ChargeAccepted, _accept, "accept"),
@@ -42,13 +42,7 @@ def table(ctx: Context) -> list[Policy]:
         line(OWN, payments.PaymentSettled, _book_settled, "book_settled"),
         line(OWN, payments.PaymentOverpaid, _book_overpaid, "book_overpaid"),
     ]
-
-
-async def _or_give_up(handler: Handler[M], ctx: Context, event: Event[Any], message: M) -> None:
-    try:
-        await handler(ctx, event, message)
-    except HOPELESS as error:
-        raise GiveUp(error.reason) from None
+    return giving_up_on(HOPELESS, lines)
 
 
 async def _make_due(ctx: Context, event: Event[Any], message: notary.PowerOfAttorneySubmitted) -> None:

@@ -19,7 +19,7 @@ from chassis.messaging.delivery import REFUSED, Delivery
 from chassis.messaging.incoming import Incoming, Refused
 from chassis.messaging.known import event_type
 from chassis.messaging.outgoing import event_option
-from chassis.policies import GiveUp, Policies, Policy
+from chassis.policies import GiveUp, Policies, Policy, reason_of
 from chassis.sealed import Keys
 from chassis.store import Inbox, InboxEntry, StoreUnavailable
 
@@ -239,12 +239,6 @@ class Attempts:
                 expires=_expires(delivery.attributes),
             )
         )
-
-
-def reason_of(error: BaseException) -> str:
-    """A failure's stable reason, or its class: never its text, which may quote personal data."""
-    reason = getattr(error, "reason", None)
-    return reason if isinstance(reason, str) and reason else type(error).__name__
 
 
 def _expires(attributes: Mapping[str, object]) -> datetime | None:

@@ -10,6 +10,8 @@ TEXT_LIMIT = 40_000
 class DocumentError(Exception):
     """The document cannot be printed as it is; the text names the field, never its value."""
 
+    reason = "DOCUMENT_UNPRINTABLE"
+
 
 @dataclass(frozen=True)
 class Party:
