@@ -34,7 +34,7 @@ SETTINGS = {
 }
 CONNECTORS = ("sms", "acquirer")
 GIVEN_BY_CHART = {
-    "broker_uri", "http_listen", "keys_dir", "drain_seconds", "grace_seconds", "store_uri", "store_database",
+    "broker_uri", "http_listen", "keys_dir", "drain_seconds", "store_uri", "store_database",
     "grpc_listen", "identity_target", "state_dir", "smsc_password", "api_key", "callback_key_file",
 }  # fmt: skip
 KEPT_RULES = ("type", "enum", "pattern", "minimum", "maximum", "exclusiveMinimum", "minLength", "maxLength")

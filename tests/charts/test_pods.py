@@ -63,7 +63,7 @@ def test_a_pod_outlives_its_drain(manifests):
         drain = next(
             int(variable["value"])
             for variable in container["env"]
-            if variable["name"].endswith(("_DRAIN_SECONDS", "_GRACE_SECONDS"))
+            if variable["name"].endswith("_DRAIN_SECONDS")
         )
         pause = container["lifecycle"]["preStop"]["sleep"]["seconds"]
 

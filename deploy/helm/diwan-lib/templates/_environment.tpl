@@ -7,12 +7,9 @@
   value: /run/diwan/credentials/broker-uri
 - name: {{ $prefix }}_HTTP_LISTEN
   value: 0.0.0.0:8080
-{{- if eq .component "connector" }}
-- name: {{ $prefix }}_GRACE_SECONDS
-  value: {{ .v.drainSeconds | quote }}
-{{- else }}
 - name: {{ $prefix }}_DRAIN_SECONDS
   value: {{ .v.drainSeconds | quote }}
+{{- if ne .component "connector" }}
 - name: {{ $prefix }}_STORE_URI_FILE
   value: /run/diwan/credentials/store-uri
 - name: {{ $prefix }}_STORE_DATABASE

@@ -31,6 +31,7 @@ class ProcessSettings(BaseSettings):
     broker_uri: str = Field(
         description="URI of the broker, with user and password: amqp://user:password@host:5672/vhost",
         pattern=r"^amqps?://",
+        repr=False,
     )
     http_listen: Address = Field(
         "127.0.0.1:0", description="Where /metrics, /healthz and /readyz answer, host:port"
@@ -53,7 +54,7 @@ class ProcessSettings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         del dotenv_settings, file_secret_settings
-        return sources(settings_cls, init_settings, env_settings)
+        return init_settings, env_settings, _Files(settings_cls), _Shared(settings_cls)
 
 
 class ServiceSettings(ProcessSettings):
@@ -78,13 +79,6 @@ class ServiceSettings(ProcessSettings):
     max_concurrent_calls: int = Field(
         1000, ge=1, le=100_000, description="Calls in hand at once; more are refused with RESOURCE_EXHAUSTED"
     )
-
-
-def sources(
-    settings_class: type[BaseSettings], *before: PydanticBaseSettingsSource
-) -> tuple[PydanticBaseSettingsSource, ...]:
-    """Where settings come from: what is given, variables, files that variables name, variables without a prefix."""
-    return (*before, _Files(settings_class), _Shared(settings_class))
 
 
 def load(settings_class: type[S], name: str) -> S:

@@ -9,8 +9,8 @@ import pytest
 from chassis.connector.delivery import envelope
 from chassis.connector.events import Event, outgoing
 from chassis.connector.memory import KEPT_MAX, Memory
-from chassis.connector.settings import ConnectorSettings, described
-from chassis.settings import load
+from chassis.connector.settings import ConnectorSettings
+from chassis.settings import explain, load
 from diwan.notification.v1 import sms_pb2
 
 QUEUE = "sms.notification.message"
@@ -158,7 +158,7 @@ def test_memory_tells_whether_an_outcome_was_published() -> None:
 
 def test_help_lists_every_setting() -> None:
     """Each setting stands there with its variable and what it means."""
-    text = described(ConnectorSettings)
+    text = explain(ConnectorSettings)
 
     for name, setting in ConnectorSettings.model_fields.items():
         assert name.upper() in text

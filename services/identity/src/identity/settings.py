@@ -13,7 +13,7 @@ from identity.model.codes import Allowance
 class Settings(ServiceSettings):
     """What identity has beside what every service has."""
 
-    model_config = SettingsConfigDict(env_prefix="IDENTITY_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="IDENTITY_")
 
     check_digit_rule: Literal["none", "weighted_mod_11"] = Field(
         "none",

@@ -12,9 +12,9 @@ from nameko.constants import MAX_WORKERS_CONFIG_KEY
 from nameko.runners import ServiceRunner
 
 from chassis import log, telemetry
-from chassis.connector.settings import ConnectorSettings, described
+from chassis.connector.settings import ConnectorSettings
 from chassis.sealed import Keys
-from chassis.settings import load
+from chassis.settings import explain, load
 
 VERSION = "0.1.0"
 
@@ -44,7 +44,7 @@ def run(
     )
     runner.add_service(connector)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: eventlet.spawn_n(_leave, runner, settings.grace_seconds))
+        signal.signal(number, lambda *_: eventlet.spawn_n(_leave, runner, settings.drain_seconds))
     runner.start()
     _log.info("connector started")
     try:
@@ -58,21 +58,21 @@ def run(
 def _settings(name: str, kind: type[ConnectorSettings], arguments: Sequence[str] | None) -> ConnectorSettings:
     argparse.ArgumentParser(
         prog=name,
-        description=f"The connector {name}. It is told by the environment (VARIABLE_FILE names a file with the value):"
-        f"\n\n{described(kind)}",
+        description=f"The connector {name}.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=explain(kind),
     ).parse_args(arguments)
     return load(kind, name)
 
 
-def _leave(runner: Any, grace_seconds: float) -> None:
+def _leave(runner: Any, drain_seconds: float) -> None:
     """Finish what is in hand and go; what is not finished in time is delivered again to whoever comes next."""
     _log.info("connector stops")
     try:
-        with eventlet.Timeout(grace_seconds):
+        with eventlet.Timeout(drain_seconds):
             runner.stop()
     except eventlet.Timeout:
-        _log.warning("grace period is over")
+        _log.warning("drain is over")
         _end(1)
 
 

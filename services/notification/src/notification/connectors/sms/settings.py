@@ -8,7 +8,7 @@ from pydantic_settings import SettingsConfigDict
 class SmsSettings(ConnectorSettings):
     """What the SMS connector is told."""
 
-    model_config = SettingsConfigDict(env_prefix="SMS_", extra="ignore", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(env_prefix="SMS_")
 
     smsc_host: str = Field(description="the operator's SMSC")
     smsc_port: int = Field(default=2775, description="its SMPP port")

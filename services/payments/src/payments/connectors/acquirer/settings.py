@@ -10,7 +10,7 @@ from pydantic_settings import SettingsConfigDict
 class AcquirerSettings(ConnectorSettings):
     """What the acquirer connector is told."""
 
-    model_config = SettingsConfigDict(env_prefix="ACQUIRER_", extra="ignore", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(env_prefix="ACQUIRER_")
 
     api_url: str = Field(pattern="^https?://", description="the acquirer's API, without a slash at the end")
     api_key: SecretStr = Field(description="our key there")
