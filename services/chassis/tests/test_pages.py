@@ -2,7 +2,7 @@ import base64
 from datetime import UTC, datetime
 
 import pytest
-from chassis.pages import PageTokenInvalid, Place, place, token
+from chassis.pages import PageTokenInvalid, Place, page, place, token
 
 PLACE = Place(datetime(2026, 3, 1, 9, 30, 0, 123000, tzinfo=UTC), "m-1")
 
@@ -10,6 +10,17 @@ PLACE = Place(datetime(2026, 3, 1, 9, 30, 0, 123000, tzinfo=UTC), "m-1")
 def test_a_token_leads_back_to_its_place() -> None:
     """What was put in comes out, to the millisecond that the store keeps."""
     assert place(token(PLACE, ["a-1", ""]), ["a-1", ""]) == PLACE
+
+
+@pytest.mark.parametrize(("there", "shown", "more"), [(0, 0, False), (2, 2, False), (3, 2, True)])
+def test_a_page_tells_where_the_next_begins(there: int, shown: int, more: bool) -> None:
+    """After the last that is shown; nowhere when what was found fits."""
+    found = [Place(PLACE.time, f"m-{number}") for number in range(there)]
+
+    on_page, following = page(found, 2, ["a-1"], lambda each: each)
+
+    assert on_page == found[:shown]
+    assert place(following, ["a-1"]) == (found[1] if more else None)
 
 
 def test_no_token_is_the_first_page() -> None:

@@ -7,7 +7,7 @@ from diwan.operations.v1 import operations_pb2 as pb
 from google.protobuf import json_format
 from google.protobuf.descriptor import ServiceDescriptor
 
-from chassis import log, rpc
+from chassis import log, pages, rpc
 from chassis.errors import ChassisError
 from chassis.masks import mask_text, masked_message
 from chassis.messaging import headers
@@ -16,7 +16,6 @@ from chassis.messaging.outgoing import event_option
 from chassis.store import Database, Inbox, InboxEntry
 from chassis.times import timestamp
 
-PAGE = 50
 DESCRIPTOR: ServiceDescriptor = pb.DESCRIPTOR.services_by_name["OperationsService"]
 
 _log = log.get(__name__)
@@ -49,7 +48,7 @@ class Operations:
 
     async def ListParked(self, request: pb.ListParkedRequest, _context: Any) -> pb.ListParkedResponse:  # noqa: N802
         """A page of parked messages, in the order of their ids."""
-        size = request.page_size or PAGE
+        size = request.page_size or pages.SIZE
         found = await self._inbox.page(parked=True, after=request.page_token, limit=size + 1)
         page = found[:size]
         return pb.ListParkedResponse(

@@ -1,14 +1,20 @@
-"""Page tokens: where the next page begins, opaque to the caller, and good for one question only."""
+"""Pages: how long one is, and where the next begins: a token, opaque to the caller and good for one question only."""
 
 import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from chassis.errors import ChassisError
+
+SIZE = 50
+"""Of a page, where the caller does not say how long it is to be."""
+
+T = TypeVar("T")
 
 
 class PageTokenInvalid(ChassisError):
@@ -50,6 +56,21 @@ def place(token: str, question: Sequence[str]) -> Place | None:
         return Place(datetime.fromisoformat(time).astimezone(UTC), last)
     except (binascii.Error, ValueError, TypeError, OverflowError):
         raise PageTokenInvalid from None
+
+
+def page(
+    found: Sequence[T], size: int, question: Sequence[str], place_of: Callable[[T], Place]
+) -> tuple[list[T], str]:
+    """A page, and the token of the next one, empty at the end.
+
+    Args:
+        found: what follows the last page, where one more than `size` was looked for: it tells whether there is more.
+        size: of the page.
+        question: filters, in one order; see `token`.
+        place_of: the place of one of them.
+    """
+    shown = list(found[:size])
+    return shown, token(place_of(shown[-1]), question) if len(found) > size else ""
 
 
 def _mark(question: Sequence[str]) -> str:

@@ -12,7 +12,6 @@ from notary.model.content import CROCKFORD, VERIFICATION_CODE_LETTERS
 from notary.model.power_of_attorney import PowerOfAttorney, State
 from notary.store import Look
 
-PAGE = 50
 _NO_CODE = CROCKFORD[:VERIFICATION_CODE_LETTERS]
 
 
@@ -29,7 +28,7 @@ async def listed(
     ctx: Context, caller: Caller, page_size: int, page_token: str
 ) -> tuple[list[PowerOfAttorney], str]:
     """A page, newest first, and the token of the next one, empty at the end; PageTokenInvalid."""
-    size = page_size or PAGE
+    size = page_size or pages.SIZE
     question = (caller.key, caller.office)
     after = pages.place(page_token, question)
     if caller.kind is Kind.CITIZEN:
@@ -38,13 +37,10 @@ async def listed(
         found = await ctx.store.at_office(caller.office, after, size + 1)
     else:
         found = []
-    shown = found[:size]
+    shown, token = pages.page(found, size, question, lambda case: pages.Place(case.create_time, case.id))
     if shown:
         await _on_record(ctx, caller, "ListPowersOfAttorney", *shown)
-    if len(found) <= size:
-        return shown, ""
-    last = shown[-1]
-    return shown, pages.token(pages.Place(last.create_time, last.id), question)
+    return shown, token
 
 
 async def download(ctx: Context, caller: Caller, case_id: str) -> bytes:

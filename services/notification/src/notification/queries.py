@@ -6,8 +6,6 @@ from chassis.rpc import Caller, Kind
 from notification.context import Context
 from notification.model import Message, MessageNotFound
 
-PAGE = 50
-
 
 async def get(ctx: Context, caller: Caller, message_id: str) -> Message:
     """One message that the caller may see; MessageNotFound otherwise."""
@@ -31,15 +29,13 @@ async def listed(
             raise MessageNotFound("There are no such messages.")
         account_id = caller.id
     question = [account_id, request_number]
-    size = page_size or PAGE
+    size = page_size or pages.SIZE
     found = await ctx.store.newest(
         account_id=account_id,
         request_number=request_number,
         after=pages.place(page_token, question),
         limit=size + 1,
     )
-    shown = found[:size]
-    if len(found) <= size:
-        return shown, ""
-    last = shown[-1]
-    return shown, pages.token(pages.Place(last.create_time, last.message_id), question)
+    return pages.page(
+        found, size, question, lambda message: pages.Place(message.create_time, message.message_id)
+    )

@@ -13,8 +13,6 @@ from payments.model.journal import Entry
 from payments.model.payment import Payment
 from payments.model.tariff import Fee, Means
 
-PAGE = 50
-
 
 @dataclass(frozen=True)
 class Quoted:
@@ -50,7 +48,7 @@ async def entries(
         PageTokenInvalid: the token was not given for this question.
     """
     question = [payment_id, account, request_number]
-    after, size = pages.place(page_token, question), page_size or PAGE
+    after, size = pages.place(page_token, question), page_size or pages.SIZE
     payment_ids = [payment_id] if payment_id else []
     if request_number:
         of_case = await ctx.store.payments_of(request_number)
@@ -58,8 +56,4 @@ async def entries(
         if not payment_ids:
             return [], ""
     found = await ctx.store.oldest(payment_ids=payment_ids, account=account, after=after, limit=size + 1)
-    shown = found[:size]
-    if len(found) <= size:
-        return shown, ""
-    last = shown[-1]
-    return shown, pages.token(pages.Place(last.book_time, last.entry_id), question)
+    return pages.page(found, size, question, lambda entry: pages.Place(entry.book_time, entry.entry_id))
