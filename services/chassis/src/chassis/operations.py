@@ -4,10 +4,9 @@ import json
 from typing import Any
 
 from diwan.operations.v1 import operations_pb2 as pb
-from google.protobuf import json_format
 from google.protobuf.descriptor import ServiceDescriptor
 
-from chassis import log, pages, rpc
+from chassis import log, pages, protojson, rpc
 from chassis.errors import ChassisError
 from chassis.masks import mask_text, masked_message
 from chassis.messaging import headers
@@ -125,9 +124,8 @@ def _masked_body(entry: InboxEntry) -> str:
     kind = event_type(_told(entry, headers.TYPE))
     if kind is None:
         return json.dumps({"unreadable_bytes": len(entry.body)})
-    message = kind()
     try:
-        json_format.Parse(entry.body, message, ignore_unknown_fields=True)
-    except (json_format.ParseError, ValueError, RecursionError):
+        message = protojson.read(entry.body, kind)
+    except protojson.Unreadable:
         return json.dumps({"unreadable_bytes": len(entry.body)})
     return json.dumps(masked_message(message), ensure_ascii=False)

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 import click
 import pika
+from chassis import protojson
 from chassis.masks import masked_message
 from chassis.messaging import headers
 from chassis.messaging.incoming import fingerprint
 from chassis.messaging.known import event_type
-from google.protobuf import json_format
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError
 
@@ -63,10 +63,9 @@ class Parked:
         """Its body with personal and sealed fields masked; empty if it is not what its type says."""
         kind = event_type(str(self.told.get(headers.TYPE, "")))
         try:
-            message = json_format.Parse(self.body, kind(), ignore_unknown_fields=True) if kind else None
-        except (json_format.ParseError, ValueError, RecursionError):
+            return masked_message(protojson.read(self.body, kind)) if kind else {}
+        except protojson.Unreadable:
             return {}
-        return masked_message(message) if message is not None else {}
 
 
 @contextmanager

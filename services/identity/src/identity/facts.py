@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from chassis import protojson
 from chassis.messaging import headers
 from chassis.times import timestamp
 from diwan.identity.v1 import events_pb2 as events
 from diwan.identity.v1 import identity_pb2 as identity
-from google.protobuf import json_format
 from google.protobuf.message import Message
 
 from identity.model import outcome
@@ -22,17 +22,13 @@ ASSURANCE: Mapping[str, identity.AssuranceLevel.ValueType] = {
 }
 
 
-def _json(message: Message) -> str:
-    return json_format.MessageToJson(message, indent=None, ensure_ascii=False)
-
-
 def _code_issued(fact: outcome.CodeIssued) -> Message:
     content = events.MessageContent(mobile=fact.mobile, values={"code": fact.code})
     return events.SendMessage(
         account_id=fact.account_id,
         template=fact.template,
         expire_time=headers.timestamp(fact.expire_time),
-        content=_json(content),
+        content=protojson.written(content),
     )
 
 
@@ -42,7 +38,7 @@ def _account_enrolled(fact: outcome.AccountEnrolled) -> Message:
         person_id=fact.person_id,
         assurance_level=ASSURANCE[fact.assurance],
         channel=fact.channel,
-        contact=_json(events.Contact(mobile=fact.mobile, language=LANGUAGE)),
+        contact=protojson.written(events.Contact(mobile=fact.mobile, language=LANGUAGE)),
     )
 
 

@@ -5,6 +5,7 @@ All but the first are met by policies alone, and seen by operators as the reason
 
 from chassis.errors import ErrorTable
 from chassis.money import MoneyInvalid
+from chassis.protojson import Unreadable
 
 from notification import model
 
@@ -17,5 +18,5 @@ ERRORS: ErrorTable = {
     model.PartUnknown: "FAILED_PRECONDITION",
 }
 
-HOPELESS = (model.TemplateUnknown, model.ValuesWrong, model.RecipientInvalid, MoneyInvalid)
+HOPELESS = (model.TemplateUnknown, model.ValuesWrong, model.RecipientInvalid, MoneyInvalid, Unreadable)
 """What no later try mends: the event is parked at once. A contact or a part may still be on its way."""

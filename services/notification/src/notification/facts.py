@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from chassis import protojson
 from chassis.messaging import headers
 from diwan.notification.v1 import sms_pb2 as sms
-from google.protobuf import json_format
 from google.protobuf.message import Message
 
 from notification import model
@@ -18,7 +18,7 @@ def _handover(fact: model.Handover) -> Message:
         expire_time=headers.timestamp(fact.expire_time) if fact.expire_time else "",
         once=fact.once,
         # Sealed for the connector, as its proto says, on its way into the outbox.
-        content=json_format.MessageToJson(content, indent=None, ensure_ascii=False),
+        content=protojson.written(content),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from chassis import protojson
 from chassis.commands import Event
 from chassis.messaging import headers
 from chassis.money import PIASTRES_A_POUND, piastres
@@ -13,7 +14,6 @@ from diwan.identity.v1 import events_pb2 as identity
 from diwan.notary.v1 import events_pb2 as notary
 from diwan.notification.v1 import sms_pb2 as sms
 from diwan.payments.v1 import events_pb2 as payments
-from google.protobuf import json_format
 from google.protobuf.message import Message as Proto
 
 from notification import commands
@@ -94,15 +94,13 @@ def table(ctx: Context) -> list[Policy]:
 
 
 async def _keep_contact(ctx: Context, event: Event[Any], message: identity.AccountEnrolled) -> None:
-    contact = identity.Contact()
-    _read(message.contact, contact)
+    contact = protojson.read(message.contact, identity.Contact)
     kept = Contact(message.account_id, contact.mobile, contact.language or "ar")
     await commands.keep_contact(ctx, event, kept)
 
 
 async def _send(ctx: Context, event: Event[Any], message: identity.SendMessage) -> None:
-    content = identity.MessageContent()
-    _read(message.content, content)
+    content = protojson.read(message.content, identity.MessageContent)
     if content.mobile:
         contact = Contact(message.account_id, content.mobile)
     else:
@@ -152,11 +150,3 @@ async def _receipted(ctx: Context, event: Event[Any], message: sms.SmsReceipted)
         raise GiveUp("RECEIPT_STATE_UNKNOWN")
     time = headers.moment(message.receipt_time) if message.receipt_time else event.time
     await commands.receipted(ctx, event, message.part_id, receipt, time)
-
-
-def _read(sealed: str, into: Proto) -> None:
-    """What was sealed for us, as its message; one that is none is given up without being repeated."""
-    try:
-        json_format.Parse(sealed, into, ignore_unknown_fields=True)
-    except (json_format.ParseError, ValueError):
-        raise GiveUp("CONTENT_INVALID") from None

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from chassis import protojson
 from chassis.messaging import headers
 from chassis.money import money
 from diwan.payments.v1 import acquirer_pb2 as acquirer
 from diwan.payments.v1 import events_pb2 as events
-from google.protobuf import json_format
 from google.protobuf.message import Message
 
 from payments.model import payment as model
@@ -30,7 +30,7 @@ def _charge_requested(fact: model.ChargeRequested) -> Message:
         amount=money(fact.amount),
         expire_time=headers.timestamp(fact.expire_time),
         # Sealed for the connector, as its proto says, on its way into the outbox.
-        card=json_format.MessageToJson(card, indent=None),
+        card=protojson.written(card),
     )
 
 

@@ -6,10 +6,9 @@ from datetime import UTC, datetime
 from uuid import NAMESPACE_OID, uuid5
 
 from diwan.options.v1 import options_pb2
-from google.protobuf import json_format
 from google.protobuf.message import Message
 
-from chassis import telemetry
+from chassis import protojson, telemetry
 from chassis.messaging import headers
 
 
@@ -74,7 +73,7 @@ def outgoing(event: Event, owner: str) -> Outgoing:
     return Outgoing(
         exchange=where.exchange,
         key=where.key,
-        body=json_format.MessageToJson(event.message, indent=None, ensure_ascii=False).encode(),
+        body=protojson.written(event.message).encode(),
         message_id=event.id,
         attributes={name: value for name, value in attributes.items() if value},
         mandatory=where.exchange.endswith(".commands"),

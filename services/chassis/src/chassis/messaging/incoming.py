@@ -11,9 +11,9 @@ from functools import cache
 from typing import Any, Self
 
 import protovalidate
-from google.protobuf import json_format
 from google.protobuf.message import Message
 
+from chassis import protojson
 from chassis.messaging import headers
 from chassis.sealed import Binding, Keys, OpenError
 
@@ -169,11 +169,9 @@ def parse(incoming: Incoming, kind: type[Message], keys: Keys) -> Message:
     Raises:
         Refused: BODY, INVALID (paths and rules) or SEALED_FIELD_UNREADABLE.
     """
-    message = kind()
     try:
-        json_format.Parse(incoming.data, message, ignore_unknown_fields=True)
-    except (json_format.ParseError, ValueError, RecursionError):
-        # The parser quotes what it could not read.
+        message = protojson.read(incoming.data, kind)
+    except protojson.Unreadable:
         raise Refused("BODY", "no proto-JSON of its type") from None
     violations = _validator().collect_violations(message)
     if violations:

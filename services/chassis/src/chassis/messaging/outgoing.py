@@ -8,10 +8,9 @@ from datetime import datetime
 from uuid import UUID, uuid5
 
 from diwan.options.v1 import options_pb2
-from google.protobuf import json_format
 from google.protobuf.message import Message
 
-from chassis import telemetry, times
+from chassis import protojson, telemetry, times
 from chassis.messaging import headers
 from chassis.messaging.headers import owner
 from chassis.sealed import Binding, Keys
@@ -56,7 +55,7 @@ class OutgoingEvents:
             causation=context.cause.causation,
             correlation=context.cause.correlation,
             traceparent=telemetry.traceparent(),
-            data=json_format.MessageToJson(sealed, indent=None, ensure_ascii=False),
+            data=protojson.written(sealed),
             mandatory=event.exchange.endswith(COMMANDS),
             secret=event.secret,
             expires=_expires(message),

@@ -1,9 +1,9 @@
 """The matching extract of the civil registry."""
 
+from chassis import protojson
 from chassis.commands import Decision, Event, execute
 from chassis.store import Duplicate
 from diwan.registry.v1 import events_pb2 as registry
-from google.protobuf import json_format
 
 from identity.context import Context
 from identity.model import persons
@@ -19,11 +19,9 @@ async def register_person(
 
     NationalIdInvalid, NameInvalid, RecordConflict: the record cannot be kept.
     """
-    told = registry.PersonRecord()
     try:
-        json_format.Parse(message.record, told, ignore_unknown_fields=True)
-    except json_format.ParseError:
-        # Its text quotes the record.
+        told = protojson.read(message.record, registry.PersonRecord)
+    except protojson.Unreadable:
         raise RecordConflict(what="record") from None
     record = PersonRecord(
         person_id=message.person_id,

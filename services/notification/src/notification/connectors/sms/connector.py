@@ -3,11 +3,10 @@
 import hashlib
 from datetime import UTC, datetime, timedelta
 
-from chassis import log
+from chassis import log, protojson
 from chassis.connector import Delivery, Done, Event, Outcome, Refused, Retry, Unknown, Web, handles
 from chassis.messaging import headers
 from diwan.notification.v1 import sms_pb2
-from google.protobuf import json_format
 from google.protobuf.message import Message
 from nameko.extensions import DependencyProvider
 
@@ -56,7 +55,7 @@ class SmsConnector:
             return Refused((_event(delivery, sms_pb2.SmsExpired(message_id=message.message_id)),))
         if message.once and delivery.uncertain:
             return _unknown(delivery)
-        content = json_format.Parse(message.content, sms_pb2.SmsContent(), ignore_unknown_fields=True)
+        content = protojson.read(message.content, sms_pb2.SmsContent)
         if text.count(content.text) > self.context.settings.parts_max:
             return _refused(delivery, "TOO_LONG")
         return self._submit_parts(delivery, content)

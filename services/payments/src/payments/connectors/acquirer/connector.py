@@ -4,7 +4,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from chassis import log, telemetry
+from chassis import log, protojson, telemetry
 from chassis.connector import (
     Answer,
     Call,
@@ -23,7 +23,6 @@ from chassis.connector import (
 )
 from chassis.connector.publisher import Stopped, Unroutable
 from diwan.payments.v1 import acquirer_pb2
-from google.protobuf import json_format
 from nameko.extensions import DependencyProvider
 from opentelemetry.trace import SpanKind
 
@@ -73,7 +72,7 @@ class AcquirerConnector:
         if delivery.expired(datetime.now(UTC)):
             # An inquiry may have said that it was never taken, and another be paid: the next one will tell.
             return Unknown()
-        card = json_format.Parse(message.card, acquirer_pb2.CardContent(), ignore_unknown_fields=True)
+        card = protojson.read(message.card, acquirer_pb2.CardContent)
         metadata = {
             "payment_id": message.payment_id,
             "cause": delivery.incoming.id,

@@ -1,0 +1,48 @@
+"""Messages as text."""
+
+import pytest
+from chassis.protojson import Unreadable, read, written
+from diwan.identity.v1 import events_pb2
+from hypothesis import given
+from hypothesis import strategies as st
+
+texts = st.text(st.characters(exclude_categories=["Cs"]))
+
+
+@given(texts, st.dictionaries(texts, texts, max_size=3))
+def test_what_was_written_is_read(mobile: str, values: dict[str, str]) -> None:
+    """Whatever letters it holds, as text or as bytes."""
+    message = events_pb2.MessageContent(mobile=mobile, values=values)
+
+    text = written(message)
+
+    assert read(text, events_pb2.MessageContent) == message
+    assert read(text.encode(), events_pb2.MessageContent) == message
+
+
+def test_a_message_is_one_line_of_its_own_letters() -> None:
+    """So it stands in a body and in a field."""
+    message = events_pb2.MessageContent(values={"office": "مكتب\nالدقي"})
+
+    assert written(message) == '{"values": {"office": "مكتب\\nالدقي"}}'
+
+
+def test_a_newer_programs_fields_are_passed_over() -> None:
+    """Additive change keeps the version."""
+    assert read('{"mobile": "m", "later": [1]}', events_pb2.Contact) == events_pb2.Contact(mobile="m")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["", "+201012345678", '{"mobile": {"national_id": "29001010100001"}}', b"\xff29001010100001", "[" * 5000],
+    ids=["empty", "no object", "another form", "no UTF-8", "too deep"],
+)
+def test_what_cannot_be_read_is_not_quoted(wrong: str | bytes) -> None:
+    """Neither by the error nor by what it came from."""
+    with pytest.raises(Unreadable) as raised:
+        read(wrong, events_pb2.Contact)
+
+    assert str(raised.value) == "no proto-JSON of diwan.identity.v1.Contact"
+    assert raised.value.__cause__ is None
+    assert raised.value.__suppress_context__
+    assert raised.value.reason == "CONTENT_INVALID"
