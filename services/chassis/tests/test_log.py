@@ -1,5 +1,6 @@
 """Logs and masks: no national ID, mobile or name in any line, however it got there."""
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -228,6 +229,18 @@ def test_a_trace_that_is_asked_for_outside_an_exception_is_none(stream):
     log.get("t").error("failed", exc_info=True)
 
     assert last(stream)["event"] == "failed"
+
+
+def test_a_task_is_correlated_for_a_while(stream):
+    """With one message's journey, then again with what it was before, though the message failed."""
+    with contextlib.suppress(LookupError), log.correlated("R-2026-1"):
+        log.get("t").info("within")
+        raise LookupError
+    within = last(stream)
+    log.get("t").info("after")
+
+    assert within["request_number"] == "R-2026-1"
+    assert "request_number" not in last(stream)
 
 
 def test_a_line_says_which_service_span_and_journey(stream):

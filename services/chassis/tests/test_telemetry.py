@@ -92,6 +92,20 @@ def test_what_happens_later_is_a_root_with_a_link(spans):
     assert telemetry.link("") == ()
 
 
+def test_what_follows_is_of_the_same_trace_unless_it_comes_late(spans):
+    """Then it begins its own and points to the one it belongs to; without one it points nowhere."""
+    for traceparent, late in ((UNSAMPLED, False), (UNSAMPLED, True), ("", True)):
+        with telemetry.following("process", traceparent, late=late):
+            pass
+
+    soon, late, alone = spans.get_finished_spans()
+    assert f"{soon.parent.span_id:016x}" == "00f067aa0ba902b7"
+    assert soon.links == ()
+    assert late.parent is None
+    assert f"{late.links[0].context.span_id:016x}" == "00f067aa0ba902b7"
+    assert (alone.parent, alone.links) == (None, ())
+
+
 @pytest.mark.parametrize(
     ("environ", "kept"),
     [

@@ -9,7 +9,8 @@ are any.
 
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from typing import Any, TextIO
 
@@ -24,6 +25,7 @@ from chassis.traces import trace_of
 __all__ = [
     "MASK",
     "correlate",
+    "correlated",
     "correlation",
     "denied",
     "get",
@@ -45,7 +47,7 @@ def get(name: str) -> structlog.stdlib.BoundLogger:
 def correlate(request_number: str) -> Token[str]:
     """From here on in this task, lines and spans carry the journey's request number.
 
-    Give the token to `reset` where the task goes on with something else.
+    Where the task goes on with something else, it is `correlated` for a while.
     """
     if request_number:
         trace.get_current_span().set_attribute("diwan.request_number", request_number)
@@ -55,6 +57,16 @@ def correlate(request_number: str) -> Token[str]:
 def reset(token: Token[str]) -> None:
     """Take a `correlate` back."""
     _correlation.reset(token)
+
+
+@contextmanager
+def correlated(request_number: str) -> Iterator[None]:
+    """Lines and spans within carry the journey's request number."""
+    token = correlate(request_number)
+    try:
+        yield
+    finally:
+        reset(token)
 
 
 def correlation() -> str:

@@ -70,14 +70,12 @@ class Policy:
             time=incoming.happened,
             message=message,
         )
-        token = log.correlate(incoming.correlation)
-        try:
-            async with asyncio.timeout(HANDLER_LIMIT_SECONDS):
-                await self.handler(event, message)
-        except self.hopeless as refusal:
-            raise GiveUp(reason_of(refusal)) from None
-        finally:
-            log.reset(token)
+        with log.correlated(incoming.correlation):
+            try:
+                async with asyncio.timeout(HANDLER_LIMIT_SECONDS):
+                    await self.handler(event, message)
+            except self.hopeless as refusal:
+                raise GiveUp(reason_of(refusal)) from None
 
 
 def on(queue: str, message: type[M], handler: Handler[M], *, name: str = "") -> Policy:

@@ -11,7 +11,7 @@ import re
 import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Final
 
 from opentelemetry import context as otel_context
@@ -44,6 +44,9 @@ LIMIT_SECONDS: Final = 5
 
 BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 """Of durations, in seconds."""
+
+SAME_TRACE_SECONDS: Final = 60
+"""News that comes later than this belongs to no trace that somebody still looks at."""
 
 _LABEL: Final = re.compile(r"[^a-zA-Z0-9_]")
 
@@ -177,6 +180,27 @@ def span(
         except BaseException as error:
             failed(made, error)
             raise
+
+
+def following(
+    name: str,
+    traceparent: str | None,
+    *,
+    late: bool,
+    kind: SpanKind = SpanKind.INTERNAL,
+    attributes: Mapping[str, AttributeValue] | None = None,
+) -> AbstractContextManager[Span]:
+    """A span for what follows from the span of a `traceparent`, in the same trace.
+
+    What comes `late` (a retry, a replay, news after minutes) begins a trace of its own, with a link.
+    """
+    return span(
+        name,
+        kind=kind,
+        parent=new_root() if late else parent(traceparent),
+        links=link(traceparent) if late else (),
+        attributes=attributes,
+    )
 
 
 def failed(span: Span, error: BaseException | str) -> None:

@@ -117,15 +117,13 @@ class Handles(Entrypoint):  # type: ignore[misc]  # nameko has no types
 
     def _process(self, read: Envelope, handler: Handler) -> None:
         traceparent = str(read.attributes.get(headers.TRACEPARENT, ""))
-        # A later try is minutes away from the first: a trace of its own, which points to the one it belongs to.
-        first = read.attempt == 0
         with (
             self._seconds.labels(self.queue).time(),
-            telemetry.span(
+            telemetry.following(
                 f"process {self.queue}",
+                traceparent,
+                late=read.attempt > 0,
                 kind=SpanKind.CONSUMER,
-                parent=telemetry.parent(traceparent) if first else telemetry.new_root(),
-                links=() if first else telemetry.link(traceparent),
                 attributes={
                     "messaging.system": "rabbitmq",
                     "messaging.operation.type": "process",
@@ -147,15 +145,13 @@ class Handles(Entrypoint):  # type: ignore[misc]  # nameko has no types
         except incoming.Refused as refused:
             _log.warning("message refused", queue=self.queue, reason=refused.reason, detail=refused.detail)
             return Park(refused.reason)
-        correlated = log.correlate(delivery.incoming.correlation)
-        try:
-            return handler(delivery)
-        except Exception as error:  # noqa: BLE001 -- whatever a handler raises is a try that came to nothing
-            _log.exception("handler failed", queue=self.queue)
-            # What earlier tries left is as true as before: a charge perhaps made, parts already sent.
-            return Retry(type(error).__name__, progress=delivery.progress)
-        finally:
-            log.reset(correlated)
+        with log.correlated(delivery.incoming.correlation):
+            try:
+                return handler(delivery)
+            except Exception as error:  # noqa: BLE001 -- whatever a handler raises is a try that came to nothing
+                _log.exception("handler failed", queue=self.queue)
+                # What earlier tries left is as true as before: a charge perhaps made, parts already sent.
+                return Retry(type(error).__name__, progress=delivery.progress)
 
     def _settle(self, read: Envelope, outcome: Outcome) -> None:
         """Publish what came of it, and return when the broker has it."""

@@ -179,11 +179,11 @@ class Attempts:
         outcome = Outcome.AWAY
         try:
             with (
-                telemetry.span(
+                telemetry.following(
                     f"process {found.queue}",
+                    found.traceparent,
+                    late=late,
                     kind=SpanKind.CONSUMER,
-                    parent=telemetry.new_root() if late else telemetry.parent(found.traceparent),
-                    links=telemetry.link(found.traceparent) if late else (),
                     attributes=_attributes(policy, found, attempt),
                 ),
                 self._seconds.labels(policy.name).time(),

@@ -18,7 +18,6 @@ from notification.connectors.sms.settings import SmsSettings
 from notification.connectors.sms.smsc import Bind
 
 REMEMBERED_MAX: Final = 20_000
-SAME_TRACE_SECONDS: Final = 60
 
 _log = log.get(__name__)
 
@@ -58,8 +57,7 @@ class Receiver(SharedExtension):  # type: ignore[misc]  # nameko has no types
             self._counter.labels("OTHER").inc()
             return True
         known = self._submits.get(said.part_id)
-        fresh = known is not None and time.monotonic() - known.at < SAME_TRACE_SECONDS
-        traceparent = known.traceparent if known else ""
+        late = known is None or time.monotonic() - known.at >= telemetry.SAME_TRACE_SECONDS
         event = Event(
             sms_pb2.SmsReceipted(part_id=said.part_id, state=said.state, receipt_time=said.time),
             subject=said.part_id,
@@ -67,18 +65,14 @@ class Receiver(SharedExtension):  # type: ignore[misc]  # nameko has no types
             causation=known.causation if known else "",
             correlation=known.correlation if known else "",
         )
-        correlated = log.correlate(event.correlation)
+        traceparent = known.traceparent if known else ""
         try:
-            with telemetry.span(
-                "deliver_sm",
-                kind=SpanKind.CONSUMER,
-                parent=telemetry.parent(traceparent) if fresh else telemetry.new_root(),
-                links=() if fresh else telemetry.link(traceparent),
+            with (
+                log.correlated(event.correlation),
+                telemetry.following("deliver_sm", traceparent, late=late, kind=SpanKind.CONSUMER),
             ):
                 self.publisher.publish([event])
         except (Stopped, Unroutable):
             return False
-        finally:
-            log.reset(correlated)
         self._counter.labels(sms_pb2.SmsReceiptState.Name(said.state)).inc()
         return True

@@ -31,7 +31,6 @@ from payments.connectors.acquirer.api import Api, Said, Verdict
 from payments.connectors.acquirer.callbacks import Callback
 from payments.connectors.acquirer.settings import AcquirerSettings
 
-SAME_TRACE_SECONDS = 60
 PERHAPS_CHARGED = "perhaps-charged"
 
 _log = log.get(__name__)
@@ -134,21 +133,19 @@ class AcquirerConnector:
         return Answer(204)
 
     def _tell(self, said: Callback) -> None:
-        """Publish, in the trace of the request if that was a moment ago, in a new one with a link if not."""
+        """Publish, in the trace of the request if that was a moment ago."""
         asked = float(said.requested_at) if said.requested_at.isdecimal() else 0.0
-        fresh = time.time() - asked < SAME_TRACE_SECONDS
-        correlated = log.correlate(said.correlation)
-        try:
-            with telemetry.span(
+        with (
+            log.correlated(said.correlation),
+            telemetry.following(
                 "POST /callbacks",
+                said.traceparent,
+                late=time.time() - asked >= telemetry.SAME_TRACE_SECONDS,
                 kind=SpanKind.SERVER,
-                parent=telemetry.parent(said.traceparent) if fresh else telemetry.new_root(),
-                links=() if fresh else telemetry.link(said.traceparent),
                 attributes={"http.request.method": "POST", "http.route": "/callbacks"},
-            ):
-                self.context.publisher.publish([_event(said)])
-        finally:
-            log.reset(correlated)
+            ),
+        ):
+            self.context.publisher.publish([_event(said)])
 
 
 def _outcome(delivery: Delivery[acquirer_pb2.RequestCharge], said: Said) -> Outcome:
