@@ -3,7 +3,7 @@
 A connector is a nameko service at the edge: it takes a request from a queue, does slow and unreliable I/O with
 something we do not own, and publishes what came of it.
 
-A connector's program patches the standard library before it imports anything else (`eventlet.monkey_patch()`),
+A connector's program patches the standard library before it imports anything else (`chassis.greenlets.patch()`),
 then calls `run`. Nothing here knows gRPC or the store: eventlet does not share a process with them.
 
     class SmsConnector:

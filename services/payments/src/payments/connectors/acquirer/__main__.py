@@ -1,13 +1,8 @@
 """`python -m payments.connectors.acquirer`: run the acquirer connector; `--help` lists its settings."""
 
-import warnings
+from chassis import greenlets
 
-# What eventlet says of its own future at every start is no news to who reads a pod's first lines.
-warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
-
-import eventlet  # noqa: E402
-
-eventlet.monkey_patch()  # before anything else is imported: it may keep what it finds
+greenlets.patch()
 
 from chassis.connector import run  # noqa: E402
 

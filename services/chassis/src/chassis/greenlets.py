@@ -1,0 +1,13 @@
+"""The first thing that a connector's program does. Imports nothing of ours: what is there before stays as it is."""
+
+import warnings
+
+
+def patch() -> None:
+    """Let the standard library switch greenlets where it waits; before anything else is imported, which may keep it."""
+    # What eventlet says of its own future at every start is no news to who reads a pod's first lines.
+    warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
+
+    import eventlet
+
+    eventlet.monkey_patch()
