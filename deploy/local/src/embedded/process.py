@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from embedded import kernel
 from embedded.strays import MARK
 
 LOG_BYTES_MAX = 20_000_000
@@ -53,7 +54,7 @@ class Running:
     @property
     def alive(self) -> bool:
         """Whether it is still the process that we started: process ids are used again."""
-        return _born(self.pid) == self.born
+        return kernel.born(self.pid) == self.born
 
     def send(self, number: signal.Signals) -> None:
         if self.alive:
@@ -92,7 +93,7 @@ def start(program: Program, log: Path, folder: Path) -> Running:
             start_new_session=True,
             env=_base() | program.environment | {MARK: str(folder)},
         )
-    return Running(process.pid, _born(process.pid), program.fingerprint)
+    return Running(process.pid, kernel.born(process.pid), program.fingerprint)
 
 
 def _base() -> dict[str, str]:
@@ -102,15 +103,3 @@ def _base() -> dict[str, str]:
         "LANG": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
     }
-
-
-def _born(pid: int) -> str:
-    """When the kernel started the process, in ticks since boot; empty when it is gone or a zombie."""
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)  # our own child must not stay as a zombie
-    try:
-        said = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
-    after_name = said.rpartition(")")[2].split()
-    return "" if after_name[0] == "Z" else after_name[19]

@@ -4,7 +4,6 @@ The node outlives the program that started it. What is needed to find it again (
 `<folder>/node.json`: a later program attaches with `RabbitNode.find`, and a restart takes the same ports.
 """
 
-import contextlib
 import json
 import os
 import secrets
@@ -17,6 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
+from embedded import kernel
 from embedded.files import write_whole
 
 # Debian's wrapper in /usr/sbin changes to the user `rabbitmq`, who cannot read our folders.
@@ -77,7 +77,7 @@ class RabbitNode:
         out = (self.folder / "log" / "console.log").open("ab")
         with out:
             self.epmd_pid = _spawn(["epmd"], environment, out.fileno())
-            _wait(lambda: _listens(self.epmd_port), time.monotonic() + START_LIMIT_SECONDS, self)
+            _wait(lambda: listens(self.epmd_port), time.monotonic() + START_LIMIT_SECONDS, self)
             # ALLOW_INPUT makes the script exec the node, so that the process id is the node's own.
             self.pid = _spawn([str(SERVER), "-noinput"], environment, out.fileno())
         self._keep()
@@ -180,7 +180,7 @@ def start_rabbitmq(
         return node
     if port:
         node.port = port
-    if _listens(node.dist_port) or _listens(node.epmd_port):
+    if listens(node.dist_port) or listens(node.epmd_port):
         node.dist_port, node.epmd_port = free_ports(2)  # a stranger's since the last time
     node.marks = marks or {}
     _write_configuration(node, definitions.absolute())
@@ -243,19 +243,14 @@ def _wait(ready: Callable[[], bool], deadline: float, node: RabbitNode) -> None:
 
 def _alive(pid: int, word: str) -> bool:
     """Whether that process runs and is still the one we started: process ids are used again."""
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)  # our own child must not stay as a zombie
     try:
-        return word.encode() in Path(f"/proc/{pid}/cmdline").read_bytes() and not _zombie(pid)
+        return kernel.alive(pid) and word.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
         return False
 
 
-def _zombie(pid: int) -> bool:
-    return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z"
-
-
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
+    """Whether somebody listens on a port of 127.0.0.1."""
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
     except OSError:

@@ -3,7 +3,6 @@
 import fcntl
 import json
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,7 +20,7 @@ from embedded import keys, programs, store_users, strays
 from embedded.files import write_whole
 from embedded.layout import CHECKOUT, SERVICES, TOPOLOGY, Layout
 from embedded.process import Program, Running, start
-from embedded.rabbit import RabbitNode, free_ports, start_rabbitmq
+from embedded.rabbit import RabbitNode, free_ports, listens, start_rabbitmq
 
 READY_SECONDS = 60.0
 POLL_SECONDS = 0.05
@@ -162,7 +161,7 @@ class Stack:
         ours |= {f"{name}-grpc" for name in SERVICES if name in running}
         ours |= {"phones"} if "smsc" in running else set()
         ours |= {"broker"} if node and node.running else set()
-        taken = [name for name, port in ports.items() if name not in ours and _listened(port)]
+        taken = [name for name, port in ports.items() if name not in ours and listens(port)]
         if taken:
             self._say(f"ports of {', '.join(taken)} are taken by others: choosing new ones")
             self.layout.keep_ports(ports | dict(zip(taken, free_ports(len(taken)), strict=True)))
@@ -210,7 +209,7 @@ class Stack:
 
     def _ready(self, program: Program) -> bool:
         if not program.ready:
-            return _listened(self.layout.ports()[program.port])
+            return listens(self.layout.ports()[program.port])
         try:
             with urllib.request.urlopen(program.ready, timeout=2) as answer:  # noqa: S310  our own program
                 return bool(answer.status == 200)
@@ -252,9 +251,3 @@ class Stack:
             "authority": str(layout.keys / "notary" / "ca.crt"),
         }
         layout.world.write_text(json.dumps(world, indent=2))
-
-
-def _listened(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex((programs.HOST, port)) == 0

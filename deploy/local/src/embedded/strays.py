@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from embedded import kernel
+
 MARK = "DIWAN_STACK_FOLDER"
 """In the environment of everything that a stack starts, and so of everything that these start."""
 
@@ -32,7 +34,7 @@ def stop(pids: list[int]) -> None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, number)
         deadline = time.monotonic() + STOP_LIMIT_SECONDS
-        while (pids := [pid for pid in pids if _alive(pid)]) and time.monotonic() < deadline:
+        while (pids := [pid for pid in pids if kernel.alive(pid)]) and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
 
 
@@ -52,20 +54,5 @@ def _line_of(pid: int) -> set[int]:
     line: set[int] = set()
     while pid > 1 and pid not in line:
         line.add(pid)
-        pid = int((_stat(pid) or ["", "0"])[1])
+        pid = int((kernel.stat(pid) or ["", "0"])[1])
     return line
-
-
-def _alive(pid: int) -> bool:
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)  # our own child must not stay as a zombie
-    fields = _stat(pid)
-    return bool(fields) and fields[0] != "Z"
-
-
-def _stat(pid: int) -> list[str]:
-    """State, parent and the rest of the kernel's line; empty when there is no such process."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    except OSError:
-        return []
