@@ -14,7 +14,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
-import yaml
 from embedded.layout import CHECKOUT, SERVICES, Layout
 from embedded.rabbit import free_ports
 
@@ -172,18 +171,7 @@ def reached(
 
         targets = {name: grpc_to(name) for name in SERVICES}
         broker_host, _, broker_port = to(f"{release}-rabbitmq", AMQP_PORT).partition(":")
-        operator = {
-            "targets": targets,
-            "client": "operator",
-            "key": str(layout.keys / "operator" / "client.jwk"),
-            "broker": {
-                "host": broker_host,
-                "port": int(broker_port),
-                "vhost": "diwan",
-                "password_file": str(layout.passwords / "operator"),
-            },
-        }
-        layout.operator_config.write_text(yaml.safe_dump(operator))
+        layout.keep_operator_config(targets, broker_host, int(broker_port), "diwan")
         spans = f"http://{to(collector.format(release=release), OTLP_PORT)}"
         yield World(
             targets=targets,

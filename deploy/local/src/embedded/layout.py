@@ -5,6 +5,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from embedded.files import write_whole
 from embedded.rabbit import free_ports
 
@@ -81,6 +83,23 @@ class Layout:
             kept |= dict(zip(missing, free_ports(len(missing)), strict=True))
             self.keep_ports(kept)
         return kept
+
+    def keep_operator_config(
+        self, targets: dict[str, str], broker_host: str, broker_port: int, broker_vhost: str
+    ) -> None:
+        """Tell the operator's command line where services and broker are, and with what it shows who it is."""
+        told = {
+            "targets": targets,
+            "client": "operator",
+            "key": str(self.keys / "operator" / "client.jwk"),
+            "broker": {
+                "host": broker_host,
+                "port": broker_port,
+                "vhost": broker_vhost,
+                "password_file": str(self.passwords / "operator"),
+            },
+        }
+        self.operator_config.write_text(yaml.safe_dump(told, sort_keys=False))
 
     def keep_ports(self, ports: dict[str, int]) -> None:
         write_whole(self.folder / "ports.json", json.dumps(ports, indent=2))

@@ -14,8 +14,6 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-import yaml
-
 from embedded import keys, programs, store_users, strays
 from embedded.files import write_whole
 from embedded.layout import CHECKOUT, SERVICES, TOPOLOGY, Layout
@@ -225,18 +223,7 @@ class Stack:
         """Tell whoever works with the stack where everything is."""
         layout, ports, host = self.layout, self.layout.ports(), programs.HOST
         targets = {name: f"{host}:{ports[f'{name}-grpc']}" for name in SERVICES}
-        operator = {
-            "targets": targets,
-            "client": "operator",
-            "key": str(layout.keys / "operator" / "client.jwk"),
-            "broker": {
-                "host": host,
-                "port": ports["broker"],
-                "vhost": programs.VHOST,
-                "password_file": str(layout.passwords / "operator"),
-            },
-        }
-        layout.operator_config.write_text(yaml.safe_dump(operator, sort_keys=False))
+        layout.keep_operator_config(targets, host, ports["broker"], programs.VHOST)
         world = {
             "targets": targets,
             "broker_host": host,
