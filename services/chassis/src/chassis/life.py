@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import importlib.metadata
 import os
-import random
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -23,6 +22,7 @@ import uvloop
 from chassis import log, telemetry
 from chassis.errors import CODES, code_of
 from chassis.http import HttpServer
+from chassis.pauses import Pauses
 from chassis.readiness import Readiness
 from chassis.settings import ProcessSettings, explain, load
 from chassis.tokens.keys import Clock, utc_now
@@ -148,18 +148,18 @@ async def _keep(part: Part) -> None:
 
 async def _start(part: Part) -> None:
     """Start a part, again and again while what it needs does not answer."""
-    pause = _FIRST_PAUSE
+    pauses = Pauses(_FIRST_PAUSE, _LONGEST_PAUSE)
     while True:
         try:
             await part.start()
         except Exception as error:
             if not _waiting_mends(error):
                 raise
+            pause = pauses.next()
             _log.warning(
                 "part waits", part=part.name, error=type(error).__qualname__, seconds=round(pause, 1)
             )
-            await asyncio.sleep(pause * random.uniform(0.75, 1.25))  # noqa: S311 -- spreads retries, no secret
-            pause = min(pause * 2, _LONGEST_PAUSE)
+            await asyncio.sleep(pause)
         else:
             _log.info("part runs", part=part.name)
             return

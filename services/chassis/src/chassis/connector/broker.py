@@ -11,10 +11,12 @@ from kombu.messaging import Consumer
 from kombu.transport.pyamqp import Transport
 
 from chassis import log
+from chassis.pauses import Pauses
 
 HEARTBEAT_SECONDS = 20
 CONNECT_LIMIT_SECONDS = 10
-PAUSE_MAX_SECONDS = 5
+PAUSE_FIRST_SECONDS = 0.1
+PAUSE_LAST_SECONDS = 5.0
 
 LOST: tuple[type[BaseException], ...] = (
     *Transport.connection_errors,
@@ -45,19 +47,9 @@ def connected(uri: str, name: str) -> Iterator[Any]:
         connection.collect()
 
 
-class Pause:
-    """Growing pauses between tries to connect, in seconds."""
-
-    def __init__(self) -> None:
-        self._next = 0.1
-
-    def reset(self) -> None:
-        self._next = 0.1
-
-    def next(self) -> float:
-        """The next pause: doubling, at most 5 s."""
-        now, self._next = self._next, min(self._next * 2, PAUSE_MAX_SECONDS)
-        return now
+def pauses() -> Pauses:
+    """Pauses between tries to connect."""
+    return Pauses(PAUSE_FIRST_SECONDS, PAUSE_LAST_SECONDS)
 
 
 def queue_consumer(channel: Any, queue: str, on_message: Callable[[Any], None]) -> Any:

@@ -70,7 +70,7 @@ class QueueConsumer(SharedExtension):  # type: ignore[misc]  # nameko has no typ
         self.drain()
 
     def _run(self) -> None:
-        pause = broker.Pause()
+        pauses = broker.pauses()
         while not self._draining:
             try:
                 with broker.connected(self._uri, f"{self.container.service_name} consumer") as connection:
@@ -78,9 +78,9 @@ class QueueConsumer(SharedExtension):  # type: ignore[misc]  # nameko has no typ
             except broker.LOST as error:
                 self.connected = False
                 _log.warning("consumer lost the broker", error_type=type(error).__name__)
-                eventlet.sleep(pause.next())
+                eventlet.sleep(pauses.next())
             else:
-                pause.reset()
+                pauses.reset()
             finally:
                 self.connected = False
         while self._in_hand:

@@ -16,6 +16,7 @@ from chassis import log, telemetry
 from chassis.connector import broker
 from chassis.connector.events import Event, Outgoing, outgoing
 from chassis.connector.settings import ConnectorSettings
+from chassis.pauses import Pauses
 
 BATCH_MAX = 200
 WAITING_MAX = 10_000
@@ -114,21 +115,21 @@ class Publisher(SharedExtension):  # type: ignore[misc]  # nameko has no types
             self._wake.send(None)
 
     def _run(self) -> None:
-        pause = broker.Pause()
+        pauses = broker.pauses()
         while not self._stopping:
             try:
                 with broker.connected(self._uri, f"{self._user} publisher") as connection:
-                    self._serve(connection, pause)
+                    self._serve(connection, pauses)
             except broker.LOST as error:
                 _log.warning("publisher lost the broker", error_type=type(error).__name__)
-                eventlet.sleep(pause.next())
+                eventlet.sleep(pauses.next())
             finally:
                 self.connected = False
                 # Whatever was not confirmed goes again: readers handle an event once, by its id.
                 self._waiting.extendleft(reversed(self._sent.values()))
                 self._sent.clear()
 
-    def _serve(self, connection: Any, pause: broker.Pause) -> None:
+    def _serve(self, connection: Any, pauses: Pauses) -> None:
         channel = connection.channel()
         channel.confirm_select()
         channel.events["basic_ack"].add(self._on_ack)
@@ -147,7 +148,7 @@ class Publisher(SharedExtension):  # type: ignore[misc]  # nameko has no types
             with eventlet.Timeout(CONFIRM_LIMIT_SECONDS, TimeoutError("no confirm from the broker")):
                 while self._sent:
                     connection.drain_events(timeout=CONFIRM_LIMIT_SECONDS)
-            pause.reset()
+            pauses.reset()
 
     def _idle(self, connection: Any) -> None:
         self._wake = Signal()

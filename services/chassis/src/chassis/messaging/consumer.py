@@ -20,10 +20,12 @@ from chassis.messaging.attempts import Attempts
 from chassis.messaging.delivery import Delivery
 from chassis.messaging.incoming import Refused
 from chassis.messaging.link import BrokerLost, Link, links
+from chassis.pauses import Pauses
 from chassis.policies import Policies
 from chassis.store import Database, StoreError, StoreUnavailable
 
 DELIVERY_COUNT = "x-delivery-count"
+_FIRST_KNOCK_SECONDS = 0.1
 _FAULTS_MAX = 3
 _FAULT_PAUSE_SECONDS = 0.5
 _log = log.get(__name__)
@@ -130,16 +132,14 @@ class Consumer(Background):
                 await reader.drop()
 
     async def _wait_for_store(self, link: Link) -> None:
-        pause = 0.1
+        pauses = Pauses(_FIRST_KNOCK_SECONDS, self._limits.knock_seconds)
         while not self.stopping.is_set():
             try:
                 await self._database.ping()
             except StoreError:
-                _log.warning("store is away, nothing is consumed", pause_seconds=pause)
-                # Jitter: the processes of a service must not ask in one moment.
-                wait = asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 -- no secret
-                await link.wait(asyncio.ensure_future(wait))
-                pause = min(pause * 2, self._limits.knock_seconds)
+                pause = pauses.next()
+                _log.warning("store is away, nothing is consumed", pause_seconds=round(pause, 2))
+                await link.wait(asyncio.ensure_future(asyncio.sleep(pause)))
             else:
                 return
 

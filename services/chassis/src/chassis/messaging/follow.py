@@ -2,11 +2,11 @@
 
 import asyncio
 import math
-import random
 from collections.abc import Callable
 from contextlib import aclosing
 
 from chassis import log
+from chassis.pauses import Pauses
 from chassis.store import Key, StoreError, Stream
 
 BACKOFF_FIRST_SECONDS = 0.5
@@ -23,7 +23,7 @@ async def follow(stream: Stream, told: Callable[[Key | None], None]) -> None:
     then too: it may become a replica set. One warning for each time that it stays away.
     """
     clock = asyncio.get_running_loop().time
-    pause, warned = BACKOFF_FIRST_SECONDS, False
+    pauses, warned = Pauses(BACKOFF_FIRST_SECONDS, BACKOFF_LAST_SECONDS), False
     while True:
         steady, fault = math.inf, "ended"
         try:
@@ -36,9 +36,9 @@ async def follow(stream: Stream, told: Callable[[Key | None], None]) -> None:
         except StoreError as error:
             fault = type(error).__name__
         if clock() > steady:
-            pause, warned = BACKOFF_FIRST_SECONDS, False
+            pauses.reset()
+            warned = False
         if not warned:
             _log.warning("no change stream: others' commits are found by looking only", error_type=fault)
             warned = True
-        await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 -- jitter is no secret
-        pause = min(pause * 2, BACKOFF_LAST_SECONDS)
+        await asyncio.sleep(pauses.next())

@@ -1,7 +1,6 @@
 """One AMQP connection on asyncio: pika's callbacks as awaitables, opened again as long as it is wanted."""
 
 import asyncio
-import random
 from collections.abc import AsyncGenerator, Coroutine
 from typing import Any
 
@@ -11,6 +10,7 @@ from pika.channel import Channel
 
 from chassis import log
 from chassis.background import within
+from chassis.pauses import Pauses
 
 HEARTBEAT_SECONDS = 20
 OPEN_LIMIT_SECONDS = 15
@@ -107,7 +107,7 @@ class Link:
 async def links(uri: str, name: str, stopping: asyncio.Event) -> AsyncGenerator[Link, None]:
     """Connections one after the other, until `stopping` is set; close the generator to close the last."""
     loop = asyncio.get_running_loop()
-    delay = BACKOFF_FIRST_SECONDS
+    pauses = Pauses(BACKOFF_FIRST_SECONDS, BACKOFF_LAST_SECONDS)
     while not stopping.is_set():
         began = loop.time()
         try:
@@ -121,10 +121,8 @@ async def links(uri: str, name: str, stopping: asyncio.Event) -> AsyncGenerator[
             finally:
                 await link.close()
             if loop.time() - began > STEADY_SECONDS:
-                delay = BACKOFF_FIRST_SECONDS
-        # Jitter: a hundred clients must not come back in one moment.
-        await within(stopping, delay * random.uniform(0.5, 1.0))  # noqa: S311 -- no secret
-        delay = min(delay * 2, BACKOFF_LAST_SECONDS)
+                pauses.reset()
+        await within(stopping, pauses.next())
 
 
 def _settle(future: "asyncio.Future[Any]", result: object) -> None:

@@ -19,10 +19,12 @@ from chassis.messaging.follow import follow
 from chassis.messaging.lanes import Lane, Lanes
 from chassis.messaging.link import BrokerLost, Link, links
 from chassis.messaging.publisher import Outcome, Publisher
+from chassis.pauses import Pauses
 from chassis.store import Database, Key, OutboxEntry, StoreError, Unsent
 
 BACKOFF_FIRST_SECONDS = 0.5
 BACKOFF_LAST_SECONDS = 60.0
+STORE_AWAY_SECONDS = 5.0
 _log = log.get(__name__)
 
 
@@ -246,7 +248,7 @@ class Relay(Background):
 
     async def _noting(self) -> None:
         """Take confirmed events out of the store, all that came together in one go."""
-        pause = BACKOFF_FIRST_SECONDS
+        pauses = Pauses(BACKOFF_FIRST_SECONDS, STORE_AWAY_SECONDS)
         while True:
             await self._noted.wait()
             self._noted.clear()
@@ -257,11 +259,10 @@ class Relay(Background):
                 await self._outbox.sent(_by_aggregate(batch))
             except StoreError as error:
                 _log.warning("confirmed events not taken out yet", error_type=type(error).__name__)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, 5.0)
+                await asyncio.sleep(pauses.next())
                 self._noted.set()
                 continue
-            pause = BACKOFF_FIRST_SECONDS
+            pauses.reset()
             del self._confirmed[: len(batch)]
             for lane, entry in batch:
                 self._lanes.done(lane, (entry,))

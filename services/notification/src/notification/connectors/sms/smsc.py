@@ -1,6 +1,5 @@
 """The bind that a connector keeps: bound again as often as it is lost, one for many messages."""
 
-import random
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -9,6 +8,7 @@ import smpp34
 from chassis import log, telemetry
 from chassis.connector import Publisher, Web
 from chassis.connector.consumer import QueueConsumer
+from chassis.pauses import Pauses
 from eventlet.semaphore import Semaphore
 from nameko.extensions import DependencyProvider, SharedExtension
 from opentelemetry.trace import SpanKind
@@ -104,7 +104,7 @@ class Bind(SharedExtension):  # type: ignore[misc]  # nameko has no types
         raise NotSent("not bound")
 
     def _keep(self) -> None:
-        pause = BACKOFF_FIRST_SECONDS
+        pauses = Pauses(BACKOFF_FIRST_SECONDS, BACKOFF_LAST_SECONDS)
         while not self._stopping:
             try:
                 self._session = self._open()
@@ -115,10 +115,9 @@ class Bind(SharedExtension):  # type: ignore[misc]  # nameko has no types
                 continue
             except (OSError, pdus.Broken) as error:
                 _log.warning("SMSC is away", error_type=type(error).__name__)
-                eventlet.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 -- no secret
-                pause = min(pause * 2, BACKOFF_LAST_SECONDS)
+                eventlet.sleep(pauses.next())
                 continue
-            pause = BACKOFF_FIRST_SECONDS
+            pauses.reset()
             self._hold(self._session)
 
     def _open(self) -> Session:
