@@ -5,16 +5,12 @@ from typing import Any
 
 from chassis import protojson
 from chassis.messaging import headers
-from chassis.times import timestamp
 from diwan.identity.v1 import events_pb2 as events
 from diwan.identity.v1 import identity_pb2 as identity
 from google.protobuf.message import Message
 
 from identity.model import outcome
 
-__all__ = ["ASSURANCE", "messages", "timestamp"]
-
-NOTIFICATION = "notification"
 LANGUAGE = "ar"
 ASSURANCE: Mapping[str, identity.AssuranceLevel.ValueType] = {
     "substantial": identity.ASSURANCE_LEVEL_SUBSTANTIAL,

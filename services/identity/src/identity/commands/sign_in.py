@@ -6,13 +6,12 @@ from uuid import UUID, uuid5
 
 from chassis.commands import Decision, Request, execute
 from chassis.rpc import Call, Caller, Kind
+from chassis.times import timestamp
 from chassis.tokens import sign_access
 from diwan.identity.v1 import identity_pb2 as pb
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from identity.commands import codes
 from identity.context import Context
-from identity.facts import timestamp
 from identity.model import channels, sessions
 from identity.model.codes import new_code
 from identity.model.errors import SessionEnded, SignInNotFound
@@ -175,6 +174,6 @@ def _tokens(ctx: Context, session: Session, caller: Caller, generation: int) -> 
 
     return pb.TokenPair(
         access_tokens={audience: access(audience) for audience in ctx.settings.audiences},
-        expire_time=Timestamp(seconds=int((issued + sessions.ACCESS_LIFE).timestamp())),
+        expire_time=timestamp((issued + sessions.ACCESS_LIFE).replace(microsecond=0)),
         refresh_token=refresh_token(ctx.keys, session.session_id, generation),
     )
