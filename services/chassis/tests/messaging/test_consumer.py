@@ -7,15 +7,17 @@ from typing import Any
 
 import pytest
 from chassis import telemetry
+from chassis.commands import Event
 from chassis.messaging import headers
 from chassis.messaging.attempts import RetryPlan
 from chassis.messaging.consumer import ConsumerLimits
 from chassis.messaging.delivery import REFUSED, Delivery
 from chassis.policies import GiveUp, giving_up_on, on
-from chassis.store import Inbox, StoreUnavailable
+from chassis.store import Inbox, InboxEntry, StoreUnavailable
 from diwan.identity.v1 import events_pb2 as identity_pb2
 from diwan.payments.v1 import events_pb2
 from diwan.registry.v1 import events_pb2 as registry_pb2
+from google.protobuf.message import Message
 
 from .conftest import QUEUE, Seen, eventually, settled
 
@@ -179,6 +181,31 @@ async def test_parked_after_the_limit(bench: Any) -> None:
     (entry,) = await eventually(bench.parked)
     assert (entry.id, entry.attempt, entry.reason) == (f"count/{event_id}", 3, "ValueError")
     await asyncio.sleep(0.3)
+    assert len(seen.events) == 3
+
+
+async def test_a_slow_look_starts_no_try_again(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look into the inbox that began before a try ended, and is answered after it, tells of it as it was before."""
+    due = Inbox.due
+
+    async def slow(inbox: Inbox, limit: int) -> list[InboxEntry]:
+        found = await due(inbox, limit)
+        await asyncio.sleep(0.3)
+        return found
+
+    async def fail(event: Event[Any], message: Message) -> None:
+        seen.events.append(event)
+        await asyncio.sleep(0.2)
+        raise ValueError
+
+    seen = Seen()
+    monkeypatch.setattr(Inbox, "due", slow)
+    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, fail, name="count"))
+
+    bench.send(settled(1))
+
+    await eventually(bench.parked)
+    await asyncio.sleep(0.7)
     assert len(seen.events) == 3
 
 

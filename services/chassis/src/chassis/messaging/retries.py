@@ -60,9 +60,10 @@ class Retries(Background):
         room = CONCURRENCY - len(self._running)
         if room <= 0:
             return
-        # What runs is still due in the store: look past it.
-        for entry in await self._inbox.due(CONCURRENCY + len(self._running)):
-            if entry.id not in self._running and room > 0:
+        # What runs is still due in the store: look past it. What ends while we look may be told as it was before.
+        running = set(self._running)
+        for entry in await self._inbox.due(CONCURRENCY + len(running)):
+            if entry.id not in running and room > 0:
                 room -= 1
                 task = asyncio.create_task(self._again(entry))
                 self._running[entry.id] = task
