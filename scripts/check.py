@@ -1,6 +1,7 @@
 """Run every check, say what each stage took, and close with pytest's own line. Fails when anything fails."""
 
 import argparse
+import os
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ class Stage:
 
 
 SERVICES = tuple(str(path.relative_to(ROOT)) for path in sorted((ROOT / "services").glob("*/src")))
-SOURCES = ("scripts", *SERVICES, "deploy/local/src", "deploy/image")
+SOURCES = ("conftest.py", "scripts", *SERVICES, "deploy/local/src", "deploy/image")
 STATIC = (
     Stage("format", (f"{BIN}/ruff", "format", "--check", "--quiet", ".")),
     Stage("lint", (f"{BIN}/ruff", "check", "--quiet", ".")),
@@ -29,10 +30,9 @@ STATIC = (
     Stage("protos", (f"{BIN}/python", "scripts/protos.py", "--check")),
     Stage("charts' values", (f"{BIN}/python", "scripts/helm_values.py", "--check")),
 )
-TESTS = (
-    Stage("unit and service tests", (f"{BIN}/pytest", "services", "deploy")),
-    Stage("tests across services", (f"{BIN}/pytest", "tests")),
-)
+# Side by side, two to a processor: many wait for brokers, stores and processes of their own.
+WORKERS = min(6, 2 * (os.cpu_count() or 1))
+TESTS = (Stage("unit, service and journey tests", (f"{BIN}/pytest", f"--numprocesses={WORKERS}")),)
 
 
 def run(stage: Stage) -> bool:

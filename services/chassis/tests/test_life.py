@@ -12,6 +12,8 @@ import pytest
 from chassis.http import HttpServer
 from chassis.readiness import Readiness
 
+# A process takes its time to start where many do.
+START_SECONDS = 30
 PROGRAM = """
 import asyncio, sys
 from chassis.life import run
@@ -90,7 +92,7 @@ def test_asked_to_stop_it_stops_its_parts_last_first(program):
     until(process, "started api")
 
     process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=10)
+    _, said = process.communicate(timeout=START_SECONDS)
 
     assert said.split("\n")[:4] == ["stopping api", "stopped api", "stopping store", "stopped store"]
     assert process.returncode == 0
@@ -107,7 +109,7 @@ def test_a_part_waits_for_what_it_needs(program):
 def test_waiting_does_not_mend_everything(program):
     """A part that fails for good ends the process, with status 1 and the others stopped."""
     process = program('return [Part("store"), Part("api", lambda n: ValueError("wrong"))]')
-    out, said = process.communicate(timeout=10)
+    out, said = process.communicate(timeout=START_SECONDS)
 
     assert process.returncode == 1
     assert "stopped store" in said
@@ -117,7 +119,7 @@ def test_waiting_does_not_mend_everything(program):
 def test_a_part_that_dies_ends_the_process(program):
     """Half a service is none: somebody starts it again."""
     process = program('return [Part("store"), Mortal("relay", lives=0.1)]')
-    out, said = process.communicate(timeout=10)
+    out, said = process.communicate(timeout=START_SECONDS)
 
     assert process.returncode == 1
     assert "stopped store" in said
@@ -131,7 +133,7 @@ def test_a_part_that_does_not_stop_is_left_behind(program):
     began = time.monotonic()
 
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=10)
+    _, said = process.communicate(timeout=START_SECONDS)
 
     assert "stopped store" in said
     assert "stopped api" not in said
@@ -147,7 +149,7 @@ def test_asked_twice_it_leaves_at_once(program):
 
     process.send_signal(signal.SIGTERM)
 
-    assert process.wait(timeout=5) == 130
+    assert process.wait(timeout=START_SECONDS) == 130
 
 
 @pytest.mark.parametrize(
@@ -166,7 +168,7 @@ def test_a_process_may_run_some_parts_alone(program, arguments, roles):
 def test_help_lists_every_setting(program):
     """Without any being set."""
     process = program("return []", "--help")
-    out, _ = process.communicate(timeout=10)
+    out, _ = process.communicate(timeout=START_SECONDS)
 
     assert process.returncode == 0
     assert "TRIAL_KEYS_DIR  [required]" in out
@@ -176,7 +178,7 @@ def test_help_lists_every_setting(program):
 def test_a_wrong_setting_is_a_line_and_status_2(program):
     """Before anything is started."""
     process = program("return []", TRIAL_DRAIN_SECONDS="-1")
-    _, said = process.communicate(timeout=10)
+    _, said = process.communicate(timeout=START_SECONDS)
 
     assert process.returncode == 2
     assert said.startswith("trial: TRIAL_DRAIN_SECONDS is wrong")

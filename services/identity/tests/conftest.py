@@ -121,7 +121,6 @@ class Phones:
 
     def close(self) -> None:
         if self._connection is not None:
-            # The broker may have closed it: between two codes nobody answers its heartbeats.
             with contextlib.suppress(pika.exceptions.AMQPError):
                 self._thread.submit(self._connection.close).result()
         self._thread.shutdown()

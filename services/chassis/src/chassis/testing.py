@@ -147,8 +147,10 @@ class Broker:
         return self.node.uri(user, self._passwords[user], port=port)
 
     def connect(self, user: str) -> pika.BlockingConnection:
-        """A plain connection of a user."""
-        return pika.BlockingConnection(pika.URLParameters(self.uri(user)))
+        """A plain connection of a user, which nobody has to keep alive between two uses."""
+        parameters = pika.URLParameters(self.uri(user))
+        parameters.heartbeat = 0
+        return pika.BlockingConnection(parameters)
 
     @contextmanager
     def unbound(self, queue: str) -> Iterator[None]:
