@@ -17,9 +17,11 @@ from opentelemetry import trace
 def stack(tmp_path_factory):
     """The embedded stack with everything running, for all tests that leave it as they found it."""
     made = Stack(Layout(tmp_path_factory.mktemp("stack")), say=lambda _: None)
-    made.up()
-    yield made
-    made.down()
+    try:
+        made.up()
+        yield made
+    finally:
+        made.down()
 
 
 @pytest.fixture(scope="session")
