@@ -6,7 +6,9 @@ import os
 import re
 import signal
 import subprocess
+import threading
 import unicodedata
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -268,6 +270,26 @@ async def test_a_document_takes_its_trace_along(authority):
         assert by_name[part].parent.span_id == make.context.span_id
         assert make.start_time <= by_name[part].start_time <= by_name[part].end_time <= make.end_time
     assert trace.get_current_span() is trace.INVALID_SPAN
+
+
+async def test_its_processes_are_begun_off_the_loop(authority, monkeypatch):
+    """Who begins one waits until it is there, libraries and all: that must not be the loop of the service."""
+    loop, begun = threading.get_ident(), []
+    submit = ProcessPoolExecutor.submit
+
+    def watched(pool, *args, **kwargs):
+        if not pool._processes:
+            begun.append(threading.get_ident())
+        return submit(pool, *args, **kwargs)
+
+    monkeypatch.setattr(ProcessPoolExecutor, "submit", watched)
+    async with Press(authority.files, workers=2) as press:
+        os.kill(press.process_ids()[0], signal.SIGKILL)
+        await press.make(DOCUMENT)
+        await press.make(DOCUMENT)
+
+    assert len(begun) == 3
+    assert loop not in begun
 
 
 async def test_a_killed_process_is_replaced_and_the_document_made(authority):

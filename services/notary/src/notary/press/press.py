@@ -49,7 +49,8 @@ class _Machine:
 
     async def warm(self) -> None:
         """Wait until the process has loaded key and fonts."""
-        self.pid = await asyncio.get_running_loop().run_in_executor(self._pool, worker.identify)
+        # In a thread: who makes a pool start its process waits until the server has forked it.
+        self.pid = await asyncio.to_thread(lambda: self._pool.submit(worker.identify).result())
 
     async def make(self, document: Document) -> worker.Sheet:
         if not self.pid:
