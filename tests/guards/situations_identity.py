@@ -58,7 +58,7 @@ def complete_enrolment(cast: Cast) -> Situation:
 
 
 def enrol_at_counter(cast: Cast) -> Situation:
-    person = cast.person()
+    person, another = cast.person(), cast.person()
     request = cast.counter(person)
     return Situation(
         request,
@@ -69,7 +69,13 @@ def enrol_at_counter(cast: Cast) -> Situation:
             "contacts": cast.eyes.count("notification", "contacts", state__mobile=person.mobile),
         },
         once={"events": ["AccountEnrolled"], "accounts": 1, "contacts": 1},
-        other=varied(request, mobile=cast.person().mobile),
+        # Another account, which the mobile forbids too: that is not what is told.
+        other=varied(
+            request,
+            national_id=another.national_id,
+            first_name=another.first_name,
+            mother_first_name=another.mother_first_name,
+        ),
     )
 
 
@@ -175,7 +181,8 @@ def register_officer(cast: Cast) -> Situation:
             "officers": cast.eyes.count("identity", "officers", state__staff_number=request.staff_number),
         },
         once={"events": ["OfficerRegistered"], "officers": 1},
-        other=varied(request, mobile=cast.person().mobile),
+        # Another officer, whom the mobile forbids too: that is not what is told.
+        other=varied(request, staff_number=cast.staff_number()),
     )
 
 

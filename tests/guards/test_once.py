@@ -10,7 +10,7 @@ from .situations import SITUATIONS, Situation
 from .wire import Refusal, changing, rpcs
 
 AT_ONCE = 20
-# Their request says nothing beside its id, or names its document: another content is another document's business.
+# Their request says nothing beside its id but which document: another one may refuse for reasons of its own.
 WITHOUT_OTHER_CONTENT = {"ClaimNextReview", "CollectPowerOfAttorney", "ReplayParked", "DiscardParked"}
 
 

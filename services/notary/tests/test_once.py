@@ -140,10 +140,9 @@ async def test_other_content_under_the_same_id_is_refused(world, principal, agen
 async def test_a_request_id_collects_one_document(world, principal, agent):
     """The same request id for another document that lies at the office is refused, and it still lies there."""
     first = await world.issued(principal, agent)
-    while True:
+    second = await world.issued(principal, agent)
+    while second.office_id != first.office_id:  # a governorate has two or three
         second = await world.issued(principal, agent)
-        if second.office_id == first.office_id:
-            break
     clerk = world.officer("clerk", "clerk", first.office_id)
     request_id = str(uuid4())
     requests = [

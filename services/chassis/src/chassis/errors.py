@@ -75,7 +75,7 @@ class ChassisError(Exception):
 
 
 class RequestIdReused(ChassisError):
-    """The same request id came with other content."""
+    """The same request id came with other content, or for something else where that would have been allowed."""
 
     reason = "REQUEST_ID_REUSED"
     code = "ALREADY_EXISTS"

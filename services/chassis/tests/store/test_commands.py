@@ -99,6 +99,19 @@ async def test_other_aggregate(bench: Any) -> None:
     assert (await execute(bench.accounts, "a", bench.put(3), request)).value == 3
 
 
+async def test_other_aggregate_that_an_index_forbids_too(bench: Any) -> None:
+    """A spent request id is told before what else stands in the way; a fresh one is told that."""
+    request = bench.request()
+    await execute(bench.accounts, "a", bench.put(3, mobile="01012345678"), request)
+
+    with pytest.raises(RequestIdReused):
+        await execute(bench.accounts, "b", bench.put(3, mobile="01012345678"), request)
+    with pytest.raises(Duplicate):
+        await execute(bench.accounts, "b", bench.put(3, mobile="01012345678"), bench.request())
+
+    assert await bench.accounts.load("b") is None
+
+
 @pytest.mark.parametrize("processes", [1, 2])
 async def test_one_request_for_20_aggregates_at_once(bench: Any, open_bench: Any, processes: int) -> None:
     """A request id that is sent for many aggregates at once is spent on one of them."""

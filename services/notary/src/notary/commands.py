@@ -20,7 +20,7 @@ from notary.model.content import Content, Kind, number_of, office_for
 from notary.model.drafting import Drafting
 from notary.model.power_of_attorney import PowerOfAttorney, Reviewer, State
 from notary.printing import Printer
-from notary.store import CLAIM, NUMBER, OPEN_REVIEWER
+from notary.store import NUMBER, OPEN_REVIEWER
 
 PURPOSE = "notary.power_of_attorney.submit"
 NUMBER_ATTEMPTS = 5
@@ -169,10 +169,12 @@ async def _claim_first(
             return await _claim(ctx, asked, case, reviewer)
         except errors.NotAwaitingReview:
             continue  # another reviewer was faster: the next in the queue
+        except RequestIdReused:
+            return None  # this very call, sent twice, was faster elsewhere
         except Duplicate as error:
-            if error.index not in {OPEN_REVIEWER, CLAIM}:
+            if error.index != OPEN_REVIEWER:
                 raise
-            return None  # this reviewer has a case since a moment ago, perhaps by this very call
+            return None  # this reviewer has a case since a moment ago
     return None
 
 

@@ -26,7 +26,6 @@ from notary.model.power_of_attorney import PowerOfAttorney, Reviewer, State
 SCHEMA_VERSION = 1
 NUMBER = "number"
 OPEN_REVIEWER = "open_reviewer"
-CLAIM = "claim"
 CANDIDATES = 32
 """Cases that one claim looks at in one question."""
 
@@ -44,7 +43,7 @@ _INDEXES = (
         where={"state.open_reviewer": _FILLED},
     ),
     Index(name="queue", keys=[("state.state", 1), ("state.queue_time", 1), ("_id", 1)]),
-    Index(name=CLAIM, keys=[("state.claims.id", 1)], unique=True, where={"state.claims.id": _FILLED}),
+    Index(name="claim", keys=[("state.claims.id", 1)], where={"state.claims.id": _FILLED}),
     Index(
         name="principal",
         keys=[("state.content.principal.account_id", 1), ("state.create_time", -1), ("_id", -1)],

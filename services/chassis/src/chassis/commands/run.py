@@ -169,16 +169,19 @@ class _Command(Generic[S]):
             if loaded is None and error.index == "_id":
                 # Somebody created it meanwhile, perhaps for this very request: its memory knows.
                 raise Conflict from None
-            if error.index == REQUEST_INDEX.name:
-                raise await self._spent() from None
+            if isinstance(self._cause, Request):
+                # Of several indexes that forbid it the server names one: whether it is a request's second coming
+                # must not hang on which.
+                await self._check_unspent(error)
             raise
 
-    async def _spent(self) -> Conflict | RequestIdReused:
-        """Who remembers the request already: this aggregate since a moment ago, or another one."""
-        loaded = await self._aggregates.load(self._id)
-        if loaded is not None and self._known(loaded):
-            return Conflict()
-        return RequestIdReused("the request id was used before for something else")
+    async def _check_unspent(self, error: Duplicate) -> None:
+        """Raise what a spent request id means; none is spent when only the domain's own index forbids the state."""
+        holder = await self._aggregates.holder(self._cause.id)
+        if holder == self._id or (holder is None and error.index == REQUEST_INDEX.name):
+            raise Conflict from None  # answered, or forgotten, a moment ago
+        if holder is not None:
+            raise RequestIdReused("the request id was used before for something else") from None
 
     def _known(self, loaded: Loaded[S]) -> bool:
         cause = self._cause

@@ -102,6 +102,13 @@ class Aggregates(Generic[S]):
                 cursor = cursor.sort(list(sort))
             return [self._codec.decode(document["state"]) for document in await cursor.to_list(limit)]
 
+    async def holder(self, cause: str) -> str | None:
+        """Id of the aggregate that remembers a request, by its cause's id; None if none does."""
+        with translated():
+            # The index's own condition stands in the question, or a server may not use it.
+            found = await self.collection.find_one({"asked": {"$eq": cause, "$type": "string"}}, {"_id": 1})
+        return None if found is None else str(found["_id"])
+
     def turn(self, aggregate_id: str) -> asyncio.Lock:
         """Held by a command: those of one process on one aggregate queue instead of losing to each other."""
         lock = self._turns.get(aggregate_id)
