@@ -11,6 +11,7 @@ from nameko.extensions import SharedExtension
 from chassis import log
 from chassis.connector import broker
 from chassis.connector.settings import ConnectorSettings
+from chassis.pauses import Pauses
 
 TURN_SECONDS = 0.25
 HEARTBEAT_EVERY_TURNS = 4
@@ -74,19 +75,17 @@ class QueueConsumer(SharedExtension):  # type: ignore[misc]  # nameko has no typ
         while not self._draining:
             try:
                 with broker.connected(self._uri, f"{self.container.service_name} consumer") as connection:
-                    self._read(connection)
+                    self._read(connection, pauses)
             except broker.LOST as error:
                 self.connected = False
                 _log.warning("consumer lost the broker", error_type=type(error).__name__)
                 eventlet.sleep(pauses.next())
-            else:
-                pauses.reset()
             finally:
                 self.connected = False
         while self._in_hand:
             eventlet.sleep(0.02)
 
-    def _read(self, connection: Any) -> None:
+    def _read(self, connection: Any, pauses: Pauses) -> None:
         """Read until told to drain and nothing is in hand any more."""
         channel = connection.channel()
         channel.basic_qos(0, self._prefetch, False)
@@ -96,6 +95,7 @@ class QueueConsumer(SharedExtension):  # type: ignore[misc]  # nameko has no typ
         ]
         reading, turn = False, 0
         self.connected = True
+        pauses.reset()
         while not (self._draining and not self._in_hand):
             wanted = not self._draining and all(is_open() for is_open in self._gates)
             if wanted != reading:
