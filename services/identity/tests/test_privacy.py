@@ -34,14 +34,14 @@ async def test_a_start_does_the_same_work_for_known_and_unknown(
         seals.append(f"{reader}/{len(plaintext)}")
         return seal(keys, plaintext, reader, binding)
 
-    async def work(start: Callable[[], Awaitable[Any]]) -> tuple[list[str], list[str]]:
-        await asyncio.sleep(0.3)  # what earlier starts left to send is sent
+    async def work(ask: Callable[[], Awaitable[Any]]) -> tuple[list[str], list[str]]:
+        await asyncio.sleep(0.3)  # what earlier calls left to send is sent
         world.spans.clear()
         seals.clear()
-        await start()
+        await ask()
         await asyncio.sleep(0.1)
         spans = world.spans.get_finished_spans()
-        trace = next(span.context.trace_id for span in spans if "Start" in span.name)
+        trace = next(span.context.trace_id for span in spans if "IdentityService/" in span.name)
         steps = [s for s in spans if s.context.trace_id == trace and "identity.commands" not in s.name]
         return [span.name for span in sorted(steps, key=lambda span: span.start_time)], list(seals)
 
@@ -56,6 +56,32 @@ async def test_a_start_does_the_same_work_for_known_and_unknown(
     for one, other in pairs:
         assert await work(one) == await work(other)
         assert seals
+
+    # A code that is wrong for somebody, and one for nobody: an officer's sign-in reads more than a citizen's.
+    officer = await world.registered()
+    registering = pb.RegisterOfficerRequest(
+        request_id=str(uuid.uuid4()),
+        staff_number="AUD-7701",
+        national_id=officer.national_id,
+        mobile=officer.mobile,
+        roles=["auditor"],
+    )
+    await world.call("RegisterOfficer", registering, world.officer("administrator"))
+    signing = [await world.call("StartSignIn", by_number(number)) for number in ("AUD-7701", "AUD-7702")]
+    right = await world.phones.code(officer.mobile)
+
+    def wrong(started: pb.StartSignInResponse) -> pb.CompleteSignInRequest:
+        code = f"{(int(right) + 1) % 1_000_000:06}"
+        return pb.CompleteSignInRequest(
+            request_id=str(uuid.uuid4()), sign_in_id=started.sign_in_id, code=code
+        )
+
+    works = [
+        await work(lambda started=started: world.refusal("CompleteSignIn", wrong(started)))  # type: ignore[misc]
+        for started in signing
+    ]
+    assert works[0] == works[1]
+    assert any(step.startswith("find persons") for step in works[0][0])
 
 
 async def test_nothing_personal_is_told(world: Any) -> None:

@@ -142,7 +142,8 @@ async def _caller(ctx: Context, session: Session) -> Caller:
         return Caller(kind=Kind.CITIZEN, id=session.holder_id, person=person_id, channel=session.channel)
     officer = await ctx.store.officers.load(session.holder_id)
     if officer is None:
-        # A decoy: it has no holder, and no code opens it.
+        # A decoy: it has no holder, and no code opens it. Nobody must tell that by what is not looked for.
+        await ctx.store.persons.load(session.holder_id)
         return Caller(kind=Kind.OFFICER, id=session.holder_id)
     person = await ctx.store.persons.load(officer.state.person_key)
     return Caller(
