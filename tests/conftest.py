@@ -7,7 +7,9 @@ import pytest
 from demo import telemetry, tree
 from demo.calls import Platform
 from demo.journey import Journey, Step
+from demo.session import Session
 from demo.world import World
+from diwan.identity.v1 import identity_pb2 as identity
 from embedded.layout import Layout
 from embedded.stack import Stack
 from opentelemetry import trace
@@ -34,6 +36,14 @@ def platform(world):
     made = Platform(world.targets)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def session(travelled, platform) -> Session:
+    """The principal's session, renewed: its tokens may have ended since the journey."""
+    old = travelled.journey.principal.session
+    request = identity.RefreshTokenRequest(refresh_token=old.refresh_token)
+    return Session.of(platform.call("identity", "RefreshToken", request))
 
 
 @dataclass

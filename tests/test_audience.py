@@ -13,14 +13,6 @@ from diwan.payments.v1 import payments_pb2 as payments
 SERVICES = ("identity", "payments", "notary", "notification")
 
 
-@pytest.fixture(scope="module")
-def session(travelled, platform):
-    """The principal's session, renewed: its tokens may have ended since the journey."""
-    old = travelled.journey.principal.session
-    request = identity.RefreshTokenRequest(refresh_token=old.refresh_token)
-    return Session.of(platform.call("identity", "RefreshToken", request))
-
-
 def ask(platform, journey, service, session):
     """Ask a service for what the principal may see there."""
     case = journey.case.power_of_attorney_id
@@ -31,6 +23,11 @@ def ask(platform, journey, service, session):
         "notification": ("ListMessages", notification.ListMessagesRequest()),
     }[service]
     return platform.call(service, rpc, request, session)
+
+
+def test_every_service_is_asked(world, session):
+    """A service that is added has its token, and its place here."""
+    assert set(session.access_tokens) == set(SERVICES) == set(world.targets)
 
 
 @pytest.mark.parametrize("service", SERVICES)

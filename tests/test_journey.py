@@ -138,11 +138,11 @@ def test_a_bank_sees_no_more_than_it_needs(travelled, platform):
         assert party.mobile not in said
 
 
-def test_the_quote_is_what_was_charged(travelled, platform):
+def test_the_quote_is_what_was_charged(travelled, platform, session):
     """What anyone is told before the request is what the citizen paid."""
     request = payments.GetPaymentRequest(subject_id=travelled.journey.case.power_of_attorney_id)
 
-    paid = platform.call("payments", "GetPayment", request, travelled.journey.principal.session)
+    paid = platform.call("payments", "GetPayment", request, session)
 
     assert pounds(paid.amount) == pounds(travelled.journey.quoted.amount)
 

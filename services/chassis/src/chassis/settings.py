@@ -62,6 +62,7 @@ class ServiceSettings(ProcessSettings):
 
     store_uri: str = Field(
         description="URI of this service's own store: mongodb://user:password@host:27017/?…",
+        repr=False,
         pattern=r"^mongodb(\+srv)?://",
     )
     store_database: str = Field(description="Name of its database there", pattern=r"^[a-z][a-z0-9_-]{0,37}$")

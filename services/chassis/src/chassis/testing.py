@@ -85,10 +85,17 @@ class StoreServer:
                 try:
                     client.admin.command("ping")
                 except PyMongoError:
+                    self._check_alive()
                     if time.monotonic() > end:
                         raise
                 else:
+                    self._check_alive()
                     return
+
+    def _check_alive(self) -> None:
+        """Whoever answers on our port must be ours: another took it first if ours has ended."""
+        if self._process is None or self._process.poll() is not None:
+            raise ChildProcessError(f"the store ended: {(self._folder / 'log').read_text()[-2000:]}")
 
 
 def free_port() -> int:
