@@ -3,6 +3,9 @@
 .PHONY: help setup demo images images-load images-sizes cluster-demo up down status logs test lint format protos lock clean
 PYTHON := .venv/bin/python
 
+# Programs start again and again here: their byte code is kept, whatever the caller's habit.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Of the images; docs/operate.md says what each is for.
 export BUILDER BASE_IMAGE BROKER_BASE_IMAGE BUILD_ARGS IMAGES VERSION TAG SOURCE LOAD
 

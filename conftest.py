@@ -13,10 +13,18 @@ settings.load_profile("diwan")
 
 # They meet on one embedded stack with one journey on it (tests/conftest.py), which a second process would start again.
 ON_THE_STACK = ("tests/guards/", "tests/test_audience.py", "tests/test_journey.py")
+# Begun last, one of these would keep all waiting for its end.
+LONG = (
+    *ON_THE_STACK,
+    "tests/test_faults.py",
+    "tests/charts/test_values.py",
+    "deploy/local/tests/test_stack.py",
+    "services/notary/tests/test_press.py",
+)
 
 
 class Rooms(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
-    """Files stay whole, for what their fixtures start; those with the most tests go first."""
+    """Files stay whole, for what their fixtures start."""
 
     def _split_scope(self, nodeid: str) -> str:
         return "the stack" if nodeid.startswith(ON_THE_STACK) else str(super()._split_scope(nodeid))
@@ -25,6 +33,11 @@ class Rooms(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Rooms:
     """Called by xdist."""
     return Rooms(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long ones go first."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -32,7 +32,12 @@ STATIC = (
 )
 # Side by side, two to a processor: many wait for brokers, stores and processes of their own.
 WORKERS = min(6, 2 * (os.cpu_count() or 1))
-TESTS = (Stage("unit, service and journey tests", (f"{BIN}/pytest", f"--numprocesses={WORKERS}")),)
+TESTS = (
+    Stage(
+        "unit, service and journey tests",
+        (f"{BIN}/pytest", f"--numprocesses={WORKERS}", "--no-loadscope-reorder"),
+    ),
+)
 
 
 def run(stage: Stage) -> bool:
