@@ -4,7 +4,7 @@ import re
 
 import pytest
 from embedded import secrets
-from embedded.layout import Layout
+from embedded.layout import SERVICES, Layout
 
 WORKLOADS = ("Deployment", "StatefulSet")
 
@@ -71,12 +71,12 @@ def test_a_pod_outlives_its_drain(manifests):
 
 
 def test_probes_are_of_the_kind_that_the_program_speaks(manifests):
-    """gRPC for what answers calls, HTTP for the rest; liveness never asks for store and broker."""
+    """gRPC for services, HTTP for connectors, which have no gRPC; liveness never asks for store and broker."""
     for name, pod in programs(manifests).items():
         container = pod["containers"][0]
         probes = [container[f"{kind}Probe"] for kind in ("startup", "readiness", "liveness")]
 
-        if name.endswith("-api"):
+        if container["name"] in SERVICES:
             assert [probe["grpc"].get("service", "") for probe in probes] == ["live", "", "live"], name
         else:
             assert [p["httpGet"]["path"] for p in probes] == ["/healthz", "/readyz", "/healthz"], name

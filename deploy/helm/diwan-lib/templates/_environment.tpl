@@ -16,10 +16,8 @@
   value: {{ .name }}
 - name: {{ $prefix }}_STATE_DIR
   value: /var/lib/diwan
-{{- if ne .component "worker" }}
 - name: {{ $prefix }}_GRPC_LISTEN
   value: ":50051"
-{{- end }}
 {{- if ne .name "identity" }}
 - name: {{ $prefix }}_IDENTITY_TARGET
   value: {{ tpl .v.identityTarget .root | default (printf "dns:///%s-identity-headless:50051" .root.Release.Name) | quote }}

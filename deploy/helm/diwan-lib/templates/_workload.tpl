@@ -46,7 +46,7 @@ spec:
           args: {{- toYaml .arguments | nindent 12 }}
           env: {{- include "diwan-lib.environment" . | nindent 12 }}
           ports:
-            {{- if has .component (list "api" "all") }}
+            {{- if ne .component "connector" }}
             - {name: grpc, containerPort: 50051, protocol: TCP}
             {{- end }}
             - {name: http, containerPort: 8080, protocol: TCP}
@@ -69,7 +69,7 @@ Liveness asks whether the process answers at all, never whether store and broker
 A process gives its store a minute at start, and ends by itself after; the start-up probe outlasts that.
 */}}
 {{- define "diwan-lib.probes" -}}
-{{- if has .component (list "api" "all") -}}
+{{- if ne .component "connector" -}}
 startupProbe:
   grpc: {port: 50051, service: live}
   periodSeconds: 2

@@ -113,19 +113,19 @@ async def build(env: Env[S], *, make: Make[S], errors: ErrorTable, schema_versio
     all_parts += parts(
         cast("Env[ServiceSettings]", env), database, keys, policies=made.policies, timers=made.timers
     )
-    if env.wants("api"):
-        all_parts.append(
-            Server(
-                env.name,
-                settings,
-                services=[*made.rpcs, operations.service(database)],
-                errors=errors,
-                keys=made.tokens or tokens,
-                hashed=keys.keyed_hash,
-                readiness=env.readiness,
-                clock=env.clock,
-            )
+    # Without the API its server answers for health alone: whoever watches processes asks all of them the same way.
+    all_parts.append(
+        Server(
+            env.name,
+            settings,
+            services=[*made.rpcs, operations.service(database)] if env.wants("api") else [],
+            errors=errors,
+            keys=made.tokens or tokens,
+            hashed=keys.keyed_hash,
+            readiness=env.readiness,
+            clock=env.clock,
         )
+    )
     return all_parts
 
 

@@ -104,6 +104,21 @@ async def test_reflection_can_be_switched_off(harness):
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
+async def test_without_rpcs_it_answers_for_health_alone(harness):
+    """As it is in a process that follows events: watched like one that answers calls."""
+    harness.server, api = harness.make([]), harness.server
+    await harness.server.start()
+    await harness.readiness.check()
+
+    await becomes(harness, SERVING)
+    assert await health(harness, "live") == SERVING
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await harness.rpc("Open")(harness.request())
+
+    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    await api.stop()
+
+
 async def test_a_port_that_is_taken_is_an_error(harness):
     """Two servers never share a port in silence."""
     harness.settings = harness.settings.model_copy(update={"grpc_listen": harness.target})

@@ -35,9 +35,7 @@ _log = log.get(__name__)
 
 
 class Server:
-    """Serves a service's RPCs, each through the same pipeline. A part of `life.run`."""
-
-    name = "api"
+    """Serves a service's RPCs, each through the same pipeline, and gRPC health. A part of `life.run`."""
 
     def __init__(
         self,
@@ -57,7 +55,7 @@ class Server:
             name: of the service, the `aud` of its tokens and the `<name>` of the errors' domain `diwan.<name>`.
             settings: where to listen, limits.
             services: descriptor (`x_pb2.DESCRIPTOR.services_by_name["XService"]`) and what answers it: an object
-                with an async method for each RPC, taking (request, context).
+                with an async method for each RPC, taking (request, context). None: health alone.
             errors: the service's closed set.
             keys: checks tokens.
             hashed: keyed hash of requests' contents: `sealed.Keys.keyed_hash`.
@@ -69,6 +67,7 @@ class Server:
             TypeError: an RPC has no handler, or the error table is wrong.
         """
         check_table(errors)
+        self.name = "api" if services else "health"
         self._settings = settings
         self._readiness = readiness
         self._names = [descriptor.full_name for descriptor, _ in services]
