@@ -56,6 +56,17 @@ def test_no_secret_is_in_the_environment(manifests):
                 assert not re.search(r"://[^/]*:[^/]*@", variable.get("value", "")), name
 
 
+def test_no_home_is_on_a_claim(local):
+    """fsGroup opens a claim's files to the pod's group; Erlang refuses a cookie that others than its owner may read."""
+    for name, pod in pods(local).items():
+        (container,) = pod["containers"]
+        emptied = {volume["name"] for volume in pod["volumes"] if "emptyDir" in volume}
+
+        assert "HOME" not in {variable["name"] for variable in container.get("env", ())}, name
+        assert {"name": "tmp", "mountPath": "/tmp"} in container["volumeMounts"], "the images' HOME"
+        assert "tmp" in emptied, name
+
+
 def test_a_pod_outlives_its_drain(manifests):
     """The grace period holds the pause for the endpoints, the drain, and some seconds more."""
     for name, pod in programs(manifests).items():
