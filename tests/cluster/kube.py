@@ -32,6 +32,15 @@ class Namespace:
         listed = self.get("deployments", "-l", f"app.kubernetes.io/name in ({','.join(PROGRAMS)})")
         return sorted(each["metadata"]["name"] for each in listed)
 
+    def pods(self) -> list[dict[str, Any]]:
+        """Metadata of the pods of our programs."""
+        listed = self.get("pods", "-l", f"app.kubernetes.io/name in ({','.join(PROGRAMS)})")
+        return [each["metadata"] for each in listed]
+
+    def metrics(self, pod: str) -> str:
+        """What a pod tells Prometheus."""
+        return run("kubectl", "get", "--raw", f"/api/v1/namespaces/{self.name}/pods/{pod}:8080/proxy/metrics")
+
     def settle(self, deployment: str) -> None:
         """Wait until a deployment is as it should be, and no pod of it is still on its way out."""
         self.kubectl("rollout", "status", f"deployment/{deployment}", f"--timeout={LIMIT}")
@@ -48,8 +57,7 @@ class Namespace:
 
     def kill_one(self, chance: random.Random) -> str:
         """Delete a pod of our programs without asking it; the component that it was of."""
-        pods = self.get("pods", "-l", f"app.kubernetes.io/name in ({','.join(PROGRAMS)})")
-        pod = chance.choice([each["metadata"] for each in pods])
+        pod = chance.choice(self.pods())
         self.delete(pod["name"], at_once=True)
         labels = pod["labels"]
         return f"{labels['app.kubernetes.io/name']}-{labels['app.kubernetes.io/component']}"
@@ -61,6 +69,24 @@ class Namespace:
         except ClusterError as error:  # it went by itself between the look and the blow
             if "NotFound" not in str(error):
                 raise
+
+    def evict(self, deployment: str) -> None:
+        """Let a pod of a deployment be evicted, as by a node that is drained; its budget must allow it."""
+        labels = json.loads(self.kubectl("get", "deployment", deployment, "-o", "json"))["spec"]["selector"]
+        selector = ",".join(f"{key}={value}" for key, value in labels["matchLabels"].items())
+        pod = self.get("pods", "-l", selector)[0]["metadata"]["name"]
+        eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod}}
+        path = f"/api/v1/namespaces/{self.name}/pods/{pod}/eviction"
+        run("kubectl", "create", "--raw", path, "-f", "-", given=json.dumps(eviction))
+
+    def restarts(self) -> dict[str, int]:
+        """Containers that ended and were started again, whatever pod of the namespace they are in."""
+        return {
+            pod["metadata"]["name"]: again
+            for pod in self.get("pods")
+            for container in pod["status"].get("containerStatuses", ())
+            if (again := container["restartCount"])
+        }
 
     def replace(self, statefulset: str) -> float:
         """Delete the pod of a StatefulSet of one and wait until the next is ready; how long it took, seconds."""

@@ -1,7 +1,14 @@
 """The journey of the demo on a cluster, and its trace in a tracing back end."""
 
+import base64
+import json
+from urllib.parse import urlsplit
+
 import pytest
 from opentelemetry import trace
+
+from .conftest import NAMESPACE, RELEASE
+from .kube import Namespace
 
 STEPS = 9
 PROGRAMS = {"identity", "payments", "notary", "notification", "sms", "acquirer"}
@@ -53,3 +60,61 @@ def test_every_span_says_where_it_was_made(spans):
             assert [key for key in RESOURCE if not span.resource.get(key)] == [], span
             assert span.resource["service.namespace"] == "diwan"
             assert span.resource["k8s.namespace.name"] == "diwan-test"
+
+
+@pytest.fixture(scope="module")
+def pods(travelled):
+    """Each pod of our programs, after the journey."""
+    return Namespace(NAMESPACE, RELEASE).pods()
+
+
+def test_every_log_line_says_where_it_was_made(pods):
+    """As spans do, and beside the journey's request number where there is one."""
+    for pod in pods:
+        lines = Namespace(NAMESPACE, RELEASE).kubectl("logs", pod["name"]).splitlines()
+        assert lines, pod["name"]
+        for line in map(json.loads, lines):
+            assert [key for key in RESOURCE if not line.get(key)] == [], line
+            assert line["k8s.pod.name"] == pod["name"]
+
+
+def test_metrics_say_where_they_were_made(pods):
+    """`target_info` of each pod, by which its series are joined with what is known of the pod."""
+    for pod in pods:
+        text = Namespace(NAMESPACE, RELEASE).metrics(pod["name"])
+        (info,) = [line for line in text.splitlines() if line.startswith("target_info{")]
+        assert [key for key in RESOURCE if f'{key.replace(".", "_")}="' not in info] == [], info
+        assert f'k8s_pod_name="{pod["name"]}"' in info
+
+
+def test_logs_lead_from_the_request_number_to_the_trace(travelled, pods):
+    """Whoever has the number finds the lines of every service that had part in the case, and in them the trace."""
+    ours = trace.format_trace_id(travelled.trace_id)
+    told = set()
+    for pod in pods:
+        for line in Namespace(NAMESPACE, RELEASE).kubectl("logs", pod["name"]).splitlines():
+            said = json.loads(line)
+            if said.get("request_number") == travelled.case.number and said.get("trace_id") == ours:
+                told.add(said["service.name"])
+    assert told >= {"notary", "payments", "notification"}
+
+
+def secrets_of(namespace):
+    """Every value of a Secret, and the password inside of each that is an address."""
+    for secret in namespace.get("secrets"):
+        if secret["type"] == "Opaque":
+            for value in secret["data"].values():
+                text = base64.b64decode(value).decode().strip()
+                yield text
+                if "\n" not in text and "://" in text:
+                    yield urlsplit(text).password
+
+
+def test_no_secret_is_in_a_log(travelled):
+    """Of whatever pod of the namespace, its broker and stores too."""
+    namespace = Namespace(NAMESPACE, RELEASE)
+    values = set(secrets_of(namespace))
+    assert len(values) > len(PROGRAMS)
+    for pod in namespace.get("pods"):
+        log = namespace.kubectl("logs", pod["metadata"]["name"])
+        assert not any(value in log for value in values), pod["metadata"]["name"]

@@ -48,7 +48,7 @@ def namespace() -> Namespace:
 
 @pytest.fixture(scope="module")
 def planned(installation, travelled, namespace, tmp_path_factory) -> Ordeal:
-    """Every deployment rolled, then scaled from one to three and back, under journeys."""
+    """Every deployment rolled, then scaled from one to three, one of them evicted, and back, under journeys."""
     crowd = Crowd(installation.world, tmp_path_factory.mktemp("planned"), travelled.administrator, AT_ONCE)
     ordeal = Ordeal(crowd)
     began = time.monotonic()
@@ -61,6 +61,9 @@ def planned(installation, travelled, namespace, tmp_path_factory) -> Ordeal:
         for program in sorted({name.split("-")[1] for name in namespace.deployments()}):
             own = [name for name in namespace.deployments() if name.split("-")[1] == program]
             namespace.scale(own, 3)
+            for deployment in own:
+                namespace.evict(deployment)
+                namespace.settle(deployment)
             namespace.scale(own, 1)
             ordeal.done.append(f"scaled {program}")
     finally:
@@ -123,7 +126,7 @@ def platform(installation):
     made.close()
 
 
-def test_no_call_fails_while_services_are_rolled_and_scaled(planned):
+def test_no_call_fails_while_services_are_rolled_scaled_and_drained(planned):
     """A client that keeps to the service config does not notice."""
     assert planned.crowd.failures == {}
     assert planned.crowd.broken == []
@@ -133,6 +136,11 @@ def test_only_retriable_calls_fail_while_pods_broker_and_stores_are_killed(unpla
     """Whoever tries again comes to the end of the journey."""
     assert {code for _, code in unplanned.crowd.failures} <= RETRIABLE
     assert unplanned.crowd.broken == []
+
+
+def test_nothing_that_was_away_makes_another_start_again(unplanned, namespace):
+    """Whoever needs it waits: no container ended that nobody killed."""
+    assert namespace.restarts() == {}
 
 
 def test_every_document_is_there(everyone, platform):
