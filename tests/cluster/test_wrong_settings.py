@@ -17,6 +17,7 @@ CASES = {
     "address": ("identity-api", {"IDENTITY_GRPC_LISTEN": "somewhere"}, "IDENTITY_GRPC_LISTEN"),
     "number": ("payments-worker", {"PAYMENTS_DRAIN_SECONDS": "-1"}, "PAYMENTS_DRAIN_SECONDS"),
     "missing": ("notary-api", {"NOTARY_STORE_DATABASE": None}, "NOTARY_STORE_DATABASE"),
+    "target": ("notary-api", {"NOTARY_IDENTITY_TARGET": None}, "NOTARY_IDENTITY_TARGET"),
     "file": ("notary-worker", {"NOTARY_STORE_URI_FILE": "/run/absent"}, "NOTARY_STORE_URI"),
     "secret": (
         "notification-api",

@@ -306,7 +306,11 @@ async def start(store_uri: str, store_name: str, folder: Path, printer: Any, sta
     ctx = Context(store, Accounts(channel), token_keys, catalogue.load(), figures, DRAFTS_PER_HOUR)
 
     settings = NotarySettings(
-        broker_uri="amqp://unused", store_uri=store_uri, store_database=store_name, keys_dir=folder
+        broker_uri="amqp://unused",
+        store_uri=store_uri,
+        store_database=store_name,
+        keys_dir=folder,
+        identity_target=f"127.0.0.1:{port}",
     )
     readiness = Readiness()
     await readiness.check()

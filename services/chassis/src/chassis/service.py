@@ -44,7 +44,7 @@ class House(Generic[S]):
         database: open.
         keys: the service's own.
         tokens: checks tokens and confirmations with identity's public keys.
-        identity: channel to identity, for more than its keys.
+        identity: channel to identity, for more than its keys; identity itself has none.
     """
 
     env: Env[S]
@@ -103,9 +103,13 @@ async def build(env: Env[S], *, make: Make[S], errors: ErrorTable, schema_versio
         schema_version=schema_version,
         clock=env.clock,
     )
-    identity = connect(settings.identity_target)
-    kept = settings.state_dir / KEPT_KEYS
-    tokens = TokenKeys(env.name, path=kept, fetch=identity_keys(identity), clock=env.clock)
+    identity = connect(settings.identity_target) if settings.identity_target else None
+    tokens = TokenKeys(
+        env.name,
+        path=settings.state_dir / KEPT_KEYS,
+        fetch=identity_keys(identity) if identity else None,
+        clock=env.clock,
+    )
     made = await make(House(env, database, keys, tokens, identity))
     env.readiness.add("store", partial(_answers, database))
     # Stopped the other way round: nothing is asked of a store or a channel that is closed.
@@ -143,7 +147,8 @@ class _Base:
 
     async def stop(self) -> None:
         """Close the store and the channel."""
-        await self._identity.close()
+        if self._identity:
+            await self._identity.close()
         await self._database.close()
 
 

@@ -10,6 +10,10 @@ class NotarySettings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="NOTARY_")
 
+    identity_target: str = Field(
+        min_length=1,
+        description="gRPC target of identity, such as dns:///identity:50051: accounts, its keys and tokens",
+    )
     claim_hours: int = Field(
         24, ge=1, le=24 * 30, description="A claimed case that lies longer goes back to the queue, hours"
     )
