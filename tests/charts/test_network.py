@@ -1,6 +1,9 @@
 """Who may connect to whom, read from the rendered policies, against what the programs say of themselves."""
 
+from pathlib import Path
+
 import pytest
+import yaml
 from chassis.messaging import topology
 from embedded.layout import CONNECTORS, SERVICES, TOPOLOGY
 from identity.settings import Settings as IdentitySettings
@@ -19,6 +22,9 @@ SETTINGS = {
     "acquirer": AcquirerSettings,
 }
 NAME = "app.kubernetes.io/name"
+CALLER, PROMETHEUS = "[('diwan-caller', 'true')]", f"[('{NAME}', 'prometheus')]"
+NAME_SERVERS = "[('k8s-app', 'kube-dns')]"
+TOLD = Path(__file__).parents[1] / "edges.yaml"
 
 
 def expected():
@@ -97,7 +103,7 @@ def test_beyond_the_programs_only_names_are_asked_for(policies):
     beyond = {edge for edge in edges(policies, "egress", "to") if edge[1] not in policies}
 
     assert {port for _, _, port in beyond} == {53}
-    assert {peer for _, peer, _ in beyond} == {"[('k8s-app', 'kube-dns')]"}
+    assert {peer for _, peer, _ in beyond} == {NAME_SERVERS}
 
 
 def test_from_beyond_come_callers_and_monitoring(policies):
@@ -107,12 +113,29 @@ def test_from_beyond_come_callers_and_monitoring(policies):
         for target, source, port in edges(policies, "ingress", "from")
         if source not in policies
     }
-    callers, monitoring = "[('diwan-caller', 'true')]", f"[('{NAME}', 'prometheus')]"
-    trial = {(callers, "rabbitmq", 5672), (callers, "smsc", 8080), (callers, "collector", 4318)}
+    trial = {(CALLER, "rabbitmq", 5672), (CALLER, "smsc", 8080), (CALLER, "collector", 4318)}
 
-    assert beyond == trial | {(callers, name, 50051) for name in SERVICES} | {
-        (monitoring, name, 8080) for name in (*SERVICES, *CONNECTORS)
+    assert beyond == trial | {(CALLER, name, 50051) for name in SERVICES} | {
+        (PROMETHEUS, name, 8080) for name in (*SERVICES, *CONNECTORS)
     }
+
+
+def test_the_policies_allow_what_a_journeys_spans_told_and_no_more(policies):
+    """The table was taken from the spans of a journey on a cluster (tests/cluster/test_edges.py)."""
+    told = {tuple(edge) for edge in yaml.safe_load(TOLD.read_text())}
+    into = {(source, target, port) for target, source, port in edges(policies, "ingress", "from")}
+    allowed = {
+        ("caller" if source == CALLER else source, target, port)
+        for source, target, port in edges(policies, "egress", "to") | into
+    }
+    # What makes no spans: name servers, Prometheus, and the driver when it looks at a trial's phones.
+    quiet = {
+        (source, target, port)
+        for source, target, port in allowed
+        if target == NAME_SERVERS or source == PROMETHEUS or (source, target) == ("caller", "smsc")
+    }
+
+    assert allowed - quiet == told
 
 
 def test_what_has_no_policy_may_nothing(local, policies):

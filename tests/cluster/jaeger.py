@@ -3,12 +3,14 @@
 import json
 import time
 import urllib.request
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 SETTLE_SECONDS = 2.0
 PATIENCE_SECONDS = 40.0
+LIMIT = 1500
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,24 @@ class Jaeger:
             before = len(trace["spans"])
             time.sleep(SETTLE_SECONDS)
         raise TimeoutError(f"spans of {trace_id} were still arriving after {PATIENCE_SECONDS:.0f} s")
+
+    def traces(self, services: Iterable[str]) -> list[list[Span]]:
+        """All traces with a span of one of these services, once no more spans arrive."""
+        give_up = time.monotonic() + PATIENCE_SECONDS
+        before = -1
+        while time.monotonic() < give_up:
+            found = {
+                trace["traceID"]: [span_of(span, trace["processes"]) for span in trace["spans"]]
+                for service in services
+                for trace in self._get(f"/api/traces?{urlencode({'service': service, 'limit': LIMIT})}")
+            }
+            assert len(found) < LIMIT, "there are more traces than were asked for"
+            spans = sum(map(len, found.values()))
+            if spans == before:
+                return list(found.values())
+            before = spans
+            time.sleep(SETTLE_SECONDS)
+        raise TimeoutError(f"spans were still arriving after {PATIENCE_SECONDS:.0f} s")
 
     def _get(self, path: str) -> list[Any]:
         with urllib.request.urlopen(self.url + path, timeout=20) as answer:
