@@ -24,7 +24,8 @@ PAUSE_SECONDS = 0.2
 RETRIABLE = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.ABORTED}
 
 # What every client should keep to: calls go round the pods behind a name, and what a leaving pod did not take is tried
-# again at once. A changing call may be tried again too, since its request id makes it happen once.
+# again at once: it says CANCELLED to calls that reached it too late. A changing call may be tried again too, since its
+# request id makes it happen once.
 SERVICE_CONFIG = {
     "loadBalancingConfig": [{"round_robin": {}}],
     "methodConfig": [
@@ -36,7 +37,7 @@ SERVICE_CONFIG = {
                 "initialBackoff": "0.1s",
                 "maxBackoff": "1s",
                 "backoffMultiplier": 2,
-                "retryableStatusCodes": ["UNAVAILABLE"],
+                "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
             },
         }
     ],

@@ -177,6 +177,40 @@ async def test_a_server_that_is_away_for_a_moment_is_tried_again(harness):
     assert (answer.text, len(tries)) == ("third", 3)
 
 
+async def test_what_a_leaving_server_did_not_take_is_tried_with_another(harness):
+    """No call fails while servers stop one after another under a crowd, and others are there."""
+
+    async def slow(_request):
+        await asyncio.sleep(0.01)
+
+    harness.servicer.deeds["slow"] = slow
+    servers = [harness.server, *(harness.make([(harness.trial.service, harness.servicer)]) for _ in range(4))]
+    for server in servers[1:]:
+        await server.start()
+    channel = connect("ipv4:" + ",".join(f"127.0.0.1:{server.port}" for server in servers), audience="trial")
+    rpc = harness.rpc("Open", channel)
+    done = 0
+    leaving = asyncio.Event()
+
+    async def calls():
+        nonlocal done
+        while not leaving.is_set():
+            await rpc(harness.request(deed="slow"), timeout=10)
+            done += 1
+
+    async with asyncio.TaskGroup() as crowd:
+        for _ in range(32):
+            crowd.create_task(calls())
+        for server in servers[:-1]:
+            await asyncio.sleep(0.2)
+            await server.stop()
+        leaving.set()
+
+    await channel.close()
+    await servers[-1].stop()
+    assert done > len(servers)
+
+
 async def test_an_upstream_that_stays_away_is_our_own_unavailable(harness):
     """A handler whose own call fails for want of the other side answers UNAVAILABLE with a reason."""
     elsewhere = connect("127.0.0.1:1")

@@ -28,13 +28,14 @@ _CONFIG: Final = {
     "methodConfig": [
         {
             "name": [{}],
-            # Safe for changing calls too: their request id makes them happen once.
+            # Safe for changing calls too: their request id makes them happen once. CANCELLED is what a server that
+            # stops says to calls that reached it and that it had not taken yet; who cancels a call does not repeat it.
             "retryPolicy": {
                 "maxAttempts": 4,
                 "initialBackoff": "0.1s",
                 "maxBackoff": "1s",
                 "backoffMultiplier": 2,
-                "retryableStatusCodes": ["UNAVAILABLE"],
+                "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
             },
         }
     ],

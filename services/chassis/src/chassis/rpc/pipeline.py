@@ -50,7 +50,10 @@ _FAULTS: Final = frozenset(
 )
 """Codes that are the server's fault, for the span's status (OpenTelemetry semantic conventions for RPC)."""
 
-_TRANSIENT: Final = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "ABORTED"})
+_TRANSIENT: Final = frozenset(
+    {"UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "ABORTED", "CANCELLED"}
+)
+"""Codes of another service's that trying again may mend. CANCELLED: it stops, and had not taken our call yet."""
 
 _log = log.get(__name__)
 
