@@ -5,6 +5,8 @@ set -eu
 
 cd "$(dirname "$0")/.."
 
+[ ! -e /etc/ssl/certs/ca-certificates.crt ] || export UV_SYSTEM_CERTS=true # as in setup.sh
+
 say() { printf '\033[1m• %s\033[0m\n' "$*"; }
 
 wanted=$(cat scripts/helm.py scripts/requirements-helm.txt | sha256sum)

@@ -43,6 +43,9 @@ for candidate in python3 python3.13 python3.12 python3.11; do
 done
 [ -n "$python" ] || { echo "Python 3.11 or later is needed" >&2; exit 1; }
 
+# What this machine trusts, a proxy's certificate perhaps, uv trusts too; pip does so by itself.
+[ ! -e /etc/ssl/certs/ca-certificates.crt ] || export UV_SYSTEM_CERTS=true
+
 wanted=$(cat requirements.txt scripts/setup.sh protos/pyproject.toml services/*/pyproject.toml deploy/local/pyproject.toml | sha256sum)
 if [ ! -f .venv/.wanted ] || [ "$(cat .venv/.wanted)" != "$wanted" ]; then
     say "installing Python packages into .venv ($("$python" --version))"
