@@ -21,8 +21,6 @@ import pika
 import pymongo
 import pytest
 from joserfc.jwk import ECKey
-from pika.adapters.blocking_connection import BlockingChannel
-from pika.exceptions import AMQPError
 from pymongo.errors import PyMongoError
 
 from chassis.messaging import topology
@@ -141,7 +139,6 @@ class Broker:
     def __init__(self, table: Path) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="diwan-broker-"))
         self.topology = topology.load(table)
-        self._readers: dict[str, BlockingChannel] = {}
         self._passwords = {user: uuid.uuid4().hex for user in self.topology.users}
         hashes = {user: topology.password_hash(word) for user, word in self._passwords.items()}
         definitions = self._folder / "definitions.json"
@@ -201,22 +198,14 @@ class Broker:
 
     def purge(self) -> None:
         """Empty all queues, so that a test finds none of the last one's messages."""
-        for queue in self.topology.queues:
-            try:
-                self._reader(queue.reader).queue_purge(queue.name)
-            except AMQPError:  # a test has killed the node since, which only use tells
-                del self._readers[queue.reader]
-                self._reader(queue.reader).queue_purge(queue.name)
-
-    def _reader(self, user: str) -> BlockingChannel:
-        """A channel of a reader's, kept: a test is shorter than the greetings of them all."""
-        if user not in self._readers:
-            self._readers[user] = self.connect(user).channel()
-        return self._readers[user]
+        for user in {queue.reader for queue in self.topology.queues}:
+            with self.connect(user) as connection:
+                channel = connection.channel()
+                for queue in self.topology.read_by(user):
+                    channel.queue_purge(queue.name)
 
     def close(self) -> None:
         """Stop it and remove its data."""
-        self._readers.clear()
         self.node.stop()
         self._guard.communicate()
 
