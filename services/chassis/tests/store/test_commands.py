@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from chassis.commands import Decision, TooOld, execute
 from chassis.errors import Contended, RequestIdReused
-from chassis.store import Duplicate, LimitExceeded, Limits
+from chassis.store import Duplicate, Index, LimitExceeded, Limits
 from google.protobuf.wrappers_pb2 import Int64Value, StringValue
 
 pytestmark = pytest.mark.real
@@ -313,6 +313,15 @@ async def test_unique_index(bench: Any) -> None:
     assert caught.value.index == "mobile"
     assert "01012345678" not in repr(caught.value)
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("taken", ["request_ids", "unsent_in_order"])
+async def test_an_index_by_the_name_of_the_stores_own(bench: Any, taken: str) -> None:
+    """A service that chooses it is told which names are taken, before the server is asked."""
+    clashing = Index(name=taken, keys=(("state.balance", 1),))
+
+    with pytest.raises(ValueError, match="unsent_in_order, request_ids"):
+        await bench.database.aggregates("others", bench.accounts._codec, indexes=(clashing,))
 
 
 async def test_contended(bench: Any, open_bench: Any) -> None:

@@ -38,7 +38,7 @@ _CONNECTION: dict[str, Any] = {
     "maxPoolSize": 16,
 }
 _SLOWEST_KNOCK_SECONDS = 1.0
-OWN_INDEXES = f"{UNSENT_INDEX.name}, {REQUEST_INDEX.name}"
+_OWN_INDEXES = f"{UNSENT_INDEX.name}, {REQUEST_INDEX.name}"
 
 
 def utc_now() -> datetime:
@@ -123,7 +123,7 @@ class Database:
         indexes = (*indexes, UNSENT_INDEX, REQUEST_INDEX)
         if len({index.name for index in indexes}) < len(indexes):
             raise ValueError(
-                f"two indexes of {name} bear one name, perhaps with the store's own ({OWN_INDEXES})"
+                f"two indexes of {name} bear one name, perhaps with the store's own ({_OWN_INDEXES})"
             )
         await self._ensure(name, indexes)
         aggregates = Aggregates(
