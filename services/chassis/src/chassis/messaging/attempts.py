@@ -100,14 +100,6 @@ class Attempts:
 
     async def refuse(self, delivery: Delivery, refusal: Refused, *, bare: bool = False) -> None:
         """Park a message that no policy may see; `bare` without its headers, where the store cannot hold them."""
-        self._refusals.labels(delivery.queue, refusal.reason).inc()
-        _log.error(
-            "message refused",
-            queue=delivery.queue,
-            reason=refusal.reason,
-            detail=refusal.detail,
-            parked_id=delivery.refused_id,
-        )
         now = self._clock()
         await self._inbox.put(
             InboxEntry(
@@ -123,6 +115,15 @@ class Attempts:
                 parked=True,
                 expires=_expires(delivery.attributes),
             )
+        )
+        # Counted and told once it is parked: where the store is away the broker brings it again.
+        self._refusals.labels(delivery.queue, refusal.reason).inc()
+        _log.error(
+            "message refused",
+            queue=delivery.queue,
+            reason=refusal.reason,
+            detail=refusal.detail,
+            parked_id=delivery.refused_id,
         )
 
     async def keep_bare(self, delivery: Delivery, error: Exception) -> None:
