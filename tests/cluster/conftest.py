@@ -1,4 +1,4 @@
-"""Diwan on the cluster that KUBECONFIG names, in a namespace of the tests' own, with Jaeger beside it."""
+"""Diwan on the cluster that KUBECONFIG names, in a namespace of the tests' own, with a Collector and Jaeger."""
 
 import os
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from embedded.layout import Layout
 from .jaeger import Jaeger
 
 HERE = Path(__file__).parent
+VALUES = (cluster.VALUES, HERE / "values.yaml")
 NAMESPACE, RELEASE = "diwan-test", "diwan"
 WANTED = os.environ.get("DIWAN_TEST_CLUSTER") == "1" and bool(os.environ.get("KUBECONFIG"))
 UNWANTED = "needs a Kubernetes cluster with Diwan's images: set DIWAN_TEST_CLUSTER=1 and KUBECONFIG"
@@ -36,18 +37,13 @@ class Installation:
 def installation(tmp_path_factory):
     """Installed by Helm with the trial's broker and stores, and gone afterwards."""
     layout = Layout(tmp_path_factory.mktemp("cluster"))
-    with (
-        cluster.installed(
-            layout,
-            NAMESPACE,
-            RELEASE,
-            (cluster.VALUES, HERE / "values.yaml"),
-            beside=(HERE / "jaeger.yaml",),
-        ),
-        cluster.reached(layout, NAMESPACE, RELEASE, collector="jaeger") as world,
-        cluster.way_to(NAMESPACE, "jaeger", 16686) as query,
-    ):
-        yield Installation(world, Jaeger(f"http://{query}"))
+    with cluster.opened(layout, NAMESPACE, RELEASE, (HERE / "jaeger.yaml", HERE / "collector.yaml")):
+        cluster.install(NAMESPACE, RELEASE, VALUES)
+        with (
+            cluster.reached(layout, NAMESPACE, RELEASE, collector="jaeger") as world,
+            cluster.way_to(NAMESPACE, "jaeger", 16686) as query,
+        ):
+            yield Installation(world, Jaeger(f"http://{query}"))
 
 
 @pytest.fixture(scope="package")

@@ -4,9 +4,10 @@ import json
 import random
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from demo.cluster import ClusterError, run
+from demo.cluster import CHART, ClusterError, run
 
 PROGRAMS = ("identity", "payments", "notary", "notification", "sms", "acquirer")
 STORES = ("identity", "payments", "notary", "notification")
@@ -32,10 +33,12 @@ class Namespace:
         listed = self.get("deployments", "-l", f"app.kubernetes.io/name in ({','.join(PROGRAMS)})")
         return sorted(each["metadata"]["name"] for each in listed)
 
-    def pods(self) -> list[dict[str, Any]]:
-        """Metadata of the pods of our programs."""
-        listed = self.get("pods", "-l", f"app.kubernetes.io/name in ({','.join(PROGRAMS)})")
-        return [each["metadata"] for each in listed]
+    def pods(
+        self, selector: str = f"app.kubernetes.io/name in ({','.join(PROGRAMS)})"
+    ) -> list[dict[str, Any]]:
+        """Metadata of the pods of our programs, but for those on their way out."""
+        listed = [each["metadata"] for each in self.get("pods", "-l", selector)]
+        return [each for each in listed if "deletionTimestamp" not in each]
 
     def metrics(self, pod: str) -> str:
         """What a pod tells Prometheus."""
@@ -48,6 +51,16 @@ class Namespace:
     def restart(self, deployment: str) -> None:
         self.kubectl("rollout", "restart", f"deployment/{deployment}")
         self.settle(deployment)
+
+    def upgrade(self, *values: Path) -> None:
+        files = [argument for file in values for argument in ("--values", str(file))]
+        run(
+            "helm", "upgrade", self.release, str(CHART), "-n", self.name, *files, "--wait", "--timeout", LIMIT
+        )
+
+    def rollback(self) -> None:
+        """Go back to the revision before."""
+        run("helm", "rollback", self.release, "-n", self.name, "--wait", "--timeout", LIMIT)
 
     def scale(self, deployments: list[str], replicas: int) -> None:
         for deployment in deployments:
@@ -70,14 +83,26 @@ class Namespace:
             if "NotFound" not in str(error):
                 raise
 
-    def evict(self, deployment: str) -> None:
-        """Let a pod of a deployment be evicted, as by a node that is drained; its budget must allow it."""
+    def drain(self, deployment: str) -> int:
+        """Try to evict each pod of a deployment, as when all their nodes are drained; how many its budget let go."""
         labels = json.loads(self.kubectl("get", "deployment", deployment, "-o", "json"))["spec"]["selector"]
         selector = ",".join(f"{key}={value}" for key, value in labels["matchLabels"].items())
-        pod = self.get("pods", "-l", selector)[0]["metadata"]["name"]
+        pods = [pod["name"] for pod in self.pods(selector)]
+        counted = f"--for=jsonpath={{.status.currentHealthy}}={len(pods)}"
+        self.kubectl("wait", "pdb", "-l", selector, counted, f"--timeout={LIMIT}")
+        return sum(self._evict(pod) for pod in pods)
+
+    def _evict(self, pod: str) -> bool:
+        """Ask for a pod's eviction; whether its budget allows it."""
         eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod}}
         path = f"/api/v1/namespaces/{self.name}/pods/{pod}/eviction"
-        run("kubectl", "create", "--raw", path, "-f", "-", given=json.dumps(eviction))
+        try:
+            run("kubectl", "create", "--raw", path, "-f", "-", given=json.dumps(eviction))
+        except ClusterError as error:
+            if "disruption budget" not in str(error):
+                raise
+            return False
+        return True
 
     def restarts(self) -> dict[str, int]:
         """Containers that ended and were started again, whatever pod of the namespace they are in."""

@@ -62,6 +62,13 @@ def test_every_span_says_where_it_was_made(spans):
             assert span.resource["k8s.namespace.name"] == "diwan-test"
 
 
+def test_spans_come_through_a_collector_or_straight(spans):
+    """The endpoint is a value: the programs' spans went through the Collector, the driver's own straight to Jaeger."""
+    ways = {(span.service, span.attributes.get("diwan.test.collector")) for span in spans}
+
+    assert ways == {(program, "collector") for program in PROGRAMS} | {("demo", None)}
+
+
 @pytest.fixture(scope="module")
 def pods(travelled):
     """Each pod of our programs, after the journey."""

@@ -11,7 +11,7 @@ from demo import operator
 from demo.calls import Platform
 from demo.crowd import Crowd
 
-from .conftest import NAMESPACE, RELEASE
+from .conftest import HERE, NAMESPACE, RELEASE, VALUES
 from .counts import ENTRIES, TEMPLATES, books, messages, state, twice
 from .kube import STORES, Namespace
 
@@ -25,10 +25,19 @@ RETRIABLE = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED"}
 
 @dataclass
 class Ordeal:
-    """What was done to the pods while journeys ran, and what came of the journeys."""
+    """What was done to the pods while journeys ran, and what came of the journeys.
+
+    Attributes:
+        crowd: the journeys.
+        done: what was done, one line each.
+        stayed: pods that an upgrade or its rollback left as they were.
+        drained: by deployment, how many of its three pods were evicted when all were asked to go.
+    """
 
     crowd: Crowd
     done: list[str] = field(default_factory=list)
+    stayed: set[str] = field(default_factory=set)
+    drained: dict[str, int] = field(default_factory=dict)
 
 
 def report(what: str, crowd: Crowd, seconds: float) -> None:
@@ -48,13 +57,17 @@ def namespace() -> Namespace:
 
 @pytest.fixture(scope="module")
 def planned(installation, travelled, namespace, tmp_path_factory) -> Ordeal:
-    """Every deployment rolled, then scaled from one to three, one of them evicted, and back, under journeys."""
+    """All upgraded and rolled back; each rolled, scaled from one to three, drained, and back: under journeys."""
     crowd = Crowd(installation.world, tmp_path_factory.mktemp("planned"), travelled.administrator, AT_ONCE)
     ordeal = Ordeal(crowd)
     began = time.monotonic()
     crowd.start()
     try:
         warm_up(crowd)
+        for step in (lambda: namespace.upgrade(*VALUES, HERE / "next.yaml"), namespace.rollback):
+            before = {pod["name"] for pod in namespace.pods()}
+            step()
+            ordeal.stayed |= before & {pod["name"] for pod in namespace.pods()}
         for deployment in namespace.deployments():
             namespace.restart(deployment)
             ordeal.done.append(f"rolled {deployment}")
@@ -62,7 +75,7 @@ def planned(installation, travelled, namespace, tmp_path_factory) -> Ordeal:
             own = [name for name in namespace.deployments() if name.split("-")[1] == program]
             namespace.scale(own, 3)
             for deployment in own:
-                namespace.evict(deployment)
+                ordeal.drained[deployment] = namespace.drain(deployment)
                 namespace.settle(deployment)
             namespace.scale(own, 1)
             ordeal.done.append(f"scaled {program}")
@@ -130,6 +143,16 @@ def test_no_call_fails_while_services_are_rolled_scaled_and_drained(planned):
     """A client that keeps to the service config does not notice."""
     assert planned.crowd.failures == {}
     assert planned.crowd.broken == []
+
+
+def test_an_upgrade_and_its_rollback_replace_every_pod(planned):
+    """Or that no call failed would say nothing of them."""
+    assert planned.stayed == set()
+
+
+def test_a_drain_takes_one_pod_of_a_program_at_a_time(planned, namespace):
+    """Its disruption budget lets the first of three go, and keeps the others until there is another."""
+    assert planned.drained == dict.fromkeys(namespace.deployments(), 1)
 
 
 def test_only_retriable_calls_fail_while_pods_broker_and_stores_are_killed(unplanned):

@@ -59,34 +59,22 @@ def forward(namespace: str, service: str, port: int) -> Iterator[str]:
 
 
 @contextmanager
-def installed(
-    layout: Layout, namespace: str, release: str, values: tuple[Path, ...], beside: tuple[Path, ...] = ()
-) -> Iterator[None]:
-    """Diwan installed in a namespace of its own; nothing of it is left afterwards.
+def opened(layout: Layout, namespace: str, release: str, beside: tuple[Path, ...] = ()) -> Iterator[None]:
+    """A namespace with Pod Security `restricted` and a trial's Secrets; nothing of it is left afterwards.
 
     Args:
         layout: where keys and passwords are made.
-        namespace: made, and removed at the end.
-        release: name of the Helm release.
-        values: files of values, a later one over an earlier.
+        namespace: made, and removed at the end with all that was put into it.
+        release: name of the Helm release that brings broker and stores, with which their addresses begin.
         beside: manifests of what else is to be in the namespace.
     """
     click.echo(f"• namespace {namespace}, Pod Security restricted", err=True)
     run("kubectl", "create", "namespace", namespace)
     try:
         run("kubectl", "label", "namespace", namespace, RESTRICTED)
-        secrets = [
-            sys.executable,
-            "-m",
-            "embedded",
-            "secrets",
-            "--namespace",
-            namespace,
-            "--release",
-            release,
-        ]
+        secrets = ("embedded", "secrets", "--namespace", namespace, "--release", release)
         made = subprocess.run(
-            secrets,
+            (sys.executable, "-m", *secrets),
             env={"DIWAN_STACK_DIR": str(layout.folder)},
             capture_output=True,
             text=True,
@@ -95,20 +83,6 @@ def installed(
         run("kubectl", "apply", "-f", "-", given=made.stdout)
         for manifest in beside:
             run("kubectl", "-n", namespace, "apply", "-f", str(manifest))
-        click.echo(f"• helm install {release}", err=True)
-        files = [argument for file in values for argument in ("--values", str(file))]
-        run(
-            "helm",
-            "install",
-            release,
-            str(CHART),
-            "-n",
-            namespace,
-            *files,
-            "--wait",
-            "--timeout",
-            INSTALL_LIMIT,
-        )
         yield
     except ClusterError:
         click.echo(run("kubectl", "-n", namespace, "get", "pods", "-o", "wide"), err=True)
@@ -116,6 +90,14 @@ def installed(
     finally:
         click.echo("• taking everything away", err=True)
         run("kubectl", "delete", "namespace", namespace, "--wait", "--timeout", INSTALL_LIMIT)
+
+
+def install(namespace: str, release: str, values: tuple[Path, ...]) -> None:
+    """Install the chart and wait until all its pods are ready; a later file of values goes over an earlier."""
+    click.echo(f"• helm install {release}", err=True)
+    files = [argument for file in values for argument in ("--values", str(file))]
+    wait = ("--wait", "--timeout", INSTALL_LIMIT)
+    run("helm", "install", release, str(CHART), "-n", namespace, *files, *wait)
 
 
 def cluster_address(namespace: str, service: str) -> str:
@@ -145,7 +127,7 @@ def way_to(namespace: str, service: str, port: int) -> Iterator[str]:
 
 @contextmanager
 def reached(
-    layout: Layout, namespace: str, release: str, collector: str = "{release}-collector"
+    layout: Layout, namespace: str, release: str, *, outside: str = "", collector: str = ""
 ) -> Iterator[World]:
     """The installed platform as the journey's driver reaches it.
 
@@ -156,9 +138,11 @@ def reached(
         layout: where keys and passwords are.
         namespace: where the release is.
         release: its name.
-        collector: the service to which the driver sends its spans.
+        outside: the release that brought broker, SMSC and acquirer, if another.
+        collector: the service to which the driver sends its spans, if not the trial's.
     """
     servers = name_server()
+    outside = outside or release
     with ExitStack() as ways:
 
         def to(name: str, port: int) -> str:
@@ -170,9 +154,9 @@ def reached(
             return to(f"{release}-{name}", GRPC_PORT)
 
         targets = {name: grpc_to(name) for name in SERVICES}
-        broker_host, _, broker_port = to(f"{release}-rabbitmq", AMQP_PORT).partition(":")
+        broker_host, _, broker_port = to(f"{outside}-rabbitmq", AMQP_PORT).partition(":")
         layout.keep_operator_config(targets, broker_host, int(broker_port), "diwan")
-        spans = f"http://{to(collector.format(release=release), OTLP_PORT)}"
+        spans = f"http://{to(collector or f'{outside}-collector', OTLP_PORT)}"
         yield World(
             targets=targets,
             broker_host=broker_host,
@@ -181,7 +165,7 @@ def reached(
             registry_password_file=layout.passwords / "registry",
             registry_seal_key=layout.keys / "registry" / "public" / "seal" / "identity.jwk",
             operator_config=layout.operator_config,
-            phones_url=f"http://{to(f'{release}-smsc', HTTP_PORT)}",
+            phones_url=f"http://{to(f'{outside}-smsc', HTTP_PORT)}",
             traces_url=spans,
             otlp_endpoint=spans,
             authority=layout.keys / "notary" / "ca.crt",
@@ -206,7 +190,8 @@ def main(namespace: str, release: str, values: tuple[Path, ...]) -> None:
     layout = Layout(FOLDER / "stack")
     started = time.monotonic()
     try:
-        with installed(layout, namespace, release, values):
+        with opened(layout, namespace, release):
+            install(namespace, release, values)
             click.echo(f"• all pods ready after {time.monotonic() - started:.0f} s", err=True)
             with reached(layout, namespace, release) as world:
                 passed = drive(world, output)
