@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 
 import pytest
+from embedded.rabbit import free_ports
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
@@ -25,9 +26,7 @@ def spans_file(tmp_path_factory):
 @pytest.fixture(scope="module")
 def url(spans_file):
     """A collector in a process of its own."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    (port,) = free_ports(1)
     command = [sys.executable, "-m", "sandbox.collector", "--port", str(port), "--spans", str(spans_file)]
     with subprocess.Popen(command) as process:
         deadline = time.monotonic() + 30

@@ -6,6 +6,7 @@ The node outlives the program that started it. What is needed to find it again (
 
 import json
 import os
+import random
 import secrets
 import signal
 import socket
@@ -25,6 +26,9 @@ CONTROL = SERVER.with_name("rabbitmqctl")
 START_LIMIT_SECONDS = 60
 STOP_LIMIT_SECONDS = 20
 GREETING = b"AMQP\x00\x00\x09\x01"
+# Below those that the kernel gives to outgoing connections and to whoever asks for any.
+PORTS = range(20_000, 32_000)
+_spoken_for: list[socket.socket] = []
 
 
 class RabbitError(Exception):
@@ -210,15 +214,26 @@ raft.wal_max_size_bytes = 33554432
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody listens on, all different."""
-    sockets = [socket.socket() for _ in range(count)]
+    """Ports of 127.0.0.1 that nobody listens on, all different, and given to nobody else while this process lives."""
+    found: list[int] = []
+    while len(found) < count:
+        port = random.choice(PORTS)  # noqa: S311 -- no secret
+        if not listens(port) and _speak_for(port):
+            found.append(port)
+    return found
+
+
+def _speak_for(port: int) -> bool:
+    """Whether it is ours: between the choice of a port and the start of its program others choose theirs."""
+    word = socket.socket(socket.AF_UNIX)
     try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+        # A name without a file, which goes with the process that holds it.
+        word.bind(f"\0diwan-port-{port}")
+    except OSError:
+        word.close()
+        return False
+    _spoken_for.append(word)
+    return True
 
 
 def _spawn(command: list[str], environment: dict[str, str], output: int) -> int:

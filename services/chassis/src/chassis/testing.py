@@ -7,7 +7,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -99,11 +98,12 @@ class StoreServer:
 
 
 def free_port() -> int:
-    """A port on this machine that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """A port on this machine that nobody listens on, and that nobody else is given meanwhile."""
+    # Only tests reach over to the embedded stack: it knows how to keep a port until its program listens.
+    from embedded.rabbit import free_ports
+
+    (port,) = free_ports(1)
+    return port
 
 
 @functools.cache
