@@ -51,7 +51,7 @@ def settled(number: int = 0) -> events_pb2.PaymentSettled:
     return events_pb2.PaymentSettled(payment_id=str(number), subject_id="subject", account_id="account")
 
 
-async def eventually(probe: Callable[[], Any], seconds: float = 15.0) -> Any:
+async def eventually(probe: Callable[[], Any], seconds: float = 30.0) -> Any:
     """Wait until the probe (plain or async) gives something true; its last answer is in the failure."""
     deadline = time.monotonic() + seconds
     while True:
@@ -101,7 +101,7 @@ class Bench:
         return part
 
     async def end(self, part: Background) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await part.stop()
 
     async def relay(self, service: str = "payments", **given: Any) -> Relay:

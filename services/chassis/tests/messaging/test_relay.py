@@ -30,17 +30,20 @@ def published(exchange: str, outcome: str) -> float:
     return value or 0.0
 
 
-async def test_a_commit_is_sent_at_once(bench: Any, seen: Seen) -> None:
+async def test_a_commit_is_sent_at_once(bench: Any, seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
     """A fact reaches its policy without waiting for a look into the store, and leaves the outbox."""
+
+    async def finds_nothing(*_: Any, **__: Any) -> None:
+        pass
+
+    monkeypatch.setattr(Relay, "_find", finds_nothing)
     await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle))
     relay = await bench.relay()
-    await eventually(relay.check)
-    began = asyncio.get_running_loop().time()
+    await eventually(lambda: relay._publisher)
 
     await bench.publish(settled(7))
     await eventually(lambda: seen.events)
 
-    assert asyncio.get_running_loop().time() - began < 0.5
     (event,) = seen.events
     assert event.message == settled(7)
     assert (event.source, event.subject, event.sequence, event.correlation) == (
@@ -94,7 +97,7 @@ async def test_another_process_commits(bench: Any, seen: Seen) -> None:
 
     await bench.publish(settled(2))
 
-    await eventually(lambda: len(seen.events) == 2, 5)
+    await eventually(lambda: len(seen.events) == 2)
     assert seen.numbers == [1, 2]
     assert theirs is not ours
 
@@ -127,10 +130,12 @@ async def test_a_command_without_a_reader_is_kept(bench: Any, monkeypatch: pytes
         assert published("identity.events", "confirmed") == 0
         assert await bench.unsent("identity") == 2
 
-    await eventually(lambda: published("identity.commands", "confirmed") == 1)
+    # The pause before the next try is as long as all before it together, and binding takes its time.
+    await eventually(lambda: published("identity.commands", "confirmed") == 1, 60)
 
     await eventually(lambda: published("identity.events", "confirmed") == 1)
-    assert bench.depth("notification.identity.message") == 1
+    # A broker that is busy says 0.
+    await eventually(lambda: bench.depth("notification.identity.message") == 1)
 
 
 async def test_an_expired_secret_is_wiped(bench: Any) -> None:
@@ -160,7 +165,7 @@ async def test_the_broker_dies_under_load(bench: Any, seen: Seen) -> None:
     await asyncio.to_thread(bench.broker.node.start)
     await loading
 
-    await eventually(lambda: len(set(seen.numbers)) == 300, 40)
+    await eventually(lambda: len(set(seen.numbers)) == 300, 90)
     await eventually(lambda: _none_left(bench))
 
 
@@ -177,7 +182,7 @@ async def test_what_had_no_answer_is_sent_again(bench: Any, seen: Seen) -> None:
     await asyncio.to_thread(bench.broker.node.kill)
     await asyncio.to_thread(bench.broker.node.start)
 
-    await eventually(lambda: len(seen.events) == 5, 30)
+    await eventually(lambda: len(seen.events) == 5, 60)
     assert seen.numbers == [0, 1, 2, 3, 4]
 
 
@@ -188,12 +193,13 @@ async def test_the_message_belongs_to_the_trace_of_its_command(bench: Any, seen:
 
     with telemetry.span("command") as parent:
         await bench.publish(settled())
-    await eventually(
-        lambda: any(span.name.startswith("process") for span in bench.spans.get_finished_spans())
-    )
 
-    by_name = {span.name: span for span in bench.spans.get_finished_spans()}
-    send, process = by_name["send payments.events"], by_name[f"process {QUEUE}"]
+    def ended() -> dict[str, Any]:
+        return {span.name: span for span in bench.spans.get_finished_spans()}
+
+    # The broker's confirm ends the sender's span, and may come after the message.
+    await eventually(lambda: {"send payments.events", f"process {QUEUE}"} <= ended().keys())
+    send, process = ended()["send payments.events"], ended()[f"process {QUEUE}"]
     assert send.context.trace_id == process.context.trace_id == parent.get_span_context().trace_id
     assert process.parent.span_id == send.context.span_id
     assert send.attributes["diwan.request_number"] == "PA-1"

@@ -99,7 +99,7 @@ def test_what_is_given_back_stays(broker: Broker) -> None:
     with broker.connect("notary") as connection:
         channel = connection.channel()
         for _ in range(30):
-            method, _, body = next(channel.consume("notary.payments.payment", inactivity_timeout=10))
+            method, _, body = next(channel.consume("notary.payments.payment", inactivity_timeout=30))
             assert body == b"kept"
             channel.basic_nack(method.delivery_tag, requeue=True)
 
@@ -113,7 +113,7 @@ def test_a_retry_queue_gives_a_message_back(broker: Broker) -> None:
         channel.confirm_delivery()
         channel.basic_publish("sms.retry", f"{queue}.retry.1", b"again", mandatory=True)
 
-        method, _, body = next(channel.consume(queue, inactivity_timeout=10))
+        method, _, body = next(channel.consume(queue, inactivity_timeout=30))
 
         assert body == b"again"
         assert method is not None
