@@ -155,7 +155,7 @@ class Harness:
 
     async def ended(self) -> None:
         """The server's side of all calls has ended, which is a moment after their answers came."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while self.server._pipeline._in_hand._value.get():  # noqa: ASYNC110 -- a gauge tells nobody
                 await asyncio.sleep(0.005)
 
@@ -203,15 +203,21 @@ def settings(tmp_path: Path) -> ServiceSettings:
         store_database="trial",
         keys_dir=tmp_path,
         grpc_listen="127.0.0.1:0",
-        drain_seconds=3,
+        drain_seconds=30,
         max_message_bytes=64 * 1024,
     )
 
 
 @pytest.fixture
 async def harness(
-    trial: SimpleNamespace, settings: ServiceSettings, spans: InMemorySpanExporter, lines: StringIO
+    trial: SimpleNamespace,
+    settings: ServiceSettings,
+    spans: InMemorySpanExporter,
+    lines: StringIO,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Harness]:
+    # Where many tests run side by side.
+    monkeypatch.setattr("chassis.rpc.client.DEADLINE_SECONDS", 30.0)
     made = Harness(trial, settings)
     await made.server.start()
     await made.readiness.check()

@@ -24,7 +24,7 @@ async def health(harness, service=""):
 
 
 async def becomes(harness, status):
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(30):
         while await health(harness) != status:  # noqa: ASYNC110 -- the other side has no event to wait for
             await asyncio.sleep(0.02)
 
@@ -153,11 +153,17 @@ async def test_stop_finishes_what_is_in_hand_and_takes_nothing_new(harness):
 async def test_a_call_that_outlives_the_drain_is_cut_off(harness):
     """Draining has its limit."""
     harness.server._settings = harness.settings.model_copy(update={"drain_seconds": 0.1})
-    harness.servicer.deeds["it"] = lambda _request: asyncio.sleep(20)
-    in_hand = asyncio.ensure_future(harness.rpc("Open")(harness.request(deed="it")))
-    await asyncio.sleep(0.1)
+    entered = asyncio.Event()
 
-    async with asyncio.timeout(2):
+    async def endless(_request):
+        entered.set()
+        await asyncio.sleep(600)
+
+    harness.servicer.deeds["it"] = endless
+    in_hand = asyncio.ensure_future(harness.rpc("Open")(harness.request(deed="it"), timeout=600))
+    await entered.wait()
+
+    async with asyncio.timeout(20):  # less than a call may last
         await harness.server.stop()
 
     await harness.refused(in_hand)
@@ -275,10 +281,16 @@ async def test_the_same_request_has_the_same_cause_and_another_content_another_h
 
 async def test_who_gives_up_waiting_for_the_end_does_not_break_the_stop(harness):
     """A process that is asked to stop cancels its waiting first; what is in hand still gets its answer."""
-    harness.servicer.deeds["it"] = lambda _request: asyncio.sleep(0.3)
+    entered = asyncio.Event()
+
+    async def slow(_request):
+        entered.set()
+        await asyncio.sleep(0.3)
+
+    harness.servicer.deeds["it"] = slow
     waiting = asyncio.create_task(harness.server.wait())
     in_hand = asyncio.ensure_future(harness.rpc("Open")(harness.request(deed="it")))
-    await asyncio.sleep(0.1)
+    await entered.wait()
 
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)

@@ -43,7 +43,12 @@ _CONFIG: Final = {
 
 
 def connect(
-    target: str, tokens: ServiceTokens | None = None, *, audience: str = "", max_message_bytes: int = 4 << 20
+    target: str,
+    tokens: ServiceTokens | None = None,
+    *,
+    audience: str = "",
+    max_message_bytes: int = 4 << 20,
+    deadline_seconds: float | None = None,
 ) -> Any:
     """A `grpc.aio.Channel` to another service; give it to that service's stub, close it at the end.
 
@@ -52,6 +57,7 @@ def connect(
         tokens: the caller's own tokens; without, calls are anonymous.
         audience: whose token to send; the service in the RPC's package (`diwan.<service>.v1`) if not given.
         max_message_bytes: longest answer.
+        deadline_seconds: for a call that states none; DEADLINE_SECONDS if not given.
     """
     return grpc.aio.insecure_channel(
         target,
@@ -64,7 +70,7 @@ def connect(
             ("grpc.max_reconnect_backoff_ms", 2000),
             ("grpc.dns_min_time_between_resolutions_ms", 2000),
         ],
-        interceptors=[_Unary(tokens, audience), _Streaming(tokens, audience)],
+        interceptors=[kind(tokens, audience, deadline_seconds) for kind in (_Unary, _Streaming)],
     )
 
 
@@ -133,9 +139,10 @@ def reason_of(error: grpc.RpcError) -> str:
 class _Outgoing:
     """What both sorts of call have in common."""
 
-    def __init__(self, tokens: ServiceTokens | None, audience: str) -> None:
+    def __init__(self, tokens: ServiceTokens | None, audience: str, deadline_seconds: float | None) -> None:
         self._tokens = tokens
         self._audience = audience
+        self._deadline_seconds = deadline_seconds
         self._seconds = telemetry.current().histogram(
             "rpc_client_call_duration_seconds",
             "Duration of an outgoing call.",
@@ -153,7 +160,8 @@ class _Outgoing:
             token = await self._tokens.token(self._service(details), acting_for.get())
             metadata["authorization"] = f"Bearer {token}"
         left = remaining()
-        limit = DEADLINE_SECONDS if details.timeout is None else details.timeout
+        ours = DEADLINE_SECONDS if self._deadline_seconds is None else self._deadline_seconds
+        limit = ours if details.timeout is None else details.timeout
         return grpc.aio.ClientCallDetails(
             method=details.method,
             timeout=limit if left is None else min(limit, left),
