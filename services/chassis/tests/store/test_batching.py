@@ -183,8 +183,9 @@ async def mortal_bench(open_bench: Any) -> Any:
         server.close()
 
 
-async def test_server_dies_in_the_middle(open_bench: Any) -> None:
+async def test_server_dies_in_the_middle(open_bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands under way when the server is killed all have one effect and their own answer once it is back."""
+    monkeypatch.setattr("chassis.commands.run.STORE_PATIENCE_SECONDS", 60.0)  # a start takes its time
     async with mortal_bench(open_bench) as (server, bench):
         loop = asyncio.get_running_loop()
 
@@ -197,7 +198,8 @@ async def test_server_dies_in_the_middle(open_bench: Any) -> None:
             return answers
 
         running = asyncio.gather(*(commands(worker) for worker in range(10)))
-        await asyncio.sleep(0.3)
+        while len(bench.committed) < 20:  # noqa: ASYNC110 -- a list tells nobody that it grows
+            await asyncio.sleep(0.001)
         assert not running.done()
         await loop.run_in_executor(None, server.kill)
         await loop.run_in_executor(None, server.start)

@@ -27,7 +27,7 @@ class Follower:
                 self._coming.put_nowait(key)
 
     async def until(self, count: int) -> list[Key | None]:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while len(self.told) < count:
                 self.told.append(await self._coming.get())
         return self.told
@@ -91,7 +91,7 @@ async def test_no_content_travels(bench: Any, open_bench: Any, follower: Followe
             other.accounts, "a", other.put(1, "secret 123456", mobile="+201555000111"), other.request()
         )
         await execute(other.accounts, "a", other.put(1, "secret 123456"), other.request())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while len(changes) < 2:
                 change = await stream.try_next()
                 changes += [change] if change else []
@@ -113,6 +113,6 @@ async def test_a_store_that_dies(open_bench: Any) -> None:
         await asyncio.to_thread(server.kill)
 
         with pytest.raises(StoreUnavailable):
-            await asyncio.wait_for(follower.task, 15)
+            await asyncio.wait_for(follower.task, 60)
     finally:
         await asyncio.to_thread(server.close)
