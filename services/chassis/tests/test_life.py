@@ -6,14 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 from chassis.http import HttpServer
 from chassis.readiness import Readiness
 
 # A process takes its time to start where many do.
-START_SECONDS = 30
+START_SECONDS = 60
 PROGRAM = """
 import asyncio, sys
 from chassis.life import run
@@ -128,16 +127,14 @@ def test_a_part_that_dies_ends_the_process(program):
 
 def test_a_part_that_does_not_stop_is_left_behind(program):
     """Draining has its limit, and the others still stop."""
-    process = program('return [Part("store"), Part("api", stops=60)]', TRIAL_DRAIN_SECONDS="0.1")
+    process = program('return [Part("store"), Part("api", stops=600)]', TRIAL_DRAIN_SECONDS="0.1")
     until(process, "started api")
-    began = time.monotonic()
 
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=START_SECONDS)
 
     assert "stopped store" in said
     assert "stopped api" not in said
-    assert time.monotonic() - began < 5
 
 
 def test_asked_twice_it_leaves_at_once(program):
