@@ -16,7 +16,7 @@ _FOLDED = str.maketrans({**_DIGITS, **_LETTERS, **_MARKS})
 _ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 _GAP = re.compile(r"(?<=\d)[ \-](?=\d)")
 _RUN = re.compile(r"\d{10,}")
-_CODE = re.compile(r"(?<![\w.])\d{6}(?!\w)")
+_CODE = re.compile(r"(?<![\w.])\d{6}(?!\w|\.\d)")
 _DIALLED = ("", "0", "20", "0020")
 _LONG_ENOUGH = 10  # bytes; the base64 of anything shorter is found by chance
 _AROUND = 40

@@ -96,6 +96,7 @@ def test_a_code_is_found(canaries, text):
     [
         "",
         f"2026-11-22T10:00:00.{CODE}+00:00",  # a part of a second
+        f'python_gc_objects_collected_total{{generation="0"}} {CODE}.0',
         f"{PERSON.national_id}7",  # another number, of more digits
         PERSON.national_id[:-1],
         "4f1c" + PERSON.mobile[3:9] + "a0",

@@ -67,7 +67,7 @@ def test_callback_is_signed_and_repeated_until_taken(scene: Scene) -> None:
     """The first call is answered with 503 here: the second says the same, signed with the shared key."""
     assert scene.charge("c1")[0] == 202
 
-    (_, first), (told, second) = scene.calls.get(timeout=5), scene.calls.get(timeout=5)
+    (_, first), (told, second) = scene.calls.get(timeout=30), scene.calls.get(timeout=30)
 
     assert first == second
     assert json.loads(second)["charge"]["metadata"] == {"payment_id": "p"}

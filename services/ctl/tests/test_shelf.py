@@ -8,7 +8,7 @@ from typing import Any
 import pika
 import pytest
 import yaml
-from chassis.connector_testing import take
+from chassis.connector_testing import eventually, take
 from chassis.messaging import headers
 from chassis.testing import Broker, broker, broker_node
 from click.testing import CliRunner, Result
@@ -25,7 +25,7 @@ Diwan = Callable[..., Result]
 
 @pytest.fixture
 def diwan(broker: Broker, tmp_path: Path) -> Diwan:
-    """Runs `diwan parked …` as the operator."""
+    """Runs `diwan parked …` as the operator; `left` is how many lie there again once it has let go of them."""
     place = pika.URLParameters(broker.uri("operator"))
     (tmp_path / "password").write_text(place.credentials.password + "\n")
     told = {"host": place.host, "port": place.port, "vhost": place.virtual_host, "password_file": "password"}
@@ -33,10 +33,20 @@ def diwan(broker: Broker, tmp_path: Path) -> Diwan:
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     take(broker, "operator", f"{QUEUE}.parked")
 
-    def run(*words: str) -> Result:
-        return CliRunner().invoke(
+    def lie() -> int:
+        with broker.connect("operator") as connection:
+            count: int = (
+                connection.channel().queue_declare(f"{QUEUE}.parked", passive=True).method.message_count
+            )
+            return count
+
+    def run(*words: str, left: int) -> Result:
+        result = CliRunner().invoke(
             main, ["--json", "--config", str(tmp_path / "config.yaml"), "parked", *words]
         )
+        # The broker gives back what a connection held a moment after that has closed.
+        eventually(lambda: lie() == left)
+        return result
 
     return run
 
@@ -71,8 +81,8 @@ def test_looking_takes_nothing_away(broker: Broker, diwan: Diwan) -> None:
     park(broker, "a")
     park(broker, "b")
 
-    first, second = (json.loads(diwan("list", "sms").stdout) for _ in range(2))
-    shown = diwan("show", "sms", first[0]["parked_id"])
+    first, second = (json.loads(diwan("list", "sms", left=2).stdout) for _ in range(2))
+    shown = diwan("show", "sms", first[0]["parked_id"], left=2)
 
     assert first == second
     assert [(row["event_id"], row["reason"], row["attempts"]) for row in first] == [
@@ -87,9 +97,9 @@ def test_replay_gives_it_to_the_connector_anew(broker: Broker, diwan: Diwan) -> 
     """The one message goes back to its queue with all its tries and its progress; the others stay."""
     park(broker, "a")
     park(broker, "b")
-    rows = json.loads(diwan("list", "sms").stdout)
+    rows = json.loads(diwan("list", "sms", left=2).stdout)
 
-    assert diwan("replay", "sms", rows[1]["parked_id"]).exit_code == 0
+    assert diwan("replay", "sms", rows[1]["parked_id"], left=1).exit_code == 0
 
     ((_, told),) = take(broker, "sms", QUEUE)
     assert (told[headers.ID], told["user_id"], told["diwan-user"]) == ("b", "operator", "notification")
@@ -100,9 +110,9 @@ def test_replay_gives_it_to_the_connector_anew(broker: Broker, diwan: Diwan) -> 
 def test_a_code_is_not_replayed(broker: Broker, diwan: Diwan) -> None:
     """A one-time code stays where it is."""
     park(broker, "a", once=True)
-    (row,) = json.loads(diwan("list", "sms").stdout)
+    (row,) = json.loads(diwan("list", "sms", left=1).stdout)
 
-    refused = diwan("replay", "sms", row["parked_id"])
+    refused = diwan("replay", "sms", row["parked_id"], left=1)
 
     assert refused.exit_code == 1
     assert "never submitted twice" in refused.stderr
@@ -113,10 +123,10 @@ def test_a_code_is_not_replayed(broker: Broker, diwan: Diwan) -> None:
 def test_discard_takes_one_away(broker: Broker, diwan: Diwan) -> None:
     """Given up for good, with the reason told; one that is not there is an error."""
     park(broker, "a")
-    (row,) = json.loads(diwan("list", "sms").stdout)
+    (row,) = json.loads(diwan("list", "sms", left=1).stdout)
 
-    done = diwan("discard", "sms", row["parked_id"], "--reason", "sent by hand")
-    again = diwan("discard", "sms", row["parked_id"], "--reason", "sent by hand")
+    done = diwan("discard", "sms", row["parked_id"], "--reason", "sent by hand", left=0)
+    again = diwan("discard", "sms", row["parked_id"], "--reason", "sent by hand", left=0)
 
     assert json.loads(done.stdout)["discarded"] == "sent by hand"
     assert again.exit_code == 1
