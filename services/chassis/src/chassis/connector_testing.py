@@ -28,11 +28,11 @@ from chassis.messaging import headers
 from chassis.sealed import Binding, Keys
 from chassis.testing import Broker
 
-START_LIMIT_SECONDS = 30
+START_LIMIT_SECONDS = 60
 T = TypeVar("T")
 
 
-def eventually(look: Callable[[], T], within_seconds: float = 15) -> T:
+def eventually(look: Callable[[], T], within_seconds: float = 30) -> T:
     """What `look` returns as soon as that is true; AssertionError with its last result when it never is."""
     end = time.monotonic() + within_seconds
     while not (seen := look()):
@@ -47,7 +47,7 @@ def http(
     """Status and text of an HTTP call; 0 when nobody listens."""
     request = urllib.request.Request(url, body, dict(told or {}), method=method)  # noqa: S310 -- our own addresses
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 -- our own addresses
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 -- our own addresses
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
@@ -190,9 +190,14 @@ class Side:
             if told[headers.TYPE] == kind.DESCRIPTOR.full_name
         ]
 
-    def hears(self, kind: type[T], within_seconds: float = 15) -> tuple[T, dict[str, Any]]:
-        """The next event of this kind, with its headers."""
-        return eventually(lambda: self.heard(kind), within_seconds)[0]
+    def hears(
+        self, kind: type[T], where: Callable[[T], bool] = lambda _: True, within_seconds: float = 30
+    ) -> tuple[T, dict[str, Any]]:
+        """The next event of this kind, with its headers.
+
+        Others before it are thrown away. `where` says which it is, where an earlier test's may still be coming.
+        """
+        return eventually(lambda: [one for one in self.heard(kind) if where(one[0])], within_seconds)[0]
 
 
 def take(broker: Broker, user: str, queue: str) -> list[tuple[bytes, dict[str, Any]]]:

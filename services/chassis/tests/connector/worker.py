@@ -6,6 +6,7 @@ eventlet.monkey_patch()
 
 import json  # noqa: E402
 
+from chassis import log  # noqa: E402
 from chassis.connector import ConnectorSettings, Delivery, Done, Event, Outcome, Retry, Web, handles, run  # noqa: E402
 from diwan.notification.v1 import sms_pb2  # noqa: E402
 from nameko.extensions import DependencyProvider  # noqa: E402
@@ -38,6 +39,7 @@ class Worker:
                 raise RuntimeError("Fatma Hassanein")
             return Retry("TOLD_TO", progress="half")
         if verb == "slow":
+            log.get("worker").info("slow work begins", message_id=delivery.message.message_id)
             eventlet.sleep(1)
         return self._done(delivery)
 
