@@ -41,6 +41,7 @@ async def test_silence_is_inquired_of_until_it_ends(desk: Desk) -> None:
     first, second = await inquired(desk, charge), await inquired(desk, charge)
     await desk.refused(charge)
     await desk.due_again(case)
+    await desk.trial.all_sent()  # what was decided before
     await desk.trial.all_taken(INQUIRIES, acquirer.InquireCharge, 100, within_seconds=0.5)
 
     assert first == second == acquirer.InquireCharge(charge_id=charge.charge_id, payment_id=charge.payment_id)

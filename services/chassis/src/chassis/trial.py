@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pika
+import pymongo
 from diwan.operations.v1 import operations_pb2 as operations
 from diwan.operations.v1 import operations_pb2_grpc
 from google.protobuf.message import Message
@@ -38,7 +39,7 @@ from chassis.tokens import generate_key, public_jwks, sign_access
 M = TypeVar("M", bound=Message)
 R = TypeVar("R")
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 _LOOK_SECONDS = 0.05
 
 OPERATOR = Caller(kind=Kind.SERVICE, id="operator")
@@ -138,6 +139,18 @@ class Trial:
         )
         return list(answer.messages)
 
+    async def all_sent(self) -> None:
+        """Wait until the service has nothing left to send: all that it said so far lies in its readers' queues."""
+        settings = self.env.settings
+
+        def sent() -> bool:
+            with pymongo.MongoClient[dict[str, Any]](settings.store_uri) as client:
+                database = client[settings.store_database]
+                names = database.list_collection_names()
+                return not any(database[name].count_documents({"unsent": {"$gt": 0}}) for name in names)
+
+        await eventually(lambda: asyncio.to_thread(sent))
+
     async def stop(self) -> None:
         """Stop the service and leave."""
         await self.channel.close()
@@ -216,7 +229,7 @@ async def begin(
         signing=signing,
         env=env,
         parts=parts,
-        channel=connect(f"127.0.0.1:{server.port}"),
+        channel=connect(f"127.0.0.1:{server.port}", deadline_seconds=PATIENCE_SECONDS),
         sent={},
     )
 
