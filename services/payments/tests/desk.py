@@ -21,7 +21,6 @@ from grpc import RpcError
 
 CHARGES = "acquirer.payments.charge"
 FEE, PAID, DISCOUNT, SHARE = 12_000, 10_800, 1_200, 800
-TODAY = datetime.now(ZoneInfo("Africa/Cairo")).date()
 AUDITOR = Caller(kind=Kind.OFFICER, id="o-auditor", roles=frozenset({"auditor"}))
 
 
@@ -33,6 +32,11 @@ def egp(piastres: int) -> Money:
     return Money(currency_code="EGP", units=piastres // 100, nanos=piastres % 100 * 10_000_000)
 
 
+def today() -> date:
+    """Asked for anew each time: the tests may run into another day."""
+    return datetime.now(ZoneInfo("Africa/Cairo")).date()
+
+
 def day(value: date) -> Date:
     return Date(year=value.year, month=value.month, day=value.day)
 
@@ -42,18 +46,21 @@ def citizen(account: str) -> Caller:
 
 
 def fee(service: str, **changes: Any) -> pb.Fee:
+    """A fee from today on; a day may be given as so many from today."""
     made = pb.Fee(
         service=service,
         channel="*",
         governorate="*",
-        valid_from=day(TODAY),
+        valid_from=day(today()),
         amount=egp(FEE),
         electronic_discount=egp(DISCOUNT),
         platform_share=egp(SHARE),
         agency="notary",
     )
     for name, value in changes.items():
-        if isinstance(value, str):
+        if isinstance(value, timedelta):
+            getattr(made, name).CopyFrom(day(today() + value))
+        elif isinstance(value, str):
             setattr(made, name, value)
         else:
             getattr(made, name).CopyFrom(value)
@@ -214,6 +221,3 @@ class Desk:
             return next((one.reason for one in await self.trial.parked() if event_id in one.parked_id), "")
 
         return await eventually(look)
-
-
-TOMORROW = TODAY + timedelta(days=1)

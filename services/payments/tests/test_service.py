@@ -17,10 +17,8 @@ from .desk import (
     FEE,
     PAID,
     SHARE,
-    TOMORROW,
     Case,
     Desk,
-    day,
     egp,
     fee,
     uid,
@@ -183,9 +181,10 @@ async def test_a_case_waits_for_its_fee_to_be_published(desk: Desk) -> None:
 async def test_the_fee_is_that_of_the_day_of_submission(desk: Desk) -> None:
     """A later one changes nothing for who has submitted."""
     case = Case(f"trial.{uid().replace('-', '')}")
+    tomorrow = timedelta(days=1)
     await desk.tariff(
-        fee(case.service, valid_until=day(TOMORROW)),
-        fee(case.service, valid_from=day(TOMORROW), amount=egp(20_000)),
+        fee(case.service, valid_until=tomorrow),
+        fee(case.service, valid_from=tomorrow, amount=egp(20_000)),
     )
     later = Case(case.service, time=case.time + timedelta(days=1))
 
