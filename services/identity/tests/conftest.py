@@ -98,7 +98,7 @@ class Phones:
         self.received: list[tuple[str, str, str]] = []
         self.bodies: list[str] = []
 
-    async def code(self, mobile: str, *, seconds: float = 10) -> str:
+    async def code(self, mobile: str, *, seconds: float = 30) -> str:
         """The next code that reaches this mobile."""
         end = asyncio.get_running_loop().time() + seconds
         while True:
@@ -110,6 +110,13 @@ class Phones:
             if asyncio.get_running_loop().time() > end:
                 raise TimeoutError("no code came")
             await asyncio.sleep(0.02)
+
+    async def brought(self, text: str) -> None:
+        """Wait until something came that holds this text; TimeoutError if it does not."""
+        async with asyncio.timeout(30):
+            while not any(text in body for body in self.bodies):
+                await asyncio.get_running_loop().run_in_executor(self._thread, self._drain)
+                await asyncio.sleep(0.02)
 
     async def silent(self, mobile: str, *, seconds: float = 0.7) -> bool:
         """Whether nothing comes for so long."""
@@ -207,15 +214,20 @@ class World:
 
     async def until(self, true: Callable[[], object]) -> None:
         """Wait for what happens behind the API; TimeoutError if it does not."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while not true():  # noqa: ASYNC110 -- a store tells nobody that it has changed
                 await asyncio.sleep(0.02)
+
+    async def answered(self) -> None:
+        """Wait until the service's side of all calls has ended, which may be a moment after their answers came."""
+        value = telemetry.current().registry.get_sample_value
+        await self.until(lambda: value("rpc_server_calls_in_hand") == 0)
 
     async def call(self, rpc: str, request: Message, token: str = "") -> Any:
         """Call an RPC; a refusal is raised as what a caller can read of it."""
         metadata = [("authorization", f"Bearer {token}")] if token else []
         try:
-            return await getattr(self.stub, rpc)(request, metadata=metadata, timeout=20)
+            return await getattr(self.stub, rpc)(request, metadata=metadata, timeout=30)
         except grpc.aio.AioRpcError as error:
             told = failure_of(error)
             raise Refusal(told.code, told.reason, told.metadata, f"{told.message} {told.fields}") from None

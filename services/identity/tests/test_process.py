@@ -46,11 +46,11 @@ class Process:
     def end(self, how: signal.Signals) -> tuple[int, str]:
         assert self._process is not None
         self._process.send_signal(how)
-        told, _ = self._process.communicate(timeout=30)
+        told, _ = self._process.communicate(timeout=60)
         return self._process.returncode, told
 
     def get(self, path: str) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.http}{path}", timeout=2) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.http}{path}", timeout=10) as answer:
             return str(answer.read().decode())
 
     def ready(self) -> bool:
@@ -101,7 +101,7 @@ async def test_an_enrolment_outlives_the_process(world: Any, process: Process) -
     complete = pb.CompleteEnrolmentRequest(
         request_id=str(uuid.uuid4()), enrolment_id=started.enrolment_id, code=code
     )
-    account = await stub.CompleteEnrolment(complete, wait_for_ready=True, timeout=10)
+    account = await stub.CompleteEnrolment(complete, wait_for_ready=True, timeout=30)
     figures = process.get("/metrics")
     await channel.close()
     status, log = await asyncio.to_thread(process.end, signal.SIGTERM)
