@@ -15,7 +15,17 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from notary.press import DocumentError, Press, PressBusy, PressError, PressTimeout, page, signing, wording
+from notary.press import (
+    DocumentError,
+    Press,
+    PressBusy,
+    PressError,
+    PressTimeout,
+    page,
+    signing,
+    wording,
+    worker,
+)
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -28,6 +38,9 @@ from pypdf import PdfReader
 from weasyprint.urls import FatalURLFetchingError
 
 from .press_samples import DOCUMENT, SPECIAL, make_authority
+
+# A document takes a second, and many where much else is going on.
+PATIENCE_SECONDS = 120
 
 
 @pytest.fixture(scope="module")
@@ -241,7 +254,7 @@ def test_a_day_is_a_day_in_cairo(moment, day):
 
 async def test_the_pool_makes_signed_documents_off_the_loop(authority):
     """The loop goes on turning while a document is made."""
-    async with Press(authority.files) as press:
+    async with Press(authority.files, timeout_seconds=PATIENCE_SECONDS) as press:
         turns = 0
         making = asyncio.create_task(press.make(DOCUMENT))
         while not making.done():
@@ -259,8 +272,9 @@ async def test_a_document_takes_its_trace_along(authority):
     spans = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(spans))
-    async with Press(authority.files, tracer=provider.get_tracer("test")) as press:
-        with provider.get_tracer("test").start_as_current_span("caller") as caller:
+    tracer = provider.get_tracer("test")
+    async with Press(authority.files, tracer=tracer, timeout_seconds=PATIENCE_SECONDS) as press:
+        with tracer.start_as_current_span("caller") as caller:
             await press.make(DOCUMENT)
 
     by_name = {span.name: span for span in spans.get_finished_spans()}
@@ -283,7 +297,7 @@ async def test_its_processes_are_begun_off_the_loop(authority, monkeypatch):
         return submit(pool, *args, **kwargs)
 
     monkeypatch.setattr(ProcessPoolExecutor, "submit", watched)
-    async with Press(authority.files, workers=2) as press:
+    async with Press(authority.files, workers=2, timeout_seconds=PATIENCE_SECONDS) as press:
         os.kill(press.process_ids()[0], signal.SIGKILL)
         await press.make(DOCUMENT)
         await press.make(DOCUMENT)
@@ -294,7 +308,7 @@ async def test_its_processes_are_begun_off_the_loop(authority, monkeypatch):
 
 async def test_a_killed_process_is_replaced_and_the_document_made(authority):
     """kill -9 in the middle of a document costs time, not the document."""
-    async with Press(authority.files) as press:
+    async with Press(authority.files, timeout_seconds=PATIENCE_SECONDS) as press:
         making = asyncio.create_task(press.make(DOCUMENT))
         await asyncio.sleep(0.1)
         os.kill(press.process_ids()[0], signal.SIGKILL)
@@ -304,36 +318,41 @@ async def test_a_killed_process_is_replaced_and_the_document_made(authority):
     assert status.bottom_line
 
 
-async def test_a_document_that_kills_every_process_is_given_up(authority):
+async def test_a_document_that_kills_every_process_is_given_up(authority, monkeypatch):
     """The second death ends it, and the press still works for the next."""
-    async with Press(authority.files) as press:
-        making = asyncio.create_task(press.make(DOCUMENT))
-        killed = set()
-        while not making.done():
-            for pid in set(press.process_ids()) - killed - {0}:
-                os.kill(pid, signal.SIGKILL)
-                killed.add(pid)
-            await asyncio.sleep(0.005)
+    killed, submit = [], ProcessPoolExecutor.submit
 
+    def deadly(pool, what, *args):
+        made = submit(pool, what, *args)
+        if what is worker.make:
+            killed.extend(pool._processes)
+            os.kill(killed[-1], signal.SIGKILL)
+        return made
+
+    async with Press(authority.files, timeout_seconds=PATIENCE_SECONDS) as press:
+        monkeypatch.setattr(ProcessPoolExecutor, "submit", deadly)
         with pytest.raises(PressError, match="died"):
-            making.result()
+            await press.make(DOCUMENT)
+        monkeypatch.setattr(ProcessPoolExecutor, "submit", submit)
+
+        assert len(set(killed)) == 2
         assert (await press.make(DOCUMENT)).startswith(b"%PDF-")
 
 
 async def test_what_takes_too_long_is_ended(authority):
     """A time-out kills the process that is at work; the next document finds a fresh one."""
-    async with Press(authority.files, timeout_seconds=20) as press:
+    async with Press(authority.files, timeout_seconds=PATIENCE_SECONDS) as press:
         press.timeout_seconds = 0.05
         with pytest.raises(PressTimeout):
             await press.make(DOCUMENT)
-        press.timeout_seconds = 20
+        press.timeout_seconds = PATIENCE_SECONDS
 
         assert (await press.make(DOCUMENT)).startswith(b"%PDF-")
 
 
 async def test_a_full_press_refuses(authority):
     """Only so many documents may wait; those that do are made."""
-    async with Press(authority.files, waiting_limit=1) as press:
+    async with Press(authority.files, waiting_limit=1, timeout_seconds=PATIENCE_SECONDS) as press:
         taken = [asyncio.create_task(press.make(DOCUMENT)) for _ in range(2)]
         await asyncio.sleep(0)
 
@@ -345,7 +364,7 @@ async def test_a_full_press_refuses(authority):
 
 async def test_a_bad_document_leaves_the_process_alone(authority):
     """It is refused before any process is asked."""
-    async with Press(authority.files) as press:
+    async with Press(authority.files, timeout_seconds=PATIENCE_SECONDS) as press:
         before = press.process_ids()
 
         with pytest.raises(DocumentError):
