@@ -1,10 +1,12 @@
 """One real stack for the tests across services, and one journey on it."""
 
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
-from demo import telemetry, tree
+from demo import operator, telemetry, tree
 from demo.calls import Platform
 from demo.journey import Journey, Step
 from demo.session import Session
@@ -13,6 +15,10 @@ from diwan.identity.v1 import identity_pb2 as identity
 from embedded.layout import Layout
 from embedded.stack import Stack
 from opentelemetry import trace
+
+PATIENCE_SECONDS = 60
+TOLD = ("payment.due", "payment.settled", "power_of_attorney.issued", "power_of_attorney.collected")
+"""Templates of the messages about a case, each sent once."""
 
 
 @pytest.fixture(scope="session")
@@ -48,10 +54,11 @@ def session(travelled, platform) -> Session:
 
 @dataclass
 class Travelled:
-    """A finished journey: its steps, its spans, its document."""
+    """A finished journey: its steps, its messages, its spans, its document."""
 
     journey: Journey
     steps: list[Step] = field(default_factory=list)
+    messages: list[dict[str, Any]] = field(default_factory=list)
     spans: list[tree.Span] = field(default_factory=list)
 
     @property
@@ -66,5 +73,22 @@ def travelled(world, tmp_path_factory) -> Travelled:
     done = Travelled(Journey(world, tmp_path_factory.mktemp("output")))
     done.steps += done.journey.steps()
     provider.shutdown()
-    done.spans += tree.fetch(world.traces_url, trace.format_trace_id(done.journey.trace_id))
+    done.messages += _delivered(done.journey)
+    done.spans += tree.fetch(world.traces_url, trace.format_trace_id(done.journey.trace_id), settle_seconds=3)
     return done
+
+
+def _delivered(journey: Journey) -> list[dict[str, Any]]:
+    """The messages about the case, once all are delivered; as they are, when they do not get there in time.
+
+    The journey does not wait for the news of the last one, nor for its receipt.
+    """
+    give_up = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        listed = operator.diwan(
+            journey.world.operator_config, "message", "list", "--request-number", journey.case.number
+        )
+        told = {(message["template"], message["state"]) for message in listed}
+        if told == {(template, "MESSAGE_STATE_DELIVERED") for template in TOLD} or time.monotonic() > give_up:
+            return list(listed)
+        time.sleep(0.2)

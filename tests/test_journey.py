@@ -83,11 +83,9 @@ def test_the_trace_has_the_edge(travelled, service, name, parent_service, parent
     assert any(who == parent_service and parent_name in ("*", what) for who, what in parents), parents
 
 
-def test_every_message_of_the_journey_was_delivered(travelled, world):
+def test_every_message_of_the_journey_was_delivered(travelled):
     """The operator sees each SMS that carries the request number, with its receipt."""
-    listed = operator.diwan(
-        world.operator_config, "message", "list", "--request-number", travelled.journey.case.number
-    )
+    listed = travelled.messages
 
     assert {"payment.due", "payment.settled", "power_of_attorney.issued", "power_of_attorney.collected"} == {
         message["template"] for message in listed

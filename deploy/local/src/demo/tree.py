@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 SETTLE_SECONDS = 1.0
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Span:
         return (self.end - self.start) / 1e6
 
 
-def fetch(traces_url: str, trace_id: str) -> list[Span]:
-    """All spans of a trace, once no more arrive.
+def fetch(traces_url: str, trace_id: str, settle_seconds: float = SETTLE_SECONDS) -> list[Span]:
+    """All spans of a trace, once no more arrive for so long.
 
     Raises:
         TimeoutError: spans were still arriving after the patience ran out, or none came at all.
@@ -46,7 +46,7 @@ def fetch(traces_url: str, trace_id: str) -> list[Span]:
         if spans and len(spans) == before:
             return spans
         before = len(spans)
-        time.sleep(SETTLE_SECONDS)
+        time.sleep(settle_seconds)
     raise TimeoutError(f"the trace was not complete within {PATIENCE_SECONDS:.0f} s")
 
 
