@@ -199,7 +199,7 @@ def main() -> None:
     parser.add_argument(
         "--delay", type=float, default=0.2, metavar="SECONDS", help="until a charge is decided"
     )
-    parser.add_argument("--slow", type=float, default=5, metavar="SECONDS", help="the same for tok_slow")
+    parser.add_argument("--slow", type=float, default=20, metavar="SECONDS", help="the same for tok_slow")
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # a container's first process has no default for it
     acquirer = Acquirer(
