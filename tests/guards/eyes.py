@@ -11,7 +11,7 @@ from embedded.layout import SERVICES, Layout
 from embedded.programs import HOST, STORE_USER
 from population import Person
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 POLL_SECONDS = 0.1
 
 

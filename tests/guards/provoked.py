@@ -32,7 +32,7 @@ PAYMENTS = "diwan.payments.v1.PaymentService."
 NOTARY = "diwan.notary.v1.PowerOfAttorneyService."
 NOTIFICATION = "diwan.notification.v1.NotificationService."
 OPERATIONS = "diwan.operations.v1.OperationsService."
-SECONDS = 5
+SECONDS = 30
 
 
 def some_id() -> str:

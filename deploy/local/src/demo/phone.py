@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 CODE = re.compile(r"(?<!\d)\d{6}(?!\d)")
 POLL_SECONDS = 0.05
+PATIENCE_SECONDS = 60.0
 
 
 @dataclass
@@ -23,11 +24,11 @@ class Phone:
     def messages(self) -> list[dict[str, Any]]:
         """Everything delivered so far, oldest first."""
         url = f"{self.phones_url}/phones/{quote(self.mobile.lstrip('+'))}/messages"
-        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  an address of our own stack
+        with urllib.request.urlopen(url, timeout=20) as answer:  # noqa: S310  an address of our own stack
             listed: list[dict[str, Any]] = json.load(answer)
         return listed
 
-    def next_message(self, within_seconds: float = 20) -> str:
+    def next_message(self, within_seconds: float = PATIENCE_SECONDS) -> str:
         """Wait for the next message and return its text; fail when none comes in time."""
         deadline = time.monotonic() + within_seconds
         while time.monotonic() < deadline:
@@ -38,7 +39,7 @@ class Phone:
             time.sleep(POLL_SECONDS)
         raise TimeoutError(f"no message reached the phone within {within_seconds:.0f} s")
 
-    def next_code(self, within_seconds: float = 20) -> tuple[str, str]:
+    def next_code(self, within_seconds: float = PATIENCE_SECONDS) -> tuple[str, str]:
         """Wait for the next message that holds a code; return the code and the text."""
         deadline = time.monotonic() + within_seconds
         while True:
@@ -46,7 +47,7 @@ class Phone:
             if found := CODE.search(text):
                 return found.group(), text
 
-    def message_with(self, part: str, within_seconds: float = 20) -> str:
+    def message_with(self, part: str, within_seconds: float = PATIENCE_SECONDS) -> str:
         """Wait for a message whose text holds `part`, passing over others."""
         deadline = time.monotonic() + within_seconds
         while True:

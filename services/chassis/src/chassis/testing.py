@@ -24,7 +24,7 @@ from pymongo.errors import PyMongoError
 
 from chassis.messaging import topology
 
-_START_SECONDS = 30.0
+_START_SECONDS = 60.0
 
 # --- store ---
 
