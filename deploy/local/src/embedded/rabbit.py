@@ -27,7 +27,7 @@ START_LIMIT_SECONDS = 60
 STOP_LIMIT_SECONDS = 20
 GREETING = b"AMQP\x00\x00\x09\x01"
 # Below those that the kernel gives to outgoing connections and to whoever asks for any.
-PORTS = range(20_000, 32_000)
+PORTS = range(20_000, 30_000)
 _spoken_for: list[socket.socket] = []
 
 
