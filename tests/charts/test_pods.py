@@ -3,9 +3,11 @@
 import re
 
 import pytest
+from chassis.rpc.server import CONNECTION_SECONDS
 from embedded import secrets
-from embedded.layout import SERVICES, Layout
+from embedded.layout import CONNECTORS, SERVICES, Layout
 
+NAME_SECONDS = 5  # for which name servers of a cluster keep an address
 WORKLOADS = ("Deployment", "StatefulSet")
 
 
@@ -16,7 +18,8 @@ def pods(manifests):
 
 def programs(manifests):
     """Those that run a program of ours: the others have no drain."""
-    return {name: pod for name, pod in pods(manifests).items() if "lifecycle" in pod["containers"][0]}
+    ours = {*SERVICES, *CONNECTORS}
+    return {name: pod for name, pod in pods(manifests).items() if pod["containers"][0]["name"] in ours}
 
 
 @pytest.fixture(scope="session", params=["local", "production"])
@@ -76,9 +79,23 @@ def test_a_pod_outlives_its_drain(manifests):
             for variable in container["env"]
             if variable["name"].endswith("_DRAIN_SECONDS")
         )
-        pause = container["lifecycle"]["preStop"]["sleep"]["seconds"]
 
-        assert pod["terminationGracePeriodSeconds"] >= pause + drain + 10, name
+        assert pod["terminationGracePeriodSeconds"] >= pause(container) + drain + 10, name
+
+
+def pause(container):
+    """Seconds between the order to end and its coming to the program."""
+    return container["lifecycle"]["preStop"]["sleep"]["seconds"] if "lifecycle" in container else 0
+
+
+def test_callers_have_gone_when_a_pod_ends(manifests):
+    """It waits for longer than connections live and name servers keep its address; a worker has no callers."""
+    for name, pod in programs(manifests).items():
+        (container,) = pod["containers"]
+        if "--only" in container["args"] and "api" not in container["args"]:
+            assert pause(container) == 0, name
+        else:
+            assert pause(container) > 1.1 * CONNECTION_SECONDS + NAME_SECONDS, name
 
 
 def test_probes_are_of_the_kind_that_the_program_speaks(manifests):

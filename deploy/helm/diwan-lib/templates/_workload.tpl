@@ -26,8 +26,8 @@ spec:
         {{- end }}
         {{- with .v.podAnnotations }}{{ toYaml . | nindent 8 }}{{ end }}
     spec: {{- include "diwan-lib.pod" . | nindent 6 }}
-      # Time for the endpoints to learn of it, for the drain, and for the last spans to leave.
-      terminationGracePeriodSeconds: {{ add .v.preStopSeconds .v.drainSeconds 10 }}
+      # Time for callers to go elsewhere, for the drain, and for the last spans to leave.
+      terminationGracePeriodSeconds: {{ add (ternary 0 .v.preStopSeconds (eq .component "worker")) .v.drainSeconds 10 }}
       {{- if .v.topologySpread }}
       topologySpreadConstraints:
         {{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
@@ -51,9 +51,11 @@ spec:
             {{- end }}
             - {name: http, containerPort: 8080, protocol: TCP}
           {{- include "diwan-lib.probes" . | nindent 10 }}
+          {{- if ne .component "worker" }}
           lifecycle:
-            # Callers learn that the pod leaves before it does.
+            # Callers go elsewhere before the pod ends.
             preStop: {sleep: {seconds: {{ .v.preStopSeconds }}}}
+          {{- end }}
           resources: {{- toYaml .resources | nindent 12 }}
           securityContext: {{- include "diwan-lib.containerSecurity" . | nindent 12 }}
           volumeMounts:

@@ -33,10 +33,10 @@ SERVICE_CONFIG = {
             "name": [{}],
             "timeout": f"{DEADLINE_SECONDS:.0f}s",
             "retryPolicy": {
-                "maxAttempts": 4,
-                "initialBackoff": "0.1s",
-                "maxBackoff": "1s",
-                "backoffMultiplier": 2,
+                "maxAttempts": 5,
+                "initialBackoff": "0.2s",
+                "maxBackoff": "2s",
+                "backoffMultiplier": 2.5,
                 "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
             },
         }
@@ -49,8 +49,8 @@ OPTIONS = [
     ("grpc.dns_min_time_between_resolutions_ms", 2000),
 ]
 
-Failed = Callable[[str, str], None]
-"""Told the RPC and the canonical code of a call that failed."""
+Failed = Callable[[str, str, str], None]
+"""Told the RPC of a call that failed, the canonical code, and all that gRPC says of it."""
 
 STUBS: dict[str, Any] = {
     "identity": identity_pb2_grpc.IdentityServiceStub,
@@ -101,7 +101,7 @@ class Platform:
             config's own retries.
     """
 
-    def __init__(self, targets: dict[str, str], on_failure: Failed = lambda _rpc, _code: None) -> None:
+    def __init__(self, targets: dict[str, str], on_failure: Failed = lambda *_: None) -> None:
         self._on_failure = on_failure
         self._channels = {
             name: grpc.insecure_channel(target, options=OPTIONS) for name, target in targets.items()
@@ -149,7 +149,7 @@ class Platform:
             except grpc.RpcError as error:
                 call = cast("grpc.Call", error)
                 if call.code() in RETRIABLE:
-                    self._on_failure(rpc, call.code().name)
+                    self._on_failure(rpc, call.code().name, str(error))
                 if call.code() not in RETRIABLE or time.monotonic() > give_up:
                     raise refusal(error) from error
             time.sleep(PAUSE_SECONDS)

@@ -2,8 +2,8 @@
 
 import threading
 import time
-from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,16 @@ class Broken:
     why: str
 
 
+@dataclass(frozen=True)
+class Failure:
+    """A call that failed in spite of the service config's retries."""
+
+    at: str
+    rpc: str
+    code: str
+    said: str
+
+
 @dataclass
 class Crowd:
     """Keeps `at_once` journeys under way from `start` until `stop`.
@@ -39,7 +49,7 @@ class Crowd:
         first: number of the first journey; two crowds in one country must not share any.
         finished: journeys that did all that they should.
         broken: those that did not.
-        failures: calls that failed in spite of the service config's retries, by RPC and code.
+        failures: calls that failed in spite of the service config's retries, in their order.
     """
 
     world: World
@@ -49,7 +59,7 @@ class Crowd:
     first: int = 1
     finished: list[Journey] = field(default_factory=list)
     broken: list[Broken] = field(default_factory=list)
-    failures: Counter[tuple[str, str]] = field(default_factory=Counter)
+    failures: list[Failure] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
@@ -102,9 +112,9 @@ class Crowd:
                 if journey:
                     journey.platform.close()
 
-    def _failed(self, rpc: str, code: str) -> None:
+    def _failed(self, rpc: str, code: str, said: str) -> None:
         with self._lock:
-            self.failures[rpc, code] += 1
+            self.failures.append(Failure(f"{datetime.now(UTC):%H:%M:%S.%f}", rpc, code, said))
 
     def _sign_in(self) -> None:
         """Give the administrator a fresh session in time."""

@@ -79,7 +79,7 @@ class Journey:
     output: Path
     before_step: Callable[[int], None] = lambda _: None
     cast: Cast = field(default_factory=Cast)
-    on_failure: Failed = lambda _rpc, _code: None
+    on_failure: Failed = lambda *_: None
     platform: Platform = field(init=False)
     case: Any = None
     document: bytes = b""

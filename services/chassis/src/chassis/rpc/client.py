@@ -31,10 +31,11 @@ _CONFIG: Final = {
             # Safe for changing calls too: their request id makes them happen once. CANCELLED is what a server that
             # stops says to calls that reached it and that it had not taken yet; who cancels a call does not repeat it.
             "retryPolicy": {
-                "maxAttempts": 4,
-                "initialBackoff": "0.1s",
-                "maxBackoff": "1s",
-                "backoffMultiplier": 2,
+                # Four seconds together: longer than it takes to look a name up again and to connect.
+                "maxAttempts": 5,
+                "initialBackoff": "0.2s",
+                "maxBackoff": "2s",
+                "backoffMultiplier": 2.5,
                 "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
             },
         }

@@ -27,9 +27,11 @@ LIVE: Final = "live"
 """Health service that says SERVING for as long as the process answers at all, whatever store and broker do. Who
 restarts what does not live asks for this; the server's own health tells whether to send it calls."""
 
+CONNECTION_SECONDS: Final = 20
+"""After which a connection is ended in order, give or take a tenth."""
+
 MAX_METADATA_BYTES: Final = 16 * 1024
 _KEEPALIVE_MILLISECONDS: Final = 30_000
-_CONNECTION_MILLISECONDS: Final = 60_000
 
 _log = log.get(__name__)
 
@@ -91,9 +93,10 @@ class Server:
                 ("grpc.max_send_message_length", self._settings.max_message_bytes),
                 ("grpc.max_metadata_size", MAX_METADATA_BYTES),
                 ("grpc.keepalive_time_ms", _KEEPALIVE_MILLISECONDS),
-                # Callers look for new processes only when they connect anew: a grown service gets its share of
-                # the calls within a minute, and calls in hand end where they began.
-                ("grpc.max_connection_age_ms", _CONNECTION_MILLISECONDS),
+                # Callers look for processes only when they connect anew. So a grown service gets its share of the
+                # calls soon, and of a pod that has left the endpoints all have gone before it ends, if it waits
+                # for longer than this (the charts' preStopSeconds). Calls in hand end where they began.
+                ("grpc.max_connection_age_ms", CONNECTION_SECONDS * 1000),
                 # Two processes on one port would share its calls without a word.
                 ("grpc.so_reuseport", 0),
             ],
