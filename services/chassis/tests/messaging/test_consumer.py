@@ -1,6 +1,7 @@
 """What comes is done once, or kept with its reason; nothing bad holds up the good."""
 
 import asyncio
+import json
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
@@ -161,6 +162,21 @@ async def test_a_failure_is_tried_again(bench: Any) -> None:
     assert second.parent is None
     assert [link.context.span_id for link in second.links] == [send.context.span_id]
     await eventually(lambda: _inbox_empty(bench))
+
+
+async def test_the_line_of_a_failure_leads_to_its_trace(bench: Any, lines: StringIO) -> None:
+    """Whoever reads the log finds the try that failed among the spans."""
+    await bench.listen(settled_policy(Seen(failures=[GiveUp("NO")])))
+
+    bench.send(settled(1))
+
+    (process,) = await eventually(lambda: _spans(bench, "process"))
+    (line,) = [line for line in map(json.loads, lines.getvalue().splitlines()) if "policy" in line]
+    assert (line["event"], line["trace_id"], line["span_id"]) == (
+        "policy failed",
+        f"{process.context.trace_id:032x}",
+        f"{process.context.span_id:016x}",
+    )
 
 
 def _spans(bench: Any, beginning: str) -> list[Any]:

@@ -189,13 +189,19 @@ class Attempts:
                 ),
                 self._seconds.labels(policy.name).time(),
             ):
-                await policy.handle(found, message, self._clock())
+                try:
+                    await policy.handle(found, message, self._clock())
+                except StoreUnavailable:
+                    raise
+                except Exception as error:
+                    # Inside of the span, so that the line leads to the trace.
+                    outcome = Outcome.PARKED if self._hopeless(error, attempt) else Outcome.WAITS
+                    self._report(policy, found, error, attempt, outcome)
+                    raise
             outcome = Outcome.DONE
         except StoreUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 -- whatever a policy raises, its message must not be lost
-            outcome = Outcome.PARKED if self._hopeless(error, attempt) else Outcome.WAITS
-            self._report(policy, found, error, attempt, outcome)
             return error
         finally:
             self._tries.labels(policy.name, outcome.value).inc()

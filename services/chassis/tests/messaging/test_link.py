@@ -1,0 +1,44 @@
+"""A connection that does not come is told of in one line, which says what is wrong with it."""
+
+import asyncio
+import json
+from io import StringIO
+
+import pytest
+from chassis.messaging.link import links
+from chassis.testing import Broker, free_port
+
+from .conftest import eventually
+
+FAULTS = {
+    "nobody listens": (lambda _: f"amqp://notary:any@127.0.0.1:{free_port()}/diwan", "AMQPConnectionError"),
+    "wrong password": (
+        lambda broker: broker.uri("notary").replace("notary:", "notary:wrong"),
+        "ProbableAuthenticationError",
+    ),
+    "no such virtual host": (
+        lambda broker: broker.uri("notary").rpartition("/")[0] + "/elsewhere",
+        "ProbableAccessDeniedError",
+    ),
+    "no such host": (lambda _: "amqp://notary:any@broker.invalid/diwan", "AMQPConnectionWorkflowFailed"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_one_line_says_what_is_wrong(broker: Broker, lines: StringIO, fault: str) -> None:
+    """At each try one, and no word of the address or the password."""
+    uri, kind = FAULTS[fault]
+    stopping = asyncio.Event()
+
+    async def connect() -> None:
+        async for _ in links(uri(broker), "a test", stopping):
+            stopping.set()
+
+    trying = asyncio.create_task(connect())
+    await eventually(lambda: "broker is away" in lines.getvalue())
+    stopping.set()
+    await trying
+
+    told = [json.loads(line) for line in lines.getvalue().splitlines()]
+    assert {(line["event"], line["error_type"]) for line in told} == {("broker is away", kind)}
+    assert uri(broker) not in lines.getvalue()
