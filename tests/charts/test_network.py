@@ -138,6 +138,45 @@ def test_the_policies_allow_what_a_journeys_spans_told_and_no_more(policies):
     assert allowed - quiet == told
 
 
+def test_an_empty_list_lets_nobody_in(helm):
+    """Whoever says that nobody may call has not said that all may."""
+    nobody = ("--set-json", 'global.networkPolicy.peers={"callers":[],"monitoring":[]}')
+    (policy,) = [m["spec"] for m in helm.manifests("identity", *nobody) if m["kind"] == "NetworkPolicy"]
+
+    assert {
+        (peer["podSelector"]["matchLabels"][NAME], port["port"])
+        for rule in policy["ingress"]
+        for peer in rule["from"]
+        for port in rule["ports"]
+    } == {(service, 50051) for service in SERVICES if service != "identity"}
+
+
+PORTS = {"identity_target": 50051, "store_uri": 27017, "smsc_host": 2775, "api_url": 443}
+
+
+def test_in_production_each_program_reaches_what_it_needs(production):
+    """Broker, collector and name servers, and what its settings name; every rule says to whom, and from whom."""
+    policies = [m for m in production if m["kind"] == "NetworkPolicy" and m["spec"].get("egress")]
+    assert len(policies) == len(SETTINGS)
+    for policy in policies:
+        name = policy["spec"]["podSelector"]["matchLabels"][NAME]
+        needed = {
+            port
+            for setting, port in PORTS.items()
+            if setting in SETTINGS[name].model_fields and not (name == "identity" and port == 50051)
+        }
+        reached = [
+            port["port"]
+            for rule in policy["spec"]["egress"]
+            for port in rule["ports"]
+            if port["protocol"] == "TCP"
+        ]
+
+        assert sorted(reached) == sorted({5672, 4318, 53} | needed), name
+        assert all(rule["to"] for rule in policy["spec"]["egress"]), name
+        assert all(rule["from"] for rule in policy["spec"]["ingress"]), name
+
+
 def test_what_has_no_policy_may_nothing(local, policies):
     """One policy selects all pods and allows none; every workload has one of its own beside it."""
     (everything,) = [m for m in local if m["metadata"]["name"] == "diwan-nothing-else"]

@@ -35,6 +35,7 @@ NEEDED = {
         ),
         ("payments.worker.replicas=-1", ("payments", "/worker/replicas", "minimum: got -1, want 0")),
         ("payments.split=perhaps", ("payments", "/split", "want boolean")),
+        ("global.image.tag=1.0-", ("diwan", "/global/image/tag", "does not match pattern")),
         ("global.telemetry.endpoint=collector", ("/global/telemetry/endpoint", "does not match pattern")),
         ("global.telemetry.variables.PATH=x", ("/global/telemetry/variables", "PATH")),
         ("trial.persistence.size=big", ("trial", "/persistence/size", "does not match pattern")),

@@ -40,7 +40,7 @@ Who may open a connection to whom: the one table of the network. Whatever is not
 - acquirer
 {{- end -}}
 
-{{/* The peers of one end of an edge, as the list under `from` or `to`. Empty: every address. {root, v, who} */}}
+{{/* The peers of one end of an edge, as the list under `from` or `to`. Empty: every address to go to, nobody who comes. {root, v, who} */}}
 {{- define "diwan-lib.peers" -}}
 {{- if has .who (fromYamlArray (include "diwan-lib.programs" .)) -}}
 - podSelector:
@@ -55,8 +55,8 @@ Who may open a connection to whom: the one table of the network. Whatever is not
 {{/* The port at the far end of an edge. {v, to, port} */}}
 {{- define "diwan-lib.edgePorts" -}}
 {{- if eq .to "dns" -}}
-- {port: 53, protocol: UDP}
-- {port: 53, protocol: TCP}
+- {port: {{ .v.global.networkPolicy.ports.dns }}, protocol: UDP}
+- {port: {{ .v.global.networkPolicy.ports.dns }}, protocol: TCP}
 {{- else if eq (default "" .port) "grpc" -}}
 - {port: 50051, protocol: TCP}
 {{- else if eq (default "" .port) "http" -}}
@@ -90,7 +90,7 @@ spec:
       {{- range $from := $edge.from }}
         {{- if or (not $.readers) (has $from $.readers) }}
           {{- $peers := fromYamlArray (include "diwan-lib.peers" (dict "root" $.root "v" $.v "who" $from)) }}
-          {{- $ingress = append $ingress (ternary (dict "from" $peers "ports" $ports) (dict "ports" $ports) (gt (len $peers) 0)) }}
+          {{- if $peers }}{{ $ingress = append $ingress (dict "from" $peers "ports" $ports) }}{{ end }}
         {{- end }}
       {{- end }}
     {{- end }}

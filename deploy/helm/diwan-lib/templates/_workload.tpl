@@ -26,8 +26,9 @@ spec:
         {{- end }}
         {{- with .v.podAnnotations }}{{ toYaml . | nindent 8 }}{{ end }}
     spec: {{- include "diwan-lib.pod" . | nindent 6 }}
+      {{- $pause := ternary 0 (int .v.preStopSeconds) (eq .component "worker") }}
       # Time for callers to go elsewhere, for the drain, and for the last spans to leave.
-      terminationGracePeriodSeconds: {{ add (ternary 0 .v.preStopSeconds (eq .component "worker")) .v.drainSeconds 10 }}
+      terminationGracePeriodSeconds: {{ add $pause .v.drainSeconds 10 }}
       {{- if .v.topologySpread }}
       topologySpreadConstraints:
         {{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
@@ -51,10 +52,10 @@ spec:
             {{- end }}
             - {name: http, containerPort: 8080, protocol: TCP}
           {{- include "diwan-lib.probes" . | nindent 10 }}
-          {{- if ne .component "worker" }}
+          {{- if $pause }}
           lifecycle:
             # Callers go elsewhere before the pod ends.
-            preStop: {sleep: {seconds: {{ .v.preStopSeconds }}}}
+            preStop: {sleep: {seconds: {{ $pause }}}}
           {{- end }}
           resources: {{- toYaml .resources | nindent 12 }}
           securityContext: {{- include "diwan-lib.containerSecurity" . | nindent 12 }}
