@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from string import Template
 
 import pytest
 from demo import cluster, telemetry
@@ -17,6 +18,7 @@ VALUES = (cluster.VALUES, HERE / "values.yaml")
 NAMESPACE, RELEASE = "diwan-test", "diwan"
 WANTED = os.environ.get("DIWAN_TEST_CLUSTER") == "1" and bool(os.environ.get("KUBECONFIG"))
 UNWANTED = "needs a Kubernetes cluster with Diwan's images: set DIWAN_TEST_CLUSTER=1 and KUBECONFIG"
+JAEGER_IMAGE = os.environ.get("DIWAN_TEST_JAEGER_IMAGE", "jaegertracing/jaeger:2.11.0")
 
 
 def pytest_collection_modifyitems(items):
@@ -34,10 +36,23 @@ class Installation:
 
 
 @pytest.fixture(scope="package")
-def installation(tmp_path_factory):
+def beside(tmp_path_factory):
+    """The manifest of that name, with the image of Jaeger that this cluster has."""
+    folder = tmp_path_factory.mktemp("beside")
+
+    def manifest(name: str) -> Path:
+        text = (HERE / f"{name}.yaml").read_text()
+        (folder / f"{name}.yaml").write_text(Template(text).safe_substitute(JAEGER_IMAGE=JAEGER_IMAGE))
+        return folder / f"{name}.yaml"
+
+    return manifest
+
+
+@pytest.fixture(scope="package")
+def installation(beside, tmp_path_factory):
     """Installed by Helm with the trial's broker and stores, and gone afterwards."""
     layout = Layout(tmp_path_factory.mktemp("cluster"))
-    with cluster.opened(layout, NAMESPACE, RELEASE, (HERE / "jaeger.yaml", HERE / "collector.yaml")):
+    with cluster.opened(layout, NAMESPACE, RELEASE, (beside("jaeger"), beside("collector"))):
         cluster.install(NAMESPACE, RELEASE, VALUES)
         with (
             cluster.reached(layout, NAMESPACE, RELEASE, collector="jaeger") as world,

@@ -19,7 +19,8 @@ def edges_of(trace: list[Span], release: str) -> Iterator[Edge]:
     by_id = {span.id: span for span in trace}
     for span in trace:
         me = CALLER if span.service == DRIVER else span.service
-        yield me, "collector", OTLP_PORT  # else nobody would know of the span
+        if me != CALLER:
+            yield me, "collector", OTLP_PORT  # else nobody would know of the span; the driver's go past it
         said = span.attributes
         if "messaging.system" in said:
             yield me, said["messaging.system"], AMQP_PORT

@@ -12,6 +12,7 @@ from demo.cluster import CHART, ClusterError, run
 PROGRAMS = ("identity", "payments", "notary", "notification", "sms", "acquirer")
 STORES = ("identity", "payments", "notary", "notification")
 LIMIT = "180s"
+GONE_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Namespace:
         return run("kubectl", "get", "--raw", f"/api/v1/namespaces/{self.name}/pods/{pod}:8080/proxy/metrics")
 
     def settle(self, deployment: str) -> None:
-        """Wait until a deployment is as it should be, and no pod of it is still on its way out."""
+        """Wait until a deployment is as it should be; pods that it has replaced may still be on their way out."""
         self.kubectl("rollout", "status", f"deployment/{deployment}", f"--timeout={LIMIT}")
 
     def restart(self, deployment: str) -> None:
@@ -103,6 +104,13 @@ class Namespace:
                 raise
             return False
         return True
+
+    def all_gone(self) -> None:
+        """Wait until no pod is on its way out any more."""
+        give_up = time.monotonic() + GONE_SECONDS
+        while any("deletionTimestamp" in pod["metadata"] for pod in self.get("pods")):
+            assert time.monotonic() < give_up, "pods that were told to go are still there"
+            time.sleep(1)
 
     def restarts(self) -> dict[str, int]:
         """Containers that ended and were started again, whatever pod of the namespace they are in."""

@@ -30,11 +30,10 @@ PODS = {
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
+def world(beside, tmp_path_factory):
     """A release with all that is not ours, and one of Diwan that is pointed to it by Secrets and values."""
     layout = Layout(tmp_path_factory.mktemp("production"))
-    beside = (HERE / "jaeger.yaml", HERE / "gateway.yaml")
-    with cluster.opened(layout, NAMESPACE, OUTSIDE, beside):
+    with cluster.opened(layout, NAMESPACE, OUTSIDE, (beside("jaeger"), beside("gateway"))):
         cluster.install(NAMESPACE, OUTSIDE, (cluster.VALUES, HERE / "outside.yaml"))
         cluster.install(NAMESPACE, RELEASE, (PRODUCTION, HERE / "production.yaml"))
         with cluster.reached(layout, NAMESPACE, RELEASE, outside=OUTSIDE, collector="jaeger") as world:

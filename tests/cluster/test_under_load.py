@@ -10,11 +10,13 @@ from datetime import UTC, datetime
 import pytest
 from demo import operator
 from demo.calls import Platform
+from demo.cluster import name_server
 from demo.crowd import Crowd
 
 from .conftest import HERE, NAMESPACE, RELEASE, VALUES
-from .counts import ENTRIES, TEMPLATES, books, messages, state, twice
+from .counts import ENTRIES, TEMPLATES, books, messages, on_the_phone, state, twice
 from .kube import STORES, Namespace
+from .secrecy import leaks
 
 AT_ONCE = int(os.environ.get("DIWAN_TEST_JOURNEYS", "8"))
 CHAOS_SECONDS = float(os.environ.get("DIWAN_TEST_CHAOS_SECONDS", "300"))
@@ -57,12 +59,16 @@ def report(what: str, crowd: Crowd, seconds: float) -> None:
 
 
 @pytest.fixture(scope="module")
-def namespace() -> Namespace:
+def namespace(installation) -> Namespace:
+    if not name_server():
+        pytest.skip(
+            "a port-forward ends with its pod: run this where the cluster's services are reached as from a pod"
+        )
     return Namespace(NAMESPACE, RELEASE)
 
 
 @pytest.fixture(scope="module")
-def planned(installation, travelled, namespace, tmp_path_factory) -> Ordeal:
+def planned(namespace, installation, travelled, tmp_path_factory) -> Ordeal:
     """All upgraded and rolled back; each rolled, scaled from one to three, drained, and back: under journeys."""
     crowd = Crowd(installation.world, tmp_path_factory.mktemp("planned"), travelled.administrator, AT_ONCE)
     ordeal = Ordeal(crowd)
@@ -88,6 +94,8 @@ def planned(installation, travelled, namespace, tmp_path_factory) -> Ordeal:
                 namespace.settle(deployment)
             namespace.scale(own, 1)
             ordeal.note(f"scaled and drained {program}")
+        namespace.all_gone()
+        warm_up(crowd)
     finally:
         crowd.stop()
     report("rolled and scaled", crowd, time.monotonic() - began)
@@ -208,8 +216,23 @@ def test_each_message_was_sent_once(everyone, platform):
 
     assert wrong == {}
     assert twice(everyone) == {}
+    # And on the phones, but for those whose fate nobody knows.
+    assert sum(len(on_the_phone(journey)) for journey in everyone) >= sum(states.values()) - states["UNKNOWN"]
     # Whose answer the connector did not live to see is never sent again, lest it be sent twice.
     assert set(states) <= {"DELIVERED", "UNKNOWN"}
+
+
+def test_every_message_of_a_planned_journey_came_to_the_phone(planned, platform):
+    """Each with its receipt: an orderly end leaves no message of which nobody knows."""
+    for journey in planned.crowd.finished:
+        how = {state for _, state in messages(platform, planned.crowd.finished[-1].auditor.session, journey)}
+        assert how == {"DELIVERED"}, journey.case.number
+        assert len(on_the_phone(journey)) == len(TEMPLATES), journey.case.number
+
+
+def test_no_secret_was_told_in_distress(everyone, namespace):
+    """Errors quote what failed; none of it is a secret."""
+    assert leaks(namespace) == []
 
 
 def test_nothing_is_left_to_mend(everyone, installation, namespace):

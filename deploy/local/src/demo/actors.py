@@ -13,6 +13,7 @@ from demo.phone import Phone
 from demo.session import Session
 
 CODES_ASKED_FOR = 4
+ASK_AGAIN_SECONDS = 20.0
 WAIT_SECONDS = 1.0
 
 
@@ -140,7 +141,7 @@ def by_code(phone: Phone, start: Callable[[], Any], complete: Callable[[Any, str
         started = _patiently(start)
         try:
             while True:
-                code, text = phone.next_code()
+                code, text = phone.next_code(ASK_AGAIN_SECONDS)
                 try:
                     return complete(started, code), text
                 except Refused as refused:

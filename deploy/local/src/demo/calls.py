@@ -22,6 +22,14 @@ DEADLINE_SECONDS = 10.0
 PATIENCE_SECONDS = 60.0
 PAUSE_SECONDS = 0.2
 RETRIABLE = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.ABORTED}
+# What no request deserves.
+FAULTS = {
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.DATA_LOSS,
+    grpc.StatusCode.INTERNAL,
+    grpc.StatusCode.UNIMPLEMENTED,
+    grpc.StatusCode.UNKNOWN,
+}
 
 # What every client should keep to: calls go round the pods behind a name, and what a leaving pod did not take is tried
 # again at once: it says CANCELLED to calls that reached it too late. A changing call may be tried again too, since its
@@ -97,8 +105,8 @@ class Platform:
 
     Args:
         targets: gRPC address of each service.
-        on_failure: told of every call that failed in a way that trying again may mend, in spite of the service
-            config's own retries.
+        on_failure: told of every call that failed, in spite of the service config's own retries, and was not
+            refused for what it asked.
     """
 
     def __init__(self, targets: dict[str, str], on_failure: Failed = lambda *_: None) -> None:
@@ -148,7 +156,7 @@ class Platform:
                 return attempt()
             except grpc.RpcError as error:
                 call = cast("grpc.Call", error)
-                if call.code() in RETRIABLE:
+                if call.code() in RETRIABLE | FAULTS:
                     self._on_failure(rpc, call.code().name, str(error))
                 if call.code() not in RETRIABLE or time.monotonic() > give_up:
                     raise refusal(error) from error

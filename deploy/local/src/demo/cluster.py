@@ -4,13 +4,15 @@ Installs the charts with what a trial needs beside them, drives the journey thro
 on the embedded stack, shows the pods and the trace, and takes everything away again.
 """
 
+import collections
 import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import click
@@ -34,9 +36,9 @@ class ClusterError(Exception):
     """A command that speaks to the cluster failed; the text is what it said."""
 
 
-def run(*command: str, given: str | None = None) -> str:
+def run(*command: str, given: str | None = None, environment: dict[str, str] | None = None) -> str:
     """Run a command to its end and return its output."""
-    done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, input=given, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ClusterError(f"{' '.join(command[:4])} … : {(done.stderr or done.stdout).strip()}")
     return done.stdout
@@ -52,6 +54,8 @@ def forward(namespace: str, service: str, port: int) -> Iterator[str]:
         said = process.stdout.readline() if process.stdout else ""
         if "Forwarding" not in said:
             raise ClusterError(f"port-forward to {service}: {said.strip()}")
+        # It says a line for each connection, and stops once nobody reads them.
+        threading.Thread(target=collections.deque, args=(process.stdout, 0), daemon=True).start()
         yield f"127.0.0.1:{local}"
     finally:
         process.terminate()
@@ -73,19 +77,14 @@ def opened(layout: Layout, namespace: str, release: str, beside: tuple[Path, ...
     try:
         run("kubectl", "label", "namespace", namespace, RESTRICTED)
         secrets = ("embedded", "secrets", "--namespace", namespace, "--release", release)
-        made = subprocess.run(
-            (sys.executable, "-m", *secrets),
-            env={"DIWAN_STACK_DIR": str(layout.folder)},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        run("kubectl", "apply", "-f", "-", given=made.stdout)
+        made = run(sys.executable, "-m", *secrets, environment={"DIWAN_STACK_DIR": str(layout.folder)})
+        run("kubectl", "apply", "-f", "-", given=made)
         for manifest in beside:
             run("kubectl", "-n", namespace, "apply", "-f", str(manifest))
         yield
     except ClusterError:
-        click.echo(run("kubectl", "-n", namespace, "get", "pods", "-o", "wide"), err=True)
+        with suppress(ClusterError):
+            click.echo(run("kubectl", "-n", namespace, "get", "pods", "-o", "wide"), err=True)
         raise
     finally:
         click.echo("• taking everything away", err=True)

@@ -410,6 +410,7 @@ class Journey:
         try:
             self.platform.call("notary", "VerifyPowerOfAttorney", wrong)
         except Refused as refused:
+            expect(refused.reason == "DOCUMENT_NOT_FOUND", f"a wrong code is answered with {refused}")
             step.say("bank", f"a wrong code is answered with {refused.reason}")
         else:
             raise StepFailed("a wrong verification code was taken")
