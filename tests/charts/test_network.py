@@ -128,7 +128,7 @@ def test_the_policies_allow_what_a_journeys_spans_told_and_no_more(policies):
         ("caller" if source == CALLER else source, target, port)
         for source, target, port in edges(policies, "egress", "to") | into
     }
-    # What makes no spans: name servers, Prometheus, and the driver when it looks at a trial's phones and tells of itself.
+    # What makes no spans: name servers, Prometheus, and the driver when it looks at a trial's phones or sends its own.
     quiet = {
         (source, target, port)
         for source, target, port in allowed
