@@ -167,9 +167,10 @@ def test_an_upgrade_and_its_rollback_replace_every_pod(planned):
     assert planned.stayed == set()
 
 
-def test_a_drain_takes_one_pod_of_a_program_at_a_time(planned, namespace):
-    """Its disruption budget lets the first of three go, and keeps the others until there is another."""
-    assert planned.drained == dict.fromkeys(namespace.deployments(), 1)
+def test_a_drain_does_not_take_all_pods_of_a_program(planned, namespace):
+    """Its disruption budget keeps one back at least; one that is not ready just then may go beside the first."""
+    assert planned.drained.keys() == set(namespace.deployments())
+    assert set(planned.drained.values()) <= {1, 2}, planned.drained
 
 
 def test_only_retriable_calls_fail_while_pods_broker_and_stores_are_killed(unplanned):
