@@ -1,5 +1,5 @@
 #!/bin/sh
-# build.sh [load]: build the images, or hand them to a cluster. Called by `make images` and `make images-load`, which
+# build.sh [build|load|sizes]: build the images, hand them to a cluster, or weigh them. Called by `make images…`, which
 # give the variables; docs/operate.md says what each is for.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -38,7 +38,7 @@ save() { # save IMAGE FILE
     rm -f "$2"
     case ${BUILDER##*/} in
     docker*) $BUILDER save -o "$2" "$1" ;;
-    podman*) $BUILDER save --quiet --format docker-archive -o "$2" "$1" ;;
+    # podman's own `save` would name it localhost/…, which the charts do not look for.
     *) $BUILDER push --quiet "$1" "docker-archive:$2:$1" ;;
     esac
 }
