@@ -50,7 +50,7 @@ def report(what: str, crowd: Crowd, seconds: float) -> None:
     """Figures of a phase, for who reads the run's output (`pytest -rP`)."""
     took = sorted(crowd.seconds) or [0.0]
     print(  # noqa: T201  figures for the reader
-        f"{what}: {len(crowd.finished)} journeys in {seconds:.0f} s, {AT_ONCE} at a time, median"
+        f"{what}: {len(crowd.finished)} journeys in {seconds:.0f} s, {crowd.at_once} at a time, median"
         f" {took[len(took) // 2]:.1f} s, longest {took[-1]:.1f} s; calls failed"
         f" {dict(Counter((failure.rpc, failure.code) for failure in crowd.failures))};"
         f" journeys broken {crowd.broken}"
