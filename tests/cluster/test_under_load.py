@@ -4,6 +4,8 @@ import os
 import random
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -67,14 +69,30 @@ def namespace(installation) -> Namespace:
 
 
 @pytest.fixture(scope="module")
-def planned(namespace, installation, travelled, tmp_path_factory) -> Ordeal:
+def under_way(namespace, installation, travelled, tmp_path_factory):
+    """Journeys around what is done to the pods: some end before it begins, and some after it has ended."""
+
+    @contextmanager
+    def under_way(what: str, *, at_once: int = AT_ONCE, first: int) -> Iterator[Ordeal]:
+        output = tmp_path_factory.mktemp("journeys")
+        crowd = Crowd(installation.world, output, travelled.administrator, at_once, first=first)
+        began = time.monotonic()
+        crowd.start()
+        try:
+            warm_up(crowd)
+            yield Ordeal(crowd)
+            warm_up(crowd)
+        finally:
+            crowd.stop()
+        report(what, crowd, time.monotonic() - began)
+
+    return under_way
+
+
+@pytest.fixture(scope="module")
+def planned(under_way, namespace) -> Ordeal:
     """Each rolled, scaled from one to three, drained, and back, under journeys."""
-    crowd = Crowd(installation.world, tmp_path_factory.mktemp("planned"), travelled.administrator, AT_ONCE)
-    ordeal = Ordeal(crowd)
-    began = time.monotonic()
-    crowd.start()
-    try:
-        warm_up(crowd)
+    with under_way("rolled and scaled", first=1) as ordeal:
         for deployment in namespace.deployments():
             namespace.restart(deployment)
             ordeal.note(f"rolled {deployment}")
@@ -87,24 +105,13 @@ def planned(namespace, installation, travelled, tmp_path_factory) -> Ordeal:
             namespace.scale(own, 1)
             ordeal.note(f"scaled and drained {program}")
         namespace.all_gone()
-        warm_up(crowd)
-    finally:
-        crowd.stop()
-    report("rolled and scaled", crowd, time.monotonic() - began)
     return ordeal
 
 
 @pytest.fixture(scope="module")
-def upgraded(planned, namespace, installation, travelled, tmp_path_factory) -> Ordeal:
+def upgraded(planned, under_way, namespace) -> Ordeal:
     """All upgraded at once and rolled back, under few journeys: ten programs that start want the processors too."""
-    crowd = Crowd(
-        installation.world, tmp_path_factory.mktemp("upgraded"), travelled.administrator, FEW, first=500
-    )
-    ordeal = Ordeal(crowd)
-    began = time.monotonic()
-    crowd.start()
-    try:
-        warm_up(crowd)
+    with under_way("upgraded and rolled back", at_once=FEW, first=500) as ordeal:
         for what, change in (
             ("upgraded", lambda: namespace.upgrade(*VALUES, HERE / "next.yaml")),
             ("rolled back", namespace.rollback),
@@ -113,26 +120,15 @@ def upgraded(planned, namespace, installation, travelled, tmp_path_factory) -> O
             change()
             ordeal.note(f"{what}; as they were: {before & {pod['name'] for pod in namespace.pods()}}")
         namespace.all_gone()
-        warm_up(crowd)
-    finally:
-        crowd.stop()
-    report("upgraded and rolled back", crowd, time.monotonic() - began)
     return ordeal
 
 
 @pytest.fixture(scope="module")
-def unplanned(upgraded, installation, travelled, namespace, tmp_path_factory) -> Ordeal:
+def unplanned(upgraded, under_way, namespace) -> Ordeal:
     """Pods deleted without a word at random, then the broker and each store, under journeys."""
-    crowd = Crowd(
-        installation.world, tmp_path_factory.mktemp("unplanned"), travelled.administrator, AT_ONCE, first=1000
-    )
-    ordeal = Ordeal(crowd)
     seed = random.randrange(10**6)
     chance = random.Random(seed)
-    began = time.monotonic()
-    crowd.start()
-    try:
-        warm_up(crowd)
+    with under_way("killed", first=1000) as ordeal:
         ends = time.monotonic() + CHAOS_SECONDS
         while time.monotonic() < ends:
             ordeal.done.append(namespace.kill_one(chance))
@@ -141,11 +137,7 @@ def unplanned(upgraded, installation, travelled, namespace, tmp_path_factory) ->
             seconds = namespace.replace(f"{RELEASE}-{name}")
             ordeal.done.append(f"{name} back after {seconds:.0f} s")
             time.sleep(BETWEEN_KILLS_SECONDS)
-        warm_up(crowd)
-    finally:
-        crowd.stop()
     print(f"seed {seed}: {Counter(ordeal.done)}")  # noqa: T201  a figure for the reader
-    report("killed", crowd, time.monotonic() - began)
     return ordeal
 
 
