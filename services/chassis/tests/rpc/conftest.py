@@ -156,7 +156,7 @@ class Harness:
     async def ended(self) -> None:
         """The server's side of all calls has ended, which is a moment after their answers came."""
         async with asyncio.timeout(30):
-            while self.server._pipeline._in_hand._value.get():  # noqa: ASYNC110 -- a gauge tells nobody
+            while self.server._pipeline.in_hand:  # noqa: ASYNC110 -- a number tells nobody
                 await asyncio.sleep(0.005)
 
     async def refused(self, made: Any) -> grpc.aio.AioRpcError:

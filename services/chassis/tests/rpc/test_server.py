@@ -150,6 +150,63 @@ async def test_stop_finishes_what_is_in_hand_and_takes_nothing_new(harness):
     await stopping
 
 
+async def test_a_call_that_comes_as_the_server_stops_is_answered_or_refused(harness):
+    """None waits for an answer that never comes: its caller could not tell that another server is to be asked."""
+    codes = set()
+
+    async def calls(rpc):
+        while True:
+            try:
+                await rpc(harness.request(), timeout=10)
+            except grpc.aio.AioRpcError as error:
+                return codes.add(error.code().name)
+
+    for _ in range(60):
+        server = harness.make([(harness.trial.service, harness.servicer)])
+        await server.start()
+        async with grpc.aio.insecure_channel(
+            f"127.0.0.1:{server.port}", [("grpc.enable_retries", 0)]
+        ) as channel:
+            await harness.rpc("Open", channel)(harness.request())
+            async with asyncio.TaskGroup() as crowd:
+                for _ in range(16):
+                    crowd.create_task(calls(harness.rpc("Open", channel)))
+                await asyncio.sleep(0.02)
+                await server.stop()
+
+    assert codes <= {"CANCELLED", "UNAVAILABLE"}
+
+
+async def test_what_no_handler_has_in_hand_does_not_hold_up_the_stop(harness):
+    """Who watches the health has no end to wait for: told that it is over, cut off, and long before the drain's end."""
+    watched = health_pb2_grpc.HealthStub(harness.plain()).Watch(health_pb2.HealthCheckRequest())
+    told = [(await watched.read()).status]
+
+    async with asyncio.timeout(harness.settings.drain_seconds / 2):
+        await harness.server.stop()
+
+    async def rest():
+        while True:
+            told.append((await watched.read()).status)
+
+    error = await harness.refused(rest())
+    assert (told[-1], error.code()) == (NOT_SERVING, grpc.StatusCode.UNAVAILABLE)
+
+
+async def test_calls_are_awaited_in_one_place(harness, monkeypatch):
+    """No method is registered apart, not even health's: gRPC would drop what had come by it at a stop."""
+    registered = []
+    monkeypatch.setattr(
+        grpc.aio.Server, "add_registered_method_handlers", lambda _self, *added: registered.append(added)
+    )
+    server = harness.make([(harness.trial.service, harness.servicer)])
+
+    await server.start()
+
+    assert not registered
+    await server.stop()
+
+
 async def test_a_call_that_outlives_the_drain_is_cut_off(harness):
     """Draining has its limit."""
     harness.server._settings = harness.settings.model_copy(update={"drain_seconds": 0.1})

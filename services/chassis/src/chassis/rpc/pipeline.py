@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -117,7 +117,9 @@ class Pipeline:
             "Duration of an incoming call.",
             ("rpc_method", "rpc_response_status_code"),
         )
-        self._in_hand = telemetry.current().gauge("rpc_server_calls_in_hand", "Calls being answered.")
+        self._gauge = telemetry.current().gauge("rpc_server_calls_in_hand", "Calls being answered.")
+        self.in_hand = 0
+        """How many calls are being answered."""
 
     def handler(self, method: Method) -> Any:
         """The gRPC handler of a method. It takes and gives bytes: what cannot be read is the caller's fault."""
@@ -179,7 +181,7 @@ class Pipeline:
         """Around one call: span, deadline, metrics, log line; an exception leaves as its status."""
         outcome = _Outcome()
         began = time.perf_counter()
-        with self._span(method, context) as span, self._in_hand.track_inprogress():
+        with self._span(method, context) as span, self._counted():
             try:
                 limit = _limit(context)
                 outcome.ends = asyncio.get_running_loop().time() + limit
@@ -196,6 +198,15 @@ class Pipeline:
                 await context.abort_with_status(rpc_status.to_status(status))
             finally:
                 self._close(method, span, outcome, time.perf_counter() - began)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self.in_hand += 1
+        try:
+            with self._gauge.track_inprogress():
+                yield
+        finally:
+            self.in_hand -= 1
 
     def _span(self, method: Method, context: Any) -> Any:
         return self._tracer.start_as_current_span(

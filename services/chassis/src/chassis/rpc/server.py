@@ -30,10 +30,28 @@ restarts what does not live asks for this; the server's own health tells whether
 CONNECTION_SECONDS: Final = 20
 """After which a connection is ended in order, give or take a tenth."""
 
+QUIET_SECONDS: Final = 0.5
+"""Between two looks whether a server that stops has calls in hand."""
+
 MAX_METADATA_BYTES: Final = 16 * 1024
 _KEEPALIVE_MILLISECONDS: Final = 30_000
 
 _log = log.get(__name__)
+
+
+class _ByName:
+    """What generated code adds its methods to: all of a server's are found by their name.
+
+    Generated code would also register each, and gRPC then waits for calls of each one apart. When it stops it heeds the
+    first of these that ends and drops the rest: a call that had just come by another is never answered, and its caller
+    waits until its deadline (grpcio 1.85; about one stop in forty under calls).
+    """
+
+    def __init__(self, server: Any) -> None:
+        self.add_generic_rpc_handlers = server.add_generic_rpc_handlers
+
+    def add_registered_method_handlers(self, service: str, handlers: object) -> None:
+        """Not taken: they are among the generic ones too."""
 
 
 class Server:
@@ -119,13 +137,27 @@ class Server:
                 await self._watching
         if self._server is not None:
             await self._health.enter_graceful_shutdown()
-            await self._server.stop(self._settings.drain_seconds)
+            await self._drain()
 
     async def wait(self) -> None:
         """Until the server ends."""
         if self._server is not None:
             # Who gives up waiting must not cancel the future that gRPC's own stop waits for.
             await asyncio.shield(self._server.wait_for_termination())
+
+    async def _drain(self) -> None:
+        """Until gRPC has ended, or nothing is in hand any more.
+
+        A call that comes in the very moment in which gRPC shuts its door may stay before it, and is neither given to
+        us nor refused (grpcio 1.85; about one stop in a thousand under calls). Cut off, its caller asks another server.
+        """
+        ending = asyncio.create_task(self._server.stop(self._settings.drain_seconds))
+        idle = 0
+        while idle < 2 and not ending.done():
+            await asyncio.wait([ending], timeout=QUIET_SECONDS)
+            idle = 0 if self._pipeline.in_hand else idle + 1
+        await self._server.stop(None)
+        await ending
 
     def _register(self) -> None:
         handlers = [
@@ -136,10 +168,11 @@ class Server:
             for service, methods in self._methods.items()
         ]
         self._server.add_generic_rpc_handlers(tuple(handlers))
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        by_name = _ByName(self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, by_name)
         if self._settings.reflection:
             names = [*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME]
-            reflection.enable_server_reflection(names, self._server)
+            reflection.enable_server_reflection(names, by_name)
 
     def _bind(self) -> int:
         address = self._settings.grpc_listen
