@@ -17,7 +17,7 @@ from chassis import log
 from chassis.commands import Event
 from chassis.messaging import headers
 from chassis.messaging.incoming import Incoming
-from chassis.messaging.outgoing import event_option
+from chassis.messaging.known import event_option
 
 M = TypeVar("M", bound=Message)
 Handler = Callable[[Event[M], M], Awaitable[None]]

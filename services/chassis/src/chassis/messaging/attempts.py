@@ -17,8 +17,7 @@ from chassis.commands import TooOld
 from chassis.messaging import headers, incoming
 from chassis.messaging.delivery import REFUSED, Delivery
 from chassis.messaging.incoming import Incoming, Refused
-from chassis.messaging.known import event_type
-from chassis.messaging.outgoing import event_option
+from chassis.messaging.known import event_option, event_type
 from chassis.policies import GiveUp, Policies, Policy, reason_of
 from chassis.sealed import Keys
 from chassis.store import Inbox, InboxEntry, StoreUnavailable

@@ -1,14 +1,22 @@
-"""Which types of events there are: those of all services, known by their protos."""
+"""What protos say of events, and which types of events there are: those of all services."""
 
 import importlib
 import pkgutil
 from functools import cache
 
 import diwan
+from diwan.options.v1 import options_pb2
 from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.message import Message
 
-from chassis.messaging.outgoing import event_option
+
+def event_option(message: Message | type[Message]) -> options_pb2.Event | None:
+    """What a message's proto says of its publishing, None if it says nothing."""
+    options = message.DESCRIPTOR.GetOptions()
+    if not options.HasExtension(options_pb2.event):
+        return None
+    option: options_pb2.Event = options.Extensions[options_pb2.event]
+    return option
 
 
 @cache

@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 from chassis import protojson, telemetry, times
 from chassis.messaging import headers
 from chassis.messaging.headers import owner
+from chassis.messaging.known import event_option
 from chassis.sealed import Binding, Keys
 from chassis.store.envelope import OutboxEntry, OutgoingContext
 
@@ -60,15 +61,6 @@ class OutgoingEvents:
             secret=event.secret,
             expires=_expires(message),
         )
-
-
-def event_option(message: Message | type[Message]) -> options_pb2.Event | None:
-    """What a message's proto says of its publishing, None if it says nothing."""
-    options = message.DESCRIPTOR.GetOptions()
-    if not options.HasExtension(options_pb2.event):
-        return None
-    option: options_pb2.Event = options.Extensions[options_pb2.event]
-    return option
 
 
 def _event(message: Message, service: str) -> options_pb2.Event:

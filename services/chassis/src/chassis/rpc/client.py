@@ -12,8 +12,7 @@ from google.rpc import error_details_pb2, status_pb2
 from opentelemetry.trace import SpanKind
 
 from chassis import log, telemetry
-from chassis.rpc.current import remaining
-from chassis.rpc.pipeline import REQUEST_NUMBER
+from chassis.rpc.current import REQUEST_NUMBER, remaining
 from chassis.times import moment
 from chassis.tokens import ServiceTokens, acting_for
 from chassis.tokens.keys import Fetch

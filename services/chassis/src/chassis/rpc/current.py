@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from google.protobuf.message import Message
 
@@ -21,6 +21,9 @@ S = TypeVar("S")
 M = TypeVar("M", bound=Message)
 
 CONTENT = "request content"
+
+REQUEST_NUMBER: Final = "diwan-request-number"
+"""Metadata by which services hand on the journey's request number; from anybody else it is ignored."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,7 +31,7 @@ from chassis.masks import mask_text
 from chassis.rpc import validation
 from chassis.rpc.access import Access
 from chassis.rpc.caller import ANONYMOUS, Caller, Kind
-from chassis.rpc.current import Call, Hash, begin
+from chassis.rpc.current import REQUEST_NUMBER, Call, Hash, begin
 from chassis.tokens import TokenKeys
 from chassis.tokens.keys import Clock
 
@@ -40,9 +40,6 @@ DEFAULT_SECONDS: Final = 10.0
 
 MAX_SECONDS: Final = 30.0
 """Longest time for any call, whatever deadline its caller set."""
-
-REQUEST_NUMBER: Final = "diwan-request-number"
-"""Metadata by which services hand on the journey's request number; from anybody else it is ignored."""
 
 _MAX_NUMBER: Final = 64
 _FAULTS: Final = frozenset(
