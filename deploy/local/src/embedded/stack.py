@@ -47,7 +47,9 @@ class Stack:
             StackError: a program ended, or was not ready within a minute.
         """
         with self._alone():
-            self._stop_strays()
+            if found := self._strays():
+                self._say(f"stopping what a killed run left: {len(found)} of its processes")
+                strays.stop(found)
             keys.make(self.layout)
             self._free_the_ports()
             with ThreadPoolExecutor() as pool:
@@ -71,7 +73,7 @@ class Stack:
             self._keep({})
             if node := self._node():
                 node.stop()
-            self._stop_strays()
+            strays.stop(self._strays())
 
     def table(self) -> list[Program]:
         """Everything that should run, but the broker."""
@@ -143,14 +145,12 @@ class Stack:
             self.layout.running, json.dumps({name: asdict(run) for name, run in running.items()}, indent=2)
         )
 
-    def _stop_strays(self) -> None:
-        """Stop what a run that was killed in the middle had started and not yet written down."""
+    def _strays(self) -> list[int]:
+        """Processes of this folder that are not written down: of a run that was killed, or without their parent."""
         known = {run.pid for run in self.running().values()}
         if node := self._node():
             known |= {node.pid, node.epmd_pid}
-        if found := strays.strays(self.layout.folder, known - {0}):
-            self._say(f"stopping {len(found)} processes that a killed run left")
-            strays.stop(found)
+        return strays.strays(self.layout.folder, known - {0})
 
     def _free_the_ports(self) -> None:
         """Choose other ports where a stranger has taken one of ours since the last time."""
