@@ -170,6 +170,15 @@ class Broker:
             self._admin("bind", line)
 
     @contextmanager
+    def away(self) -> Iterator[None]:
+        """Without connections and listeners for a while: seconds, where a killed one takes ten to come back."""
+        self.node.evaluate("rabbit:stop().")
+        try:
+            yield
+        finally:
+            self.node.evaluate("rabbit:start().")
+
+    @contextmanager
     def allowed(self, user: str, *, write: str) -> Iterator[None]:
         """With a user who may, for a while, write another's exchange, as a careless administrator would have it."""
         lines = topology.render(self.topology, dict.fromkeys(self._passwords, ""))["permissions"]

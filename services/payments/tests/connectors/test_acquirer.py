@@ -202,10 +202,9 @@ def test_callback_waits_for_the_broker(acquiring: Acquiring) -> None:
     """A charge decided while the broker is away is told of when it is back: the acquirer is not answered before."""
     decided(acquiring, acquiring.charge("tok_ok"))
     body = settled(str(uuid.uuid4()))
-    acquiring.side.broker.node.kill()
 
-    unanswered = acquiring.call_back(body, acquiring.signed(body))
-    acquiring.side.broker.node.start()
+    with acquiring.side.broker.away():
+        unanswered = acquiring.call_back(body, acquiring.signed(body))
 
     said, _ = acquiring.side.hears(acquirer_pb2.ChargeSettled, within_seconds=60)
     assert unanswered == 503
