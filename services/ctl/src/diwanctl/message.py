@@ -23,12 +23,12 @@ def message() -> None:
 def list_messages(
     context: click.Context, account: str, request_number: str, page_size: int, page_token: str
 ) -> None:
-    """List messages, newest first."""
+    """List messages, newest first; `show` tells the steps of one."""
     request = notification_pb2.ListMessagesRequest(
         account_id=account, request_number=request_number, page_size=page_size, page_token=page_token
     )
     page = as_dict(call(context, "notification", STUB, "ListMessages", request))
-    emit(context, page["messages"])
+    emit(context, page["messages"], without=("account_id", "attempts"))
     if page["next_page_token"]:
         click.echo(f"more: --page-token {page['next_page_token']}", err=True)
 

@@ -1,0 +1,88 @@
+"""What an operator reads."""
+
+import json
+
+import click
+import pytest
+from click.testing import CliRunner
+from diwan.payments.v1 import payments_pb2
+from diwanctl.output import as_dict, emit, plain
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.type import date_pb2, money_pb2
+
+
+def printed(value, *, as_json=False, **more):
+    @click.command()
+    @click.option("--json", "as_json", is_flag=True)
+    @click.pass_context
+    def command(context, as_json):
+        emit(context, value, **more)
+
+    done = CliRunner(env={"COLUMNS": "200"}).invoke(command, ["--json"] if as_json else [])
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def tariff():
+    fees = [
+        payments_pb2.Fee(
+            service="notary.power_of_attorney.general",
+            channel=channel,
+            valid_from=date_pb2.Date(year=2026, month=1, day=31),
+            valid_until=until,
+            amount=money_pb2.Money(currency_code="EGP", units=120, nanos=500_000_000),
+        )
+        for channel, until in (("*", None), ("post_office", date_pb2.Date(year=2026, month=12, day=31)))
+    ]
+    return as_dict(
+        payments_pb2.Tariff(tariff_id="t-1", fees=fees, publish_time=Timestamp(seconds=1_769_817_600))
+    )
+
+
+def test_rows_within_a_message_are_a_table_below_it():
+    """With a column for a field that only a later row has, and money and dates as people write them."""
+    lines = printed(tariff()).splitlines()
+
+    head, first, second = lines[-3:]
+    assert lines[0].split() == ["tariff_id", "t-1"]
+    assert lines[-4] == "fees:"
+    assert "valid_until" in head.split()
+    assert "2026-12-31" not in first
+    assert all("2026-01-31" in row and "120.50 EGP" in row for row in (first, second))
+    assert "2026-12-31" in second
+
+
+def test_programs_read_the_protos_own_json():
+    """Nothing of it is put into other words."""
+    assert json.loads(printed(tariff(), as_json=True)) == tariff()
+
+
+def test_a_column_without_room_is_for_programs_alone():
+    """A table leaves it out, JSON does not."""
+    rows = [{"state": "DELIVERED", "attempts": [{"state": "PENDING"}]}]
+
+    assert printed(rows, without=("attempts",)).split() == ["state", "DELIVERED"]
+    assert json.loads(printed(rows, as_json=True, without=("attempts",))) == rows
+
+
+def test_no_rows_are_said_to_be_none():
+    assert printed([]) == "none\n"
+
+
+@pytest.mark.parametrize(
+    ("units", "nanos", "reads"),
+    [("0", 0, "0.00 EGP"), ("-1", -500_000_000, "-1.50 EGP"), ("0", -10_000_000, "-0.01 EGP")],
+)
+def test_money_keeps_its_sign(units, nanos, reads):
+    """Units and nanos of an amount below zero are both negative."""
+    assert plain({"currency_code": "EGP", "units": units, "nanos": nanos}) == reads
+
+
+def test_rows_within_a_row_are_a_line_each():
+    """Such as the legs of a journal entry."""
+    legs = [
+        {"account": account, "amount": {"currency_code": "EGP", "units": units, "nanos": 0}}
+        for account, units in (("acquirer", "108"), ("agency/notary", "-108"))
+    ]
+
+    assert plain(legs) == "acquirer  108.00 EGP\nagency/notary  -108.00 EGP"
