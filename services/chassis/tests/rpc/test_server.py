@@ -157,7 +157,7 @@ async def test_a_call_that_comes_as_the_server_stops_is_answered_or_refused(harn
     async def calls(rpc):
         while True:
             try:
-                await rpc(harness.request(), timeout=10)
+                await rpc(harness.request(), timeout=30)
             except grpc.aio.AioRpcError as error:
                 return codes.add(error.code().name)
 
