@@ -152,15 +152,29 @@ def test_two_stacks_do_not_disturb_each_other(stack, empty):
 
 @pytest.mark.real
 def test_going_down_leaves_nothing_behind(stack):
-    """After `down` no process of the folder lives, the port mapper and programs' children included."""
-    started = set(ids(stack).values())
-    children = set(strays.marked(stack.layout.folder)) - started
-    assert len(children) > 2
+    """After `down` no process of the folder lives, its port mapper and grandchildren included."""
+    stack.kill("bank")
+    stack._start([Program("parent", (sys.executable, "-c", PARENT), port="bank")])
+    grandchildren = [pid for pid in strays.marked(stack.layout.folder) if is_grandchild(pid)]
+    assert len(grandchildren) == 1
 
     stack.down()
 
     assert strays.marked(stack.layout.folder) == []
     assert stack.running() == {}
+
+
+PARENT = """
+import json, socket, subprocess, sys, time
+port = json.load(open("ports.json"))["bank"]
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+listening = socket.create_server(("127.0.0.1", port))
+time.sleep(600)
+"""
+
+
+def is_grandchild(pid):
+    return Path(f"/proc/{pid}/cmdline").read_bytes().endswith(b"\0import time; time.sleep(600)\0")
 
 
 def test_a_program_that_dies_at_start_is_named(empty):
