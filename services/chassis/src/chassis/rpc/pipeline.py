@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -178,7 +178,8 @@ class Pipeline:
         """Around one call: span, deadline, metrics, log line; an exception leaves as its status."""
         outcome = _Outcome()
         began = time.perf_counter()
-        with self._span(method, context) as span, self._counted():
+        with self._span(method, context) as span, self._gauge.track_inprogress():
+            self.in_hand += 1
             try:
                 limit = _limit(context)
                 outcome.ends = asyncio.get_running_loop().time() + limit
@@ -194,16 +195,8 @@ class Pipeline:
                 status = self._refusal(error, outcome)
                 await context.abort_with_status(rpc_status.to_status(status))
             finally:
+                self.in_hand -= 1
                 self._close(method, span, outcome, time.perf_counter() - began)
-
-    @contextmanager
-    def _counted(self) -> Iterator[None]:
-        self.in_hand += 1
-        try:
-            with self._gauge.track_inprogress():
-                yield
-        finally:
-            self.in_hand -= 1
 
     def _span(self, method: Method, context: Any) -> Any:
         return self._tracer.start_as_current_span(
