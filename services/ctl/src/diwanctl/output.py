@@ -1,7 +1,7 @@
 """One way to print: a table for people, JSON for programs."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
@@ -31,18 +31,18 @@ def emit(context: click.Context, value: Any, *, without: Collection[str] = ()) -
     """
     if context.find_root().params["as_json"]:
         click.echo(json.dumps(value, ensure_ascii=False, indent=2))
-    elif isinstance(value, Sequence) and not isinstance(value, str):
-        table_of([{name: row[name] for name in row if name not in without} for row in value])
+    elif isinstance(value, list):
+        table_of(value, without)
     else:
         fields_of(value)
 
 
-def table_of(rows: list[Mapping[str, Any]]) -> None:
+def table_of(rows: list[Mapping[str, Any]], without: Collection[str] = ()) -> None:
     """A column for each field that any of the rows has."""
     if not rows:
         click.echo("none")
         return
-    columns = dict.fromkeys(name for row in rows for name in row)
+    columns = dict.fromkeys(name for row in rows for name in row if name not in without)
     table = Table(box=None, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
@@ -73,7 +73,7 @@ def plain(value: Any) -> str:
             return f"{int(units) + nanos * _NANO:.2f} {currency}"
         case {"year": year, "month": month, "day": day}:
             return f"{year:04}-{month:02}-{day:02}"
-        case [{}, *_]:
+        case list() if _rows(value):
             return "\n".join("  ".join(map(plain, row.values())) for row in value)
         case _:
             return json.dumps(value, ensure_ascii=False)
