@@ -1,16 +1,14 @@
 """Calls to other services."""
 
 import asyncio
-import json
 import uuid
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import grpc
 import pytest
 from chassis import log, telemetry
 from chassis.rpc import Caller, Kind
-from chassis.rpc.client import _CONFIG, _endings, connect, identity_exchange, identity_keys, reason_of
+from chassis.rpc.client import _endings, connect, identity_exchange, identity_keys, reason_of
 from chassis.tokens import (
     ServiceTokens,
     acting_for,
@@ -22,8 +20,6 @@ from chassis.tokens import (
 )
 from diwan.identity.v1 import identity_pb2, identity_pb2_grpc
 from opentelemetry.trace import SpanKind, StatusCode
-
-ROOT = Path(__file__).resolve().parents[4]
 
 
 @pytest.fixture
@@ -213,17 +209,6 @@ async def test_what_a_leaving_server_did_not_take_is_tried_with_another(harness)
     await channel.close()
     await servers[-1].stop()
     assert done > len(servers)
-
-
-def test_services_try_again_as_other_callers_are_told_to():
-    """In the operator's guide. A service states each call's deadline itself: what is left of its own caller's."""
-    guide = (ROOT / "docs" / "operate.md").read_text()
-    published, _ = json.JSONDecoder().raw_decode(guide[guide.index('{"loadBalancingConfig"') :])
-
-    (method,) = published["methodConfig"]
-    del method["timeout"]
-
-    assert published == _CONFIG
 
 
 async def test_an_upstream_that_stays_away_is_our_own_unavailable(harness):
