@@ -26,11 +26,11 @@ REFERENCE = ROOT / "docs" / "reference" / "values.md"
 
 SETTINGS = {
     "identity": "identity.settings:Settings",
-    "payments": "payments.settings:PaymentsSettings",
-    "notary": "notary.settings:NotarySettings",
-    "notification": "notification.settings:NotificationSettings",
-    "sms": "notification.connectors.sms.settings:SmsSettings",
-    "acquirer": "payments.connectors.acquirer.settings:AcquirerSettings",
+    "payments": "payments.settings:Settings",
+    "notary": "notary.settings:Settings",
+    "notification": "notification.settings:Settings",
+    "sms": "notification.connectors.sms.settings:Settings",
+    "acquirer": "payments.connectors.acquirer.settings:Settings",
 }
 CONNECTORS = ("sms", "acquirer")
 GIVEN_BY_CHART = {

@@ -7,11 +7,11 @@ import yaml
 from chassis.messaging import topology
 from embedded.layout import CONNECTORS, SERVICES, TOPOLOGY
 from identity.settings import Settings as IdentitySettings
-from notary.settings import NotarySettings
-from notification.connectors.sms.settings import SmsSettings
-from notification.settings import NotificationSettings
-from payments.connectors.acquirer.settings import AcquirerSettings
-from payments.settings import PaymentsSettings
+from notary.settings import Settings as NotarySettings
+from notification.connectors.sms.settings import Settings as SmsSettings
+from notification.settings import Settings as NotificationSettings
+from payments.connectors.acquirer.settings import Settings as AcquirerSettings
+from payments.settings import Settings as PaymentsSettings
 
 SETTINGS = {
     "identity": IdentitySettings,

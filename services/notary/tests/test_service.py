@@ -22,7 +22,7 @@ from diwan.payments.v1.events_pb2 import PaymentSettled
 from notary.__main__ import make
 from notary.commands import PURPOSE
 from notary.errors import ERRORS
-from notary.settings import NotarySettings
+from notary.settings import Settings
 from notary.store import SCHEMA_VERSION
 from pypdf import PdfReader
 
@@ -57,7 +57,7 @@ async def trial(broker, store_uri, tmp_path):
 
         trial = await begin(
             "notary",
-            NotarySettings,
+            Settings,
             make_with_keys,
             errors=ERRORS,
             schema_version=SCHEMA_VERSION,

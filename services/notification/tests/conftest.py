@@ -9,7 +9,7 @@ from chassis.testing import Broker, broker_node, store_uri
 from chassis.trial import Trial, begin
 from notification.__main__ import make
 from notification.errors import ERRORS
-from notification.settings import NotificationSettings
+from notification.settings import Settings
 from notification.store import SCHEMA_VERSION
 
 __all__ = ["broker_node", "store_uri"]
@@ -23,7 +23,7 @@ async def trial(
     folder: Path = tmp_path_factory.mktemp("notification")
     running = await begin(
         "notification",
-        NotificationSettings,
+        Settings,
         make,
         errors=ERRORS,
         schema_version=SCHEMA_VERSION,

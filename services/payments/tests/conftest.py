@@ -9,7 +9,7 @@ from chassis.testing import Broker, broker_node, store_uri
 from chassis.trial import Trial, begin
 from payments.__main__ import make
 from payments.errors import ERRORS
-from payments.settings import PaymentsSettings
+from payments.settings import Settings
 from payments.store import SCHEMA_VERSION
 
 __all__ = ["broker_node", "store_uri"]
@@ -23,7 +23,7 @@ async def trial(
     folder: Path = tmp_path_factory.mktemp("payments")
     running = await begin(
         "payments",
-        PaymentsSettings,
+        Settings,
         make,
         errors=ERRORS,
         schema_version=SCHEMA_VERSION,

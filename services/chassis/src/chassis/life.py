@@ -1,7 +1,7 @@
 """The life of a process: start its parts in any order, watch them, and stop within a limit when asked.
 
     def main() -> None:
-        run("notary", NotarySettings, build)
+        run("notary", Settings, build)
 
 `build` wires what the service is made of and returns its parts; it is all that a `__main__.py` holds.
 """

@@ -1,9 +1,9 @@
 """A service as it is put together: store, keys, tokens, messaging and API, the same for each.
 
 def main() -> None:
-    serve("notary", NotarySettings, make, errors=ERRORS, schema_version=SCHEMA_VERSION)
+    serve("notary", Settings, make, errors=ERRORS, schema_version=SCHEMA_VERSION)
 
-async def make(house: House[NotarySettings]) -> Made:
+async def make(house: House[Settings]) -> Made:
     context = Context(await Store.open(house.database), ...)
     return Made(rpcs=[(SERVICE, Api(context))], policies=policies.table(context))
 """

@@ -17,13 +17,13 @@ from notary.errors import ERRORS
 from notary.figures import Figures
 from notary.press import Press, SignerFiles
 from notary.printing import PressPrinter
-from notary.settings import NotarySettings
+from notary.settings import Settings
 from notary.store import SCHEMA_VERSION, Store
 
 SERVICE = notary_pb2.DESCRIPTOR.services_by_name["PowerOfAttorneyService"]
 
 
-async def make(house: House[NotarySettings]) -> Made:
+async def make(house: House[Settings]) -> Made:
     """Notary's own part. Only the process that prints holds the signer's key."""
     settings = house.env.settings
     own = read_key(settings.keys_dir / "client.jwk")
@@ -76,4 +76,4 @@ class _Channel:
 
 
 if __name__ == "__main__":
-    serve("notary", NotarySettings, make, errors=ERRORS, schema_version=SCHEMA_VERSION)
+    serve("notary", Settings, make, errors=ERRORS, schema_version=SCHEMA_VERSION)

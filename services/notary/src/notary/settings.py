@@ -5,7 +5,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 
-class NotarySettings(ServiceSettings):
+class Settings(ServiceSettings):
     """Read from the environment, prefix NOTARY_."""
 
     model_config = SettingsConfigDict(env_prefix="NOTARY_")

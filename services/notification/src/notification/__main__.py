@@ -9,17 +9,17 @@ from notification.api import NotificationApi
 from notification.context import Context
 from notification.errors import ERRORS
 from notification.figures import Figures
-from notification.settings import NotificationSettings
+from notification.settings import Settings
 from notification.store import SCHEMA_VERSION, Store
 
 SERVICE = notification_pb2.DESCRIPTOR.services_by_name["NotificationService"]
 
 
-async def make(house: House[NotificationSettings]) -> Made:
+async def make(house: House[Settings]) -> Made:
     """Notification's own part."""
     context = Context(await Store.open(house.database), catalogue.load(), Figures(telemetry.current()))
     return Made(rpcs=[(SERVICE, NotificationApi(context))], policies=policies.table(context))
 
 
 if __name__ == "__main__":
-    serve("notification", NotificationSettings, make, errors=ERRORS, schema_version=SCHEMA_VERSION)
+    serve("notification", Settings, make, errors=ERRORS, schema_version=SCHEMA_VERSION)

@@ -5,7 +5,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 
-class NotificationSettings(ServiceSettings):
+class Settings(ServiceSettings):
     """Variables `NOTIFICATION_…`."""
 
     model_config = SettingsConfigDict(env_prefix="NOTIFICATION_")

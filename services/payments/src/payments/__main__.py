@@ -11,13 +11,13 @@ from payments.api import PaymentApi
 from payments.context import Context
 from payments.errors import ERRORS
 from payments.figures import Figures
-from payments.settings import PaymentsSettings
+from payments.settings import Settings
 from payments.store import SCHEMA_VERSION, Store
 
 SERVICE = payments_pb2.DESCRIPTOR.services_by_name["PaymentService"]
 
 
-async def make(house: House[PaymentsSettings]) -> Made:
+async def make(house: House[Settings]) -> Made:
     """Payments' own part."""
     settings = house.env.settings
     context = Context(
@@ -34,4 +34,4 @@ async def make(house: House[PaymentsSettings]) -> Made:
 
 
 if __name__ == "__main__":
-    serve("payments", PaymentsSettings, make, errors=ERRORS, schema_version=SCHEMA_VERSION)
+    serve("payments", Settings, make, errors=ERRORS, schema_version=SCHEMA_VERSION)

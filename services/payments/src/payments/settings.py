@@ -5,7 +5,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 
-class PaymentsSettings(ServiceSettings):
+class Settings(ServiceSettings):
     """Variables `PAYMENTS_…`."""
 
     model_config = SettingsConfigDict(env_prefix="PAYMENTS_")

@@ -5,7 +5,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 
-class SmsSettings(ConnectorSettings):
+class Settings(ConnectorSettings):
     """What the SMS connector is told."""
 
     model_config = SettingsConfigDict(env_prefix="SMS_")

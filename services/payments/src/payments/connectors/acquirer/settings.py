@@ -7,7 +7,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 
-class AcquirerSettings(ConnectorSettings):
+class Settings(ConnectorSettings):
     """What the acquirer connector is told."""
 
     model_config = SettingsConfigDict(env_prefix="ACQUIRER_")
