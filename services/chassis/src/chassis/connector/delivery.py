@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 from chassis.connector.events import Event, Outgoing
 from chassis.messaging import headers, incoming
 from chassis.messaging.incoming import Incoming
+from chassis.messaging.names import retry_exchange
 from chassis.sealed import Keys
 
 ATTEMPT = "diwan-attempt"
@@ -80,7 +81,9 @@ class Envelope:
             if not name.lower().startswith(("x-", "diwan-"))
         }
         attributes = {**kept, USER: self.user, ATTEMPT: self.attempt, PROGRESS: self.progress, **ours}
-        return Outgoing(f"{self.reader}.retry", key, self.body, self.message_id, attributes, mandatory=True)
+        return Outgoing(
+            retry_exchange(self.reader), key, self.body, self.message_id, attributes, mandatory=True
+        )
 
 
 @dataclass(frozen=True)
