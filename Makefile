@@ -1,6 +1,6 @@
 # Every verb of the checkout. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo images images-load images-sizes cluster-demo up down status logs test lint format protos lock clean
+.PHONY: help setup demo images images-load images-sizes cluster-demo up down status logs test lint format protos platform lock clean
 PYTHON := .venv/bin/python
 
 # Programs start again and again here: their byte code is kept, whatever the caller's habit.
@@ -42,7 +42,7 @@ images-sizes: ## What each image weighs
 cluster-demo: setup ## The same journey on the cluster that KUBECONFIG names; nothing is left there
 	@$(PYTHON) -m demo.cluster
 
-test: setup ## Every check: lint, types, import doors, protos, charts, unit, service and journey tests
+test: setup ## Every check: lint, types, import contracts, protos, charts, unit, service and journey tests
 	@sh scripts/charts.sh
 	@$(PYTHON) scripts/check.py
 
@@ -54,6 +54,10 @@ format: setup ## Format the code
 
 protos: setup ## Generate code and reference from the protos
 	@$(PYTHON) scripts/protos.py
+
+platform: setup ## Render charts, import contracts and tables from deploy/platform.yaml, and the charts' values
+	@$(PYTHON) scripts/render_platform.py
+	@$(PYTHON) scripts/helm_values.py
 
 lock: setup ## Resolve requirements.in into requirements.txt, with hashes; that of checkov too
 	@for list in requirements scripts/requirements-checkov; do \

@@ -178,6 +178,7 @@ class World:
             broker_uri=broker.uri("identity"),
             keys_dir=own,
             grpc_listen="127.0.0.1:0",
+            services="identity,payments,notary,notification",
             drain_seconds=5,
         )
         self.logs = io.StringIO()

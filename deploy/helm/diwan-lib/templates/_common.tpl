@@ -4,6 +4,8 @@ Templates of this chart take a dictionary:
   v           its values, laid over the defaults
   name        of the program: `identity`
   component   which of its parts: api, worker, all, connector
+  platform    the platform table (_platform.tpl), for programs of it
+  program     its entry there
 */}}
 
 {{/* Values over defaults, for a chart's kind. {root, kinds} */}}

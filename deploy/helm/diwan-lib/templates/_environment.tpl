@@ -18,12 +18,16 @@
   value: /var/lib/diwan
 - name: {{ $prefix }}_GRPC_LISTEN
   value: ":50051"
-{{- if ne .name "identity" }}
-- name: {{ $prefix }}_IDENTITY_TARGET
-  value: {{ tpl .v.identityTarget .root | default (printf "dns:///%s-identity-headless:50051" .root.Release.Name) | quote }}
 {{- end }}
+{{- range $called := .program.calls }}
+- name: {{ $prefix }}_{{ upper $called }}_TARGET
+  value: {{ ternary (tpl (default "" $.v.identityTarget) $.root) "" (eq $called "identity") | default (printf "dns:///%s-%s-headless:50051" $.root.Release.Name $called) | quote }}
 {{- end }}
-{{- range .credentials }}
+{{- if eq .name "identity" }}
+- name: {{ $prefix }}_SERVICES
+  value: {{ join "," .platform.services }}
+{{- end }}
+{{- range .program.secrets }}
 - name: {{ $prefix }}_{{ . | replace "-" "_" | upper }}_FILE
   value: /run/diwan/credentials/{{ . }}
 {{- end }}
@@ -69,11 +73,11 @@
       - secret:
           name: {{ .v.global.publicKeysSecret }}
           items:
-            {{- range concat (fromYamlArray (include "diwan-lib.programs" .)) .v.global.extraReaders }}
+            {{- range concat .platform.readers .v.global.extraReaders }}
             - {key: seal.{{ . }}.jwk, path: public/seal/{{ . }}.jwk}
             {{- end }}
             {{- if eq .name "identity" }}
-            {{- range concat (list "identity" "payments" "notary" "notification" "operator") .v.global.extraClients }}
+            {{- range concat .platform.clients .v.global.extraClients }}
             - {key: client.{{ . }}.jwk, path: clients/{{ . }}.jwk}
             {{- end }}
             {{- end }}

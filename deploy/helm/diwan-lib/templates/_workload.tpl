@@ -1,4 +1,4 @@
-{{/* A Deployment of one component. Further keys: arguments, replicas, resources, credentials (names of further files). */}}
+{{/* A Deployment of one component. Further keys: arguments, replicas, resources. */}}
 {{- define "diwan-lib.deployment" -}}
 ---
 apiVersion: apps/v1
@@ -42,7 +42,7 @@ spec:
       {{- end }}
       containers:
         - name: {{ .name }}
-          image: {{ include "diwan-lib.image" (merge (dict "image" .v.image) .) | quote }}
+          image: {{ include "diwan-lib.image" (merge (dict "image" (dict "digest" .v.image.digest "repository" (default (print "diwan/" .program.image) .v.image.repository))) .) | quote }}
           imagePullPolicy: {{ .v.global.image.pullPolicy }}
           args: {{- toYaml .arguments | nindent 12 }}
           env: {{- include "diwan-lib.environment" . | nindent 12 }}

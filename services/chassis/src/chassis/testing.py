@@ -20,9 +20,10 @@ import pika
 import pymongo
 import pytest
 from joserfc.jwk import ECKey
+from platform_table import broker as topology
+from platform_table.load import load
+from platform_table.table import TABLE
 from pymongo.errors import PyMongoError
-
-from chassis.messaging import topology
 
 _START_SECONDS = 60.0
 
@@ -134,11 +135,11 @@ def store_name(store_uri: str) -> Iterator[str]:
 
 
 class Broker:
-    """A real broker with the table of `deploy/broker/topology.yaml`, and a user for each of its lines."""
+    """A real broker with the topology of `deploy/platform.yaml`, and a user for each of its programs."""
 
     def __init__(self, table: Path) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="diwan-broker-"))
-        self.topology = topology.load(table)
+        self.topology = topology.topology(load(table))
         self._passwords = {user: uuid.uuid4().hex for user in self.topology.users}
         hashes = {user: topology.password_hash(word) for user, word in self._passwords.items()}
         definitions = self._folder / "definitions.json"
@@ -239,7 +240,7 @@ def _guard(folder: Path) -> subprocess.Popen[bytes]:
 @functools.cache
 def shared_broker() -> Broker:
     """One broker for all tests of this run, stopped when the run ends."""
-    made = Broker(Path(__file__).parents[4] / "deploy" / "broker" / "topology.yaml")
+    made = Broker(TABLE)
     atexit.register(made.close)
     return made
 

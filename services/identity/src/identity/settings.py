@@ -20,7 +20,6 @@ class Settings(ServiceSettings):
         description="Rule of a national ID's last digit: none is published, so none is asked by default",
     )
     services: str = Field(
-        "identity,payments,notary,notification",
         pattern=r"^[a-z]+(,[a-z]+)*$",
         description="Audiences of tokens: every service, separated by commas",
     )

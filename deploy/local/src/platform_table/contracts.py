@@ -1,0 +1,117 @@
+"""`.importlinter`: which package may import which, for every package that is in the checkout."""
+
+from collections.abc import Iterable
+
+from platform_table.table import CHECKOUT, CONNECTOR, JOB, OPERATOR, SERVICE, WEB, Platform, sources
+
+DRIVERS = ("motor", "pymongo", "bson")
+BEYOND_MODELS = (
+    "chassis", "diwan", "google", "grpc", "pika", *DRIVERS, "structlog", "opentelemetry", "pydantic",
+)  # fmt: skip
+CLIENTS_OF_STORE = ("api", "commands", "policies", "queries", "facts")
+# The tests' fixtures start the same private broker that the stack does, with the same definitions.
+FIXTURES = (
+    "chassis.testing -> embedded.rabbit",
+    "chassis.testing -> platform_table.broker",
+    "chassis.testing -> platform_table.load",
+    "chassis.testing -> platform_table.table",
+)
+
+
+def rendered(platform: Platform) -> str:
+    """The whole file."""
+    services = tuple(dict.fromkeys(program.top for program in platform.of(SERVICE, WEB, JOB)))
+    shipped = {program.top for program in platform.programs.values() if program.package}
+    around = (
+        *(program.top for program in platform.of(OPERATOR)),
+        *(each for each in _packages("services/*/src") if each not in {"chassis", *shipped}),
+        *_packages("deploy/local/src"),
+    )
+    connectors = tuple(dict.fromkeys(p.package.rpartition(".")[0] for p in platform.of(CONNECTOR)))
+    contracts = (
+        _contract(
+            "services-apart",
+            "A service never imports another service's code",
+            "independence",
+            modules=services,
+        ),
+        _contract(
+            "chassis-below",
+            "No service and no chassis imports the stack around it; the tests' fixtures are apart",
+            source_modules=("chassis", *services),
+            forbidden_modules=around,
+            ignore_imports=FIXTURES,
+        ),
+        _contract(
+            "chassis-no-service",
+            "The chassis imports no service",
+            source_modules=("chassis",),
+            forbidden_modules=services,
+        ),
+        _contract(
+            "driver",
+            "The journey is driven from outside",
+            source_modules=("demo",),
+            forbidden_modules=("chassis", *services),
+        ),
+        _contract(
+            "models",
+            "Models are pure",
+            source_modules=_modules(services, "model"),
+            forbidden_modules=BEYOND_MODELS,
+        ),
+        _contract(
+            "store-door",
+            "Only the store's modules import the driver",
+            source_modules=_modules(services, *CLIENTS_OF_STORE),
+            forbidden_modules=DRIVERS,
+            options=("allow_indirect_imports = True",),
+        ),
+        _contract(
+            "rooms",
+            "API, policies and store do not import each other",
+            source_modules=_modules(services, "store"),
+            forbidden_modules=_modules(services, "api", "policies"),
+        ),
+        _contract(
+            "connectors",
+            "Connectors import neither gRPC nor the store, not even through others",
+            source_modules=("chassis.connector", *connectors),
+            forbidden_modules=("grpc", *DRIVERS, "chassis.store", "chassis.rpc"),
+        ),
+    )
+    head = (
+        "# Rendered from deploy/platform.yaml by `python scripts/render_platform.py`; do not edit.",
+        "# The contracts are in deploy/local/src/platform_table/contracts.py.",
+        "[importlinter]",
+        *_listed("root_packages", ("chassis", *services, "diwan", *around)),
+        "include_external_packages = True",
+        "",
+    )
+    return "\n".join((*head, *(line for contract in contracts for line in contract)))
+
+
+def _packages(folders: str) -> tuple[str, ...]:
+    return tuple(sorted(path.parent.name for path in CHECKOUT.glob(f"{folders}/*/__init__.py")))
+
+
+def _modules(services: Iterable[str], *names: str) -> tuple[str, ...]:
+    """Those of these modules that are there: a service without queries has no `queries`."""
+    return tuple(
+        f"{service}.{name}"
+        for service in services
+        for name in names
+        if (folder := sources(service))
+        and ((folder / service / f"{name}.py").exists() or (folder / service / name).is_dir())
+    )
+
+
+def _listed(key: str, names: Iterable[str]) -> tuple[str, ...]:
+    return (f"{key} =", *(f"    {name}" for name in names))
+
+
+def _contract(
+    key: str, name: str, kind: str = "forbidden", options: tuple[str, ...] = (), **lists: tuple[str, ...]
+) -> tuple[str, ...]:
+    lines = (line for field, names in lists.items() if names for line in _listed(field, names))
+    return (f"[importlinter:contract:{key}]", f"name = {name}", f"type = {kind}", *lines, *options, "")
