@@ -12,7 +12,7 @@ from diwan.options.v1 import options_pb2
 VERSION = "v1"
 
 Facts = Mapping[str, Mapping[str, frozenset[str]]]
-"""Exchange -> entity -> facts: `payments.events` -> `payment` -> `due`, `settled`, …"""
+"""Exchange -> entity -> facts: `notary.events` -> `power_of_attorney` -> `submitted`, `approved`, …"""
 
 
 @functools.cache

@@ -1,8 +1,8 @@
 """Policies: whenever this event, then that command. A service's `policies.py` holds one table of them.
 
 def table(context: Context) -> list[Policy]:
-    open_it = on("notary.payments.payment", PaymentSettled, partial(open_review, context))
-    return giving_up_on([NotaryError], [open_it])
+    print_it = on("notary.notary.power_of_attorney", PowerOfAttorneyApproved, partial(render, context))
+    return giving_up_on([NotaryError], [print_it])
 """
 
 import asyncio
