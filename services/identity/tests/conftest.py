@@ -19,20 +19,20 @@ import pymongo
 import pytest
 import pytest_asyncio
 from chassis import log, telemetry
-from chassis.life import ROLES, Env, Part
+from chassis.life import ROLES, Component, Env
 from chassis.messaging import headers
 from chassis.readiness import Readiness
 from chassis.rpc import Caller, Kind
 from chassis.rpc.client import failure_of
 from chassis.sealed import Binding, Keys
-from chassis.service import build
+from chassis.service import assemble
 from chassis.testing import Broker, broker, broker_node, make_keys, store_name, store_uri
 from chassis.tokens import generate_key, sign_access
 from diwan.identity.v1 import events_pb2, identity_pb2, identity_pb2_grpc
 from diwan.registry.v1 import events_pb2 as registry
 from google.protobuf import json_format
 from google.protobuf.message import Message
-from identity.__main__ import make
+from identity.__main__ import build
 from identity.errors import ERRORS
 from identity.settings import Settings
 from identity.store import SCHEMA_VERSION
@@ -182,7 +182,7 @@ class World:
         )
         self.logs = io.StringIO()
         self.spans = InMemorySpanExporter()
-        self.parts: Sequence[Part] = ()
+        self.components: Sequence[Component] = ()
 
     async def start(self) -> None:
         log.setup("identity", "DEBUG", stream=self.logs)
@@ -190,11 +190,11 @@ class World:
         telemetry.install(telemetry.Telemetry("identity", "0", processors=processors))
         self.readiness = Readiness()
         env = Env("identity", self.settings, frozenset(ROLES), self.readiness, self.clock)
-        self.parts = await build(env, make=make, errors=ERRORS, schema_version=SCHEMA_VERSION)
-        for part in self.parts:
-            await part.start()
+        self.components = await assemble(env, build=build, errors=ERRORS, schema_version=SCHEMA_VERSION)
+        for component in self.components:
+            await component.start()
         self._asking = asyncio.create_task(self.readiness.run())
-        port = next(part.port for part in self.parts if part.name == "api")  # type: ignore[attr-defined]
+        port = next(component.port for component in self.components if component.name == "api")  # type: ignore[attr-defined]
         self.channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
         self.stub = identity_pb2_grpc.IdentityServiceStub(self.channel)
         await self.until(lambda: self.readiness.ready)
@@ -202,8 +202,8 @@ class World:
     async def stop(self) -> None:
         await self.channel.close()
         self._asking.cancel()
-        for part in reversed(self.parts):
-            await part.stop()
+        for component in reversed(self.components):
+            await component.stop()
         self.phones.close()
         self.database.client.drop_database(self.database.name)
         self.database.client.close()

@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 from chassis.testing import Broker, broker_node, store_uri
 from chassis.trial import Trial, begin
-from notification.__main__ import make
+from notification.__main__ import build
 from notification.errors import ERRORS
 from notification.settings import NotificationSettings
 from notification.store import SCHEMA_VERSION
@@ -24,7 +24,7 @@ async def trial(
     running = await begin(
         "notification",
         NotificationSettings,
-        make,
+        build,
         errors=ERRORS,
         schema_version=SCHEMA_VERSION,
         broker=broker_node,

@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 from chassis.testing import Broker, broker_node, store_uri
 from chassis.trial import Trial, begin
-from payments.__main__ import make
+from payments.__main__ import build
 from payments.errors import ERRORS
 from payments.settings import PaymentsSettings
 from payments.store import SCHEMA_VERSION
@@ -24,7 +24,7 @@ async def trial(
     running = await begin(
         "payments",
         PaymentsSettings,
-        make,
+        build,
         errors=ERRORS,
         schema_version=SCHEMA_VERSION,
         broker=broker_node,

@@ -17,7 +17,7 @@ _UNAVAILABLE: Final = 503
 
 
 class HttpServer:
-    """A small HTTP/1.1 server: GET only, one answer a connection. A part of `life.run`."""
+    """A small HTTP/1.1 server: GET only, one answer a connection. A component of `life.run`."""
 
     name = "http"
 
@@ -56,10 +56,10 @@ class HttpServer:
         writer.close()
 
     def _answer(self, line: bytes) -> bytes:
-        parts = line.decode("ascii", "replace").split(" ")
-        if len(parts) != 3:
+        fields = line.decode("ascii", "replace").split(" ")
+        if len(fields) != 3:
             return _response(400, "text/plain", b"bad request\n")
-        verb, path, _ = parts
+        verb, path, _ = fields
         if verb != "GET":
             return _response(405, "text/plain", b"GET only\n")
         path = path.partition("?")[0]
@@ -70,7 +70,7 @@ class HttpServer:
             return _response(200, "text/plain", b"alive\n")
         if path == "/readyz":
             ready = self._readiness.ready
-            body = json.dumps({"ready": ready, "parts": self._readiness.states}).encode()
+            body = json.dumps({"ready": ready, "components": self._readiness.states}).encode()
             return _response(200 if ready else _UNAVAILABLE, "application/json", body)
         return _response(404, "text/plain", b"/metrics, /healthz or /readyz\n")
 

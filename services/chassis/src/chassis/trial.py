@@ -21,7 +21,7 @@ from diwan.operations.v1 import operations_pb2_grpc
 from google.protobuf.message import Message
 
 from chassis.errors import ErrorTable
-from chassis.life import ROLES, Env, Part
+from chassis.life import ROLES, Component, Env
 from chassis.messaging import headers, incoming
 from chassis.messaging.outgoing import OutgoingEvents
 from chassis.messaging.publisher import _properties
@@ -30,7 +30,7 @@ from chassis.rpc import Caller, Kind
 from chassis.rpc.client import connect
 from chassis.rpc.server import Server
 from chassis.sealed import Keys
-from chassis.service import KEPT_KEYS, Make, build
+from chassis.service import KEPT_KEYS, Build, assemble
 from chassis.settings import ServiceSettings
 from chassis.store import Cause, OutgoingContext, cause_id
 from chassis.testing import Broker, make_keys
@@ -56,7 +56,7 @@ class Trial:
         keys: folder with everybody's keys, `<keys>/<user>`.
         signing: the key that stands for identity's.
         env: as the service was given it.
-        parts: that run.
+        components: that run.
         channel: to its API.
         sent: connections on which others publish, by user.
     """
@@ -66,7 +66,7 @@ class Trial:
     keys: Path
     signing: Any
     env: Env[Any]
-    parts: list[Part]
+    components: list[Component]
     channel: Any
     sent: dict[str, pika.BlockingConnection]
 
@@ -154,8 +154,8 @@ class Trial:
     async def stop(self) -> None:
         """Stop the service and leave."""
         await self.channel.close()
-        for part in reversed(self.parts):
-            await part.stop()
+        for component in reversed(self.components):
+            await component.stop()
         for connection in self.sent.values():
             with contextlib.suppress(pika.exceptions.AMQPError):
                 connection.close()
@@ -195,7 +195,7 @@ class Trial:
 async def begin(
     name: str,
     settings_class: type[ServiceSettings],
-    make: Make[Any],
+    build: Build[Any],
     *,
     errors: ErrorTable,
     schema_version: int,
@@ -217,10 +217,10 @@ async def begin(
         "identity_target": "127.0.0.1:9",
     }
     env = Env(name, settings_class(**given), frozenset(ROLES), Readiness(), lambda: datetime.now(UTC))
-    parts = list(await build(env, make=make, errors=errors, schema_version=schema_version))
-    for part in parts:
-        await part.start()
-    server = next(part for part in parts if isinstance(part, Server))
+    components = list(await assemble(env, build=build, errors=errors, schema_version=schema_version))
+    for component in components:
+        await component.start()
+    server = next(component for component in components if isinstance(component, Server))
     await eventually(env.readiness.check)
     return Trial(
         name=name,
@@ -228,7 +228,7 @@ async def begin(
         keys=folder / "keys",
         signing=signing,
         env=env,
-        parts=parts,
+        components=components,
         channel=connect(f"127.0.0.1:{server.port}", deadline_seconds=PATIENCE_SECONDS),
         sent={},
     )

@@ -66,7 +66,7 @@ async def eventually(probe: Callable[[], Any], seconds: float = 30.0) -> Any:
 
 @dataclass
 class Bench:
-    """Databases, keys and parts of services, started as a test needs them."""
+    """Databases, keys and components of services, started as a test needs them."""
 
     broker: Broker
     store_uri: str
@@ -94,15 +94,15 @@ class Bench:
             self.databases[service] = made
         return self.databases[service]
 
-    async def run(self, part: Background) -> Background:
-        """Start a part, and stop it at the end of the test."""
-        await part.start()
-        self.stack.push_async_callback(self.end, part)
-        return part
+    async def run(self, component: Background) -> Background:
+        """Start a component, and stop it at the end of the test."""
+        await component.start()
+        self.stack.push_async_callback(self.end, component)
+        return component
 
-    async def end(self, part: Background) -> None:
+    async def end(self, component: Background) -> None:
         async with asyncio.timeout(30):
-            await part.stop()
+            await component.stop()
 
     async def relay(self, service: str = "payments", **given: Any) -> Relay:
         database = await self.database(service)

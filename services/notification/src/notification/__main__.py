@@ -1,7 +1,7 @@
 """Wiring, and nothing else: `python -m notification --help`."""
 
 from chassis import telemetry
-from chassis.service import House, Made, serve
+from chassis.service import ServiceContext, ServiceDefinition, serve
 from diwan.notification.v1 import notification_pb2
 
 from notification import catalogue, policies
@@ -15,11 +15,11 @@ from notification.store import SCHEMA_VERSION, Store
 SERVICE = notification_pb2.DESCRIPTOR.services_by_name["NotificationService"]
 
 
-async def make(house: House[NotificationSettings]) -> Made:
+async def build(service: ServiceContext[NotificationSettings]) -> ServiceDefinition:
     """Notification's own part."""
-    context = Context(await Store.open(house.database), catalogue.load(), Figures(telemetry.current()))
-    return Made(rpcs=[(SERVICE, NotificationApi(context))], policies=policies.table(context))
+    context = Context(await Store.open(service.database), catalogue.load(), Figures(telemetry.current()))
+    return ServiceDefinition(rpcs=[(SERVICE, NotificationApi(context))], policies=policies.table(context))
 
 
 if __name__ == "__main__":
-    serve("notification", NotificationSettings, make, errors=ERRORS, schema_version=SCHEMA_VERSION)
+    serve("notification", NotificationSettings, build, errors=ERRORS, schema_version=SCHEMA_VERSION)

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from chassis import telemetry
-from chassis.service import House, Made, serve
+from chassis.service import ServiceContext, ServiceDefinition, serve
 from diwan.payments.v1 import payments_pb2
 
 from payments import policies, timers
@@ -17,16 +17,16 @@ from payments.store import SCHEMA_VERSION, Store
 SERVICE = payments_pb2.DESCRIPTOR.services_by_name["PaymentService"]
 
 
-async def make(house: House[PaymentsSettings]) -> Made:
+async def build(service: ServiceContext[PaymentsSettings]) -> ServiceDefinition:
     """Payments' own part."""
-    settings = house.env.settings
+    settings = service.env.settings
     context = Context(
-        await Store.open(house.database),
+        await Store.open(service.database),
         Figures(telemetry.current()),
         patience=timedelta(minutes=settings.inquire_minutes),
-        clock=house.env.clock,
+        clock=service.env.clock,
     )
-    return Made(
+    return ServiceDefinition(
         rpcs=[(SERVICE, PaymentApi(context))],
         policies=policies.table(context),
         timers=timers.table(context, settings.audit_seconds),
@@ -34,4 +34,4 @@ async def make(house: House[PaymentsSettings]) -> Made:
 
 
 if __name__ == "__main__":
-    serve("payments", PaymentsSettings, make, errors=ERRORS, schema_version=SCHEMA_VERSION)
+    serve("payments", PaymentsSettings, build, errors=ERRORS, schema_version=SCHEMA_VERSION)

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Sequence
 from typing import TypeVar
 
-from chassis.life import Env, Part
+from chassis.life import Component, Env
 from chassis.messaging.attempts import Attempts, RetryPlan
 from chassis.messaging.consumer import Consumer
 from chassis.messaging.relay import Relay
@@ -18,7 +18,7 @@ from chassis.timers import Timer, Timers
 S = TypeVar("S", bound=ServiceSettings)
 
 
-def parts(
+def messaging_components(
     env: Env[S],
     database: Database,
     keys: Keys,
@@ -26,7 +26,7 @@ def parts(
     policies: Sequence[Policy] = (),
     timers: Sequence[Timer] = (),
     plan: RetryPlan | None = None,
-) -> list[Part]:
+) -> list[Component]:
     """The relay, the consumer with its retries, and the timers, as far as this process runs them.
 
     Each that must answer is added to the process's readiness.
@@ -42,7 +42,7 @@ def parts(
     """
     holder = f"{env.name}-{uuid.uuid4().hex[:12]}"
     uri = env.settings.broker_uri
-    made: list[Part] = []
+    made: list[Component] = []
     if env.wants("relay"):
         relay = Relay(database, uri, env.name, holder=holder)
         env.readiness.add("relay", relay.check)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from chassis.life import Env
-from chassis.messaging.parts import parts
+from chassis.messaging.components import messaging_components
 from chassis.policies import on
 from chassis.readiness import Readiness
 from chassis.settings import ServiceSettings
@@ -37,21 +37,21 @@ async def test_all_of_it(bench: Any, seen: Seen) -> None:
         ticks.append(1)
 
     given = env(bench, "api", "policies", "relay")
-    made = parts(
+    made = messaging_components(
         given,
         await bench.database("notary"),
         bench.keys("notary"),
         policies=[on(QUEUE, events_pb2.PaymentSettled, seen.handle)],
         timers=[every("tick", timedelta(milliseconds=20), tick)],
     )
-    for part in made:
-        await bench.run(part)
+    for component in made:
+        await bench.run(component)
 
     await eventually(given.readiness.check)
     bench.send(settled(1))
 
     await eventually(lambda: seen.events and ticks)
-    assert [part.name for part in made] == ["relay", "policies", "retries", "timers"]
+    assert [component.name for component in made] == ["relay", "policies", "retries", "timers"]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ async def test_a_part_of_it(bench: Any, role: str, names: list[str]) -> None:
     """A process runs only what it was asked for, and its readiness asks only for that."""
     given = env(bench, role)
 
-    made = parts(given, await bench.database("notary"), bench.keys("notary"))
+    made = messaging_components(given, await bench.database("notary"), bench.keys("notary"))
 
-    assert [part.name for part in made] == names
+    assert [component.name for component in made] == names
     assert list(given.readiness.states) == names[:1]
