@@ -39,7 +39,7 @@ def nothing_goes_out(*_: Any) -> Any:
 
 def change(entry: journal.Entry) -> Change[journal.Entry]:
     cause = Cause(id=cause_id("test", entry.entry_id), now=NOW)
-    return Change(id=entry.entry_id, base=None, state=entry, now=NOW, cause=cause.id, seen=NOW)
+    return Change(id=entry.entry_id, base=None, state=entry, now=NOW, cause=cause.id, processed_event=NOW)
 
 
 @dataclass

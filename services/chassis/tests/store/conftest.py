@@ -164,7 +164,12 @@ class Bench:
     def change(self, aggregate_id: str, base: Loaded[Account] | None, state: Account) -> Change[Account]:
         """A bare change, as `execute` would hand it to the store."""
         return Change(
-            id=aggregate_id, base=base, state=state, now=self.clock(), cause=str(uuid4()), seen=self.clock()
+            id=aggregate_id,
+            base=base,
+            state=state,
+            now=self.clock(),
+            cause=str(uuid4()),
+            processed_event=self.clock(),
         )
 
     async def state(self, aggregate_id: str) -> Account:

@@ -167,7 +167,14 @@ class Store:
         state = Document(case_id, cause.now, pdf)
         try:
             await self.documents.save(
-                Change(id=digest, base=None, state=state, now=cause.now, cause=cause.id, seen=cause.now)
+                Change(
+                    id=digest,
+                    base=None,
+                    state=state,
+                    now=cause.now,
+                    cause=cause.id,
+                    processed_event=cause.now,
+                )
             )
         except Duplicate:
             return digest
@@ -189,7 +196,12 @@ class Store:
         """Put a look on record, before what was looked at is shown."""
         await self.looks.save(
             Change(
-                id=look_id, base=None, state=look, now=look.at, cause=cause_id("look", look_id), seen=look.at
+                id=look_id,
+                base=None,
+                state=look,
+                now=look.at,
+                cause=cause_id("look", look_id),
+                processed_event=look.at,
             )
         )
 

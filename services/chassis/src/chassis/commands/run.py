@@ -27,13 +27,13 @@ from chassis.store import (
     OutgoingContext,
     StoreUnavailable,
 )
-from chassis.store.figures import command as command_span
+from chassis.store.instrumentation import command as command_span
 
 S = TypeVar("S")
 M = TypeVar("M", bound=Message)
 
 MAX_CONFLICTS = 8
-STORE_PATIENCE_SECONDS = 15.0
+STORE_TIMEOUT_SECONDS = 15.0
 _CONFLICT_PAUSE_SECONDS = 0.005
 _SLOWEST_RETRY_SECONDS = 1.0
 
@@ -109,7 +109,7 @@ class _Command(Generic[S]):
 
     async def run(self) -> Message | None:
         """Try until it is settled: after a failure the aggregate's memory tells whether it was written."""
-        end = asyncio.get_running_loop().time() + STORE_PATIENCE_SECONDS
+        end = asyncio.get_running_loop().time() + STORE_TIMEOUT_SECONDS
         pause = 0.05
         again = False
         while True:
@@ -137,7 +137,7 @@ class _Command(Generic[S]):
         if loaded is not None and self._known(loaded):
             if again:
                 # A write whose fate was open did happen, and nobody has been told what it left to send.
-                await self._aggregates.announce(self._id)
+                await self._aggregates.notify(self._id)
             return self._recall(loaded)
         decision = self._decide(loaded.state if loaded else None)
         if decision is None:
@@ -161,7 +161,7 @@ class _Command(Generic[S]):
             cause=self._cause.id,
             entries=self._entries(decision.facts, loaded.sequence if loaded else 0),
             answer=self._keep(decision, answer),
-            seen=None if isinstance(self._cause, Request) else _happened(self._cause),
+            processed_event=None if isinstance(self._cause, Request) else _happened(self._cause),
         )
         try:
             await self._aggregates.save(change)
@@ -187,10 +187,10 @@ class _Command(Generic[S]):
         cause = self._cause
         if isinstance(cause, Request):
             return cause.id in loaded.requests
-        if cause.id in loaded.seen:
+        if cause.id in loaded.processed_events:
             return True
-        full = len(loaded.seen) >= self._aggregates.limits.seen
-        if full and isinstance(cause, Event) and _happened(cause) <= min(loaded.seen.values()):
+        full = len(loaded.processed_events) >= self._aggregates.limits.processed_events
+        if full and isinstance(cause, Event) and _happened(cause) <= min(loaded.processed_events.values()):
             raise TooOld("the event is older than what is remembered of its aggregate")
         return False
 

@@ -25,7 +25,7 @@ from chassis.policies import Policies
 from chassis.store import Database, StoreError, StoreUnavailable
 
 DELIVERY_COUNT = "x-delivery-count"
-_FIRST_KNOCK_SECONDS = 0.1
+_FIRST_PING_SECONDS = 0.1
 _FAULTS_MAX = 3
 _FAULT_PAUSE_SECONDS = 0.5
 _log = log.get(__name__)
@@ -40,12 +40,12 @@ class ConsumerLimits:
         deliveries: how often a message may come without being done or kept before it is parked: it may be
         what
             kills the process.
-        knock_seconds: longest pause between two questions whether the store is back.
+        ping_seconds: longest pause between two questions whether the store is back.
     """
 
     concurrency: int = 64
     deliveries: int = 20
-    knock_seconds: float = 5.0
+    ping_seconds: float = 5.0
 
 
 class Consumer(Background):
@@ -132,7 +132,7 @@ class Consumer(Background):
                 await reader.drop()
 
     async def _wait_for_store(self, link: Link) -> None:
-        pauses = Pauses(_FIRST_KNOCK_SECONDS, self._limits.knock_seconds)
+        pauses = Pauses(_FIRST_PING_SECONDS, self._limits.ping_seconds)
         while not self.stopping.is_set():
             try:
                 await self._database.ping()

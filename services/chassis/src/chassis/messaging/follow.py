@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 from chassis import log
 from chassis.pauses import Pauses
-from chassis.store import Key, StoreError, Stream
+from chassis.store import ChangeStream, Key, StoreError
 
 BACKOFF_FIRST_SECONDS = 0.5
 BACKOFF_LAST_SECONDS = 30.0
@@ -15,7 +15,7 @@ STEADY_SECONDS = 10.0
 _log = log.get(__name__)
 
 
-async def follow(stream: Stream, told: Callable[[Key | None], None]) -> None:
+async def follow(changes: ChangeStream, told: Callable[[Key | None], None]) -> None:
     """Tell of other processes' commits until cancelled; None when some may have been missed.
 
     It is opened anew when it breaks, less and less often, and once more everything is looked through then: no
@@ -27,7 +27,7 @@ async def follow(stream: Stream, told: Callable[[Key | None], None]) -> None:
     while True:
         steady, fault = math.inf, "ended"
         try:
-            async with aclosing(stream.commits()) as commits:
+            async with aclosing(changes.commits()) as commits:
                 async for key in commits:
                     if key is None:
                         steady = clock() + STEADY_SECONDS

@@ -62,7 +62,7 @@ class Relay(Background):
         """
         super().__init__("relay")
         self._outbox = database.outbox
-        self._stream = database.stream
+        self._change_stream = database.change_stream
         self._lease = database.lease("relay", holder=holder, ttl=TTL)
         self._uri = uri
         self._service = service
@@ -127,7 +127,7 @@ class Relay(Background):
         self._look.set()
         self._noted.set()
         self._publish()
-        jobs = (self._looking(), self._noting(), follow(self._stream, self._told))
+        jobs = (self._looking(), self._noting(), follow(self._change_stream, self._told))
         tasks = [link.hold(job) for job in jobs]
         try:
             while not (self.stopping.is_set() and not publisher.outstanding and not self._confirmed):

@@ -2,6 +2,7 @@
 
 from chassis.store.aggregates import Aggregates, Outgoing
 from chassis.store.cause import Cause, cause_id
+from chassis.store.change_stream import ChangeStream
 from chassis.store.codec import Codec, dataclass_codec
 from chassis.store.database import Database
 from chassis.store.document import REQUEST_INDEX, Change, KeptAnswer, KeptRefusal, Loaded, Saved
@@ -21,13 +22,13 @@ from chassis.store.indexes import Index
 from chassis.store.lease import Lease
 from chassis.store.limits import Limits
 from chassis.store.outbox import Outbox
-from chassis.store.stream import Stream
 
 __all__ = [
     "REQUEST_INDEX",
     "Aggregates",
     "Cause",
     "Change",
+    "ChangeStream",
     "Codec",
     "Conflict",
     "Database",
@@ -51,7 +52,6 @@ __all__ = [
     "SchemaTooNew",
     "StoreError",
     "StoreUnavailable",
-    "Stream",
     "Unsent",
     "Unstorable",
     "cause_id",

@@ -12,6 +12,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from chassis.errors import ErrorTable
 from chassis.store.aggregates import Aggregates, Committed, Outgoing
+from chassis.store.change_stream import ChangeStream
 from chassis.store.codec import Codec
 from chassis.store.document import OPTIONS, REQUEST_INDEX, Document
 from chassis.store.driver import DUPLICATE_KEY, translate, translated
@@ -22,12 +23,11 @@ from chassis.store.indexes import Index
 from chassis.store.lease import LEASES, Lease
 from chassis.store.limits import Limits
 from chassis.store.outbox import HISTORY, HISTORY_INDEXES, UNSENT_INDEX, Outbox
-from chassis.store.stream import Stream
 
 S = TypeVar("S")
 
 # Retryable writes are off: a command is retried on its own memory, which the driver's retry does not know of.
-# Time-outs are shorter than a caller's patience: a command that hears nothing asks again.
+# Shorter than a caller's deadline: a command without an answer tries again.
 _CONNECTION: dict[str, Any] = {
     "retryWrites": False,
     "retryReads": False,
@@ -37,7 +37,7 @@ _CONNECTION: dict[str, Any] = {
     "socketTimeoutMS": 10_000,
     "maxPoolSize": 16,
 }
-_SLOWEST_KNOCK_SECONDS = 1.0
+_SLOWEST_PING_SECONDS = 1.0
 _OWN_INDEXES = f"{UNSENT_INDEX.name}, {REQUEST_INDEX.name}"
 
 
@@ -69,10 +69,10 @@ class Database:
         self._clock = clock
         self._listener: Committed | None = None
         self._aggregates: dict[str, Aggregates[object]] = {}
-        # In the mark of each write: tells ours from other processes'.
+        # Part of each write token: it separates this process's writes from others'.
         self._writer = secrets.token_hex(8)
         self.outbox = Outbox(self._database, self._names, keep=history, clock=clock)
-        self.stream = Stream(self._database, self._names, self._writer)
+        self.change_stream = ChangeStream(self._database, self._names, self._writer)
         self.inbox = Inbox(self._database[INBOX], clock)
 
     @classmethod
@@ -85,7 +85,7 @@ class Database:
         refusals: ErrorTable,
         schema_version: int = 1,
         history: timedelta = timedelta(days=7),
-        patience: timedelta = timedelta(seconds=60),
+        timeout: timedelta = timedelta(seconds=60),
         clock: Callable[[], datetime] = utc_now,
     ) -> Self:
         """Connect, wait for the server, and make ready what every database has.
@@ -97,7 +97,7 @@ class Database:
             refusals: the service's table of errors: a kept refusal is given again as what it was.
             schema_version: the version of the documents that this program writes, from 1.
             history: how long published events can be replayed.
-            patience: how long to wait for the server.
+            timeout: how long to wait for the server.
             clock: now, in UTC.
 
         Raises:
@@ -106,7 +106,7 @@ class Database:
         """
         client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(uri, **_CONNECTION)
         try:
-            await _knock(client, patience)
+            await _wait_for_server(client, timeout)
             database = cls(client, name, outgoing=outgoing, refusals=refusals, history=history, clock=clock)
             await database._prepare(schema_version)
         except BaseException:
@@ -133,7 +133,7 @@ class Database:
             limits=limits or Limits(),
             outgoing=self._outgoing,
             refusals=self._refusals,
-            committed=self._tell,
+            committed=self._notify,
             writer=self._writer,
         )
         self._aggregates[name] = aggregates  # type: ignore[assignment]  # kept to be closed, whatever its state
@@ -166,7 +166,7 @@ class Database:
     def _names(self) -> Sequence[str]:
         return tuple(self._aggregates)
 
-    def _tell(self, unsent: Unsent) -> None:
+    def _notify(self, unsent: Unsent) -> None:
         if self._listener is not None:
             self._listener(unsent)
 
@@ -195,9 +195,9 @@ class Database:
             await self._database[name].create_indexes([index.model() for index in indexes])
 
 
-async def _knock(client: "AsyncIOMotorClient[Document]", patience: timedelta) -> None:
+async def _wait_for_server(client: "AsyncIOMotorClient[Document]", timeout: timedelta) -> None:
     """Wait for the server, asking less and less often."""
-    end = asyncio.get_running_loop().time() + patience.total_seconds()
+    end = asyncio.get_running_loop().time() + timeout.total_seconds()
     pause = 0.05
     while True:
         try:
@@ -209,4 +209,4 @@ async def _knock(client: "AsyncIOMotorClient[Document]", patience: timedelta) ->
         else:
             return
         await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter is no secret
-        pause = min(pause * 2, _SLOWEST_KNOCK_SECONDS)
+        pause = min(pause * 2, _SLOWEST_PING_SECONDS)

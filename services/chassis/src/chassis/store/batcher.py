@@ -28,7 +28,7 @@ class Job(Generic[I, R]):
 Trip = Callable[[Sequence[Job[I, R]]], Awaitable[Sequence[R | Exception]]]
 
 
-class Lane(Generic[I, R]):
+class Batcher(Generic[I, R]):
     """Runs round trips one after another, each for all who have asked meanwhile.
 
     `trip` gives an outcome for each job, in their order; an exception among them is raised for that caller.

@@ -22,7 +22,7 @@ class Follower:
         self.task = asyncio.create_task(self._follow(database))
 
     async def _follow(self, database: Database) -> None:
-        async with aclosing(database.stream.commits()) as commits:
+        async with aclosing(database.change_stream.commits()) as commits:
             async for key in commits:
                 self._coming.put_nowait(key)
 
@@ -73,7 +73,7 @@ async def test_other_collections_are_not_told(bench: Any, open_bench: Any, follo
     """What is written beside the aggregates, however it looks, is nobody's commit."""
     other = await open_bench()
     await bench.accounts.collection.database["notes"].insert_one(
-        {"_id": "x", "unsent": 1, "mark": "foreign-1"}
+        {"_id": "x", "unsent": 1, "write_token": "foreign-1"}
     )
 
     await execute(other.accounts, "a", other.put(1, "one"), other.request())
@@ -85,7 +85,7 @@ async def test_no_content_travels(bench: Any, open_bench: Any, follower: Followe
     """The server is asked for keys alone: what it answers holds no state and no event."""
     changes: list[Any] = []
     watch = bench.database._database.watch
-    async with watch(bench.database.stream._wanted(), max_await_time_ms=100) as stream:
+    async with watch(bench.database.change_stream._wanted(), max_await_time_ms=100) as stream:
         other = await open_bench()
         await execute(
             other.accounts, "a", other.put(1, "secret 123456", mobile="+201555000111"), other.request()

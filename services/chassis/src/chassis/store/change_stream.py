@@ -13,12 +13,12 @@ from chassis.store.envelope import Key
 
 # How long the server holds a question that has no answer yet: well below the connection's time-out, and all that
 # a thread of the driver may outlive who was cancelled.
-_PATIENCE_MS = 1_000
-_GOODBYE_SECONDS = 1.0
+_AWAIT_MS = 1_000
+_CLOSE_SECONDS = 1.0
 
 
-class Stream:
-    """Tells of commits that leave something to send. Made by `Database.stream`.
+class ChangeStream:
+    """Tells of commits that leave something to send. Made by `Database.change_stream`.
 
     It may tell late, twice, or not at all, and it tells nothing of what was before it was opened: it wakes, the
     outboxes are the truth.
@@ -26,7 +26,7 @@ class Stream:
     Args:
         database: the database.
         collections: gives the names of its collections of aggregates.
-        writer: this process's own name in the marks of its writes, which are left out: it knows of them.
+        writer: this process's own name in the write_tokens of its writes, which are left out: it knows of them.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Stream:
             StoreError: the server offers none, or it broke. It ends without an error when the server ends it.
         """
         with translated():
-            changes = self._database.watch(self._wanted(), max_await_time_ms=_PATIENCE_MS)
+            changes = self._database.watch(self._wanted(), max_await_time_ms=_AWAIT_MS)
             try:
                 # Opens it. Not by `async with`, whose end waits for a server that hangs.
                 await changes.__aenter__()
@@ -57,24 +57,24 @@ class Stream:
                         yield change["ns"]["coll"], change["documentKey"]["_id"]
             finally:
                 with suppress(PyMongoError, TimeoutError):
-                    async with asyncio.timeout(_GOODBYE_SECONDS):
+                    async with asyncio.timeout(_CLOSE_SECONDS):
                         await changes.close()
 
     def _wanted(self) -> list[Document]:
         """Chosen by the server, and cut down to the key there: no content of a document travels, or is read.
 
-        Only commands write a mark. The relay's own taking out, which changes `unsent` too, writes none.
+        Only commands write a write_token. The relay's own taking out, which changes `unsent` too, writes none.
         """
         others = {"$exists": True, "$not": {"$regex": f"^{self._writer}-"}}
         inserted = {
             "operationType": "insert",
             "fullDocument.unsent": {"$gt": 0},
-            "fullDocument.mark": others,
+            "fullDocument.write_token": others,
         }
         updated = {
             "operationType": "update",
             "updateDescription.updatedFields.unsent": {"$exists": True},
-            "updateDescription.updatedFields.mark": others,
+            "updateDescription.updatedFields.write_token": others,
         }
         return [
             {"$match": {"ns.coll": {"$in": list(self._collections())}, "$or": [inserted, updated]}},

@@ -1,4 +1,4 @@
-"""Spans and figures of the store. Collections and counts only, never a key, an id or a value."""
+"""Spans and metrics of the store. Collections and counts only, never a key, an id or a value."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
