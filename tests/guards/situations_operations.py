@@ -2,7 +2,7 @@
 
 import uuid
 
-from chassis.commands import Request
+from chassis.commands import CommandRequest
 from chassis.rpc.caller import Caller, Kind
 from diwan.operations.v1 import operations_pb2 as operations
 from diwan.payments.v1 import acquirer_pb2 as acquirer
@@ -27,7 +27,7 @@ def replay(cast: Cast) -> Situation:
     case, payment = cast.due(principal)
     paying = cast.paying(case, SLOW_CARD)
     caller = Caller(kind=Kind.CITIZEN, id=principal.account_id)
-    cause = uuid.UUID(Request.identify(caller, CREATE_PAYMENT, paying.request_id))
+    cause = uuid.UUID(CommandRequest.identify(caller, CREATE_PAYMENT, paying.request_id))
     news = acquirer.ChargeSettled(
         charge_id=str(uuid.uuid5(cause, "charge")),
         payment_id=payment.payment_id,

@@ -316,7 +316,7 @@ class World:
                 headers.SOURCE: "diwan/registry",
                 headers.TYPE: kind,
                 headers.SPECVERSION: "1.0",
-                headers.TIME: headers.timestamp(datetime.now(UTC) - ago),
+                headers.TIME: headers.format_time(datetime.now(UTC) - ago),
                 headers.SUBJECT: person.person_id,
             },
         )

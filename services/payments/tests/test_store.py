@@ -28,7 +28,7 @@ NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
 
 @pytest.fixture
 async def database(store_uri: str, store_name: str) -> AsyncIterator[Database]:
-    opened = await Database.open(store_uri, store_name, outgoing=nothing_goes_out, refusals=ERRORS)
+    opened = await Database.open(store_uri, store_name, encode_event=nothing_goes_out, refusals=ERRORS)
     yield opened
     await opened.close()
 

@@ -157,7 +157,7 @@ class Side:
             headers.SOURCE: source,
             headers.TYPE: kind,
             headers.SPECVERSION: "1.0",
-            headers.TIME: headers.timestamp(datetime.now(UTC)),
+            headers.TIME: headers.format_time(datetime.now(UTC)),
             headers.SUBJECT: str(uuid.uuid4()),
         }
         told |= {

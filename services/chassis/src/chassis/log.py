@@ -105,7 +105,7 @@ def setup(service: str, level: str = "INFO", stream: TextIO | None = None) -> No
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    # Of a connection that fails pika writes six lines; `messaging.link` says it in one.
+    # Of a connection that fails pika writes six lines; `messaging.connection` says it in one.
     logging.getLogger("pika").setLevel(logging.CRITICAL)
     # Of these grpc is more than noise: its debug line on a server that goes away hands out the dying object, and
     # whoever keeps log records (a test runner does) holds freed memory from then on.

@@ -10,7 +10,7 @@ from chassis import log, pages, protojson, rpc
 from chassis.errors import ChassisError
 from chassis.masks import mask_text, masked_message
 from chassis.messaging import headers
-from chassis.messaging.known import event_option, event_type
+from chassis.messaging.event_registry import event_option, event_type
 from chassis.store import Database, Inbox, InboxEntry
 from chassis.times import timestamp
 

@@ -19,7 +19,7 @@ from chassis import operations
 from chassis.errors import ErrorTable
 from chassis.life import Component, Env, run
 from chassis.messaging.components import messaging_components
-from chassis.messaging.outgoing import OutgoingEvents
+from chassis.messaging.event_encoder import EventEncoder
 from chassis.policies import Policy
 from chassis.rpc.client import connect, identity_keys
 from chassis.rpc.server import Server
@@ -100,7 +100,7 @@ async def assemble(
     database = await Database.open(
         settings.store_uri,
         settings.store_database,
-        outgoing=OutgoingEvents(env.name, keys),
+        encode_event=EventEncoder(env.name, keys),
         refusals=errors,
         schema_version=schema_version,
         clock=env.clock,

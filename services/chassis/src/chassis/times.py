@@ -24,7 +24,7 @@ def timestamp(time: datetime) -> Timestamp:
     return stamp
 
 
-def moment(stamp: Timestamp) -> datetime:
+def to_datetime(stamp: Timestamp) -> datetime:
     """The time that a message says, UTC, to the microsecond.
 
     Raises:

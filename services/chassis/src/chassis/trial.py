@@ -22,8 +22,8 @@ from google.protobuf.message import Message
 
 from chassis.errors import ErrorTable
 from chassis.life import ROLES, Component, Env
-from chassis.messaging import headers, incoming
-from chassis.messaging.outgoing import OutgoingEvents
+from chassis.messaging import headers, inbound
+from chassis.messaging.event_encoder import EventEncoder
 from chassis.messaging.publisher import _properties
 from chassis.readiness import Readiness
 from chassis.rpc import Caller, Kind
@@ -32,7 +32,7 @@ from chassis.rpc.server import Server
 from chassis.sealed import Keys
 from chassis.service import KEPT_KEYS, Build, assemble
 from chassis.settings import ServiceSettings
-from chassis.store import Cause, OutgoingContext, cause_id
+from chassis.store import Cause, EventContext, cause_id
 from chassis.testing import Broker, make_keys
 from chassis.tokens import generate_key, public_jwks, sign_access
 
@@ -102,8 +102,8 @@ class Trial:
         cause = Cause(
             id=cause_id("trial", event_id or str(uuid.uuid4())), now=datetime.now(UTC), correlation=number
         )
-        context = OutgoingContext(subject=subject or str(uuid.uuid4()), sequence=1, cause=cause)
-        entry = OutgoingEvents(user, Keys(user, self.keys / user))(message, context)
+        context = EventContext(subject=subject or str(uuid.uuid4()), sequence=1, cause=cause)
+        entry = EventEncoder(user, Keys(user, self.keys / user))(message, context)
         if not seal:
             entry = _unsealed(entry, message)
         await asyncio.to_thread(self._send, user, entry)
@@ -182,11 +182,11 @@ class Trial:
                 if method is None:
                     time.sleep(_LOOK_SECONDS)
                     continue
-                read = incoming.read(
+                read = inbound.read(
                     queue, method.exchange, properties.user_id, properties.headers or {}, body
                 )
                 if read.type == kind.DESCRIPTOR.full_name:
-                    message = incoming.parse(read, kind, keys)
+                    message = inbound.parse(read, kind, keys)
                     assert isinstance(message, kind)
                     found.append(message)
         return found

@@ -16,13 +16,13 @@ import pymongo
 import pytest
 from chassis import log, telemetry
 from chassis.background import Background
-from chassis.commands import Cause, Decision, Event, cause_id, execute
+from chassis.commands import Cause, Decision, EventCause, cause_id, execute
 from chassis.messaging import headers
-from chassis.messaging.attempts import Attempts, RetryPlan
 from chassis.messaging.consumer import Consumer, ConsumerLimits
-from chassis.messaging.outgoing import OutgoingEvents
+from chassis.messaging.event_encoder import EventEncoder
+from chassis.messaging.inbox_worker import InboxWorker
+from chassis.messaging.message_processor import MessageProcessor, RetryPlan
 from chassis.messaging.relay import Relay
-from chassis.messaging.retries import Retries
 from chassis.policies import Policies, Policy
 from chassis.sealed import Keys
 from chassis.store import Database, dataclass_codec
@@ -86,7 +86,7 @@ class Bench:
             made = await Database.open(
                 self.store_uri,
                 f"{self.store_name}_{service}",
-                outgoing=OutgoingEvents(service, self.keys(service)),
+                encode_event=EventEncoder(service, self.keys(service)),
                 refusals={},
             )
             self.stack.push_async_callback(made.close)
@@ -121,11 +121,11 @@ class Bench:
         """A service's consumer and its retries."""
         database = await self.database(service)
         policies = Policies(service, table)
-        attempts = Attempts(policies, database.inbox, self.keys(service), plan=plan)
+        processor = MessageProcessor(policies, database.inbox, self.keys(service), plan=plan)
         uri = self.broker.uri(service, port=port)
-        consumer = Consumer(database, uri, service, policies, attempts, limits=limits)
+        consumer = Consumer(database, uri, service, policies, processor, limits=limits)
         await self.run(consumer)
-        await self.run(Retries(database, attempts, holder=uuid4().hex, look_seconds=0.05))
+        await self.run(InboxWorker(database, processor, holder=uuid4().hex, look_seconds=0.05))
         await eventually(lambda: consumer.ready)
         return consumer
 
@@ -192,10 +192,10 @@ class Bench:
 class Seen:
     """A handler that remembers what it saw, and fails as told."""
 
-    events: list[Event[Any]] = field(default_factory=list)
+    events: list[EventCause[Any]] = field(default_factory=list)
     failures: Sequence[Exception] = ()
 
-    async def handle(self, event: Event[Any], message: Message) -> None:
+    async def handle(self, event: EventCause[Any], message: Message) -> None:
         assert message is event.message
         self.events.append(event)
         if len(self.events) <= len(self.failures):

@@ -51,11 +51,11 @@ async def test_all_of_it(bench: Any, seen: Seen) -> None:
     bench.send(settled(1))
 
     await eventually(lambda: seen.events and ticks)
-    assert [component.name for component in made] == ["relay", "policies", "retries", "timers"]
+    assert [component.name for component in made] == ["relay", "policies", "inbox", "timers"]
 
 
 @pytest.mark.parametrize(
-    ("role", "names"), [("api", []), ("relay", ["relay"]), ("policies", ["policies", "retries", "timers"])]
+    ("role", "names"), [("api", []), ("relay", ["relay"]), ("policies", ["policies", "inbox", "timers"])]
 )
 async def test_a_part_of_it(bench: Any, role: str, names: list[str]) -> None:
     """A process runs only what it was asked for, and its readiness asks only for that."""

@@ -10,8 +10,8 @@ import pika
 from chassis import protojson
 from chassis.masks import masked_message
 from chassis.messaging import headers
-from chassis.messaging.incoming import fingerprint
-from chassis.messaging.known import event_type
+from chassis.messaging.event_registry import event_type
+from chassis.messaging.inbound import fingerprint
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError
 

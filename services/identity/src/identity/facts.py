@@ -23,7 +23,7 @@ def _code_issued(fact: outcome.CodeIssued) -> Message:
     return events.SendMessage(
         account_id=fact.account_id,
         template=fact.template,
-        expire_time=headers.timestamp(fact.expire_time),
+        expire_time=headers.format_time(fact.expire_time),
         content=protojson.written(content),
     )
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from chassis.life import Component, Env
-from chassis.messaging.attempts import Attempts, RetryPlan
 from chassis.messaging.consumer import Consumer
+from chassis.messaging.inbox_worker import InboxWorker
+from chassis.messaging.message_processor import MessageProcessor, RetryPlan
 from chassis.messaging.relay import Relay
-from chassis.messaging.retries import Retries
 from chassis.policies import Policies, Policy
 from chassis.sealed import Keys
 from chassis.settings import ServiceSettings
@@ -49,12 +49,12 @@ def messaging_components(
         made.append(relay)
     if env.wants("policies"):
         table = Policies(env.name, policies)
-        attempts = Attempts(table, database.inbox, keys, plan=plan, clock=env.clock)
-        consumer = Consumer(database, uri, env.name, table, attempts)
+        processor = MessageProcessor(table, database.inbox, keys, plan=plan, clock=env.clock)
+        consumer = Consumer(database, uri, env.name, table, processor)
         env.readiness.add("policies", consumer.check)
         made += [
             consumer,
-            Retries(database, attempts, holder=holder),
+            InboxWorker(database, processor, holder=holder),
             Timers(database, timers, holder=holder),
         ]
     return made

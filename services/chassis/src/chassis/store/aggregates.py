@@ -19,13 +19,13 @@ from chassis.store.batcher import Batcher, Job
 from chassis.store.codec import Codec
 from chassis.store.document import Change, Document, Loaded, Saved, Write, prepare, read
 from chassis.store.driver import DUPLICATE_KEY, WRITE_CONFLICT, translate, translated
-from chassis.store.envelope import OutboxEntry, OutgoingContext, Unsent, unsent_of
+from chassis.store.envelope import EventContext, OutboxEntry, Unsent, unsent_of
 from chassis.store.errors import Conflict, Duplicate, LimitExceeded, Rejected, StoreError
 from chassis.store.indexes import Index, violated
 from chassis.store.limits import Limits
 
 S = TypeVar("S")
-Outgoing = Callable[[Message, OutgoingContext], OutboxEntry]
+EncodeEvent = Callable[[Message, EventContext], OutboxEntry]
 Committed = Callable[[Unsent], None]
 
 _RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
@@ -43,14 +43,14 @@ class Aggregates(Generic[S]):
         *,
         indexes: Sequence[Index],
         limits: Limits,
-        outgoing: Outgoing,
+        encode_event: EncodeEvent,
         refusals: ErrorTable,
         committed: Committed,
         writer: str,
     ) -> None:
         self.name = collection.name
         self.limits = limits
-        self.outgoing = outgoing
+        self.encode_event = encode_event
         self.refusals = {str(getattr(kind, "reason", "")): kind for kind in refusals}
         self.collection = collection
         self._raw = cast(

@@ -88,7 +88,7 @@ class Batcher(Generic[I, R]):
         outcomes: Sequence[R | Exception]
         try:
             outcomes = await self._trip(jobs)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the callers, not to the lane
+        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the callers, not to the batcher
             outcomes = [error] * len(jobs)
         for job, outcome in zip(jobs, outcomes, strict=True):
             if job.result.done():

@@ -11,7 +11,7 @@ from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo.errors import OperationFailure, PyMongoError
 
 from chassis.errors import ErrorTable
-from chassis.store.aggregates import Aggregates, Committed, Outgoing
+from chassis.store.aggregates import Aggregates, Committed, EncodeEvent
 from chassis.store.change_stream import ChangeStream
 from chassis.store.codec import Codec
 from chassis.store.document import OPTIONS, REQUEST_INDEX, Document
@@ -57,14 +57,14 @@ class Database:
         client: "AsyncIOMotorClient[Document]",
         name: str,
         *,
-        outgoing: Outgoing,
+        encode_event: EncodeEvent,
         refusals: ErrorTable,
         history: timedelta,
         clock: Callable[[], datetime],
     ) -> None:
         self._client = client
         self._database = client.get_database(name, codec_options=OPTIONS)
-        self._outgoing = outgoing
+        self._encode_event = encode_event
         self._refusals = refusals
         self._clock = clock
         self._listener: Committed | None = None
@@ -81,7 +81,7 @@ class Database:
         uri: str,
         name: str,
         *,
-        outgoing: Outgoing,
+        encode_event: EncodeEvent,
         refusals: ErrorTable,
         schema_version: int = 1,
         history: timedelta = timedelta(days=7),
@@ -93,7 +93,7 @@ class Database:
         Args:
             uri: MongoDB connection string.
             name: the database.
-            outgoing: turns a fact's message into an outbox entry.
+            encode_event: turns a fact's message into an outbox entry.
             refusals: the service's table of errors: a kept refusal is given again as what it was.
             schema_version: the version of the documents that this program writes, from 1.
             history: how long published events can be replayed.
@@ -107,7 +107,9 @@ class Database:
         client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(uri, **_CONNECTION)
         try:
             await _wait_for_server(client, timeout)
-            database = cls(client, name, outgoing=outgoing, refusals=refusals, history=history, clock=clock)
+            database = cls(
+                client, name, encode_event=encode_event, refusals=refusals, history=history, clock=clock
+            )
             await database._prepare(schema_version)
         except BaseException:
             client.close()
@@ -131,7 +133,7 @@ class Database:
             codec,
             indexes=indexes,
             limits=limits or Limits(),
-            outgoing=self._outgoing,
+            encode_event=self._encode_event,
             refusals=self._refusals,
             committed=self._notify,
             writer=self._writer,

@@ -1,7 +1,7 @@
 """The matching extract of the civil registry."""
 
 from chassis import protojson
-from chassis.commands import Decision, Event, execute
+from chassis.commands import Decision, EventCause, execute
 from chassis.store import Duplicate
 from diwan.registry.v1 import events_pb2 as registry
 
@@ -13,7 +13,7 @@ from identity.store import PERSON
 
 
 async def register_person(
-    ctx: Context, event: Event[registry.PersonRegistered], message: registry.PersonRegistered
+    ctx: Context, event: EventCause[registry.PersonRegistered], message: registry.PersonRegistered
 ) -> None:
     """Keep a person of the registry, to match enrolments with.
 

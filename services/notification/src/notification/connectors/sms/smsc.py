@@ -6,7 +6,7 @@ from typing import Any, Final
 import eventlet
 import smpp34
 from chassis import log, telemetry
-from chassis.connector import Publisher, Web
+from chassis.connector import PublisherExtension, Web
 from chassis.connector.consumer import QueueConsumer
 from chassis.pauses import Pauses
 from eventlet.semaphore import Semaphore
@@ -31,7 +31,7 @@ class Bind(SharedExtension):  # type: ignore[misc]  # nameko has no types
     """Holds the session. Reading from the broker pauses while there is none."""
 
     consumer = QueueConsumer()
-    publisher = Publisher()
+    publisher = PublisherExtension()
     web = Web()
 
     def __init__(self) -> None:

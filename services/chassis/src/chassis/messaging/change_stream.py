@@ -15,7 +15,7 @@ STEADY_SECONDS = 10.0
 _log = log.get(__name__)
 
 
-async def follow(changes: ChangeStream, told: Callable[[Key | None], None]) -> None:
+async def watch(changes: ChangeStream, notify: Callable[[Key | None], None]) -> None:
     """Tell of other processes' commits until cancelled; None when some may have been missed.
 
     It is opened anew when it breaks, less and less often, and once more everything is looked through then: no
@@ -32,7 +32,7 @@ async def follow(changes: ChangeStream, told: Callable[[Key | None], None]) -> N
                     if key is None:
                         steady = clock() + STEADY_SECONDS
                         _log.info("change stream is open")
-                    told(key)
+                    notify(key)
         except StoreError as error:
             fault = type(error).__name__
         if clock() > steady:

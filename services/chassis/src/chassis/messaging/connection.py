@@ -25,7 +25,7 @@ class BrokerLost(Exception):
     """The connection or channel is gone, or never came; the text is the kind of fault, without addresses."""
 
 
-class Link:
+class Connection:
     """An open connection. When it is lost `lost` is set, and with it everything that waits here fails."""
 
     def __init__(self, connection: AsyncioConnection) -> None:
@@ -37,7 +37,7 @@ class Link:
         connection.add_on_connection_unblocked_callback(lambda *_: self._block(blocked=False))
 
     @classmethod
-    async def open(cls, uri: str, name: str) -> "Link":
+    async def open(cls, uri: str, name: str) -> "Connection":
         """Connect; `name` is what the broker's operator sees. BrokerLost if it does not answer in 15 s."""
         opened: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         parameters = pika.URLParameters(uri)
@@ -104,22 +104,22 @@ class Link:
         _log.warning("broker blocks publishers" if blocked else "broker takes messages again")
 
 
-async def links(uri: str, name: str, stopping: asyncio.Event) -> AsyncGenerator[Link, None]:
+async def reconnecting(uri: str, name: str, stopping: asyncio.Event) -> AsyncGenerator[Connection, None]:
     """Connections one after the other, until `stopping` is set; close the generator to close the last."""
     loop = asyncio.get_running_loop()
     pauses = Pauses(BACKOFF_FIRST_SECONDS, BACKOFF_LAST_SECONDS)
     while not stopping.is_set():
         began = loop.time()
         try:
-            link = await Link.open(uri, name)
+            opened = await Connection.open(uri, name)
         except (BrokerLost, OSError) as error:
             _log.warning("broker is away", connection=name, error_type=str(error) or type(error).__name__)
         else:
             _log.info("broker connected", connection=name)
             try:
-                yield link
+                yield opened
             finally:
-                await link.close()
+                await opened.close()
             if loop.time() - began > STEADY_SECONDS:
                 pauses.reset()
         await within(stopping, pauses.next())

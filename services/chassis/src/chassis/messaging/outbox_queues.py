@@ -1,4 +1,4 @@
-"""What the relay knows of the outboxes: one lane for each aggregate, its events in their order."""
+"""What the relay knows of the outboxes: one queue for each aggregate, its events in their order."""
 
 import heapq
 from collections import OrderedDict, deque
@@ -12,7 +12,7 @@ _DONE_MAX = 8192
 
 
 @dataclass(eq=False)
-class Lane:
+class AggregateQueue:
     """One aggregate's events on their way.
 
     Attributes:
@@ -24,7 +24,7 @@ class Lane:
         refused: id of the first event that was refused.
         blocked: nothing is published, since the refused event waits, or is being tried again.
         waiting: until a timer unblocks it.
-        queued: it stands among the lanes that may publish.
+        queued: it stands among the queues that may publish.
     """
 
     key: Key
@@ -72,65 +72,65 @@ class Lane:
         self.blocked = self.waiting = False
 
 
-class Lanes:
-    """All lanes, and which of them have something to publish."""
+class OutboxQueues:
+    """All queues, and which of them have something to publish."""
 
     def __init__(self) -> None:
-        self._lanes: dict[Key, Lane] = {}
-        self._ready: deque[Lane] = deque()
+        self._queues: dict[Key, AggregateQueue] = {}
+        self._ready: deque[AggregateQueue] = deque()
         # What was just taken out may still come up in an older reading of the outbox.
         self._done: OrderedDict[str, None] = OrderedDict()
 
     def __len__(self) -> int:
         """How many aggregates have something on its way."""
-        return len(self._lanes)
+        return len(self._queues)
 
     def follows(self, unsent: Unsent) -> bool:
         """Whether these events come right after what is known, so that none is between that we do not know of."""
-        lane = self._lanes.get((unsent.collection, unsent.id))
-        if lane is None:
+        queue = self._queues.get((unsent.collection, unsent.id))
+        if queue is None:
             return unsent.waiting == 0
-        return unsent.entries[0].sequence == lane.last + 1
+        return unsent.entries[0].sequence == queue.last + 1
 
     def adopt(self, unsent: Unsent) -> None:
         """Take in what is new of an aggregate's events."""
         key = (unsent.collection, unsent.id)
         fresh = [entry for entry in unsent.entries if entry.id not in self._done]
-        lane = self._lanes.get(key) or Lane(key)
+        queue = self._queues.get(key) or AggregateQueue(key)
         for entry in fresh:
-            if entry.id not in lane.known:
-                lane.known[entry.id] = entry
-                lane.put_back(entry)
-                lane.last = max(lane.last, entry.sequence)
-        if lane.known:
-            self._lanes[key] = lane
-            self.wake(lane)
+            if entry.id not in queue.known:
+                queue.known[entry.id] = entry
+                queue.put_back(entry)
+                queue.last = max(queue.last, entry.sequence)
+        if queue.known:
+            self._queues[key] = queue
+            self.wake(queue)
 
-    def wake(self, lane: Lane) -> None:
-        """Queue a lane that has something to publish."""
-        if lane.pending and not lane.blocked and not lane.queued:
-            lane.queued = True
-            self._ready.append(lane)
+    def wake(self, queue: AggregateQueue) -> None:
+        """List an aggregate that has something to publish."""
+        if queue.pending and not queue.blocked and not queue.queued:
+            queue.queued = True
+            self._ready.append(queue)
 
-    def ready(self) -> Iterator[Lane]:
-        """Lanes that may publish; stop taking when there is no more room."""
+    def ready(self) -> Iterator[AggregateQueue]:
+        """Aggregates that may publish; stop taking when there is no more room."""
         while self._ready:
-            lane = self._ready.popleft()
-            lane.queued = False
-            if lane.pending and not lane.blocked:
-                yield lane
+            queue = self._ready.popleft()
+            queue.queued = False
+            if queue.pending and not queue.blocked:
+                yield queue
 
-    def done(self, lane: Lane, entries: Iterable[OutboxEntry]) -> None:
+    def done(self, queue: AggregateQueue, entries: Iterable[OutboxEntry]) -> None:
         """Forget what the store has taken out."""
         for entry in entries:
-            lane.known.pop(entry.id, None)
+            queue.known.pop(entry.id, None)
             self._done[entry.id] = None
         while len(self._done) > _DONE_MAX:
             self._done.popitem(last=False)
-        if not lane.known:
-            self._lanes.pop(lane.key, None)
+        if not queue.known:
+            self._queues.pop(queue.key, None)
 
     def oldest(self) -> datetime | None:
         """When the oldest event happened that is still on its way."""
-        firsts = (next(iter(lane.known.values())).time for lane in self._lanes.values() if lane.known)
+        firsts = (next(iter(queue.known.values())).time for queue in self._queues.values() if queue.known)
         return min(firsts, default=None)

@@ -6,7 +6,7 @@ from functools import partial
 from chassis import log, telemetry
 from chassis.background import Background, within
 from chassis.leased import TTL, leased
-from chassis.messaging.attempts import Attempts
+from chassis.messaging.message_processor import MessageProcessor
 from chassis.store import Database, InboxEntry, StoreError, StoreUnavailable
 
 CONCURRENCY = 16
@@ -16,16 +16,21 @@ _MEASURE_EVERY = 20
 _log = log.get(__name__)
 
 
-class Retries(Background):
+class InboxWorker(Background):
     """The inbox's clock, beside the consumer."""
 
     def __init__(
-        self, database: Database, attempts: Attempts, *, holder: str, look_seconds: float = LOOK_SECONDS
+        self,
+        database: Database,
+        processor: MessageProcessor,
+        *,
+        holder: str,
+        look_seconds: float = LOOK_SECONDS,
     ) -> None:
         """Prepare; `holder` is this process's own name, for the lease."""
-        super().__init__("retries")
+        super().__init__("inbox")
         self._inbox = database.inbox
-        self._attempts = attempts
+        self._processor = processor
         self._lease = database.lease("inbox", holder=holder, ttl=TTL)
         self._look_seconds = look_seconds
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -74,7 +79,7 @@ class Retries(Background):
 
     async def _again(self, entry: InboxEntry) -> None:
         try:
-            await self._attempts.again(entry)
+            await self._processor.retry(entry)
         except StoreUnavailable:
             await asyncio.sleep(AWAY_SECONDS)
         except Exception:  # noqa: BLE001 -- the others must go on

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 from chassis import telemetry
-from chassis.messaging.outgoing import NotAnEvent, OutgoingEvents
+from chassis.messaging.event_encoder import EventEncoder, NotAnEvent
 from chassis.sealed import Binding, Keys
-from chassis.store import Cause, OutgoingContext, cause_id
+from chassis.store import Cause, EventContext, cause_id
 from chassis.testing import make_keys
 from diwan.identity.v1 import events_pb2
 from diwan.payments.v1 import events_pb2 as payments_pb2
@@ -15,21 +15,21 @@ from diwan.payments.v1 import events_pb2 as payments_pb2
 NOW = datetime(2024, 3, 1, 9, tzinfo=UTC)
 
 
-def context(sequence: int = 1, origin: str = "test") -> OutgoingContext:
+def context(sequence: int = 1, origin: str = "test") -> EventContext:
     cause = Cause(id=cause_id(origin), now=NOW, correlation="PA-1")
-    return OutgoingContext(subject="account", sequence=sequence, cause=cause)
+    return EventContext(subject="account", sequence=sequence, cause=cause)
 
 
 @pytest.fixture
-def outgoing(tmp_path: Path) -> OutgoingEvents:
+def encoder(tmp_path: Path) -> EventEncoder:
     make_keys(tmp_path, ["identity", "notification"])
-    return OutgoingEvents("identity", Keys("identity", tmp_path / "identity"))
+    return EventEncoder("identity", Keys("identity", tmp_path / "identity"))
 
 
-def test_a_fact_goes_where_its_proto_says(outgoing: OutgoingEvents) -> None:
+def test_a_fact_goes_where_its_proto_says(encoder: EventEncoder) -> None:
     """Exchange and key are the option's; cause, correlation and trace are the command's."""
     with telemetry.span("command") as span:
-        entry = outgoing(events_pb2.OfficerRegistered(officer_id="o"), context())
+        entry = encoder(events_pb2.OfficerRegistered(officer_id="o"), context())
 
     assert (entry.exchange, entry.key) == ("identity.events", "officer.registered.v1")
     assert (entry.type, entry.subject, entry.sequence) == (
@@ -44,11 +44,11 @@ def test_a_fact_goes_where_its_proto_says(outgoing: OutgoingEvents) -> None:
     assert not entry.secret
 
 
-def test_a_command_is_mandatory_secret_and_expires(outgoing: OutgoingEvents, tmp_path: Path) -> None:
+def test_a_command_is_mandatory_secret_and_expires(encoder: EventEncoder, tmp_path: Path) -> None:
     """A command needs a reader, is wiped, and is worth nothing after its time; its content is sealed."""
     message = events_pb2.SendMessage(content="123456", expire_time="2024-03-01T09:05:00Z")
 
-    entry = outgoing(message, context())
+    entry = encoder(message, context())
 
     assert entry.mandatory
     assert entry.secret
@@ -60,18 +60,18 @@ def test_a_command_is_mandatory_secret_and_expires(outgoing: OutgoingEvents, tmp
     assert reader.open(token, Binding(entry.id, entry.type, "diwan/identity")) == "123456"
 
 
-def test_the_id_follows_from_cause_and_place(outgoing: OutgoingEvents) -> None:
+def test_the_id_follows_from_cause_and_place(encoder: EventEncoder) -> None:
     """The same command decided again makes the same event; another place or cause makes another."""
     fact = events_pb2.OfficerRegistered()
 
-    assert outgoing(fact, context()).id == outgoing(fact, context()).id
-    assert outgoing(fact, context()).id != outgoing(fact, context(sequence=2)).id
-    assert outgoing(fact, context()).id != outgoing(fact, context(origin="other")).id
+    assert encoder(fact, context()).id == encoder(fact, context()).id
+    assert encoder(fact, context()).id != encoder(fact, context(sequence=2)).id
+    assert encoder(fact, context()).id != encoder(fact, context(origin="other")).id
 
 
-def test_another_services_fact_is_refused(outgoing: OutgoingEvents) -> None:
+def test_another_services_fact_is_refused(encoder: EventEncoder) -> None:
     """A service publishes its own facts only, and only messages that say where they go."""
     with pytest.raises(NotAnEvent, match="published by payments"):
-        outgoing(payments_pb2.PaymentSettled(), context())
+        encoder(payments_pb2.PaymentSettled(), context())
     with pytest.raises(NotAnEvent, match="does not state"):
-        outgoing(events_pb2.Contact(), context())
+        encoder(events_pb2.Contact(), context())

@@ -6,7 +6,7 @@ from io import StringIO
 from urllib.parse import urlsplit
 
 import pytest
-from chassis.messaging.link import links
+from chassis.messaging.connection import reconnecting
 from chassis.testing import Broker, free_port
 
 from .conftest import eventually
@@ -40,7 +40,7 @@ async def test_one_line_says_what_is_wrong(broker: Broker, lines: StringIO, faul
     stopping = asyncio.Event()
 
     async def connect() -> None:
-        async for _ in links(uri, "a test", stopping):
+        async for _ in reconnecting(uri, "a test", stopping):
             stopping.set()
 
     trying = asyncio.create_task(connect())

@@ -21,7 +21,7 @@ BODY_BYTES_MAX = 1024 * 1024
 HEADER_CHARACTERS_MAX = 512
 
 
-class Refused(Exception):
+class MessageRejected(Exception):
     """No later try can mend it. `reason` is stable; `detail` names paths and rules, never a value."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
@@ -31,7 +31,7 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Incoming:
+class InboundEvent:
     """A message as it was delivered, attributes read and body as it came (sealed fields still sealed).
 
     Attributes:
@@ -72,7 +72,7 @@ class Incoming:
     @property
     def happened(self) -> datetime:
         """The moment in `time`."""
-        return headers.moment(self.time)
+        return headers.parse_time(self.time)
 
     @property
     def binding(self) -> Binding:
@@ -81,7 +81,7 @@ class Incoming:
 
     def expired(self, now: datetime) -> bool:
         """Whether its time is over."""
-        return bool(self.expires) and headers.moment(self.expires) <= now
+        return bool(self.expires) and headers.parse_time(self.expires) <= now
 
 
 def fingerprint(queue: str, attributes: Mapping[str, object], body: bytes) -> str:
@@ -92,27 +92,27 @@ def fingerprint(queue: str, attributes: Mapping[str, object], body: bytes) -> st
 
 def read(
     queue: str, exchange: str, user: str | None, attributes: Mapping[str, object], body: bytes
-) -> Incoming:
+) -> InboundEvent:
     """Read a delivery and check who sent it and whether its attributes are there.
 
     Raises:
-        Refused: USER_MISSING, USER_FOREIGN, ATTRIBUTES (which), TOO_LARGE or BODY.
+        MessageRejected: USER_MISSING, USER_FOREIGN, ATTRIBUTES (which), TOO_LARGE or BODY.
     """
     owner = headers.owner(exchange)
     if not user:
-        raise Refused("USER_MISSING")
+        raise MessageRejected("USER_MISSING")
     if user != owner:
-        raise Refused("USER_FOREIGN")
+        raise MessageRejected("USER_FOREIGN")
     if len(body) > BODY_BYTES_MAX:
-        raise Refused("TOO_LARGE")
+        raise MessageRejected("TOO_LARGE")
     told = _attributes(attributes)
     if told[headers.SOURCE] != headers.source_of(owner):
-        raise Refused("ATTRIBUTES", headers.SOURCE)
+        raise MessageRejected("ATTRIBUTES", headers.SOURCE)
     try:
         data = body.decode()
     except UnicodeDecodeError:
-        raise Refused("BODY", "not UTF-8") from None
-    return Incoming(
+        raise MessageRejected("BODY", "not UTF-8") from None
+    return InboundEvent(
         queue=queue,
         exchange=exchange,
         user=user,
@@ -136,20 +136,20 @@ def _attributes(given: Mapping[str, object]) -> dict[str, str]:
         try:
             told[name] = headers.text(given, name)
         except ValueError:
-            raise Refused("ATTRIBUTES", name) from None
+            raise MessageRejected("ATTRIBUTES", name) from None
         if not told[name].isprintable():
-            raise Refused("ATTRIBUTES", name)
+            raise MessageRejected("ATTRIBUTES", name)
         if len(told[name]) > HEADER_CHARACTERS_MAX or (name in headers.REQUIRED and not told[name]):
-            raise Refused("ATTRIBUTES", name)
+            raise MessageRejected("ATTRIBUTES", name)
     for name, well_formed in _FORMS.items():
         if told[name] and not well_formed(told[name]):
-            raise Refused("ATTRIBUTES", name)
+            raise MessageRejected("ATTRIBUTES", name)
     return told
 
 
 def _is_moment(text: str) -> bool:
     try:
-        headers.moment(text)
+        headers.parse_time(text)
     except ValueError:
         return False
     return True
@@ -163,23 +163,23 @@ _FORMS: Mapping[str, Callable[[str], bool]] = {
 }
 
 
-def parse(incoming: Incoming, kind: type[Message], keys: Keys) -> Message:
+def parse(inbound: InboundEvent, kind: type[Message], keys: Keys) -> Message:
     """The body as its message: parsed, checked by its rules, opened where it is sealed for this service.
 
     Raises:
-        Refused: BODY, INVALID (paths and rules) or SEALED_FIELD_UNREADABLE.
+        MessageRejected: BODY, INVALID (paths and rules) or SEALED_FIELD_UNREADABLE.
     """
     try:
-        message = protojson.read(incoming.data, kind)
+        message = protojson.read(inbound.data, kind)
     except protojson.Unreadable:
-        raise Refused("BODY", "no proto-JSON of its type") from None
+        raise MessageRejected("BODY", "no proto-JSON of its type") from None
     violations = _validator().collect_violations(message)
     if violations:
-        raise Refused("INVALID", "; ".join(_told(violation.proto) for violation in violations[:10]))
+        raise MessageRejected("INVALID", "; ".join(_told(violation.proto) for violation in violations[:10]))
     try:
-        keys.open_fields(message, incoming.binding)
+        keys.open_fields(message, inbound.binding)
     except OpenError as error:
-        raise Refused(error.reason, str(error)) from None
+        raise MessageRejected(error.reason, str(error)) from None
     return message
 
 

@@ -12,10 +12,10 @@ from google.protobuf.message import Message
 
 from chassis import protojson, telemetry, times
 from chassis.messaging import headers
+from chassis.messaging.event_registry import event_option
 from chassis.messaging.headers import owner
-from chassis.messaging.known import event_option
 from chassis.sealed import Binding, Keys
-from chassis.store.envelope import OutboxEntry, OutgoingContext
+from chassis.store.envelope import EventContext, OutboxEntry
 
 COMMANDS = ".commands"
 EXPIRE_FIELD = "expire_time"
@@ -25,15 +25,15 @@ class NotAnEvent(TypeError):
     """A message that its proto does not say how to publish, or that another service publishes."""
 
 
-class OutgoingEvents:
-    """Makes outbox entries for one service; given to `Database.open` as its `outgoing`."""
+class EventEncoder:
+    """Makes outbox entries for one service; given to `Database.open` as its `encode_event`."""
 
     def __init__(self, service: str, keys: Keys) -> None:
         self._service = service
         self._source = headers.source_of(service)
         self._keys = keys
 
-    def __call__(self, message: Message, context: OutgoingContext) -> OutboxEntry:
+    def __call__(self, message: Message, context: EventContext) -> OutboxEntry:
         """The entry of one message; NotAnEvent or SealError are programming or installation faults.
 
         The id follows from the cause, the subject and the sequence: a command that is decided again makes the
@@ -81,5 +81,5 @@ def _expires(message: Message) -> datetime | None:
     if field is None or not value:
         return None
     if isinstance(value, str):
-        return headers.moment(value)
-    return times.moment(value) if value.seconds else None
+        return headers.parse_time(value)
+    return times.to_datetime(value) if value.seconds else None

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from chassis.messaging import headers, incoming
+from chassis.messaging import headers, inbound
 from chassis.store import InboxEntry
 
 REFUSED = "refused"
@@ -16,7 +16,7 @@ _KEPT_CHARACTERS = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
-class Delivery:
+class ReceivedMessage:
     """A message as the broker, or the inbox, hands it out."""
 
     queue: str
@@ -28,7 +28,7 @@ class Delivery:
     @property
     def refused_id(self) -> str:
         """The inbox id of a message whose own id cannot be believed."""
-        return f"{REFUSED}/{incoming.fingerprint(self.queue, self.kept(), self.body)}"
+        return f"{REFUSED}/{inbound.fingerprint(self.queue, self.kept(), self.body)}"
 
     def kept(self) -> dict[str, str]:
         """What is kept of its headers: those we know, as text that any store can hold, and where it came from."""
@@ -40,7 +40,7 @@ class Delivery:
         return {EXCHANGE: _plain(self.exchange), USER: _plain(self.user or "")}
 
     @classmethod
-    def of(cls, entry: InboxEntry) -> "Delivery":
+    def of(cls, entry: InboxEntry) -> "ReceivedMessage":
         """What an inbox entry kept."""
         kept = dict(entry.headers)
         exchange, user = str(kept.pop(EXCHANGE, "")), str(kept.pop(USER, ""))

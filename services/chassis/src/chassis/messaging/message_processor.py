@@ -14,18 +14,18 @@ from opentelemetry.trace import SpanKind
 
 from chassis import log, telemetry
 from chassis.commands import TooOld
-from chassis.messaging import headers, incoming
-from chassis.messaging.delivery import REFUSED, Delivery
-from chassis.messaging.incoming import Incoming, Refused
-from chassis.messaging.known import event_option, event_type
-from chassis.policies import GiveUp, Policies, Policy, reason_of
+from chassis.messaging import headers, inbound
+from chassis.messaging.event_registry import event_option, event_type
+from chassis.messaging.inbound import InboundEvent, MessageRejected
+from chassis.messaging.received_message import REFUSED, ReceivedMessage
+from chassis.policies import PermanentFailure, Policies, Policy, failure_reason
 from chassis.sealed import Keys
 from chassis.store import Inbox, InboxEntry, StoreUnavailable
 
 _log = log.get(__name__)
 
 
-class Outcome(StrEnum):
+class ProcessingOutcome(StrEnum):
     """What became of one try."""
 
     DONE = "done"
@@ -55,7 +55,7 @@ class RetryPlan:
         return timedelta(seconds=seconds * random.uniform(0.75, 1.25))  # noqa: S311 -- jitter is no secret
 
 
-class Attempts:
+class MessageProcessor:
     """Tries messages on the policies of one service."""
 
     def __init__(
@@ -79,7 +79,7 @@ class Attempts:
         self._ignored = made("diwan_events_ignored", "Events that no policy waits for", ("queue",))
         self._refusals = made("diwan_events_refused", "Messages refused for good", ("queue", "reason"))
 
-    async def deliver(self, delivery: Delivery) -> None:
+    async def process(self, received: ReceivedMessage) -> None:
         """Try a message that was just delivered on each of its policies.
 
         When this returns, its effects are committed or it is kept in the inbox: it may be acknowledged.
@@ -88,58 +88,60 @@ class Attempts:
             StoreUnavailable: neither could be done.
         """
         try:
-            found, message = self._read(delivery)
-        except Refused as refusal:
-            await self.refuse(delivery, refusal)
+            found, message = self._read(received)
+        except MessageRejected as refusal:
+            await self.refuse(received, refusal)
             return
-        for policy in self._policies.find(delivery.queue, found.type):
+        for policy in self._policies.find(received.queue, found.type):
             failure = await self._try(policy, found, message, attempt=1, late=False)
             if failure is not None:
-                await self._keep(policy, delivery, found, failure)
+                await self._keep(policy, received, found, failure)
 
-    async def refuse(self, delivery: Delivery, refusal: Refused, *, bare: bool = False) -> None:
+    async def refuse(
+        self, received: ReceivedMessage, refusal: MessageRejected, *, bare: bool = False
+    ) -> None:
         """Park a message that no policy may see; `bare` without its headers, where the store cannot hold them."""
         now = self._clock()
         await self._inbox.put(
             InboxEntry(
-                id=delivery.refused_id,
+                id=received.refused_id,
                 policy=REFUSED,
-                queue=delivery.queue,
-                headers=delivery.origin() if bare else delivery.kept(),
-                body=delivery.body[: incoming.BODY_BYTES_MAX],
+                queue=received.queue,
+                headers=received.origin() if bare else received.kept(),
+                body=received.body[: inbound.BODY_BYTES_MAX],
                 attempt=1,
                 next_at=now,
                 reason=str(refusal),
                 at=now,
                 parked=True,
-                expires=_expires(delivery.attributes),
+                expires=_expires(received.attributes),
             )
         )
         # Counted and told once it is parked: where the store is away the broker brings it again.
-        self._refusals.labels(delivery.queue, refusal.reason).inc()
+        self._refusals.labels(received.queue, refusal.reason).inc()
         _log.error(
             "message refused",
-            queue=delivery.queue,
+            queue=received.queue,
             reason=refusal.reason,
             detail=refusal.detail,
-            parked_id=delivery.refused_id,
+            parked_id=received.refused_id,
         )
 
-    async def keep_bare(self, delivery: Delivery, error: Exception) -> None:
+    async def keep_bare(self, received: ReceivedMessage, error: Exception) -> None:
         """Park a message that could be kept in no other way: its body, without its headers, for a person to see."""
-        await self.refuse(delivery, Refused("NOT_KEPT", type(error).__name__), bare=True)
+        await self.refuse(received, MessageRejected("NOT_KEPT", type(error).__name__), bare=True)
 
-    async def again(self, entry: InboxEntry) -> None:
+    async def retry(self, entry: InboxEntry) -> None:
         """Try a message of the inbox once more: a trace of its own, linked to where it came from."""
-        delivery = Delivery.of(entry)
+        received = ReceivedMessage.of(entry)
         try:
-            found, message = self._read(delivery)
-        except Refused as refusal:
+            found, message = self._read(received)
+        except MessageRejected as refusal:
             await self._inbox.park(entry.id, attempt=entry.attempt + 1, reason=str(refusal))
             return
         if entry.policy == REFUSED:
             # A person had it mended, or us: from here on it is like any other.
-            await self.deliver(delivery)
+            await self.process(received)
             await self._inbox.delete(entry.id)
             return
         policy = self._policies.get(entry.policy)
@@ -150,33 +152,35 @@ class Attempts:
         failure = await self._try(policy, found, message, attempt=attempt, late=True)
         if failure is None:
             await self._inbox.delete(entry.id)
-        elif self._hopeless(failure, attempt):
-            await self._inbox.park(entry.id, attempt=attempt, reason=reason_of(failure))
+        elif self._is_final(failure, attempt):
+            await self._inbox.park(entry.id, attempt=attempt, reason=failure_reason(failure))
         else:
             next_at = self._clock() + self._plan.pause(attempt)
-            await self._inbox.retry(entry.id, attempt=attempt, next_at=next_at, reason=reason_of(failure))
+            await self._inbox.retry(
+                entry.id, attempt=attempt, next_at=next_at, reason=failure_reason(failure)
+            )
 
-    def _read(self, delivery: Delivery) -> tuple[Incoming, Message]:
+    def _read(self, received: ReceivedMessage) -> tuple[InboundEvent, Message]:
         """Check the publisher, the attributes, the type and the body."""
-        found = incoming.read(
-            delivery.queue, delivery.exchange, delivery.user, delivery.attributes, delivery.body
+        found = inbound.read(
+            received.queue, received.exchange, received.user, received.attributes, received.body
         )
         kind = event_type(found.type)
         if kind is None:
-            raise Refused("TYPE_UNKNOWN")
+            raise MessageRejected("TYPE_UNKNOWN")
         event = event_option(kind)
         if event is None or event.exchange != found.exchange:
-            raise Refused("TYPE_FOREIGN", f"not published on {found.exchange}")
+            raise MessageRejected("TYPE_FOREIGN", f"not published on {found.exchange}")
         if not self._policies.find(found.queue, found.type):
             self._ignored.labels(found.queue).inc()
             return found, kind()  # nobody will look at it: not worth parsing
-        return found, incoming.parse(found, kind, self._keys)
+        return found, inbound.parse(found, kind, self._keys)
 
     async def _try(
-        self, policy: Policy, found: Incoming, message: Message, *, attempt: int, late: bool
+        self, policy: Policy, found: InboundEvent, message: Message, *, attempt: int, late: bool
     ) -> Exception | None:
         """One try in a span of its own; returns what went wrong. StoreUnavailable is raised."""
-        outcome = Outcome.AWAY
+        outcome = ProcessingOutcome.AWAY
         try:
             with (
                 telemetry.following(
@@ -194,10 +198,14 @@ class Attempts:
                     raise
                 except Exception as error:
                     # Inside of the span, so that the line leads to the trace.
-                    outcome = Outcome.PARKED if self._hopeless(error, attempt) else Outcome.WAITS
+                    outcome = (
+                        ProcessingOutcome.PARKED
+                        if self._is_final(error, attempt)
+                        else ProcessingOutcome.WAITS
+                    )
                     self._report(policy, found, error, attempt, outcome)
                     raise
-            outcome = Outcome.DONE
+            outcome = ProcessingOutcome.DONE
         except StoreUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 -- whatever a policy raises, its message must not be lost
@@ -206,13 +214,13 @@ class Attempts:
             self._tries.labels(policy.name, outcome.value).inc()
         return None
 
-    def _hopeless(self, failure: Exception, attempt: int) -> bool:
-        return isinstance(failure, GiveUp | TooOld) or attempt >= self._plan.attempts
+    def _is_final(self, failure: Exception, attempt: int) -> bool:
+        return isinstance(failure, PermanentFailure | TooOld) or attempt >= self._plan.attempts
 
     def _report(
-        self, policy: Policy, found: Incoming, error: Exception, attempt: int, outcome: Outcome
+        self, policy: Policy, found: InboundEvent, error: Exception, attempt: int, outcome: ProcessingOutcome
     ) -> None:
-        tell = _log.error if outcome is Outcome.PARKED else _log.warning
+        tell = _log.error if outcome is ProcessingOutcome.PARKED else _log.warning
         tell(
             "policy failed",
             policy=policy.name,
@@ -221,12 +229,14 @@ class Attempts:
             event_id=found.id,
             attempt=attempt,
             outcome=outcome.value,
-            reason=reason_of(error),
+            reason=failure_reason(error),
             request_number=found.correlation,
             exc_info=None if hasattr(error, "reason") else error,
         )
 
-    async def _keep(self, policy: Policy, delivery: Delivery, found: Incoming, failure: Exception) -> None:
+    async def _keep(
+        self, policy: Policy, received: ReceivedMessage, found: InboundEvent, failure: Exception
+    ) -> None:
         """Put a message that failed into the inbox; delivered twice it is one entry."""
         now = self._clock()
         await self._inbox.put(
@@ -234,15 +244,15 @@ class Attempts:
                 id=f"{policy.name}/{found.id}",
                 policy=policy.name,
                 queue=found.queue,
-                headers=delivery.kept(),
-                body=delivery.body,
+                headers=received.kept(),
+                body=received.body,
                 attempt=1,
                 next_at=now + self._plan.pause(1),
-                reason=reason_of(failure),
+                reason=failure_reason(failure),
                 at=now,
-                parked=self._hopeless(failure, 1),
+                parked=self._is_final(failure, 1),
                 sequence=found.sequence,
-                expires=_expires(delivery.attributes),
+                expires=_expires(received.attributes),
             )
         )
 
@@ -254,12 +264,12 @@ def _expires(attributes: Mapping[str, object]) -> datetime | None:
     if event is not None and not event.secret:
         return None
     try:
-        return headers.moment(headers.text(attributes, headers.EXPIRY))
+        return headers.parse_time(headers.text(attributes, headers.EXPIRY))
     except ValueError:
         return None
 
 
-def _attributes(policy: Policy, found: Incoming, attempt: int) -> dict[str, str | int]:
+def _attributes(policy: Policy, found: InboundEvent, attempt: int) -> dict[str, str | int]:
     told: dict[str, str | int] = {
         "messaging.system": "rabbitmq",
         "messaging.operation.type": "process",
