@@ -19,7 +19,7 @@ LONG = (
     "tests/test_faults.py",
     "tests/charts/test_values.py",
     "deploy/local/tests/test_stack.py",
-    "services/notary/tests/test_press.py",
+    "services/notary/tests/test_document_renderer.py",
 )
 
 

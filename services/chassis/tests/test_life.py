@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from chassis.http import HttpServer
+from chassis.admin_server import AdminServer
 from chassis.readiness import Readiness
 
 # A process takes its time to start where many do.
@@ -195,7 +195,7 @@ async def get(port, path, line=None):
 @pytest.fixture
 async def http():
     readiness = Readiness()
-    server = HttpServer("127.0.0.1:0", readiness)
+    server = AdminServer("127.0.0.1:0", readiness)
     await server.start()
     yield server, readiness
     await server.stop()

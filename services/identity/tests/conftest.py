@@ -19,12 +19,12 @@ import pymongo
 import pytest
 import pytest_asyncio
 from chassis import log, telemetry
+from chassis.key_ring import Binding, KeyRing
 from chassis.life import ROLES, Component, Env
 from chassis.messaging import headers
 from chassis.readiness import Readiness
 from chassis.rpc import Caller, Kind
 from chassis.rpc.client import failure_of
-from chassis.sealed import Binding, Keys
 from chassis.service import assemble
 from chassis.testing import Broker, broker, broker_node, make_keys, store_name, store_uri
 from chassis.tokens import generate_key, sign_access
@@ -90,7 +90,7 @@ class Clock:
 class Phones:
     """Every phone in the country: what notification's queue holds, read with notification's own keys."""
 
-    def __init__(self, broker: Broker, keys: Keys) -> None:
+    def __init__(self, broker: Broker, keys: KeyRing) -> None:
         self._thread = ThreadPoolExecutor(1)
         self._broker = broker
         self._keys = keys
@@ -168,9 +168,9 @@ class World:
             _write(own / "clients" / f"{client}.jwk", key, private=False)
         self.clock = Clock()
         self.broker = broker
-        self.keys = Keys("identity", own)
-        self.registry_keys = Keys("registry", folder / "registry")
-        self.phones = Phones(broker, Keys("notification", folder / "notification"))
+        self.keys = KeyRing("identity", own)
+        self.registry_keys = KeyRing("registry", folder / "registry")
+        self.phones = Phones(broker, KeyRing("notification", folder / "notification"))
         self.database = pymongo.MongoClient[dict[str, Any]](store)[name]
         self.settings = Settings(
             store_uri=store,

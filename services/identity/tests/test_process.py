@@ -102,13 +102,13 @@ async def test_an_enrolment_outlives_the_process(world: Any, process: Process) -
         request_id=str(uuid.uuid4()), enrolment_id=started.enrolment_id, code=code
     )
     account = await stub.CompleteEnrolment(complete, wait_for_ready=True, timeout=30)
-    figures = process.get("/metrics")
+    metrics = process.get("/metrics")
     await channel.close()
     status, log = await asyncio.to_thread(process.end, signal.SIGTERM)
     process.start()
 
     assert account.person_id == person.person_id
-    assert 'diwan_identity_enrolments_total{outcome="done",way="online"} 1.0' in figures
+    assert 'diwan_identity_enrolments_total{outcome="done",way="online"} 1.0' in metrics
     assert status == 0
     assert '"process ends"' in log
     assert person.national_id not in log

@@ -9,7 +9,7 @@ __all__ = ["broker", "broker_node", "store_name", "store_uri"]
 
 
 class Paper:
-    """Stands for the press where a test is not about print: other bytes each time, as signatures are."""
+    """Stands for the renderer where a test is not about print: other bytes each time, as signatures are."""
 
     def __init__(self):
         self.printed = 0

@@ -235,7 +235,7 @@ async def test_an_approval_told_again_issues_one_document(world, principal, agen
     assert documents == [kept.document_digest]
 
 
-async def test_two_presses_at_work_on_one_case_issue_one_document(world, principal, agent):
+async def test_two_renderers_at_work_on_one_case_issue_one_document(world, principal, agent):
     """Another process issued it while this one was printing: its document stands."""
     case = await world.approved(principal, agent)
     case_id = case.power_of_attorney_id

@@ -171,6 +171,6 @@ async def test_waiting_cases_are_counted_by_age(world, principal, agent):
 
     await timers.count_waiting(world.ctx)
 
-    gauge = world.ctx.figures._waiting
+    gauge = world.ctx.metrics._waiting
     assert gauge.labels("under_1h")._value.get() == 2
     assert gauge.labels("older")._value.get() == 0

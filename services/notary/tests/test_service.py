@@ -1,4 +1,4 @@
-"""The whole service on a real store and broker, with the real press: from draft to handing over."""
+"""The whole service on a real store and broker, with the real renderer: from draft to handing over."""
 
 import hashlib
 import io
@@ -26,7 +26,7 @@ from notary.settings import NotarySettings
 from notary.store import SCHEMA_VERSION
 from pypdf import PdfReader
 
-from .press_samples import make_authority
+from .document_samples import make_authority
 from .world import Identity, Person, deciding, drafting, uid
 
 pytestmark = pytest.mark.real

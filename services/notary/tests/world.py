@@ -11,6 +11,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
 import grpc
+from chassis.key_ring import KeyRing
 from chassis.messaging.event_encoder import EventEncoder
 from chassis.messaging.inbound import InboundEvent
 from chassis.policies import Policies
@@ -18,7 +19,6 @@ from chassis.readiness import Readiness
 from chassis.rpc import Caller, Kind
 from chassis.rpc.client import connect, failure_of, identity_exchange
 from chassis.rpc.server import Server
-from chassis.sealed import Keys
 from chassis.store import Database
 from chassis.telemetry import Telemetry
 from chassis.tokens import (
@@ -39,7 +39,7 @@ from notary.accounts import Accounts
 from notary.api import PowersOfAttorney
 from notary.context import Context
 from notary.errors import ERRORS
-from notary.figures import Figures
+from notary.metrics import Metrics
 from notary.settings import NotarySettings
 from notary.store import Store
 
@@ -290,7 +290,7 @@ async def start(store_uri: str, store_name: str, folder: Path, printer: Any, sta
     await edge.start()
     stack.push_async_callback(edge.stop, None)
 
-    keys = Keys("notary", make_keys(folder))
+    keys = KeyRing("notary", make_keys(folder))
     database = await Database.open(
         store_uri, store_name, encode_event=EventEncoder("notary", keys), refusals=ERRORS
     )
@@ -302,8 +302,8 @@ async def start(store_uri: str, store_name: str, folder: Path, printer: Any, sta
     stack.push_async_callback(channel.close)
     token_keys = TokenKeys.own("notary", key)
     store = await Store.open(database)
-    figures = Figures(Telemetry("notary", "0"))
-    ctx = Context(store, Accounts(channel), token_keys, catalogue.load(), figures, DRAFTS_PER_HOUR)
+    metrics = Metrics(Telemetry("notary", "0"))
+    ctx = Context(store, Accounts(channel), token_keys, catalogue.load(), metrics, DRAFTS_PER_HOUR)
 
     settings = NotarySettings(
         broker_uri="amqp://unused",

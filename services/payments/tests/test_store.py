@@ -14,7 +14,7 @@ from payments import audit
 from payments.audit import Audit
 from payments.context import Context
 from payments.errors import ERRORS
-from payments.figures import Figures
+from payments.metrics import Metrics
 from payments.model import journal
 from payments.model.errors import EntryUnbalanced
 from payments.store import Store
@@ -50,8 +50,8 @@ class Books:
     telemetry: Telemetry = field(default_factory=lambda: Telemetry("payments", "0"))
 
     def __post_init__(self) -> None:
-        figures = Figures(self.telemetry)
-        self.audit = Audit(Context(self.store, figures, timedelta(minutes=10), lambda: NOW))
+        metrics = Metrics(self.telemetry)
+        self.audit = Audit(Context(self.store, metrics, timedelta(minutes=10), lambda: NOW))
 
     def shown(self) -> tuple[float | None, float | None]:
         """Imbalance and crooked entries."""
@@ -126,7 +126,7 @@ async def test_a_long_journal_is_looked_over_in_pieces(books: Books, monkeypatch
 
 
 async def test_what_was_mended_is_forgotten_after_a_whole_walk(books: Books) -> None:
-    """The figures come back to zero by themselves."""
+    """The metrics come back to zero by themselves."""
     await books.book("e-1", off=5)
     await books.audit.run()
     await books.store.entries.collection.update_one({"_id": "e-1"}, {"$set": {"state.legs.0.amount": 12_000}})

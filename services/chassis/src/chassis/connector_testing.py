@@ -24,8 +24,8 @@ from diwan.options.v1 import options_pb2
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
+from chassis.key_ring import Binding, KeyRing
 from chassis.messaging import headers
-from chassis.sealed import Binding, Keys
 from chassis.testing import Broker
 
 START_LIMIT_SECONDS = 60
@@ -134,7 +134,7 @@ class Side:
     """
 
     broker: Broker
-    keys: Keys
+    keys: KeyRing
     service: str
     events: str
 

@@ -20,12 +20,13 @@ from typing import Any, Final, Generic, Literal, NoReturn, Protocol, TypeVar, ge
 import uvloop
 
 from chassis import log, telemetry
+from chassis.admin_server import AdminServer
+from chassis.backoff import Backoff
 from chassis.errors import CODES, code_of
-from chassis.http import HttpServer
-from chassis.pauses import Pauses
 from chassis.readiness import Readiness
 from chassis.settings import ProcessSettings, explain, load
-from chassis.tokens.keys import Clock, utc_now
+from chassis.times import utc_now
+from chassis.tokens.keys import Clock
 
 Role = Literal["api", "policies", "relay"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
@@ -111,7 +112,7 @@ async def live(env: Env[S], build: Build[S]) -> int:
     """A process's life from the first component to the last flush. Its exit status."""
     stopping = asyncio.Event()
     _on_signals(stopping)
-    http = HttpServer(env.settings.http_listen, env.readiness)
+    http = AdminServer(env.settings.http_listen, env.readiness)
     components: list[Component] = []
     status = 1
     try:
@@ -148,14 +149,14 @@ async def _keep(component: Component) -> None:
 
 async def _start(component: Component) -> None:
     """Start a component, again and again while what it needs does not answer."""
-    pauses = Pauses(_FIRST_PAUSE, _LONGEST_PAUSE)
+    backoff = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE)
     while True:
         try:
             await component.start()
         except Exception as error:
             if not _waiting_mends(error):
                 raise
-            pause = pauses.next()
+            pause = backoff.next()
             _log.warning(
                 "component waits",
                 component=component.name,

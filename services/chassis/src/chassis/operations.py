@@ -124,7 +124,7 @@ def _masked_body(entry: InboxEntry) -> str:
     if kind is None:
         return json.dumps({"unreadable_bytes": len(entry.body)})
     try:
-        message = protojson.read(entry.body, kind)
+        message = protojson.loads(entry.body, kind)
     except protojson.Unreadable:
         return json.dumps({"unreadable_bytes": len(entry.body)})
     return json.dumps(masked_message(message), ensure_ascii=False)

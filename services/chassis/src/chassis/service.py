@@ -17,13 +17,13 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from chassis import operations
 from chassis.errors import ErrorTable
+from chassis.key_ring import KeyRing
 from chassis.life import Component, Env, run
 from chassis.messaging.components import messaging_components
 from chassis.messaging.event_encoder import EventEncoder
 from chassis.policies import Policy
 from chassis.rpc.client import connect, identity_keys
 from chassis.rpc.server import Server
-from chassis.sealed import Keys
 from chassis.settings import ServiceSettings
 from chassis.store import Database
 from chassis.timers import Timer
@@ -49,7 +49,7 @@ class ServiceContext(Generic[S]):
 
     env: Env[S]
     database: Database
-    keys: Keys
+    keys: KeyRing
     tokens: TokenKeys
     identity: Any
 
@@ -96,7 +96,7 @@ async def assemble(
 ) -> Sequence[Component]:
     """A service's components, in the order in which they lean on each other."""
     settings = env.settings
-    keys = Keys(env.name, settings.keys_dir)
+    keys = KeyRing(env.name, settings.keys_dir)
     database = await Database.open(
         settings.store_uri,
         settings.store_database,

@@ -258,7 +258,7 @@ def broker(broker_node: Broker) -> Broker:
 
 
 def make_keys(folder: Path, services: Sequence[str]) -> None:
-    """Keys for services, in the layout that `chassis.sealed.Keys` reads: `<folder>/<service>/…`."""
+    """Keys of services, in the layout that `chassis.key_ring.KeyRing` reads: `<folder>/<service>/…`."""
     private = {service: ECKey.generate_key("P-256") for service in services}
     for service, key in private.items():
         own = folder / service

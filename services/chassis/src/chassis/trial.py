@@ -21,6 +21,7 @@ from diwan.operations.v1 import operations_pb2_grpc
 from google.protobuf.message import Message
 
 from chassis.errors import ErrorTable
+from chassis.key_ring import KeyRing
 from chassis.life import ROLES, Component, Env
 from chassis.messaging import headers, inbound
 from chassis.messaging.event_encoder import EventEncoder
@@ -29,7 +30,6 @@ from chassis.readiness import Readiness
 from chassis.rpc import Caller, Kind
 from chassis.rpc.client import connect
 from chassis.rpc.server import Server
-from chassis.sealed import Keys
 from chassis.service import KEPT_KEYS, Build, assemble
 from chassis.settings import ServiceSettings
 from chassis.store import Cause, EventContext, cause_id
@@ -103,7 +103,7 @@ class Trial:
             id=cause_id("trial", event_id or str(uuid.uuid4())), now=datetime.now(UTC), correlation=number
         )
         context = EventContext(subject=subject or str(uuid.uuid4()), sequence=1, cause=cause)
-        entry = EventEncoder(user, Keys(user, self.keys / user))(message, context)
+        entry = EventEncoder(user, KeyRing(user, self.keys / user))(message, context)
         if not seal:
             entry = _unsealed(entry, message)
         await asyncio.to_thread(self._send, user, entry)
@@ -172,7 +172,7 @@ class Trial:
 
     def _take(self, queue: str, kind: type[M], count: int, within_seconds: float) -> list[M]:
         reader = headers.owner(queue)
-        keys = Keys(reader, self.keys / reader)
+        keys = KeyRing(reader, self.keys / reader)
         found: list[M] = []
         end = time.monotonic() + within_seconds
         with self.broker.connect(reader) as connection:

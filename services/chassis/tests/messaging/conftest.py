@@ -17,6 +17,7 @@ import pytest
 from chassis import log, telemetry
 from chassis.background import Background
 from chassis.commands import Cause, Decision, EventCause, cause_id, execute
+from chassis.key_ring import KeyRing
 from chassis.messaging import headers
 from chassis.messaging.consumer import Consumer, ConsumerLimits
 from chassis.messaging.event_encoder import EventEncoder
@@ -24,7 +25,6 @@ from chassis.messaging.inbox_worker import InboxWorker
 from chassis.messaging.message_processor import MessageProcessor, RetryPlan
 from chassis.messaging.relay import Relay
 from chassis.policies import Policies, Policy
-from chassis.sealed import Keys
 from chassis.store import Database, dataclass_codec
 from chassis.testing import Broker, broker, broker_node, make_keys, store_name, store_uri
 from diwan.payments.v1 import events_pb2
@@ -77,8 +77,8 @@ class Bench:
     databases: dict[str, Database] = field(default_factory=dict)
     counters: dict[str, Any] = field(default_factory=dict)
 
-    def keys(self, service: str) -> Keys:
-        return Keys(service, self.keys_dir / service)
+    def keys(self, service: str) -> KeyRing:
+        return KeyRing(service, self.keys_dir / service)
 
     async def database(self, service: str, *, fresh: bool = False) -> Database:
         """The service's database; a fresh one is another process's."""

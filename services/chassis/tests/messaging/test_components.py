@@ -11,7 +11,7 @@ from chassis.policies import on
 from chassis.readiness import Readiness
 from chassis.settings import ServiceSettings
 from chassis.timers import every
-from chassis.tokens.keys import utc_now
+from chassis.times import utc_now
 from diwan.payments.v1 import events_pb2
 
 from .conftest import QUEUE, Seen, eventually, settled

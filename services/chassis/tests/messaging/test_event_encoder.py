@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from chassis import telemetry
+from chassis.key_ring import Binding, KeyRing
 from chassis.messaging.event_encoder import EventEncoder, NotAnEvent
-from chassis.sealed import Binding, Keys
 from chassis.store import Cause, EventContext, cause_id
 from chassis.testing import make_keys
 from diwan.identity.v1 import events_pb2
@@ -23,7 +23,7 @@ def context(sequence: int = 1, origin: str = "test") -> EventContext:
 @pytest.fixture
 def encoder(tmp_path: Path) -> EventEncoder:
     make_keys(tmp_path, ["identity", "notification"])
-    return EventEncoder("identity", Keys("identity", tmp_path / "identity"))
+    return EventEncoder("identity", KeyRing("identity", tmp_path / "identity"))
 
 
 def test_a_fact_goes_where_its_proto_says(encoder: EventEncoder) -> None:
@@ -56,7 +56,7 @@ def test_a_command_is_mandatory_secret_and_expires(encoder: EventEncoder, tmp_pa
     assert "123456" not in entry.data
     assert message.content == "123456"
     token = entry.data.split('"content": "')[1].split('"')[0]
-    reader = Keys("notification", tmp_path / "notification")
+    reader = KeyRing("notification", tmp_path / "notification")
     assert reader.open(token, Binding(entry.id, entry.type, "diwan/identity")) == "123456"
 
 

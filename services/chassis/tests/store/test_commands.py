@@ -143,14 +143,14 @@ async def test_other_caller(bench: Any) -> None:
 
 async def test_secret_answers_are_not_kept(bench: Any) -> None:
     """An answer with a secret is made again from the state as it is, and lies nowhere in the document."""
-    request = bench.request(answer=lambda state: StringValue(value=f"token-{state.balance}"), secret=True)
+    request = bench.request(answer=lambda state: StringValue(value=f"secret-{state.balance}"), secret=True)
 
     await execute(bench.accounts, "a", bench.put(3), request)
     await execute(bench.accounts, "a", bench.put(1), bench.request())
     again = await execute(bench.accounts, "a", bench.put(3), request)
 
-    assert again.value == "token-4"
-    assert "token" not in str(await bench.document("a"))
+    assert again.value == "secret-4"
+    assert "secret-" not in str(await bench.document("a"))
 
 
 async def test_refusal_that_is_committed(bench: Any) -> None:

@@ -63,7 +63,7 @@ class Parked:
         """Its body with personal and sealed fields masked; empty if it is not what its type says."""
         kind = event_type(str(self.told.get(headers.TYPE, "")))
         try:
-            return masked_message(protojson.read(self.body, kind)) if kind else {}
+            return masked_message(protojson.loads(self.body, kind)) if kind else {}
         except protojson.Unreadable:
             return {}
 

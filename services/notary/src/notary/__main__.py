@@ -13,10 +13,10 @@ from notary import catalogue, policies, timers
 from notary.accounts import Accounts
 from notary.api import PowersOfAttorney
 from notary.context import Context
+from notary.document_renderer import DocumentRenderer, SignerFiles
 from notary.errors import ERRORS
-from notary.figures import Figures
-from notary.press import Press, SignerFiles
-from notary.printing import PressPrinter
+from notary.metrics import Metrics
+from notary.printing import DocumentPrinter
 from notary.settings import NotarySettings
 from notary.store import SCHEMA_VERSION, Store
 
@@ -30,26 +30,26 @@ async def build(service: ServiceContext[NotarySettings]) -> ServiceDefinition:
     tokens = ServiceTokens("notary", own, identity_exchange(service.identity), clock=service.env.clock)
     identity = connect(settings.identity_target, tokens)
     texts = catalogue.load()
-    figures = Figures(telemetry.current())
+    metrics = Metrics(telemetry.current())
     context = Context(
         await Store.open(service.database),
         Accounts(identity),
         service.tokens,
         texts,
-        figures,
+        metrics,
         settings.drafts_per_hour,
         service.env.clock,
     )
     components: list[Component] = [_Channel(identity)]
     table = []
     if service.env.wants("policies"):
-        press = Press(
+        renderer = DocumentRenderer(
             SignerFiles.of(settings.keys_dir),
-            workers=settings.press_workers,
-            timeout_seconds=settings.press_seconds,
+            workers=settings.renderer_workers,
+            timeout_seconds=settings.renderer_timeout_seconds,
             tracer=telemetry.current().tracer,
         )
-        printer = PressPrinter(press, texts, figures, verify_url=settings.verify_url)
+        printer = DocumentPrinter(renderer, texts, metrics, verify_url=settings.verify_url)
         table = policies.table(context, printer)
         components.append(printer)
     return ServiceDefinition(

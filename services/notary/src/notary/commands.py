@@ -189,7 +189,7 @@ async def _claim(
 
 
 async def decide_review(
-    ctx: Context, request: Request, *, case_id: str, decision: model.Decision, reason: str
+    ctx: Context, request: Request, *, case_id: str, decision: model.ReviewDecision, reason: str
 ) -> pb.PowerOfAttorney:
     """Decide a claimed case; approval assigns the office and the code to be printed."""
     code = ctx.new_code()
@@ -245,7 +245,7 @@ async def issue(ctx: Context, printer: Printer, cause: Cause, *, case_id: str) -
     await execute(ctx.store.powers_of_attorney, case_id, decide, replace(cause, correlation=case.number))
     issued = await _found(ctx, case_id)
     if issued.document_digest == digest:
-        ctx.figures.issued(case.content.kind)
+        ctx.metrics.issued(case.content.kind)
     await ctx.store.forget_documents(case_id, but=issued.document_digest)
 
 

@@ -9,8 +9,8 @@ from diwan.payments.v1.events_pb2 import PaymentSettled
 
 from notary import commands
 from notary.context import Context
+from notary.document_renderer import DocumentError
 from notary.model.errors import NotaryError
-from notary.press import DocumentError
 from notary.printing import Printer
 
 PAYMENTS = "notary.payments.payment"
@@ -18,7 +18,7 @@ OWN = "notary.notary.power_of_attorney"
 
 
 def table(ctx: Context, printer: Printer) -> list[Policy]:
-    """Notary's policies. What a rule or the press refuses is for a person to look at."""
+    """Notary's policies. What a rule or the renderer refuses is for a person to look at."""
     return non_retryable(
         [NotaryError, DocumentError],
         [

@@ -8,7 +8,7 @@ from notification import catalogue, policies
 from notification.api import NotificationApi
 from notification.context import Context
 from notification.errors import ERRORS
-from notification.figures import Figures
+from notification.metrics import Metrics
 from notification.settings import NotificationSettings
 from notification.store import SCHEMA_VERSION, Store
 
@@ -17,7 +17,7 @@ SERVICE = notification_pb2.DESCRIPTOR.services_by_name["NotificationService"]
 
 async def build(service: ServiceContext[NotificationSettings]) -> ServiceDefinition:
     """Notification's own part."""
-    context = Context(await Store.open(service.database), catalogue.load(), Figures(telemetry.current()))
+    context = Context(await Store.open(service.database), catalogue.load(), Metrics(telemetry.current()))
     return ServiceDefinition(rpcs=[(SERVICE, NotificationApi(context))], policies=policies.table(context))
 
 

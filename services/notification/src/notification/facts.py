@@ -18,7 +18,7 @@ def _handover(fact: model.Handover) -> Message:
         expire_time=headers.format_time(fact.expire_time) if fact.expire_time else "",
         once=fact.once,
         # Sealed for the connector, as its proto says, on its way into the outbox.
-        content=protojson.written(content),
+        content=protojson.dumps(content),
     )
 
 

@@ -29,7 +29,7 @@ SMS = "notification.sms.message"
 
 
 @dataclass(frozen=True)
-class Told:
+class NotificationRule:
     """What is told of an event: template, who, the journey's number, and the values besides that number."""
 
     template: Callable[[Any], str]
@@ -44,15 +44,21 @@ def _pounds(message: Proto, field: str) -> str:
     return f"{pounds}.{rest:02}" if rest else f"{pounds}"
 
 
-def _payment(template: str, values: Callable[[Any], Mapping[str, str]] = lambda _: {}) -> Told:
-    return Told(lambda _: template, lambda m: str(m.account_id), lambda event: event.correlation, values)
+def _payment(template: str, values: Callable[[Any], Mapping[str, str]] = lambda _: {}) -> NotificationRule:
+    return NotificationRule(
+        lambda _: template, lambda m: str(m.account_id), lambda event: event.correlation, values
+    )
 
 
-def _case(template: Callable[[Any], str], values: Callable[[Any], Mapping[str, str]] = lambda _: {}) -> Told:
-    return Told(template, lambda m: str(m.principal_account_id), lambda event: event.message.number, values)
+def _case(
+    template: Callable[[Any], str], values: Callable[[Any], Mapping[str, str]] = lambda _: {}
+) -> NotificationRule:
+    return NotificationRule(
+        template, lambda m: str(m.principal_account_id), lambda event: event.message.number, values
+    )
 
 
-TOLD: Mapping[tuple[str, type[Proto]], Told] = {
+RULES: Mapping[tuple[str, type[Proto]], NotificationRule] = {
     (PAYMENTS, payments.PaymentDue): _payment("payment.due", lambda m: {"amount": _pounds(m, "fee")}),
     (PAYMENTS, payments.PaymentSettled): _payment(
         "payment.settled", lambda m: {"amount": _pounds(m, "amount")}
@@ -81,8 +87,8 @@ def table(ctx: Context) -> list[Policy]:
         on(ACCOUNTS, identity.AccountEnrolled, partial(_keep_contact, ctx), name="keep_contact"),
         on(ORDERS, identity.SendMessage, partial(_send, ctx), name="send"),
         *(
-            on(queue, kind, partial(_tell, ctx, told), name=f"tell.{kind.DESCRIPTOR.name}")
-            for (queue, kind), told in TOLD.items()
+            on(queue, kind, partial(_notify, ctx, told), name=f"tell.{kind.DESCRIPTOR.name}")
+            for (queue, kind), told in RULES.items()
         ),
         on(SMS, sms.SmsSubmitted, partial(_submitted, ctx), name="submitted"),
         on(SMS, sms.SmsRefused, partial(_refused, ctx), name="refused"),
@@ -94,13 +100,13 @@ def table(ctx: Context) -> list[Policy]:
 
 
 async def _keep_contact(ctx: Context, event: EventCause[Any], message: identity.AccountEnrolled) -> None:
-    contact = protojson.read(message.contact, identity.Contact)
+    contact = protojson.loads(message.contact, identity.Contact)
     kept = Contact(message.account_id, contact.mobile, contact.language or "ar")
     await commands.keep_contact(ctx, event, kept)
 
 
 async def _send(ctx: Context, event: EventCause[Any], message: identity.SendMessage) -> None:
-    content = protojson.read(message.content, identity.MessageContent)
+    content = protojson.loads(message.content, identity.MessageContent)
     if content.mobile:
         contact = Contact(message.account_id, content.mobile)
     else:
@@ -116,14 +122,14 @@ async def _send(ctx: Context, event: EventCause[Any], message: identity.SendMess
     )
 
 
-async def _tell(ctx: Context, told: Told, event: EventCause[Any], message: Proto) -> None:
-    number = told.number(event)
+async def _notify(ctx: Context, rule: NotificationRule, event: EventCause[Any], message: Proto) -> None:
+    number = rule.number(event)
     await commands.tell_account(
         ctx,
         event,
-        told.account_id(message),
-        template=told.template(message),
-        values={"number": number, **told.values(message)},
+        rule.account_id(message),
+        template=rule.template(message),
+        values={"number": number, **rule.values(message)},
         number=number,
     )
 

@@ -10,7 +10,7 @@ from payments import policies, timers
 from payments.api import PaymentApi
 from payments.context import Context
 from payments.errors import ERRORS
-from payments.figures import Figures
+from payments.metrics import Metrics
 from payments.settings import PaymentsSettings
 from payments.store import SCHEMA_VERSION, Store
 
@@ -22,7 +22,7 @@ async def build(service: ServiceContext[PaymentsSettings]) -> ServiceDefinition:
     settings = service.env.settings
     context = Context(
         await Store.open(service.database),
-        Figures(telemetry.current()),
+        Metrics(telemetry.current()),
         patience=timedelta(minutes=settings.inquire_minutes),
         clock=service.env.clock,
     )

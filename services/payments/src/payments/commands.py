@@ -80,7 +80,7 @@ async def make_due(
 
     await execute(ctx.store.payments, payment_id, decide, replace(cause, correlation=number))
     for new in made:
-        ctx.figures.moved(None, new)
+        ctx.metrics.moved(None, new)
 
 
 async def pay(
@@ -169,7 +169,7 @@ async def _hear(ctx: Context, cause: Cause, payment_id: str, change: Change) -> 
     await execute(ctx.store.payments, payment_id, decide, replace(cause, correlation=payment.request_number))
     _count(ctx, moves)
     if any(isinstance(fact, Overpaid) for fact in stated):
-        ctx.figures.overpaid()
+        ctx.metrics.overpaid()
 
 
 async def book_due(ctx: Context, cause: Cause, payment_id: str, *, account_id: str, fee: int) -> None:
@@ -239,4 +239,4 @@ async def _existing(ctx: Context, payment_id: str) -> Payment:
 
 def _count(ctx: Context, moves: Sequence[tuple[Payment, Payment]]) -> None:
     for before, after in moves:
-        ctx.figures.moved(before, after)
+        ctx.metrics.moved(before, after)

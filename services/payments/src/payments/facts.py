@@ -30,7 +30,7 @@ def _charge_requested(fact: model.ChargeRequested) -> Message:
         amount=money(fact.amount),
         expire_time=headers.format_time(fact.expire_time),
         # Sealed for the connector, as its proto says, on its way into the outbox.
-        card=protojson.written(card),
+        card=protojson.dumps(card),
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from chassis.connector_testing import Program, Side, http, metric, running, take
-from chassis.sealed import Keys
+from chassis.key_ring import KeyRing
 from chassis.testing import Broker, broker, broker_node, free_port, make_keys
 from diwan.payments.v1 import acquirer_pb2
 from google.type.money_pb2 import Money
@@ -117,7 +117,7 @@ def acquiring_scene(broker_node: Broker, tmp_path_factory: pytest.TempPathFactor
     module = ["-m", "payments.connectors.acquirer"]
     connector = Program(module, environment, f"{urls[0]}/readyz", folder / "connector.log")
     side = Side(
-        broker_node, Keys("payments", folder / "keys" / "payments"), "payments", "payments.acquirer.charge"
+        broker_node, KeyRing("payments", folder / "keys" / "payments"), "payments", "payments.acquirer.charge"
     )
     with running(acquirer), running(connector):
         yield Acquiring(side, connector, acquirer, urls[0], urls[1], bytes.fromhex(key_file.read_text()))

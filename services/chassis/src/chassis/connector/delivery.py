@@ -9,9 +9,9 @@ from uuid import uuid4
 from google.protobuf.message import Message
 
 from chassis.connector.events import OutboundEvent, OutboundMessage
+from chassis.key_ring import KeyRing
 from chassis.messaging import headers, inbound
 from chassis.messaging.inbound import InboundEvent
-from chassis.sealed import Keys
 
 ATTEMPT = "diwan-attempt"
 USER = "diwan-user"
@@ -147,7 +147,7 @@ def envelope(queue: str, raw: Raw) -> Envelope:
     )
 
 
-def open_delivery(read: Envelope, kind: type[M], keys: Keys, *, uncertain: bool) -> Delivery[M]:
+def open_delivery(read: Envelope, kind: type[M], keys: KeyRing, *, uncertain: bool) -> Delivery[M]:
     """Check and open a delivery; `inbound.MessageRejected` when no later try can mend it."""
     known = inbound.read(read.queue, f"{read.source}.commands", read.user, read.attributes, read.body)
     if known.type != kind.DESCRIPTOR.full_name:

@@ -73,7 +73,7 @@ def outbound(event: OutboundEvent, owner: str) -> OutboundMessage:
     return OutboundMessage(
         exchange=where.exchange,
         key=where.key,
-        body=protojson.written(event.message).encode(),
+        body=protojson.dumps(event.message).encode(),
         message_id=event.id,
         attributes={name: value for name, value in attributes.items() if value},
         mandatory=where.exchange.endswith(".commands"),

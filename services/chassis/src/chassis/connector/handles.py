@@ -18,8 +18,8 @@ from chassis.connector.memory import Memory
 from chassis.connector.outcomes import Outcome, Park, Retry
 from chassis.connector.publisher import PublisherExtension, Unroutable
 from chassis.connector.settings import ConnectorSettings
+from chassis.key_ring import KeyRing
 from chassis.messaging import headers, inbound
-from chassis.sealed import Keys
 
 UNROUTABLE_PAUSE_SECONDS: Final = 5
 
@@ -58,7 +58,7 @@ class Handles(Entrypoint):  # type: ignore[misc]  # nameko has no types
 
     def setup(self) -> None:
         self._settings: ConnectorSettings = self.container.config["settings"]
-        self._keys: Keys = self.container.config["keys"]
+        self._keys: KeyRing = self.container.config["keys"]
         self._memory = Memory()
         shown = telemetry.current()
         self._outcomes = shown.counter(

@@ -13,10 +13,10 @@ from nameko.extensions import SharedExtension
 from opentelemetry.trace import SpanKind
 
 from chassis import log, telemetry
+from chassis.backoff import Backoff
 from chassis.connector import broker
 from chassis.connector.events import OutboundEvent, OutboundMessage, outbound
 from chassis.connector.settings import ConnectorSettings
-from chassis.pauses import Pauses
 
 BATCH_MAX = 200
 WAITING_MAX = 10_000
@@ -115,21 +115,21 @@ class PublisherExtension(SharedExtension):  # type: ignore[misc]  # nameko has n
             self._wake.send(None)
 
     def _run(self) -> None:
-        pauses = broker.pauses()
+        backoff = broker.backoff()
         while not self._stopping:
             try:
                 with broker.connected(self._uri, f"{self._user} publisher") as connection:
-                    self._serve(connection, pauses)
+                    self._serve(connection, backoff)
             except broker.LOST as error:
                 _log.warning("publisher lost the broker", error_type=type(error).__name__)
-                eventlet.sleep(pauses.next())
+                eventlet.sleep(backoff.next())
             finally:
                 self.connected = False
                 # Whatever was not confirmed goes again: readers handle an event once, by its id.
                 self._waiting.extendleft(reversed(self._sent.values()))
                 self._sent.clear()
 
-    def _serve(self, connection: Any, pauses: Pauses) -> None:
+    def _serve(self, connection: Any, backoff: Backoff) -> None:
         channel = connection.channel()
         channel.confirm_select()
         channel.events["basic_ack"].add(self._on_ack)
@@ -148,7 +148,7 @@ class PublisherExtension(SharedExtension):  # type: ignore[misc]  # nameko has n
             with eventlet.Timeout(CONFIRM_LIMIT_SECONDS, TimeoutError("no confirm from the broker")):
                 while self._sent:
                     connection.drain_events(timeout=CONFIRM_LIMIT_SECONDS)
-            pauses.reset()
+            backoff.reset()
 
     def _idle(self, connection: Any) -> None:
         self._wake = Signal()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import aclosing
 
 from chassis import log
-from chassis.pauses import Pauses
+from chassis.backoff import Backoff
 from chassis.store import ChangeStream, Key, StoreError
 
 BACKOFF_FIRST_SECONDS = 0.5
@@ -23,7 +23,7 @@ async def watch(changes: ChangeStream, notify: Callable[[Key | None], None]) -> 
     then too: it may become a replica set. One warning for each time that it stays away.
     """
     clock = asyncio.get_running_loop().time
-    pauses, warned = Pauses(BACKOFF_FIRST_SECONDS, BACKOFF_LAST_SECONDS), False
+    backoff, warned = Backoff(BACKOFF_FIRST_SECONDS, BACKOFF_LAST_SECONDS), False
     while True:
         steady, fault = math.inf, "ended"
         try:
@@ -36,9 +36,9 @@ async def watch(changes: ChangeStream, notify: Callable[[Key | None], None]) -> 
         except StoreError as error:
             fault = type(error).__name__
         if clock() > steady:
-            pauses.reset()
+            backoff.reset()
             warned = False
         if not warned:
             _log.warning("no change stream: others' commits are found by looking only", error_type=fault)
             warned = True
-        await asyncio.sleep(pauses.next())
+        await asyncio.sleep(backoff.next())

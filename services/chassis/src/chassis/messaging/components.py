@@ -4,13 +4,13 @@ import uuid
 from collections.abc import Sequence
 from typing import TypeVar
 
+from chassis.key_ring import KeyRing
 from chassis.life import Component, Env
 from chassis.messaging.consumer import Consumer
 from chassis.messaging.inbox_worker import InboxWorker
 from chassis.messaging.message_processor import MessageProcessor, RetryPlan
 from chassis.messaging.relay import Relay
 from chassis.policies import Policies, Policy
-from chassis.sealed import Keys
 from chassis.settings import ServiceSettings
 from chassis.store import Database
 from chassis.timers import Timer, Timers
@@ -21,7 +21,7 @@ S = TypeVar("S", bound=ServiceSettings)
 def messaging_components(
     env: Env[S],
     database: Database,
-    keys: Keys,
+    keys: KeyRing,
     *,
     policies: Sequence[Policy] = (),
     timers: Sequence[Timer] = (),

@@ -10,7 +10,7 @@ from pika.channel import Channel
 
 from chassis import log
 from chassis.background import within
-from chassis.pauses import Pauses
+from chassis.backoff import Backoff
 
 HEARTBEAT_SECONDS = 20
 OPEN_LIMIT_SECONDS = 15
@@ -107,7 +107,7 @@ class Connection:
 async def reconnecting(uri: str, name: str, stopping: asyncio.Event) -> AsyncGenerator[Connection, None]:
     """Connections one after the other, until `stopping` is set; close the generator to close the last."""
     loop = asyncio.get_running_loop()
-    pauses = Pauses(BACKOFF_FIRST_SECONDS, BACKOFF_LAST_SECONDS)
+    backoff = Backoff(BACKOFF_FIRST_SECONDS, BACKOFF_LAST_SECONDS)
     while not stopping.is_set():
         began = loop.time()
         try:
@@ -121,8 +121,8 @@ async def reconnecting(uri: str, name: str, stopping: asyncio.Event) -> AsyncGen
             finally:
                 await opened.close()
             if loop.time() - began > STEADY_SECONDS:
-                pauses.reset()
-        await within(stopping, pauses.next())
+                backoff.reset()
+        await within(stopping, backoff.next())
 
 
 def _settle(future: "asyncio.Future[Any]", result: object) -> None:

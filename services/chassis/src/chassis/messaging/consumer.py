@@ -15,12 +15,12 @@ from pika.channel import Channel
 
 from chassis import log, telemetry
 from chassis.background import Background, within
+from chassis.backoff import Backoff
 from chassis.messaging import headers
 from chassis.messaging.connection import BrokerLost, Connection, reconnecting
 from chassis.messaging.inbound import MessageRejected
 from chassis.messaging.message_processor import MessageProcessor
 from chassis.messaging.received_message import ReceivedMessage
-from chassis.pauses import Pauses
 from chassis.policies import Policies
 from chassis.store import Database, StoreError, StoreUnavailable
 
@@ -132,12 +132,12 @@ class Consumer(Background):
                 await reader.drop()
 
     async def _wait_for_store(self, connection: Connection) -> None:
-        pauses = Pauses(_FIRST_PING_SECONDS, self._limits.ping_seconds)
+        backoff = Backoff(_FIRST_PING_SECONDS, self._limits.ping_seconds)
         while not self.stopping.is_set():
             try:
                 await self._database.ping()
             except StoreError:
-                pause = pauses.next()
+                pause = backoff.next()
                 _log.warning("store is away, nothing is consumed", pause_seconds=round(pause, 2))
                 await connection.wait(asyncio.ensure_future(asyncio.sleep(pause)))
             else:

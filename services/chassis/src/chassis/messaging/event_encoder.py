@@ -11,10 +11,10 @@ from diwan.options.v1 import options_pb2
 from google.protobuf.message import Message
 
 from chassis import protojson, telemetry, times
+from chassis.key_ring import Binding, KeyRing
 from chassis.messaging import headers
 from chassis.messaging.event_registry import event_option
 from chassis.messaging.headers import owner
-from chassis.sealed import Binding, Keys
 from chassis.store.envelope import EventContext, OutboxEntry
 
 COMMANDS = ".commands"
@@ -28,7 +28,7 @@ class NotAnEvent(TypeError):
 class EventEncoder:
     """Makes outbox entries for one service; given to `Database.open` as its `encode_event`."""
 
-    def __init__(self, service: str, keys: Keys) -> None:
+    def __init__(self, service: str, keys: KeyRing) -> None:
         self._service = service
         self._source = headers.source_of(service)
         self._keys = keys
@@ -56,7 +56,7 @@ class EventEncoder:
             causation=context.cause.causation,
             correlation=context.cause.correlation,
             traceparent=telemetry.traceparent(),
-            data=protojson.written(sealed),
+            data=protojson.dumps(sealed),
             mandatory=event.exchange.endswith(COMMANDS),
             secret=event.secret,
             expires=_expires(message),

@@ -14,8 +14,8 @@ import protovalidate
 from google.protobuf.message import Message
 
 from chassis import protojson
+from chassis.key_ring import Binding, KeyRing, OpenError
 from chassis.messaging import headers
-from chassis.sealed import Binding, Keys, OpenError
 
 BODY_BYTES_MAX = 1024 * 1024
 HEADER_CHARACTERS_MAX = 512
@@ -163,14 +163,14 @@ _FORMS: Mapping[str, Callable[[str], bool]] = {
 }
 
 
-def parse(inbound: InboundEvent, kind: type[Message], keys: Keys) -> Message:
+def parse(inbound: InboundEvent, kind: type[Message], keys: KeyRing) -> Message:
     """The body as its message: parsed, checked by its rules, opened where it is sealed for this service.
 
     Raises:
         MessageRejected: BODY, INVALID (paths and rules) or SEALED_FIELD_UNREADABLE.
     """
     try:
-        message = protojson.read(inbound.data, kind)
+        message = protojson.loads(inbound.data, kind)
     except protojson.Unreadable:
         raise MessageRejected("BODY", "no proto-JSON of its type") from None
     violations = _validator().collect_violations(message)

@@ -5,8 +5,8 @@ from functools import partial
 
 from chassis import log, telemetry
 from chassis.background import Background, within
-from chassis.leased import TTL, leased
 from chassis.messaging.message_processor import MessageProcessor
+from chassis.run_with_lease import TTL, run_with_lease
 from chassis.store import Database, InboxEntry, StoreError, StoreUnavailable
 
 CONCURRENCY = 16
@@ -39,7 +39,7 @@ class InboxWorker(Background):
 
     async def run(self) -> None:
         """Try again what is due, whenever this process holds the lease, until asked to stop."""
-        await leased(self._lease, "inbox", self._work, self.stopping)
+        await run_with_lease(self._lease, "inbox", self._work, self.stopping)
 
     async def _work(self) -> None:
         turn = 0

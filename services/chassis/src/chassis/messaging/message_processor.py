@@ -14,12 +14,12 @@ from opentelemetry.trace import SpanKind
 
 from chassis import log, telemetry
 from chassis.commands import TooOld
+from chassis.key_ring import KeyRing
 from chassis.messaging import headers, inbound
 from chassis.messaging.event_registry import event_option, event_type
 from chassis.messaging.inbound import InboundEvent, MessageRejected
 from chassis.messaging.received_message import REFUSED, ReceivedMessage
 from chassis.policies import PermanentFailure, Policies, Policy, failure_reason
-from chassis.sealed import Keys
 from chassis.store import Inbox, InboxEntry, StoreUnavailable
 
 _log = log.get(__name__)
@@ -62,7 +62,7 @@ class MessageProcessor:
         self,
         policies: Policies,
         inbox: Inbox,
-        keys: Keys,
+        keys: KeyRing,
         *,
         plan: RetryPlan | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),

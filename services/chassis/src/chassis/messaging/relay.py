@@ -14,12 +14,12 @@ from itertools import islice
 
 from chassis import log, telemetry
 from chassis.background import Background, within
-from chassis.leased import TTL, leased
+from chassis.backoff import Backoff
 from chassis.messaging.change_stream import watch
 from chassis.messaging.connection import BrokerLost, Connection, reconnecting
 from chassis.messaging.outbox_queues import AggregateQueue, OutboxQueues
 from chassis.messaging.publisher import Publisher, PublishOutcome
-from chassis.pauses import Pauses
+from chassis.run_with_lease import TTL, run_with_lease
 from chassis.store import Database, Key, OutboxEntry, StoreError, Unsent
 
 BACKOFF_FIRST_SECONDS = 0.5
@@ -78,7 +78,7 @@ class Relay(Background):
 
     async def run(self) -> None:
         """Send, whenever this process holds the lease."""
-        await leased(self._lease, "relay", self._serve, self.stopping)
+        await run_with_lease(self._lease, "relay", self._serve, self.stopping)
 
     async def stop(self) -> None:
         """Publish nothing more, and end when what is published is confirmed and noted."""
@@ -248,7 +248,7 @@ class Relay(Background):
 
     async def _noting(self) -> None:
         """Take confirmed events out of the store, all that came together in one go."""
-        pauses = Pauses(BACKOFF_FIRST_SECONDS, STORE_AWAY_SECONDS)
+        backoff = Backoff(BACKOFF_FIRST_SECONDS, STORE_AWAY_SECONDS)
         while True:
             await self._noted.wait()
             self._noted.clear()
@@ -259,10 +259,10 @@ class Relay(Background):
                 await self._outbox.sent(_by_aggregate(batch))
             except StoreError as error:
                 _log.warning("confirmed events not taken out yet", error_type=type(error).__name__)
-                await asyncio.sleep(pauses.next())
+                await asyncio.sleep(backoff.next())
                 self._noted.set()
                 continue
-            pauses.reset()
+            backoff.reset()
             del self._confirmed[: len(batch)]
             for queue, entry in batch:
                 self._queues.done(queue, (entry,))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from chassis.commands import CommandRequest
 
 Hash = Callable[[bytes, str], str]
-"""(value, purpose) -> keyed hash, hex: `sealed.Keys.keyed_hash`."""
+"""(value, purpose) -> keyed hash, hex: `key_ring.KeyRing.keyed_hash`."""
 
 S = TypeVar("S")
 M = TypeVar("M", bound=Message)

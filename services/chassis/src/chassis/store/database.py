@@ -4,7 +4,7 @@ import asyncio
 import random
 import secrets
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Self, TypeVar
 
 from motor.motor_asyncio import AsyncIOMotorClient
@@ -23,6 +23,7 @@ from chassis.store.indexes import Index
 from chassis.store.lease import LEASES, Lease
 from chassis.store.limits import Limits
 from chassis.store.outbox import HISTORY, HISTORY_INDEXES, UNSENT_INDEX, Outbox
+from chassis.times import utc_now
 
 S = TypeVar("S")
 
@@ -39,11 +40,6 @@ _CONNECTION: dict[str, Any] = {
 }
 _SLOWEST_PING_SECONDS = 1.0
 _OWN_INDEXES = f"{UNSENT_INDEX.name}, {REQUEST_INDEX.name}"
-
-
-def utc_now() -> datetime:
-    """The system's clock."""
-    return datetime.now(UTC)
 
 
 class Database:

@@ -78,7 +78,7 @@ async def complete_confirmation(
     request: CommandRequest[Confirmation, pb.CompleteConfirmationResponse] = call.request(
         form, answer=lambda state: _statement(ctx, state), secret=True
     )
-    with codes.tried(ctx, PURPOSE):
+    with codes.count_outcome(ctx, PURPOSE):
         return await execute(ctx.store.confirmations, form.confirmation_id, decide, request)
 
 

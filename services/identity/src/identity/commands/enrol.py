@@ -98,7 +98,7 @@ async def complete_enrolment(ctx: Context, call: Call, form: pb.CompleteEnrolmen
         form, answer=lambda _: pb.Account(), secret=True
     )
     with _counted(ctx, "online"):
-        with codes.tried(ctx, PURPOSE):
+        with codes.count_outcome(ctx, PURPOSE):
             await execute(ctx.store.enrolments, form.enrolment_id, try_code, tried)
         return await _open_account(ctx, call, form)
 

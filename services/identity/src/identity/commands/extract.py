@@ -20,7 +20,7 @@ async def register_person(
     NationalIdInvalid, NameInvalid, RecordConflict: the record cannot be kept.
     """
     try:
-        told = protojson.read(message.record, registry.PersonRecord)
+        told = protojson.loads(message.record, registry.PersonRecord)
     except protojson.Unreadable:
         raise RecordConflict(what="record") from None
     record = PersonRecord(

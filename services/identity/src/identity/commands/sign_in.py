@@ -98,7 +98,7 @@ async def complete_sign_in(ctx: Context, call: Call, form: pb.CompleteSignInRequ
     request: CommandRequest[Session, pb.TokenPair] = call.request(
         form, answer=lambda state: _tokens(ctx, state, caller, 1), secret=True
     )
-    with codes.tried(ctx, PURPOSE):
+    with codes.count_outcome(ctx, PURPOSE):
         return await execute(ctx.store.sessions, form.sign_in_id, decide, request)
 
 

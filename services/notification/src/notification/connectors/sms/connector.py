@@ -55,7 +55,7 @@ class SmsConnector:
             return Refused((_event(delivery, sms_pb2.SmsExpired(message_id=message.message_id)),))
         if message.once and delivery.uncertain:
             return _unknown(delivery)
-        content = protojson.read(message.content, sms_pb2.SmsContent)
+        content = protojson.loads(message.content, sms_pb2.SmsContent)
         if text.count(content.text) > self.context.settings.parts_max:
             return _refused(delivery, "TOO_LONG")
         return self._submit_parts(delivery, content)

@@ -71,7 +71,7 @@ class AcquirerConnector:
         if delivery.expired(datetime.now(UTC)):
             # An inquiry may have said that it was never taken, and another be paid: the next one will tell.
             return Unknown()
-        card = protojson.read(message.card, acquirer_pb2.CardContent)
+        card = protojson.loads(message.card, acquirer_pb2.CardContent)
         metadata = {
             "payment_id": message.payment_id,
             "cause": delivery.inbound.id,
