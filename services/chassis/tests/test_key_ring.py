@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 from chassis.key_ring import ALGORITHM, ENCRYPTION, Binding, KeyRing, OpenError, SealError
-from chassis.testing import make_keys
 from diwan.identity.v1 import events_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 from joserfc import jwe
 from joserfc.jwk import ECKey
+from testkit.keys import make_keys
 
 EVENT = Binding("event", "diwan.identity.v1.SendMessage", "diwan/identity")
 

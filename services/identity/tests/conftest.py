@@ -26,7 +26,6 @@ from chassis.readiness import Readiness
 from chassis.rpc import Caller, Kind
 from chassis.rpc.client import failure_of
 from chassis.service import assemble
-from chassis.testing import Broker, broker, broker_node, make_keys, store_name, store_uri
 from chassis.tokens import generate_key, sign_access
 from diwan.identity.v1 import events_pb2, identity_pb2, identity_pb2_grpc
 from diwan.registry.v1 import events_pb2 as registry
@@ -39,8 +38,8 @@ from identity.store import SCHEMA_VERSION
 from joserfc.jwk import ECKey
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-
-__all__ = ["broker", "broker_node", "store_name", "store_uri"]
+from testkit.broker import Broker
+from testkit.keys import make_keys
 
 CLIENTS = ("payments", "notary", "notification", "operator")
 AUDIENCES = ("identity", "payments", "notary", "notification")

@@ -14,9 +14,9 @@ from typing import Any
 import grpc
 import pytest
 import pytest_asyncio
-from chassis.testing import free_port
 from diwan.identity.v1 import identity_pb2 as pb
 from diwan.identity.v1 import identity_pb2_grpc
+from testkit.ports import free_port
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="session")]
 

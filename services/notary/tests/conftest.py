@@ -1,11 +1,8 @@
 from contextlib import AsyncExitStack
 
 import pytest
-from chassis.testing import broker, broker_node, store_name, store_uri
 
 from . import world as worlds
-
-__all__ = ["broker", "broker_node", "store_name", "store_uri"]
 
 
 class Paper:

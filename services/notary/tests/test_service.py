@@ -13,7 +13,6 @@ import pytest
 from chassis.rpc import Caller, Kind
 from chassis.rpc.client import connect
 from chassis.tokens import generate_key, sign_confirmation
-from chassis.trial import begin, eventually
 from diwan.identity.v1 import identity_pb2_grpc
 from diwan.notary.v1 import events_pb2 as events
 from diwan.notary.v1 import notary_pb2 as pb
@@ -25,6 +24,7 @@ from notary.errors import ERRORS
 from notary.settings import NotarySettings
 from notary.store import SCHEMA_VERSION
 from pypdf import PdfReader
+from testkit.service import begin, eventually
 
 from .document_samples import make_authority
 from .world import Identity, Person, deciding, drafting, uid

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from chassis.store import Cause, Change, Database, StoreUnavailable, Unstorable, cause_id
 from chassis.telemetry import Telemetry
-from chassis.testing import store_name
 from payments import audit
 from payments.audit import Audit
 from payments.context import Context
@@ -18,8 +17,6 @@ from payments.metrics import Metrics
 from payments.model import journal
 from payments.model.errors import EntryUnbalanced
 from payments.store import Store
-
-__all__ = ["store_name"]
 
 pytestmark = pytest.mark.real
 

@@ -26,14 +26,13 @@ from chassis.messaging.message_processor import MessageProcessor, RetryPlan
 from chassis.messaging.relay import Relay
 from chassis.policies import Policies, Policy
 from chassis.store import Database, dataclass_codec
-from chassis.testing import Broker, broker, broker_node, make_keys, store_name, store_uri
 from diwan.payments.v1 import events_pb2
 from google.protobuf import json_format
 from google.protobuf.message import Message
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-
-__all__ = ["broker", "broker_node", "store_name", "store_uri"]
+from testkit.broker import Broker
+from testkit.keys import make_keys
 
 QUEUE = "notary.payments.payment"
 FAST = RetryPlan(attempts=3, first=timedelta(milliseconds=50), factor=1.0)

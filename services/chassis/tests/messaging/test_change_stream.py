@@ -8,9 +8,9 @@ import pytest
 from chassis.messaging.relay import RelayLimits
 from chassis.policies import on
 from chassis.store import Database
-from chassis.testing import StoreServer
 from diwan.identity.v1 import events_pb2 as identity_pb2
 from diwan.payments.v1 import events_pb2
+from testkit.store import StoreServer
 
 from .conftest import QUEUE, Seen, eventually, settled
 from .test_relay import command, published

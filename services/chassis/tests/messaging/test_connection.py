@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from chassis.messaging.connection import reconnecting
-from chassis.testing import Broker, free_port
+from testkit.broker import Broker
+from testkit.ports import free_port
 
 from .conftest import eventually
 

@@ -8,9 +8,9 @@ from chassis import telemetry
 from chassis.key_ring import Binding, KeyRing
 from chassis.messaging.event_encoder import EventEncoder, NotAnEvent
 from chassis.store import Cause, EventContext, cause_id
-from chassis.testing import make_keys
 from diwan.identity.v1 import events_pb2
 from diwan.payments.v1 import events_pb2 as payments_pb2
+from testkit.keys import make_keys
 
 NOW = datetime(2024, 3, 1, 9, tzinfo=UTC)
 

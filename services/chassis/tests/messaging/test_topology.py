@@ -9,8 +9,8 @@ from typing import Any
 import pika
 import pytest
 from chassis.messaging import topology
-from chassis.testing import Broker
 from pika.exceptions import AMQPChannelError, ChannelClosedByBroker
+from testkit.broker import Broker
 
 TABLE = Path(__file__).parents[4] / "deploy" / "broker" / "topology.yaml"
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from chassis.commands import execute
 from chassis.store import Database, Key, StoreUnavailable
-from chassis.testing import StoreServer
+from testkit.store import StoreServer
 
 pytestmark = pytest.mark.real
 

@@ -36,7 +36,8 @@ class Metrics:
             ("age",),
         )
         self.renderer = telemetry.histogram(
-            "diwan_notary_document_seconds", "Time to print and sign a document, waiting for a renderer included"
+            "diwan_notary_document_seconds",
+            "Time to print and sign a document, waiting for a renderer included",
         )
 
     def issued(self, kind: Kind) -> None:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from chassis.connector_testing import Program, Side, http, metric, read_json, running, take
 from chassis.key_ring import KeyRing
-from chassis.testing import Broker, broker, broker_node, free_port, make_keys
 from diwan.notification.v1 import sms_pb2
-
-__all__ = ["broker", "broker_node"]
+from testkit.broker import Broker
+from testkit.connectors import Program, Side, http, metric, read_json, running, take
+from testkit.keys import make_keys
+from testkit.ports import free_port
 
 pytestmark = pytest.mark.real
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pika
 import pytest
-from chassis.connector_testing import eventually, take
 from chassis.messaging import headers
 from diwan.notification.v1 import sms_pb2
+from testkit.connectors import eventually, take
 
 from .conftest import Sms
 

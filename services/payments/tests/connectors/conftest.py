@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chassis.connector_testing import Program, Side, http, metric, running, take
 from chassis.key_ring import KeyRing
-from chassis.testing import Broker, broker, broker_node, free_port, make_keys
 from diwan.payments.v1 import acquirer_pb2
 from google.type.money_pb2 import Money
-
-__all__ = ["broker", "broker_node"]
+from testkit.broker import Broker
+from testkit.connectors import Program, Side, http, metric, running, take
+from testkit.keys import make_keys
+from testkit.ports import free_port
 
 API_KEY = "key-of-this-test"
 

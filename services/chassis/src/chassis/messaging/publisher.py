@@ -71,7 +71,7 @@ class Publisher:
             attributes=_attributes(entry),
         )
         with trace.use_span(span, end_on_exit=False):
-            properties = _properties(entry, self._service, telemetry.traceparent())
+            properties = properties_of(entry, self._service, telemetry.traceparent())
         self._tag += 1
         self._flights[self._tag] = _Flight(queue, entry, span)
         if self._channel.is_open:  # else it is abandoned with the connection
@@ -113,7 +113,7 @@ class Publisher:
         self._settled(flight.queue, flight.entry, outcome)
 
 
-def _properties(entry: OutboxEntry, service: str, traceparent: str) -> pika.BasicProperties:
+def properties_of(entry: OutboxEntry, service: str, traceparent: str) -> pika.BasicProperties:
     told = {
         headers.ID: entry.id,
         headers.SOURCE: headers.source_of(service),

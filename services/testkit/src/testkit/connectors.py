@@ -1,7 +1,4 @@
-"""What tests of connectors need: the program as a process, its queue from the service's side, its events.
-
-Imported by tests alone.
-"""
+"""What tests of connectors need: the program as a process, its queue from the service's side, its events."""
 
 import contextlib
 import json
@@ -20,13 +17,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pika
+from chassis.key_ring import Binding, KeyRing
+from chassis.messaging import headers
 from diwan.options.v1 import options_pb2
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
-from chassis.key_ring import Binding, KeyRing
-from chassis.messaging import headers
-from chassis.testing import Broker
+from testkit.broker import Broker
 
 START_LIMIT_SECONDS = 60
 T = TypeVar("T")

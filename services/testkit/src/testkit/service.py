@@ -1,6 +1,6 @@
 """A whole service as its tests meet it: on a real store and broker, spoken to by gRPC and events alone.
 
-Imported by tests alone. Other services, connectors and callers are played: their events are published under their
+Other services, connectors and callers are played: their events are published under their
 own broker users, their tokens signed with the key that stands for identity's.
 """
 
@@ -8,24 +8,22 @@ import asyncio
 import contextlib
 import time
 import uuid
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pika
 import pymongo
-from diwan.operations.v1 import operations_pb2 as operations
-from diwan.operations.v1 import operations_pb2_grpc
-from google.protobuf.message import Message
-
+import pytest
+import pytest_asyncio
 from chassis.errors import ErrorTable
 from chassis.key_ring import KeyRing
 from chassis.life import ROLES, Component, Env
 from chassis.messaging import headers, inbound
 from chassis.messaging.event_encoder import EventEncoder
-from chassis.messaging.publisher import _properties
+from chassis.messaging.publisher import properties_of
 from chassis.readiness import Readiness
 from chassis.rpc import Caller, Kind
 from chassis.rpc.client import connect
@@ -33,8 +31,14 @@ from chassis.rpc.server import Server
 from chassis.service import KEPT_KEYS, Build, assemble
 from chassis.settings import ServiceSettings
 from chassis.store import Cause, EventContext, cause_id
-from chassis.testing import Broker, make_keys
 from chassis.tokens import generate_key, public_jwks, sign_access
+from diwan.operations.v1 import operations_pb2 as operations
+from diwan.operations.v1 import operations_pb2_grpc
+from google.protobuf import json_format
+from google.protobuf.message import Message
+
+from testkit.broker import Broker
+from testkit.keys import make_keys
 
 M = TypeVar("M", bound=Message)
 R = TypeVar("R")
@@ -166,7 +170,7 @@ class Trial:
         channel = self.sent[user].channel()
         channel.confirm_delivery()
         channel.basic_publish(
-            entry.exchange, entry.key, entry.data.encode(), _properties(entry, user, entry.traceparent)
+            entry.exchange, entry.key, entry.data.encode(), properties_of(entry, user, entry.traceparent)
         )
         channel.close()
 
@@ -234,6 +238,37 @@ async def begin(
     )
 
 
+def service_fixture(
+    name: str,
+    settings_class: type[ServiceSettings],
+    build: Build[Any],
+    *,
+    errors: ErrorTable,
+    schema_version: int,
+) -> Any:
+    """A fixture for a service's `conftest.py`: the service on a real store and broker, one for each module."""
+
+    @pytest_asyncio.fixture(scope="module", loop_scope="module")
+    async def trial(
+        broker_node: Broker, store_uri: str, tmp_path_factory: pytest.TempPathFactory
+    ) -> AsyncIterator[Trial]:
+        broker_node.purge()
+        running = await begin(
+            name,
+            settings_class,
+            build,
+            errors=errors,
+            schema_version=schema_version,
+            broker=broker_node,
+            store_uri=store_uri,
+            folder=tmp_path_factory.mktemp(name),
+        )
+        yield running
+        await running.stop()
+
+    return trial
+
+
 async def eventually(ask: Callable[[], Awaitable[R]], within_seconds: float = PATIENCE_SECONDS) -> R:
     """Ask until the answer is true; AssertionError with the last answer when it never is."""
     end = time.monotonic() + within_seconds
@@ -247,8 +282,4 @@ async def eventually(ask: Callable[[], Awaitable[R]], within_seconds: float = PA
 
 
 def _unsealed(entry: Any, message: Message) -> Any:
-    from dataclasses import replace
-
-    from google.protobuf import json_format
-
     return replace(entry, data=json_format.MessageToJson(message, indent=None, ensure_ascii=False))
