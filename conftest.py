@@ -11,6 +11,8 @@ from xdist.scheduler import LoadFileScheduling
 settings.register_profile("diwan", deadline=None)
 settings.load_profile("diwan")
 
+pytest_plugins = ("testkit.fixtures",)
+
 # They meet on one embedded stack with one journey on it (tests/conftest.py), which a second process would start again.
 ON_THE_STACK = ("tests/guards/", "tests/test_audience.py", "tests/test_journey.py")
 # Begun last, one of these would keep all waiting for its end.
@@ -19,7 +21,7 @@ LONG = (
     "tests/test_faults.py",
     "tests/charts/test_values.py",
     "deploy/local/tests/test_stack.py",
-    "services/notary/tests/test_press.py",
+    "services/notary/tests/test_document_renderer.py",
 )
 
 

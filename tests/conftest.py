@@ -16,7 +16,7 @@ from embedded.layout import Layout
 from embedded.stack import Stack
 from opentelemetry import trace
 
-PATIENCE_SECONDS = 60
+TIMEOUT_SECONDS = 60
 TOLD = ("payment.due", "payment.settled", "power_of_attorney.issued", "power_of_attorney.collected")
 """Templates of the messages about a case, each sent once."""
 
@@ -83,7 +83,7 @@ def _delivered(journey: Journey) -> list[dict[str, Any]]:
 
     The journey does not wait for the news of the last one, nor for its receipt.
     """
-    give_up = time.monotonic() + PATIENCE_SECONDS
+    give_up = time.monotonic() + TIMEOUT_SECONDS
     while True:
         listed = operator.diwan(
             journey.world.operator_config, "message", "list", "--request-number", journey.case.number

@@ -16,7 +16,7 @@ from embedded.stack import Stack
 # Which service dies in which step: where it has work in hand, or others wait for it.
 VICTIMS = {2: "notification", 5: "identity", 6: "payments", 8: "notary"}
 INTO_THE_STEP_SECONDS = 0.15
-PATIENCE_SECONDS = 60
+TIMEOUT_SECONDS = 60
 ONCE = {
     "payment.due": 1,
     "payment.settled": 1,
@@ -96,7 +96,7 @@ def test_each_was_killed_with_work_before_it(survived):
         for step, victim in VICTIMS.items()
     }
 
-    give_up = time.monotonic() + PATIENCE_SECONDS
+    give_up = time.monotonic() + TIMEOUT_SECONDS
     while (worked := _worked(survived.stack, wanted)) != wanted.keys() and time.monotonic() < give_up:
         time.sleep(0.5)
     assert worked == wanted.keys()
@@ -108,7 +108,7 @@ def test_nothing_is_lost_and_nothing_is_doubled(survived):
     config = journey.world.operator_config
 
     # The journey does not wait for the news of its last step.
-    give_up = time.monotonic() + PATIENCE_SECONDS
+    give_up = time.monotonic() + TIMEOUT_SECONDS
     while len(told := _told(journey)) < len(ONCE) and time.monotonic() < give_up:
         time.sleep(0.2)
     entries = operator.diwan(config, "ledger", "list", "--payment", journey.payment_id)

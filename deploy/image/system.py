@@ -1,7 +1,7 @@
 """The part of Debian that an image needs, as a folder: named packages and what they depend on, and nothing else.
 
     python3 system.py /system python3 ca-certificates
-    python3 system.py /system-press libpango-1.0-0 --beyond /system
+    python3 system.py /system-renderer libpango-1.0-0 --beyond /system
 
 There is no shell in it, no package manager and no Perl: what Debian needs only to install or configure a package is
 left out. Package names and versions are kept where scanners look for them (var/lib/dpkg/status.d). It runs as root in

@@ -31,8 +31,8 @@ NEEDED = {
         ("identity.settings.resend_second=1", ("identity", "/settings", "'resend_second' not allowed")),
         ("identity.settings.store_uri=mongodb://x", ("identity", "/settings", "'store_uri' not allowed")),
         (
-            "notary.settings.press_workers=99",
-            ("notary", "/settings/press_workers", "maximum: got 99, want 32"),
+            "notary.settings.renderer_workers=99",
+            ("notary", "/settings/renderer_workers", "maximum: got 99, want 32"),
         ),
         ("payments.worker.replicas=-1", ("payments", "/worker/replicas", "minimum: got -1, want 0")),
         ("payments.split=perhaps", ("payments", "/split", "want boolean")),

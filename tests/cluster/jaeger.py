@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 SETTLE_SECONDS = 2.0
-PATIENCE_SECONDS = 40.0
+TIMEOUT_SECONDS = 40.0
 LIMIT = 1500
 
 
@@ -41,7 +41,7 @@ class Jaeger:
 
     def trace(self, trace_id: str) -> list[Span]:
         """All spans of a trace, once no more arrive."""
-        give_up = time.monotonic() + PATIENCE_SECONDS
+        give_up = time.monotonic() + TIMEOUT_SECONDS
         before = -1
         while time.monotonic() < give_up:
             (trace,) = self._get(f"/api/traces/{trace_id}")
@@ -49,11 +49,11 @@ class Jaeger:
                 return [span_of(span, trace["processes"]) for span in trace["spans"]]
             before = len(trace["spans"])
             time.sleep(SETTLE_SECONDS)
-        raise TimeoutError(f"spans of {trace_id} were still arriving after {PATIENCE_SECONDS:.0f} s")
+        raise TimeoutError(f"spans of {trace_id} were still arriving after {TIMEOUT_SECONDS:.0f} s")
 
     def traces(self, services: Iterable[str]) -> list[list[Span]]:
         """All traces with a span of one of these services, once no more spans arrive."""
-        give_up = time.monotonic() + PATIENCE_SECONDS
+        give_up = time.monotonic() + TIMEOUT_SECONDS
         before = -1
         while time.monotonic() < give_up:
             found = {
@@ -67,7 +67,7 @@ class Jaeger:
                 return list(found.values())
             before = spans
             time.sleep(SETTLE_SECONDS)
-        raise TimeoutError(f"spans were still arriving after {PATIENCE_SECONDS:.0f} s")
+        raise TimeoutError(f"spans were still arriving after {TIMEOUT_SECONDS:.0f} s")
 
     def _get(self, path: str) -> list[Any]:
         with urllib.request.urlopen(self.url + path, timeout=20) as answer:

@@ -10,7 +10,7 @@ import pytest
 from .conftest import NAMESPACE, RELEASE
 from .kube import Namespace
 
-PATIENCE_SECONDS = 90.0
+TIMEOUT_SECONDS = 90.0
 SECRET = "not-to-be-told"
 # Deployment, variables set (None: left out), the setting that the line must name.
 CASES = {
@@ -70,7 +70,7 @@ def pod_of(case, deployment, variables):
 
 
 def await_end(namespace, pod):
-    give_up = time.monotonic() + PATIENCE_SECONDS
+    give_up = time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < give_up:
         state = json.loads(namespace.kubectl("get", "pod", pod, "-o", "json"))["status"]
         if state["phase"] in ("Failed", "Succeeded"):

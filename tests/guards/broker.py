@@ -13,7 +13,7 @@ from embedded.layout import Layout
 from embedded.rabbit import RabbitNode
 from platform_table.load import platform
 
-from .cast import Cast
+from .actors import Actors
 
 TAP = "tap"
 
@@ -33,7 +33,15 @@ def node_of(layout: Layout) -> RabbitNode:
 
 
 def publish(
-    cast: Cast, user: str, exchange: str, key: str, kind: str, body: str, *, subject: str, event_id: str = ""
+    actors: Actors,
+    user: str,
+    exchange: str,
+    key: str,
+    kind: str,
+    body: str,
+    *,
+    subject: str,
+    event_id: str = "",
 ) -> str:
     """Publish one event as its exchange's owner would; returns the event's id."""
     event_id = event_id or str(uuid.uuid4())
@@ -49,7 +57,7 @@ def publish(
     properties = pika.BasicProperties(
         content_type="application/json", delivery_mode=2, message_id=event_id, user_id=user, headers=headers
     )
-    with channel_of(cast.layout, user) as channel:
+    with channel_of(actors.layout, user) as channel:
         channel.confirm_delivery()
         channel.basic_publish(exchange, key, body.encode(), properties, mandatory=True)
     return event_id

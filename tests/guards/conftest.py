@@ -1,16 +1,16 @@
-"""What the guards share: eyes on the stores, people who act, and one attempt a call."""
+"""What the guards share: probes on the stores, people who act, and one attempt a call."""
 
 import pytest
 
-from .cast import Cast
-from .eyes import Eyes
+from .actors import Actors
+from .probes import Probes
 from .wire import Wire
 
 
 @pytest.fixture(scope="package")
-def eyes(stack, world):
-    """Read-only eyes on the stores of the stack."""
-    made = Eyes(stack.layout, world.phones_url)
+def probes(stack, world):
+    """Read-only probes on the stores of the stack."""
+    made = Probes(stack.layout, world.phones_url)
     yield made
     made.close()
 
@@ -24,9 +24,9 @@ def wire(world):
 
 
 @pytest.fixture(scope="package")
-def cast(stack, world, eyes, travelled):
+def actors(stack, world, probes, travelled):
     """People of a population of our own; the review queue is left as empty as it was found."""
-    made = Cast(world, stack.layout, eyes, travelled.journey)
+    made = Actors(world, stack.layout, probes, travelled.journey)
     yield made
     made.empty_the_queue()
     made.close()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from .places import Places
+from .locations import Locations
 
 # What stands in each place for sure, so that an empty place is not taken for a clean one.
 WITNESSES = {
@@ -35,30 +35,32 @@ WITNESSES = {
 
 
 @pytest.fixture(scope="module")
-def places(cast, wire, travelled):
-    """All places, after the journey, a second one under a tap, wrong calls and broken events."""
-    made = Places(cast, wire, travelled.journey)
+def locations(actors, wire, travelled):
+    """All locations, after the journey, a second one under a tap, wrong calls and broken events."""
+    made = Locations(actors, wire, travelled.journey)
     made.fill()
     return made
 
 
 @pytest.fixture(scope="module")
-def canaries(places):
-    return places.canaries()
+def canaries(locations):
+    return locations.canaries()
 
 
 @pytest.mark.parametrize("place", WITNESSES)
-def test_nothing_personal_comes_to_light(places, canaries, place):
+def test_nothing_personal_comes_to_light(locations, canaries, place):
     """No national ID, mobile, name, address, code or token stands in any text of the place."""
-    found = {where: seen for where, text in places.texts[place].items() if (seen := canaries.found_in(text))}
+    found = {
+        where: seen for where, text in locations.texts[place].items() if (seen := canaries.found_in(text))
+    }
 
     assert found == {}
 
 
 @pytest.mark.parametrize("place", WITNESSES)
-def test_the_place_is_where_things_are_told(places, canaries, place):
+def test_the_place_is_where_things_are_told(locations, canaries, place):
     """The place holds what it should, and a datum that somebody left in it would be found."""
-    said = "\n".join([*places.texts[place], *places.texts[place].values()])
+    said = "\n".join([*locations.texts[place], *locations.texts[place].values()])
 
     assert [word for word in WITNESSES[place] if word not in said] == []
     for value in [*canaries.acted, *canaries.codes, *canaries.words]:

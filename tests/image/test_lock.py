@@ -1,6 +1,7 @@
 """The part of the lock that an image gets."""
 
 import importlib.util
+import shlex
 from pathlib import Path
 from types import ModuleType
 
@@ -119,3 +120,16 @@ def test_containerfile_asks_for_sections_that_are_there(lock: ModuleType) -> Non
     named = {word for line in asked for word in line.split('"')[1::2]}
     assert named
     assert named <= titles.keys()
+
+
+def test_no_image_holds_the_test_kit(lock: ModuleType) -> None:
+    """Neither the test kit nor the test runner is in a set, an install line or the files that a build may copy."""
+    containerfile = (IMAGE / "Containerfile").read_text().splitlines()
+    asked = [line.split("python3 lock.py ", 1)[1] for line in containerfile if "python3 lock.py " in line]
+    texts = [(ROOT / name).read_text() for name in ("requirements.in", "requirements.txt")]
+    sets = [shlex.split(line.split(">")[0]) for line in asked]
+
+    assert len(sets) > 3
+    assert not [wanted for wanted in sets if "pytest" in packages(lock.select(*texts, wanted))]
+    assert not [line for line in containerfile if "testkit" in line]
+    assert "services/testkit" in (IMAGE / "Containerfile.dockerignore").read_text().splitlines()

@@ -7,12 +7,10 @@ from pathlib import Path
 import pika
 import pytest
 from chassis.messaging.names import parked_queue
-from chassis.testing import Broker, broker, broker_node
 from pika.exceptions import AMQPChannelError, ChannelClosedByBroker
 from platform_table import broker as definitions
 from platform_table.load import platform
-
-__all__ = ["broker", "broker_node"]
+from testkit.broker import Broker
 
 
 def test_the_same_password_hashes_alike_with_one_salt() -> None:

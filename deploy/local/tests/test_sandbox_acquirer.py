@@ -11,8 +11,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
-from chassis.connector_testing import Program, http, running
-from chassis.testing import free_port
+from testkit.connectors import Program, http, running
+from testkit.ports import free_port
 
 KEY = "ab" * 32
 

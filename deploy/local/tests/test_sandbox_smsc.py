@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import pytest
 import smpp34
-from chassis.connector_testing import Program, http, read_json, running
-from chassis.testing import free_port
 from sandbox.phones import MESSAGES_MAX, PHONES_MAX, Phones
+from testkit.connectors import Program, http, read_json, running
+from testkit.ports import free_port
 
 HEADER = struct.Struct(">IIII")
 BIND, SUBMIT, DELIVER, ENQUIRE, UNBIND = 0x9, 0x4, 0x5, 0x15, 0x6

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pymongo
 import pytest
-from embedded import keys, programs, strays
+from embedded import keys, orphaned_processes, programs
 from embedded.files import write_whole
 from embedded.layout import Layout, port_names
 from embedded.process import Program
@@ -63,7 +63,7 @@ def all_ready(stack):
 @pytest.mark.real
 def test_two_that_start_it_at_once_start_it_once(stack):
     """Every program of the table runs once, and all of it is ready."""
-    stores = [pid for pid in strays.marked(stack.layout.folder) if is_store(pid)]
+    stores = [pid for pid in orphaned_processes.marked(stack.layout.folder) if is_store(pid)]
 
     assert all_ready(stack)
     assert set(ids(stack)) == {program.name for program in stack.table()}
@@ -109,7 +109,7 @@ def test_what_a_killed_run_forgot_is_replaced(stack):
     stack.up()
 
     assert ids(stack)["identity-store"] != forgotten
-    assert forgotten not in strays.marked(stack.layout.folder)
+    assert forgotten not in orphaned_processes.marked(stack.layout.folder)
     assert all_ready(stack)
 
 
@@ -146,7 +146,7 @@ def test_two_stacks_do_not_disturb_each_other(stack, empty):
     empty.down()
 
     assert set(stack.layout.ports().values()).isdisjoint(empty.layout.ports().values())
-    assert strays.marked(empty.layout.folder) == []
+    assert orphaned_processes.marked(empty.layout.folder) == []
     assert ids(stack) == before
     assert all_ready(stack)
 
@@ -156,12 +156,12 @@ def test_going_down_leaves_nothing_behind(stack):
     """After `down` no process of the folder lives, its port mapper and grandchildren included."""
     stack.kill("bank")
     stack._start([Program("parent", (sys.executable, "-c", PARENT), port="bank")])
-    grandchildren = [pid for pid in strays.marked(stack.layout.folder) if is_grandchild(pid)]
+    grandchildren = [pid for pid in orphaned_processes.marked(stack.layout.folder) if is_grandchild(pid)]
     assert len(grandchildren) == 1
 
     stack.down()
 
-    assert strays.marked(stack.layout.folder) == []
+    assert orphaned_processes.marked(stack.layout.folder) == []
     assert stack.running() == {}
 
 
@@ -210,13 +210,13 @@ def test_a_process_id_used_again_is_not_ours(empty):
         stranger.kill()
 
 
-def test_a_stray_that_does_not_listen_is_killed(tmp_path):
+def test_an_orphaned_process_that_does_not_listen_is_killed(tmp_path):
     """What ignores SIGTERM is killed; processes of another folder are not touched."""
     code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(600)"
     ours, other = (
         subprocess.Popen(
             [sys.executable, "-c", code],
-            env={**os.environ, strays.MARK: str(folder)},
+            env={**os.environ, orphaned_processes.MARK: str(folder)},
             stdout=subprocess.PIPE,
         )
         for folder in (tmp_path / "one", tmp_path / "two")
@@ -225,12 +225,12 @@ def test_a_stray_that_does_not_listen_is_killed(tmp_path):
         for each in (ours, other):
             each.stdout.readline()
 
-        strays.STOP_LIMIT_SECONDS, usual = 0.5, strays.STOP_LIMIT_SECONDS
-        strays.stop(strays.strays(tmp_path / "one", set()))
-        strays.STOP_LIMIT_SECONDS = usual
+        orphaned_processes.STOP_LIMIT_SECONDS, usual = 0.5, orphaned_processes.STOP_LIMIT_SECONDS
+        orphaned_processes.stop(orphaned_processes.find(tmp_path / "one", set()))
+        orphaned_processes.STOP_LIMIT_SECONDS = usual
 
-        assert strays.marked(tmp_path / "one") == []
-        assert strays.marked(tmp_path / "two") == [other.pid]
+        assert orphaned_processes.marked(tmp_path / "one") == []
+        assert orphaned_processes.marked(tmp_path / "two") == [other.pid]
         other.send_signal(signal.SIGKILL)
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from chassis.http import HttpServer
+from chassis.admin_server import AdminServer
 from chassis.readiness import Readiness
 
 # A process takes its time to start where many do.
@@ -25,7 +25,7 @@ class Settings(ProcessSettings):
 def say(*words):
     print(*words, file=sys.stderr, flush=True)
 
-class Part:
+class Component:
     def __init__(self, name, starts=lambda n: None, stops=0.0, lives=None):
         self.name, self.starts, self.stops, self.lives, self.tries = name, starts, stops, lives, 0
     async def start(self):
@@ -38,7 +38,7 @@ class Part:
         await asyncio.sleep(self.stops)
         say("stopped", self.name)
 
-class Mortal(Part):
+class Mortal(Component):
     async def wait(self):
         await asyncio.sleep(self.lives)
 
@@ -87,7 +87,7 @@ def until(process, line):
 
 def test_asked_to_stop_it_stops_its_parts_last_first(program):
     """Who leans on others stops before them; the exit status is 0."""
-    process = program('return [Part("store"), Part("api")]')
+    process = program('return [Component("store"), Component("api")]')
     until(process, "started api")
 
     process.send_signal(signal.SIGTERM)
@@ -99,15 +99,17 @@ def test_asked_to_stop_it_stops_its_parts_last_first(program):
 
 def test_a_part_waits_for_what_it_needs(program):
     """What is not there yet is asked again, and the others start meanwhile."""
-    body = 'return [Part("store", lambda n: ConnectionRefusedError() if n < 3 else None), Part("api")]'
+    body = (
+        'return [Component("store", lambda n: ConnectionRefusedError() if n < 3 else None), Component("api")]'
+    )
     process = program(body)
 
     assert until(process, "started store")[-2:] == ["started api", "started store"]
 
 
 def test_waiting_does_not_mend_everything(program):
-    """A part that fails for good ends the process, with status 1 and the others stopped."""
-    process = program('return [Part("store"), Part("api", lambda n: ValueError("wrong"))]')
+    """A component that fails for good ends the process, with status 1 and the others stopped."""
+    process = program('return [Component("store"), Component("api", lambda n: ValueError("wrong"))]')
     out, said = process.communicate(timeout=START_SECONDS)
 
     assert process.returncode == 1
@@ -117,7 +119,7 @@ def test_waiting_does_not_mend_everything(program):
 
 def test_a_part_that_dies_ends_the_process(program):
     """Half a service is none: somebody starts it again."""
-    process = program('return [Part("store"), Mortal("relay", lives=0.1)]')
+    process = program('return [Component("store"), Mortal("relay", lives=0.1)]')
     out, said = process.communicate(timeout=START_SECONDS)
 
     assert process.returncode == 1
@@ -127,7 +129,7 @@ def test_a_part_that_dies_ends_the_process(program):
 
 def test_a_part_that_does_not_stop_is_left_behind(program):
     """Draining has its limit, and the others still stop."""
-    process = program('return [Part("store"), Part("api", stops=600)]', TRIAL_DRAIN_SECONDS="0.1")
+    process = program('return [Component("store"), Component("api", stops=600)]', TRIAL_DRAIN_SECONDS="0.1")
     until(process, "started api")
 
     process.send_signal(signal.SIGINT)
@@ -139,7 +141,7 @@ def test_a_part_that_does_not_stop_is_left_behind(program):
 
 def test_asked_twice_it_leaves_at_once(program):
     """Somebody cannot wait."""
-    process = program('return [Part("api", stops=60)]', TRIAL_DRAIN_SECONDS="60")
+    process = program('return [Component("api", stops=60)]', TRIAL_DRAIN_SECONDS="60")
     until(process, "started api")
     process.send_signal(signal.SIGTERM)
     until(process, "stopping api")
@@ -159,7 +161,7 @@ def test_asked_twice_it_leaves_at_once(program):
 )
 def test_a_process_may_run_some_parts_alone(program, arguments, roles):
     """The cluster runs the API apart from policies and relay."""
-    assert until(program('return [Part("it")]', *arguments), "port")[0] == roles
+    assert until(program('return [Component("it")]', *arguments), "port")[0] == roles
 
 
 def test_help_lists_every_setting(program):
@@ -193,14 +195,14 @@ async def get(port, path, line=None):
 @pytest.fixture
 async def http():
     readiness = Readiness()
-    server = HttpServer("127.0.0.1:0", readiness)
+    server = AdminServer("127.0.0.1:0", readiness)
     await server.start()
     yield server, readiness
     await server.stop()
 
 
 async def test_readyz_says_what_is_missing(http):
-    """503 with the part that does not answer, then 200, then 503 once asked to stop."""
+    """503 with the component that does not answer, then 200, then 503 once asked to stop."""
     server, readiness = http
     answers = []
 
@@ -209,7 +211,7 @@ async def test_readyz_says_what_is_missing(http):
 
     readiness.add("store", store)
     await readiness.check()
-    assert await get(server.port, "/readyz") == (503, b'{"ready": false, "parts": {"store": false}}')
+    assert await get(server.port, "/readyz") == (503, b'{"ready": false, "components": {"store": false}}')
 
     answers.append(1)
     await readiness.check()

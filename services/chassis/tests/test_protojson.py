@@ -1,7 +1,7 @@
 """Messages as text."""
 
 import pytest
-from chassis.protojson import Unreadable, read, written
+from chassis.protojson import Unreadable, dumps, loads
 from diwan.identity.v1 import events_pb2
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,22 +14,22 @@ def test_what_was_written_is_read(mobile: str, values: dict[str, str]) -> None:
     """Whatever letters it holds, as text or as bytes."""
     message = events_pb2.MessageContent(mobile=mobile, values=values)
 
-    text = written(message)
+    text = dumps(message)
 
-    assert read(text, events_pb2.MessageContent) == message
-    assert read(text.encode(), events_pb2.MessageContent) == message
+    assert loads(text, events_pb2.MessageContent) == message
+    assert loads(text.encode(), events_pb2.MessageContent) == message
 
 
 def test_a_message_is_one_line_of_its_own_letters() -> None:
     """So it stands in a body and in a field."""
     message = events_pb2.MessageContent(values={"office": "مكتب\nالدقي"})
 
-    assert written(message) == '{"values": {"office": "مكتب\\nالدقي"}}'
+    assert dumps(message) == '{"values": {"office": "مكتب\\nالدقي"}}'
 
 
 def test_a_newer_programs_fields_are_passed_over() -> None:
     """Additive change keeps the version."""
-    assert read('{"mobile": "m", "later": [1]}', events_pb2.Contact) == events_pb2.Contact(mobile="m")
+    assert loads('{"mobile": "m", "later": [1]}', events_pb2.Contact) == events_pb2.Contact(mobile="m")
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_a_newer_programs_fields_are_passed_over() -> None:
 def test_what_cannot_be_read_is_not_quoted(wrong: str | bytes) -> None:
     """Neither by the error nor by what it came from."""
     with pytest.raises(Unreadable) as raised:
-        read(wrong, events_pb2.Contact)
+        loads(wrong, events_pb2.Contact)
 
     assert str(raised.value) == "no proto-JSON of diwan.identity.v1.Contact"
     assert raised.value.__cause__ is None

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from chassis.times import CAIRO, moment, timestamp
+from chassis.times import CAIRO, timestamp, to_datetime
 from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +19,7 @@ times = st.datetimes(
 @given(times)
 def test_a_time_comes_back_to_the_millisecond(time: datetime) -> None:
     """In UTC, whatever its zone was; what is finer than the store keeps is not told."""
-    back = moment(timestamp(time))
+    back = to_datetime(timestamp(time))
 
     assert back.tzinfo is UTC
     assert timedelta() <= time - back < timedelta(milliseconds=1)
@@ -35,7 +35,7 @@ def test_a_time_without_a_zone_is_refused() -> None:
 def test_a_moment_that_is_none_is_refused() -> None:
     """Seconds beyond the calendar name no time."""
     with pytest.raises(ValueError, match="must be in range"):
-        moment(Timestamp(seconds=10**12))
+        to_datetime(Timestamp(seconds=10**12))
 
 
 def test_a_day_begins_in_cairo() -> None:

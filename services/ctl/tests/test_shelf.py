@@ -8,14 +8,12 @@ from typing import Any
 import pika
 import pytest
 import yaml
-from chassis.connector_testing import eventually, take
 from chassis.messaging import headers
-from chassis.testing import Broker, broker, broker_node
 from click.testing import CliRunner, Result
 from diwanctl.main import main
 from diwanctl.shelf import CONNECTORS
-
-__all__ = ["broker", "broker_node"]
+from testkit.broker import Broker
+from testkit.connectors import eventually, take
 
 pytestmark = pytest.mark.real
 

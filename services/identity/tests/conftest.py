@@ -19,28 +19,27 @@ import pymongo
 import pytest
 import pytest_asyncio
 from chassis import log, telemetry
-from chassis.life import ROLES, Env, Part
+from chassis.key_ring import Binding, KeyRing
+from chassis.life import ROLES, Component, Env
 from chassis.messaging import headers
 from chassis.readiness import Readiness
 from chassis.rpc import Caller, Kind
 from chassis.rpc.client import failure_of
-from chassis.sealed import Binding, Keys
-from chassis.service import build
-from chassis.testing import Broker, broker, broker_node, make_keys, store_name, store_uri
+from chassis.service import assemble
 from chassis.tokens import generate_key, sign_access
 from diwan.identity.v1 import events_pb2, identity_pb2, identity_pb2_grpc
 from diwan.registry.v1 import events_pb2 as registry
 from google.protobuf import json_format
 from google.protobuf.message import Message
-from identity.__main__ import make
+from identity.__main__ import build
 from identity.errors import ERRORS
 from identity.settings import Settings
 from identity.store import SCHEMA_VERSION
 from joserfc.jwk import ECKey
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-
-__all__ = ["broker", "broker_node", "store_name", "store_uri"]
+from testkit.broker import Broker
+from testkit.keys import make_keys
 
 CLIENTS = ("payments", "notary", "notification", "operator")
 AUDIENCES = ("identity", "payments", "notary", "notification")
@@ -90,7 +89,7 @@ class Clock:
 class Phones:
     """Every phone in the country: what notification's queue holds, read with notification's own keys."""
 
-    def __init__(self, broker: Broker, keys: Keys) -> None:
+    def __init__(self, broker: Broker, keys: KeyRing) -> None:
         self._thread = ThreadPoolExecutor(1)
         self._broker = broker
         self._keys = keys
@@ -168,9 +167,9 @@ class World:
             _write(own / "clients" / f"{client}.jwk", key, private=False)
         self.clock = Clock()
         self.broker = broker
-        self.keys = Keys("identity", own)
-        self.registry_keys = Keys("registry", folder / "registry")
-        self.phones = Phones(broker, Keys("notification", folder / "notification"))
+        self.keys = KeyRing("identity", own)
+        self.registry_keys = KeyRing("registry", folder / "registry")
+        self.phones = Phones(broker, KeyRing("notification", folder / "notification"))
         self.database = pymongo.MongoClient[dict[str, Any]](store)[name]
         self.settings = Settings(
             store_uri=store,
@@ -185,17 +184,17 @@ class World:
         self.spans = InMemorySpanExporter()
         processors = [SimpleSpanProcessor(telemetry.MaskingExporter(self.spans))]
         self.telemetry = telemetry.Telemetry("identity", "0", processors=processors)
-        self.parts: Sequence[Part] = ()
+        self.components: Sequence[Component] = ()
 
     async def start(self) -> None:
         self.observe()
         self.readiness = Readiness()
         env = Env("identity", self.settings, frozenset(ROLES), self.readiness, self.clock)
-        self.parts = await build(env, make=make, errors=ERRORS, schema_version=SCHEMA_VERSION)
-        for part in self.parts:
-            await part.start()
+        self.components = await assemble(env, build=build, errors=ERRORS, schema_version=SCHEMA_VERSION)
+        for component in self.components:
+            await component.start()
         self._asking = asyncio.create_task(self.readiness.run())
-        port = next(part.port for part in self.parts if part.name == "api")  # type: ignore[attr-defined]
+        port = next(component.port for component in self.components if component.name == "api")  # type: ignore[attr-defined]
         self.channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
         self.stub = identity_pb2_grpc.IdentityServiceStub(self.channel)
         await self.until(lambda: self.readiness.ready)
@@ -208,8 +207,8 @@ class World:
     async def stop(self) -> None:
         await self.channel.close()
         self._asking.cancel()
-        for part in reversed(self.parts):
-            await part.stop()
+        for component in reversed(self.components):
+            await component.stop()
         self.phones.close()
         self.database.client.drop_database(self.database.name)
         self.database.client.close()
@@ -322,7 +321,7 @@ class World:
                 headers.SOURCE: "diwan/registry",
                 headers.TYPE: kind,
                 headers.SPECVERSION: "1.0",
-                headers.TIME: headers.timestamp(datetime.now(UTC) - ago),
+                headers.TIME: headers.format_time(datetime.now(UTC) - ago),
                 headers.SUBJECT: person.person_id,
             },
         )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from chassis.sealed import Keys
+from chassis.key_ring import KeyRing
 from diwan.identity.v1 import identity_pb2 as pb
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="session")]
@@ -28,9 +28,9 @@ async def test_a_start_does_the_same_work_for_known_and_unknown(
 ) -> None:
     """The same round trips to the store in the same order, the same number of seals."""
     seals: list[str] = []
-    seal = Keys.seal
+    seal = KeyRing.seal
 
-    def counted(keys: Keys, plaintext: str, reader: str, binding: Any) -> str:
+    def counted(keys: KeyRing, plaintext: str, reader: str, binding: Any) -> str:
         seals.append(f"{reader}/{len(plaintext)}")
         return seal(keys, plaintext, reader, binding)
 
@@ -47,7 +47,7 @@ async def test_a_start_does_the_same_work_for_known_and_unknown(
 
     known, stranger = await world.registered(), world.stranger()
     account, _ = await world.enrolled()
-    monkeypatch.setattr(Keys, "seal", counted)
+    monkeypatch.setattr(KeyRing, "seal", counted)
     pairs = [
         [lambda p=p: world.call("StartEnrolment", world.enrolment(p)) for p in (known, stranger)],
         [lambda p=p: world.call("StartSignIn", sign_in(p)) for p in (account, world.stranger())],

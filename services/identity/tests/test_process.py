@@ -14,9 +14,9 @@ from typing import Any
 import grpc
 import pytest
 import pytest_asyncio
-from chassis.testing import free_port
 from diwan.identity.v1 import identity_pb2 as pb
 from diwan.identity.v1 import identity_pb2_grpc
+from testkit.ports import free_port
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="session")]
 
@@ -103,13 +103,13 @@ async def test_an_enrolment_outlives_the_process(world: Any, process: Process) -
         request_id=str(uuid.uuid4()), enrolment_id=started.enrolment_id, code=code
     )
     account = await stub.CompleteEnrolment(complete, wait_for_ready=True, timeout=30)
-    figures = process.get("/metrics")
+    metrics = process.get("/metrics")
     await channel.close()
     status, log = await asyncio.to_thread(process.end, signal.SIGTERM)
     process.start()
 
     assert account.person_id == person.person_id
-    assert 'diwan_identity_enrolments_total{outcome="done",way="online"} 1.0' in figures
+    assert 'diwan_identity_enrolments_total{outcome="done",way="online"} 1.0' in metrics
     assert status == 0
     assert '"process ends"' in log
     assert person.national_id not in log

@@ -1,15 +1,12 @@
 from contextlib import AsyncExitStack
 
 import pytest
-from chassis.testing import broker, broker_node, store_name, store_uri
 
 from . import world as worlds
 
-__all__ = ["broker", "broker_node", "store_name", "store_uri"]
-
 
 class Paper:
-    """Stands for the press where a test is not about print: other bytes each time, as signatures are."""
+    """Stands for the renderer where a test is not about print: other bytes each time, as signatures are."""
 
     def __init__(self):
         self.printed = 0

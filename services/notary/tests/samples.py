@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from notary.model.content import Content, Kind, Office, Party
-from notary.model.power_of_attorney import Decision, PowerOfAttorney, Reviewer, draft
+from notary.model.power_of_attorney import PowerOfAttorney, ReviewDecision, Reviewer, draft
 
 NOW = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 CAIRO = Office("notary-cairo-01", "مكتب توثيق مصر الجديدة", "01")
@@ -41,14 +41,14 @@ def claimed(reviewer: Reviewer = REVIEWER) -> PowerOfAttorney:
     return paid().claim(reviewer, "claim-1", NOW)[0]
 
 
-def decided(decision: Decision, reason: str = "") -> PowerOfAttorney:
+def decided(decision: ReviewDecision, reason: str = "") -> PowerOfAttorney:
     return claimed().decide(
         decision, reason, reviewer=REVIEWER, office=CAIRO, verification_code=CODE, now=NOW
     )[0]
 
 
 def approved() -> PowerOfAttorney:
-    return decided(Decision.APPROVE)
+    return decided(ReviewDecision.APPROVE)
 
 
 def issued() -> PowerOfAttorney:
@@ -60,7 +60,7 @@ def collected() -> PowerOfAttorney:
 
 
 def correcting() -> PowerOfAttorney:
-    return decided(Decision.CORRECT, "يرجى تصحيح البند.")
+    return decided(ReviewDecision.CORRECT, "يرجى تصحيح البند.")
 
 
 def with_terms(*terms: str) -> Content:

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 from chassis.errors import ConfirmationExpired
-from chassis.policies import GiveUp
+from chassis.policies import PermanentFailure
 from diwan.notary.v1 import notary_pb2 as pb
 from notary.commands import PURPOSE
 
@@ -214,7 +214,7 @@ async def test_a_payment_where_none_is_awaited_is_for_a_person(world, principal,
     paid = await world.paid(principal, agent)
 
     for case in (draft, paid):
-        with pytest.raises(GiveUp) as parked:
+        with pytest.raises(PermanentFailure) as parked:
             await world.settle(case.power_of_attorney_id, "another-payment")
         assert parked.value.reason == "NOT_AWAITING_PAYMENT"
 
@@ -235,7 +235,7 @@ async def test_an_approval_told_again_issues_one_document(world, principal, agen
     assert documents == [kept.document_digest]
 
 
-async def test_two_presses_at_work_on_one_case_issue_one_document(world, principal, agent):
+async def test_two_renderers_at_work_on_one_case_issue_one_document(world, principal, agent):
     """Another process issued it while this one was printing: its document stands."""
     case = await world.approved(principal, agent)
     case_id = case.power_of_attorney_id

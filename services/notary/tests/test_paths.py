@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from notary.model.errors import NotaryError
-from notary.model.power_of_attorney import Decision, Reviewer, State
+from notary.model.power_of_attorney import ReviewDecision, Reviewer, State
 
 from .samples import AGENT, CAIRO, CODE, NOW, PRINCIPAL, drafted, with_terms
 
@@ -89,7 +89,7 @@ class Life(RuleBasedStateMachine):
         self.act(lambda case: case.release(self.now - timedelta(hours=hours)))
 
     @near(State.AWAITING_REVIEW, State.IN_REVIEW, State.APPROVED)
-    @rule(holder=st.booleans(), person=people, decision=st.sampled_from(Decision), reason=reasons)
+    @rule(holder=st.booleans(), person=people, decision=st.sampled_from(ReviewDecision), reason=reasons)
     def decide(self, holder, person, decision, reason):
         officer = self.case.open_reviewer if holder and self.case.open_reviewer else f"of-{person}"
         done = self.act(
@@ -104,7 +104,7 @@ class Life(RuleBasedStateMachine):
         )
         if done:
             assert person in APART
-        if done and decision is Decision.APPROVE:
+        if done and decision is ReviewDecision.APPROVE:
             self.approved_by = person
 
     @near(State.IN_REVIEW, State.APPROVED, State.ISSUED)

@@ -5,7 +5,7 @@ import pytest
 from notary.model import errors, facts
 from notary.model.content import Kind
 from notary.model.drafting import Drafting
-from notary.model.power_of_attorney import Decision, Reviewer, State
+from notary.model.power_of_attorney import ReviewDecision, Reviewer, State
 
 from .samples import (
     AGENT,
@@ -34,7 +34,7 @@ STAGES = {
     "paid": paid,
     "claimed": claimed,
     "correcting": correcting,
-    "refused": lambda: decided(Decision.REFUSE, "سبب"),
+    "refused": lambda: decided(ReviewDecision.REFUSE, "سبب"),
     "approved": approved,
     "issued": issued,
     "collected": collected,
@@ -48,7 +48,7 @@ OPERATIONS = {
     "settle": lambda case: case.settle("payment-2", NOW),
     "claim": lambda case: case.claim(REVIEWER, "claim-2", NOW),
     "decide": lambda case: case.decide(
-        Decision.APPROVE, "", reviewer=REVIEWER, office=CAIRO, verification_code=CODE, now=NOW
+        ReviewDecision.APPROVE, "", reviewer=REVIEWER, office=CAIRO, verification_code=CODE, now=NOW
     ),
     "issue": lambda case: case.issue("e" * 64, NOW),
     "collect": lambda case: case.collect(clerk=CLERK, office_id=CAIRO.id, now=NOW),
@@ -168,14 +168,16 @@ def test_who_has_a_part_in_a_case_never_reviews_it(person_id):
     with pytest.raises(errors.PartyToCase):
         waiting.claim(reviewer, "claim", NOW)
     with pytest.raises(errors.PartyToCase):
-        forced.decide(Decision.APPROVE, "", reviewer=reviewer, office=CAIRO, verification_code=CODE, now=NOW)
+        forced.decide(
+            ReviewDecision.APPROVE, "", reviewer=reviewer, office=CAIRO, verification_code=CODE, now=NOW
+        )
 
 
 def test_a_reviewer_decides_only_the_case_they_claimed():
     """Another reviewer's case is not theirs."""
     with pytest.raises(errors.NotYourCase):
         claimed().decide(
-            Decision.APPROVE,
+            ReviewDecision.APPROVE,
             "",
             reviewer=Reviewer("officer-5", "person-5"),
             office=CAIRO,
@@ -184,7 +186,7 @@ def test_a_reviewer_decides_only_the_case_they_claimed():
         )
 
 
-@pytest.mark.parametrize("decision", [Decision.CORRECT, Decision.REFUSE])
+@pytest.mark.parametrize("decision", [ReviewDecision.CORRECT, ReviewDecision.REFUSE])
 @pytest.mark.parametrize("reason", ["", "   "])
 def test_what_is_not_approved_has_a_reason(decision, reason):
     """A blank is no reason."""
@@ -194,7 +196,7 @@ def test_what_is_not_approved_has_a_reason(decision, reason):
 
 @pytest.mark.parametrize(
     ("decision", "state", "refused"),
-    [(Decision.CORRECT, State.CORRECTION, False), (Decision.REFUSE, State.REFUSED, True)],
+    [(ReviewDecision.CORRECT, State.CORRECTION, False), (ReviewDecision.REFUSE, State.REFUSED, True)],
 )
 def test_a_returned_case_says_whether_for_good(decision, state, refused):
     """Correction and refusal differ in the fact that is stated."""
@@ -269,7 +271,7 @@ def test_nothing_is_approved_or_issued_that_is_not_confirmed_and_paid(broken):
     """Whatever went wrong before, a document that binds is of what the principal confirmed, and paid for."""
     with pytest.raises(errors.CaseIncomplete):
         replace(claimed(), **broken).decide(
-            Decision.APPROVE, "", reviewer=REVIEWER, office=CAIRO, verification_code=CODE, now=NOW
+            ReviewDecision.APPROVE, "", reviewer=REVIEWER, office=CAIRO, verification_code=CODE, now=NOW
         )
     with pytest.raises(errors.CaseIncomplete):
         replace(approved(), **broken).issue("d" * 64, NOW)

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import grpc
 import pytest
-from chassis.commands import Request
+from chassis.commands import CommandRequest
 from chassis.errors import RequestIdReused
 from chassis.rpc import Caller, Kind
 from diwan.notary.v1 import notary_pb2 as pb
@@ -131,8 +131,8 @@ async def test_one_call_never_claims_two_cases(world, principal, agent):
     caller = Caller(kind=Kind.OFFICER, id=reviewer.id, person=reviewer.person_id)
 
     def asked():
-        return Request(
-            id=Request.identify(caller, "claim", "1"),
+        return CommandRequest(
+            id=CommandRequest.identify(caller, "claim", "1"),
             now=world.ctx.clock(),
             request_id="1",
             rpc="claim",
@@ -171,6 +171,6 @@ async def test_waiting_cases_are_counted_by_age(world, principal, agent):
 
     await timers.count_waiting(world.ctx)
 
-    gauge = world.ctx.figures._waiting
+    gauge = world.ctx.metrics._waiting
     assert gauge.labels("under_1h")._value.get() == 2
     assert gauge.labels("older")._value.get() == 0

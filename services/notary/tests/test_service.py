@@ -1,4 +1,4 @@
-"""The whole service on a real store and broker, with the real press: from draft to handing over."""
+"""The whole service on a real store and broker, with the real renderer: from draft to handing over."""
 
 import hashlib
 import io
@@ -13,20 +13,20 @@ import pytest
 from chassis.rpc import Caller, Kind
 from chassis.rpc.client import connect
 from chassis.tokens import generate_key, sign_confirmation
-from chassis.trial import begin, eventually
 from diwan.identity.v1 import identity_pb2_grpc
 from diwan.notary.v1 import events_pb2 as events
 from diwan.notary.v1 import notary_pb2 as pb
 from diwan.notary.v1 import notary_pb2_grpc
 from diwan.payments.v1.events_pb2 import PaymentSettled
-from notary.__main__ import make
+from notary.__main__ import build
 from notary.commands import PURPOSE
 from notary.errors import ERRORS
 from notary.settings import Settings
 from notary.store import SCHEMA_VERSION
 from pypdf import PdfReader
+from testkit.service import begin, eventually
 
-from .press_samples import make_authority
+from .document_samples import make_authority
 from .world import Identity, Person, deciding, drafting, uid
 
 pytestmark = pytest.mark.real
@@ -47,18 +47,18 @@ async def trial(broker, store_uri, tmp_path):
         await edge.start()
         stack.push_async_callback(edge.stop, None)
 
-        async def make_with_keys(house):
-            settings = house.env.settings.model_copy(update={"identity_target": target})
+        async def build_with_keys(service):
+            settings = service.env.settings.model_copy(update={"identity_target": target})
             key = json.dumps(generate_key().as_dict(private=True))
             (settings.keys_dir / "client.jwk").write_text(key)
             make_authority(settings.keys_dir)
-            env = replace(house.env, settings=settings)
-            return await make(replace(house, env=env, identity=connect(target)))
+            env = replace(service.env, settings=settings)
+            return await build(replace(service, env=env, identity=connect(target)))
 
         trial = await begin(
             "notary",
             Settings,
-            make_with_keys,
+            build_with_keys,
             errors=ERRORS,
             schema_version=SCHEMA_VERSION,
             broker=broker,
@@ -123,10 +123,10 @@ async def test_a_power_of_attorney_from_draft_to_collection(trial):
     assert seen.state == pb.POWER_OF_ATTORNEY_STATE_ISSUED
     assert (issued.office_id, issued.office_name) == (seen.office_id, seen.office_name)
 
-    parts = stub.DownloadPowerOfAttorney(
+    components = stub.DownloadPowerOfAttorney(
         pb.DownloadPowerOfAttorneyRequest(power_of_attorney_id=case_id), metadata=citizen
     )
-    pdf = b"".join([part.chunk async for part in parts])
+    pdf = b"".join([component.chunk async for component in components])
     assert hashlib.sha256(pdf).hexdigest() == issued.document_digest
     reader = PdfReader(io.BytesIO(pdf))
     assert "/AcroForm" in reader.trailer["/Root"]

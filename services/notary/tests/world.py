@@ -11,14 +11,14 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
 import grpc
-from chassis.messaging.incoming import Incoming
-from chassis.messaging.outgoing import OutgoingEvents
+from chassis.key_ring import KeyRing
+from chassis.messaging.event_encoder import EventEncoder
+from chassis.messaging.inbound import InboundEvent
 from chassis.policies import Policies
 from chassis.readiness import Readiness
 from chassis.rpc import Caller, Kind
 from chassis.rpc.client import connect, failure_of, identity_exchange
 from chassis.rpc.server import Server
-from chassis.sealed import Keys
 from chassis.store import Database
 from chassis.telemetry import Telemetry
 from chassis.tokens import (
@@ -39,7 +39,7 @@ from notary.accounts import Accounts
 from notary.api import PowersOfAttorney
 from notary.context import Context
 from notary.errors import ERRORS
-from notary.figures import Figures
+from notary.metrics import Metrics
 from notary.settings import Settings
 from notary.store import Store
 
@@ -216,7 +216,7 @@ class World:
 
     async def handle(self, queue, exchange, source, subject, message, event_id="") -> None:
         now = datetime.now(UTC)
-        incoming = Incoming(
+        inbound = InboundEvent(
             queue=queue,
             exchange=exchange,
             user=source,
@@ -227,8 +227,8 @@ class World:
             sequence=1,
             time=now.isoformat().replace("+00:00", "Z"),
         )
-        (policy,) = Policies("notary", policies.table(self.ctx, self.printer)).find(queue, incoming.type)
-        await policy.handle(incoming, message, now)
+        (policy,) = Policies("notary", policies.table(self.ctx, self.printer)).find(queue, inbound.type)
+        await policy.handle(inbound, message, now)
 
     async def outbox(self, case_id: str) -> list[dict[str, Any]]:
         """What the case has told, in order: no relay runs in these tests."""
@@ -290,9 +290,9 @@ async def start(store_uri: str, store_name: str, folder: Path, printer: Any, sta
     await edge.start()
     stack.push_async_callback(edge.stop, None)
 
-    keys = Keys("notary", make_keys(folder))
+    keys = KeyRing("notary", make_keys(folder))
     database = await Database.open(
-        store_uri, store_name, outgoing=OutgoingEvents("notary", keys), refusals=ERRORS
+        store_uri, store_name, encode_event=EventEncoder("notary", keys), refusals=ERRORS
     )
     stack.push_async_callback(database.close)
     anonymous = connect(f"127.0.0.1:{port}")
@@ -302,8 +302,8 @@ async def start(store_uri: str, store_name: str, folder: Path, printer: Any, sta
     stack.push_async_callback(channel.close)
     token_keys = TokenKeys.own("notary", key)
     store = await Store.open(database)
-    figures = Figures(Telemetry("notary", "0"))
-    ctx = Context(store, Accounts(channel), token_keys, catalogue.load(), figures, DRAFTS_PER_HOUR)
+    metrics = Metrics(Telemetry("notary", "0"))
+    ctx = Context(store, Accounts(channel), token_keys, catalogue.load(), metrics, DRAFTS_PER_HOUR)
 
     settings = Settings(
         broker_uri="amqp://unused",

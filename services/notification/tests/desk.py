@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from chassis.rpc import Caller, Kind
-from chassis.trial import OPERATOR, Trial, eventually
 from diwan.identity.v1 import events_pb2 as identity
 from diwan.notification.v1 import notification_pb2 as pb
 from diwan.notification.v1 import notification_pb2_grpc, sms_pb2
 from google.protobuf import json_format
+from testkit.service import OPERATOR, Trial, eventually
 
 MOBILE = "+201012345678"
 ORDERS = "sms.notification.message"

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from chassis.rpc import Caller, Kind
 from chassis.rpc.client import failure_of
-from chassis.trial import OPERATOR, Trial
 from diwan.notification.v1 import notification_pb2 as pb
 from grpc import RpcError
+from testkit.service import OPERATOR, Trial
 
 from .desk import api, citizen, sent, uid
 

@@ -9,12 +9,12 @@ import urllib.request
 from typing import Any
 
 import pytest
-from chassis.testing import free_port
-from chassis.trial import Trial, eventually
 from diwan.identity.v1 import events_pb2 as identity
 from diwan.notification.v1 import sms_pb2
 from google.protobuf import json_format
 from notification.settings import Settings
+from testkit.ports import free_port
+from testkit.service import Trial, eventually
 
 real = pytest.mark.real
 module_loop = pytest.mark.asyncio(loop_scope="module")

@@ -5,13 +5,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from chassis.trial import Trial, eventually
 from diwan.identity.v1 import events_pb2 as identity
 from diwan.notary.v1 import events_pb2 as notary
 from diwan.notification.v1 import notification_pb2 as pb
 from diwan.notification.v1 import sms_pb2
 from diwan.payments.v1 import events_pb2 as payments
 from google.type.money_pb2 import Money
+from testkit.service import Trial, eventually
 
 from .desk import (
     MOBILE,

@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 import pytest
 from chassis.rpc import Caller, Kind
 from chassis.rpc.client import failure_of
-from chassis.trial import OPERATOR, Trial, eventually
 from diwan.notary.v1 import events_pb2 as notary
 from diwan.payments.v1 import acquirer_pb2 as acquirer
 from diwan.payments.v1 import payments_pb2 as pb
@@ -18,6 +17,7 @@ from diwan.payments.v1 import payments_pb2_grpc
 from google.type.date_pb2 import Date
 from google.type.money_pb2 import Money
 from grpc import RpcError
+from testkit.service import OPERATOR, Trial, eventually
 
 CHARGES = "acquirer.payments.charge"
 FEE, PAID, DISCOUNT, SHARE = 12_000, 10_800, 1_200, 800

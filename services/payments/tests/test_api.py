@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from chassis.rpc import Caller, Kind
-from chassis.trial import OPERATOR, Trial
 from diwan.payments.v1 import acquirer_pb2 as acquirer
 from diwan.payments.v1 import payments_pb2 as pb
 from google.type.money_pb2 import Money
+from testkit.service import OPERATOR, Trial
 
 from .desk import (
     AUDITOR,

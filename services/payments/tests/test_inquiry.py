@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from chassis.trial import Trial
 from diwan.payments.v1 import acquirer_pb2 as acquirer
 from diwan.payments.v1 import payments_pb2 as pb
+from testkit.service import Trial
 
 from .desk import Desk
 

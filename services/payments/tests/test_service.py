@@ -5,12 +5,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from chassis.trial import Trial, eventually
 from diwan.payments.v1 import acquirer_pb2 as acquirer
 from diwan.payments.v1 import events_pb2 as events
 from diwan.payments.v1 import payments_pb2 as pb
 from google.protobuf import json_format
 from google.type.money_pb2 import Money
+from testkit.service import Trial, eventually
 
 from .desk import (
     DISCOUNT,

@@ -9,17 +9,14 @@ from typing import Any
 import pytest
 from chassis.store import Cause, Change, Database, StoreUnavailable, Unstorable, cause_id
 from chassis.telemetry import Telemetry
-from chassis.testing import store_name
 from payments import audit
 from payments.audit import Audit
 from payments.context import Context
 from payments.errors import ERRORS
-from payments.figures import Figures
+from payments.metrics import Metrics
 from payments.model import journal
 from payments.model.errors import EntryUnbalanced
 from payments.store import Store
-
-__all__ = ["store_name"]
 
 pytestmark = pytest.mark.real
 
@@ -28,7 +25,7 @@ NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
 
 @pytest.fixture
 async def database(store_uri: str, store_name: str) -> AsyncIterator[Database]:
-    opened = await Database.open(store_uri, store_name, outgoing=nothing_goes_out, refusals=ERRORS)
+    opened = await Database.open(store_uri, store_name, encode_event=nothing_goes_out, refusals=ERRORS)
     yield opened
     await opened.close()
 
@@ -39,7 +36,7 @@ def nothing_goes_out(*_: Any) -> Any:
 
 def change(entry: journal.Entry) -> Change[journal.Entry]:
     cause = Cause(id=cause_id("test", entry.entry_id), now=NOW)
-    return Change(id=entry.entry_id, base=None, state=entry, now=NOW, cause=cause.id, seen=NOW)
+    return Change(id=entry.entry_id, base=None, state=entry, now=NOW, cause=cause.id, processed_event=NOW)
 
 
 @dataclass
@@ -50,8 +47,8 @@ class Books:
     telemetry: Telemetry = field(default_factory=lambda: Telemetry("payments", "0"))
 
     def __post_init__(self) -> None:
-        figures = Figures(self.telemetry)
-        self.audit = Audit(Context(self.store, figures, timedelta(minutes=10), lambda: NOW))
+        metrics = Metrics(self.telemetry)
+        self.audit = Audit(Context(self.store, metrics, timedelta(minutes=10), lambda: NOW))
 
     def shown(self) -> tuple[float | None, float | None]:
         """Imbalance and crooked entries."""
@@ -126,7 +123,7 @@ async def test_a_long_journal_is_looked_over_in_pieces(books: Books, monkeypatch
 
 
 async def test_what_was_mended_is_forgotten_after_a_whole_walk(books: Books) -> None:
-    """The figures come back to zero by themselves."""
+    """The metrics come back to zero by themselves."""
     await books.book("e-1", off=5)
     await books.audit.run()
     await books.store.entries.collection.update_one({"_id": "e-1"}, {"$set": {"state.legs.0.amount": 12_000}})

@@ -9,8 +9,8 @@ from typing import Any
 
 from demo.actors import Officer
 from demo.calls import Platform
-from demo.cast import Cast
 from demo.journey import Journey
+from demo.participants import Participants
 from demo.world import World
 
 TOKEN_SECONDS = 300  # the administrator's lives for fifteen minutes, and a journey for a few at the worst
@@ -91,8 +91,8 @@ class Crowd:
             journey: Any = None
             try:
                 self._sign_in()
-                cast = Cast(number, self.administrator)
-                journey = Journey(self.world, self.output, cast=cast, on_failure=self._failed)
+                participants = Participants(number, self.administrator)
+                journey = Journey(self.world, self.output, participants=participants, on_failure=self._failed)
                 began = time.monotonic()
                 for _ in journey.steps():
                     pass

@@ -17,7 +17,7 @@ from population import Person
 from demo import operator, registry
 from demo.actors import Citizen, Officer
 from demo.calls import Failed, Platform, Refused
-from demo.cast import Cast
+from demo.participants import Participants
 from demo.phone import Phone
 from demo.world import World
 
@@ -71,14 +71,14 @@ class Journey:
         world: where the platform is reached.
         output: folder for the signed document.
         before_step: called with a step's number before it starts (a fault may be made there).
-        cast: who takes part.
+        participants: who takes part.
         on_failure: told of every call that failed in spite of the service config's retries.
     """
 
     world: World
     output: Path
     before_step: Callable[[int], None] = lambda _: None
-    cast: Cast = field(default_factory=Cast)
+    participants: Participants = field(default_factory=Participants)
     on_failure: Failed = lambda *_: None
     platform: Platform = field(init=False)
     case: Any = None
@@ -87,13 +87,15 @@ class Journey:
 
     def __post_init__(self) -> None:
         self.platform = Platform(self.world.targets, self.on_failure)
-        self.people = self.cast.people()
+        self.people = self.participants.people()
         adults = [person for person in self.people if person.is_adult]
         principal = next(p for p in adults if "ا" in p.first_name or "أ" in p.first_name)
         others = iter(person for person in adults if person is not principal)
         self.principal = self._citizen(principal)
         self.agent = self._citizen(next(others))
-        self.administrator = self.cast.administrator or self._officer("ADM", 1, next(others), "administrator")
+        self.administrator = self.participants.administrator or self._officer(
+            "ADM", 1, next(others), "administrator"
+        )
         self.postal_clerk = self._officer("POST", 117, next(others), "clerk", office="post-0117")
         self.reviewer = self._officer("NOT", 42, next(others), "reviewer")
         self.auditor = self._officer("AUD", 3, next(others), "auditor")
@@ -106,7 +108,7 @@ class Journey:
         return Citizen(person, self._phone(person))
 
     def _officer(self, prefix: str, ordinal: int, person: Person, *roles: str, office: str = "") -> Officer:
-        number = self.cast.staff_number(prefix, ordinal)
+        number = self.participants.staff_number(prefix, ordinal)
         return Officer(number, person, self._phone(person), roles, office)
 
     def steps(self) -> Iterator[Step]:
@@ -172,7 +174,7 @@ class Journey:
     # 2
     def enrolment(self, step: Step) -> None:
         admin = self.administrator
-        if self.cast.opens:
+        if self.participants.opens:
             self._bootstrap(step)
         for officer in (self.postal_clerk, self.reviewer, self.auditor):
             officer.registered_by(self.platform, admin)
@@ -225,7 +227,7 @@ class Journey:
 
     # 4
     def quote(self, step: Step) -> None:
-        if self.cast.opens:
+        if self.participants.opens:
             published = self._operator("tariff", "publish", str(TARIFF))
             step.say(
                 "operator", f"typed `diwan tariff publish`: {len(published['fees'])} fees with their dates"
@@ -345,10 +347,10 @@ class Journey:
             )
         except Refused as refused:
             expect(refused.reason == "QUEUE_EMPTY", str(refused))
-            ours = None if self.cast.opens else self._case()
+            ours = None if self.participants.opens else self._case()
             return ours if ours and ours.office_name else None
         ours = claimed.power_of_attorney_id == self.case.power_of_attorney_id
-        expect(ours or not self.cast.opens, "another case was claimed")
+        expect(ours or not self.participants.opens, "another case was claimed")
         request = notary.DecideReviewRequest(
             power_of_attorney_id=claimed.power_of_attorney_id, decision=notary.REVIEW_DECISION_APPROVE
         )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from embedded import kernel
-from embedded.strays import MARK
+from embedded.orphaned_processes import MARK
 
 LOG_BYTES_MAX = 20_000_000
 STOP_LIMIT_SECONDS = 25

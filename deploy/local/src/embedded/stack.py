@@ -16,7 +16,7 @@ from pathlib import Path
 
 from platform_table.load import platform
 
-from embedded import keys, programs, store_users, strays
+from embedded import keys, orphaned_processes, programs, store_users
 from embedded.files import write_whole
 from embedded.layout import CHECKOUT, Layout
 from embedded.process import Program, Running, start
@@ -49,9 +49,9 @@ class Stack:
             StackError: a program ended, or was not ready within a minute.
         """
         with self._alone():
-            if found := self._strays():
+            if found := self._orphaned_processes():
                 self._say(f"stopping what a killed run left: {len(found)} of its processes")
-                strays.stop(found)
+                orphaned_processes.stop(found)
             keys.make(self.layout)
             self._free_the_ports()
             with ThreadPoolExecutor() as pool:
@@ -75,7 +75,7 @@ class Stack:
             self._keep({})
             if node := self._node():
                 node.stop()
-            strays.stop(self._strays())
+            orphaned_processes.stop(self._orphaned_processes())
 
     def table(self) -> list[Program]:
         """Everything that should run, but the broker."""
@@ -147,12 +147,12 @@ class Stack:
             self.layout.running, json.dumps({name: asdict(run) for name, run in running.items()}, indent=2)
         )
 
-    def _strays(self) -> list[int]:
+    def _orphaned_processes(self) -> list[int]:
         """Processes of this folder that are not written down: of a run that was killed, or without their parent."""
         known = {run.pid for run in self.running().values()}
         if node := self._node():
             known |= {node.pid, node.epmd_pid}
-        return strays.strays(self.layout.folder, known - {0})
+        return orphaned_processes.find(self.layout.folder, known - {0})
 
     def _free_the_ports(self) -> None:
         """Choose other ports where a stranger has taken one of ours since the last time."""
@@ -178,7 +178,7 @@ class Stack:
         render += ["--passwords", str(self.layout.passwords), "--out", str(definitions)]
         subprocess.run(render, check=True, cwd=CHECKOUT)
         definitions.chmod(0o600)
-        marks = {strays.MARK: str(self.layout.folder)}
+        marks = {orphaned_processes.MARK: str(self.layout.folder)}
         port = self.layout.ports()["broker"]
         start_rabbitmq(folder, definitions, vhost=programs.VHOST, port=port, marks=marks)
 

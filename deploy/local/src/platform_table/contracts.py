@@ -9,13 +9,6 @@ BEYOND_MODELS = (
     "chassis", "diwan", "google", "grpc", "pika", *DRIVERS, "structlog", "opentelemetry", "pydantic",
 )  # fmt: skip
 CLIENTS_OF_STORE = ("api", "commands", "policies", "queries", "facts")
-# The tests' fixtures start the same private broker that the stack does, with the same definitions.
-FIXTURES = (
-    "chassis.testing -> embedded.rabbit",
-    "chassis.testing -> platform_table.broker",
-    "chassis.testing -> platform_table.load",
-    "chassis.testing -> platform_table.table",
-)
 
 
 def rendered(platform: Platform) -> str:
@@ -24,9 +17,9 @@ def rendered(platform: Platform) -> str:
     shipped = {program.top for program in platform.programs.values() if program.package}
     around = (
         *(program.top for program in platform.of(OPERATOR)),
-        *(each for each in _packages("services/*/src") if each not in {"chassis", *shipped}),
         *_packages("deploy/local/src"),
     )
+    kits = tuple(each for each in _packages("services/*/src") if each not in {"chassis", *shipped})
     connectors = tuple(dict.fromkeys(p.package.rpartition(".")[0] for p in platform.of(CONNECTOR)))
     contracts = (
         _contract(
@@ -37,10 +30,15 @@ def rendered(platform: Platform) -> str:
         ),
         _contract(
             "chassis-below",
-            "No service and no chassis imports the stack around it; the tests' fixtures are apart",
+            "No service and no chassis imports the stack around it",
             source_modules=("chassis", *services),
             forbidden_modules=around,
-            ignore_imports=FIXTURES,
+        ),
+        _contract(
+            "testkit-apart",
+            "Nothing that is shipped imports the test kit or the test runner",
+            source_modules=("chassis", *services, "diwan", *around),
+            forbidden_modules=(*kits, "pytest"),
         ),
         _contract(
             "chassis-no-service",
@@ -84,7 +82,7 @@ def rendered(platform: Platform) -> str:
         "# Rendered from deploy/platform.yaml by `python scripts/render_platform.py`; do not edit.",
         "# The contracts are in deploy/local/src/platform_table/contracts.py.",
         "[importlinter]",
-        *_listed("root_packages", ("chassis", *services, "diwan", *around)),
+        *_listed("root_packages", ("chassis", *services, "diwan", *around, *kits)),
         "include_external_packages = True",
         "",
     )

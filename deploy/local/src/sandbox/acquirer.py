@@ -29,7 +29,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sandbox.web import Answer, Call, serve
+from sandbox.web import Answer, HttpRequest, serve
 
 CHARGES_MAX = 50_000
 CALLBACK_TRIES = 60
@@ -77,7 +77,7 @@ class Acquirer:
         self._faults = {"fail": 0, "hang": 0}
         self._callers = ThreadPoolExecutor(8, thread_name_prefix="callback")
 
-    def create(self, call: Call) -> Answer:
+    def create(self, call: HttpRequest) -> Answer:
         """`POST /charges`."""
         if not self._allowed(call):
             return 401, {"error": "unauthorized"}
@@ -111,7 +111,7 @@ class Acquirer:
             self._charges.popitem(last=False)
         return charge, True
 
-    def show(self, call: Call) -> Answer:
+    def show(self, call: HttpRequest) -> Answer:
         """`GET /charges/<id>`."""
         if not self._allowed(call):
             return 401, {"error": "unauthorized"}
@@ -119,7 +119,7 @@ class Acquirer:
             charge = self._charges.get(call.caught[0])
             return (200, charge.shown()) if charge else (404, {"error": "charge_not_found"})
 
-    def day(self, call: Call) -> Answer:
+    def day(self, call: HttpRequest) -> Answer:
         """`GET /days/<date>.csv`: what was settled on that day, UTC."""
         if not self._allowed(call):
             return 401, {"error": "unauthorized"}
@@ -135,7 +135,7 @@ class Acquirer:
         ]
         return 200, CSV_HEAD + "".join(lines)
 
-    def faults(self, call: Call) -> Answer:
+    def faults(self, call: HttpRequest) -> Answer:
         """`POST /faults`."""
         self._faults |= {name: int(value) for name, value in call.json().items() if name in self._faults}
         return 200, self._faults
@@ -147,7 +147,7 @@ class Acquirer:
             self._faults[name] = max(0, self._faults[name])
             return due
 
-    def _allowed(self, call: Call) -> bool:
+    def _allowed(self, call: HttpRequest) -> bool:
         return hmac.compare_digest(call.headers.get("authorization", ""), f"Bearer {self._api_key}")
 
     def _decide(self, charge: Charge) -> None:
@@ -161,7 +161,7 @@ class Acquirer:
             self._call_back(charge)
 
     def _call_back(self, charge: Charge) -> None:
-        """Call until it is taken, a bounded number of times."""
+        """Call until it is accepted, a bounded number of times."""
         body = json.dumps({"type": f"charge.{charge.state}", "charge": charge.shown()}).encode()
         pause = 0.2
         for _ in range(CALLBACK_TRIES):

@@ -24,7 +24,7 @@ from typing import Any
 import smpp34
 
 from sandbox.phones import Phones
-from sandbox.web import Answer, Call, serve
+from sandbox.web import Answer, HttpRequest, serve
 
 HEADER = struct.Struct(">IIII")
 RESPONSE = 0x80000000
@@ -123,12 +123,12 @@ class Smsc:
             for receipt in waiting:
                 await self._receipt(receipt, 0)
 
-    def answer_faults(self, call: Call) -> Answer:
+    def answer_faults(self, call: HttpRequest) -> Answer:
         """`POST /faults`."""
         self.faults.set(call.json())
         return 200, vars(self.faults)
 
-    def answer_clear(self, call: Call) -> Answer:
+    def answer_clear(self, call: HttpRequest) -> Answer:
         """`DELETE /phones/<number>/messages`."""
         self.phones.clear(call.caught[0])
         return 200, {}

@@ -12,7 +12,7 @@ BODY_BYTES_MAX = 64 * 1024
 
 
 @dataclass(frozen=True)
-class Call:
+class HttpRequest:
     """A request: what the path's pattern caught, its headers and its body."""
 
     caught: tuple[str, ...]
@@ -28,7 +28,7 @@ class Call:
 
 
 Answer = tuple[int, Any]
-Route = tuple[str, str, Callable[[Call], Answer]]
+Route = tuple[str, str, Callable[[HttpRequest], Answer]]
 
 
 def serve(host: str, port: int, routes: Sequence[Route]) -> ThreadingHTTPServer:
@@ -53,7 +53,7 @@ def serve(host: str, port: int, routes: Sequence[Route]) -> ThreadingHTTPServer:
                 if method == self.command and (found := re.fullmatch(pattern, self.path)):
                     told = {name.lower(): value for name, value in self.headers.items()}
                     try:
-                        return answer(Call(found.groups(), told, body))
+                        return answer(HttpRequest(found.groups(), told, body))
                     except (ValueError, KeyError, TypeError):
                         return 400, {"error": "invalid_request"}
             return 404, {"error": "not_found"}

@@ -1,11 +1,11 @@
-"""Parts of a process that work by themselves until they are asked to stop."""
+"""Components of a process that work by themselves until they are asked to stop."""
 
 import asyncio
 from abc import ABC, abstractmethod
 
 
 class Background(ABC):
-    """A part of a process (see `chassis.life.Part`) whose work is one coroutine.
+    """A component of a process (see `chassis.life.Component`) whose work is one coroutine.
 
     `run` ends soon after `stopping` is set, with what it has in hand finished; before that it ends only by a fault.
     """

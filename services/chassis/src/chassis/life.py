@@ -1,9 +1,9 @@
-"""The life of a process: start its parts in any order, watch them, and stop within a limit when asked.
+"""The life of a process: start its components in any order, watch them, and stop within a limit when asked.
 
     def main() -> None:
         run("notary", Settings, build)
 
-`build` wires what the service is made of and returns its parts; it is all that a `__main__.py` holds.
+`build` wires what the service is made of and returns its components; it is all that a `__main__.py` holds.
 """
 
 import argparse
@@ -20,12 +20,13 @@ from typing import Any, Final, Generic, Literal, NoReturn, Protocol, TypeVar, ge
 import uvloop
 
 from chassis import log, telemetry
+from chassis.admin_server import AdminServer
+from chassis.backoff import Backoff
 from chassis.errors import CODES, code_of
-from chassis.http import HttpServer
-from chassis.pauses import Pauses
 from chassis.readiness import Readiness
 from chassis.settings import ProcessSettings, explain, load
-from chassis.tokens.keys import Clock, utc_now
+from chassis.times import utc_now
+from chassis.tokens.keys import Clock
 
 Role = Literal["api", "policies", "relay"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
@@ -39,11 +40,11 @@ _HARD_EXIT: Final = 130
 _log = log.get(__name__)
 
 
-class Part(Protocol):
+class Component(Protocol):
     """Something that runs for as long as the process does.
 
     `start` returns once it runs. It may raise what waiting mends (OSError, or an error whose code is
-    UNAVAILABLE): then it is asked again. `stop` finishes what is in hand; it is asked of parts that never started
+    UNAVAILABLE): then it is asked again. `stop` finishes what is in hand; it is asked of components that never started
     too.
     """
 
@@ -60,7 +61,7 @@ class Part(Protocol):
 
 @runtime_checkable
 class Watched(Protocol):
-    """A part that can die: `wait` ends, by returning or raising, when it does."""
+    """A component that can die: `wait` ends, by returning or raising, when it does."""
 
     async def wait(self) -> None:
         """Until it ends."""
@@ -73,7 +74,7 @@ class Env(Generic[S]):
     Attributes:
         name: of the service.
         settings: as read from the environment.
-        roles: which of its parts run here: api, policies, relay.
+        roles: which of its components run here: api, policies, relay.
         readiness: `add` to it what must answer before the process is ready.
         clock: UTC.
     """
@@ -85,18 +86,18 @@ class Env(Generic[S]):
     clock: Clock
 
     def wants(self, role: Role) -> bool:
-        """Whether this process runs that part."""
+        """Whether this process runs that component."""
         return role in self.roles
 
 
-Build = Callable[[Env[S]], Awaitable[Sequence[Part]]]
-"""Wires a service: parts in the order in which they lean on each other, since they stop the other way round."""
+Build = Callable[[Env[S]], Awaitable[Sequence[Component]]]
+"""Wires a service: components in the order in which they lean on each other, since they stop the other way round."""
 
 
 def run(
     name: str, settings_class: type[S], build: Build[S], arguments: Sequence[str] | None = None
 ) -> NoReturn:
-    """Run a service until it is asked to stop (exit status 0) or a part dies (1); 2 for wrong settings."""
+    """Run a service until it is asked to stop (exit status 0) or a component dies (1); 2 for wrong settings."""
     roles = _arguments(name, settings_class, arguments)
     settings = load(settings_class, name)
     log.setup(name, settings.log_level)
@@ -108,60 +109,63 @@ def run(
 
 
 async def live(env: Env[S], build: Build[S]) -> int:
-    """A process's life from the first part to the last flush. Its exit status."""
+    """A process's life from the first component to the last flush. Its exit status."""
     stopping = asyncio.Event()
     _on_signals(stopping)
-    http = HttpServer(env.settings.http_listen, env.readiness)
-    parts: list[Part] = []
+    http = AdminServer(env.settings.http_listen, env.readiness)
+    components: list[Component] = []
     status = 1
     try:
         await http.start()
-        status = await _until_asked(_work(env, build, parts), stopping)
+        status = await _until_asked(_work(env, build, components), stopping)
     except Exception as error:  # noqa: BLE001 -- the last to catch it: told in a line, then the process ends
         _log.error("process fails", error=type(error).__qualname__, exc_info=error)
     finally:
         env.readiness.close()
-        await _stop([http, *parts], env.settings.drain_seconds)
+        await _stop([http, *components], env.settings.drain_seconds)
         await asyncio.to_thread(telemetry.current().shutdown)
         _log.info("process ends", status=status)
     return status
 
 
-async def _work(env: Env[S], build: Build[S], parts: list[Part]) -> None:
-    """Build, start and watch; ends only by an exception, which says which part died."""
-    parts.extend(await build(env))
+async def _work(env: Env[S], build: Build[S], components: list[Component]) -> None:
+    """Build, start and watch; ends only by an exception, which says which component died."""
+    components.extend(await build(env))
     async with asyncio.TaskGroup() as group:
         group.create_task(env.readiness.run())
-        for part in parts:
-            group.create_task(_keep(part))
+        for component in components:
+            group.create_task(_keep(component))
 
 
-async def _keep(part: Part) -> None:
-    await _start(part)
-    if not isinstance(part, Watched):
+async def _keep(component: Component) -> None:
+    await _start(component)
+    if not isinstance(component, Watched):
         return
-    await part.wait()
-    msg = f"{part.name} ended by itself"
+    await component.wait()
+    msg = f"{component.name} ended by itself"
     _log.error(msg)
     raise RuntimeError(msg)
 
 
-async def _start(part: Part) -> None:
-    """Start a part, again and again while what it needs does not answer."""
-    pauses = Pauses(_FIRST_PAUSE, _LONGEST_PAUSE)
+async def _start(component: Component) -> None:
+    """Start a component, again and again while what it needs does not answer."""
+    backoff = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE)
     while True:
         try:
-            await part.start()
+            await component.start()
         except Exception as error:
             if not _waiting_mends(error):
                 raise
-            pause = pauses.next()
+            pause = backoff.next()
             _log.warning(
-                "part waits", part=part.name, error=type(error).__qualname__, seconds=round(pause, 1)
+                "component waits",
+                component=component.name,
+                error=type(error).__qualname__,
+                seconds=round(pause, 1),
             )
             await asyncio.sleep(pause)
         else:
-            _log.info("part runs", part=part.name)
+            _log.info("component runs", component=component.name)
             return
 
 
@@ -184,16 +188,21 @@ async def _until_asked(work: Any, stopping: asyncio.Event) -> int:
         await asyncio.gather(working, asked, return_exceptions=True)
 
 
-async def _stop(parts: Sequence[Part], seconds: float) -> None:
-    """Stop the parts, last first, together within the limit; who hangs or fails does not keep the others."""
+async def _stop(components: Sequence[Component], seconds: float) -> None:
+    """Stop the components, last first, together within the limit; who hangs or fails does not keep the others."""
     loop = asyncio.get_running_loop()
     ends = loop.time() + seconds + 1
-    for part in reversed(parts):
+    for component in reversed(components):
         try:
             async with asyncio.timeout_at(max(ends, loop.time() + 0.5)):
-                await part.stop()
+                await component.stop()
         except Exception as error:  # noqa: BLE001 -- the others have to stop as well
-            _log.warning("part did not stop", part=part.name, error=type(error).__qualname__, exc_info=error)
+            _log.warning(
+                "component did not stop",
+                component=component.name,
+                error=type(error).__qualname__,
+                exc_info=error,
+            )
 
 
 def _on_signals(stopping: asyncio.Event) -> None:
@@ -219,7 +228,7 @@ def _arguments(
         action="append",
         choices=ROLES,
         metavar="PART",
-        help=f"run this part alone: {', '.join(ROLES)}; may be given again",
+        help=f"run this component alone: {', '.join(ROLES)}; may be given again",
     )
     chosen = parser.parse_args(arguments).only
     return frozenset(chosen or ROLES)

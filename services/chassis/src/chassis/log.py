@@ -19,8 +19,8 @@ from opentelemetry import trace
 from structlog.types import EventDict, Processor
 
 from chassis import resource
+from chassis.exceptions import format_exception
 from chassis.masks import MASK, denied, mask_key, mask_text, masked, masked_message
-from chassis.traces import trace_of
 
 __all__ = [
     "MASK",
@@ -82,7 +82,7 @@ def setup(service: str, level: str = "INFO", stream: TextIO | None = None) -> No
         structlog.stdlib.PositionalArgumentsFormatter(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
-        structlog.processors.ExceptionRenderer(trace_of),
+        structlog.processors.ExceptionRenderer(format_exception),
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -105,7 +105,7 @@ def setup(service: str, level: str = "INFO", stream: TextIO | None = None) -> No
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    # Of a connection that fails pika writes six lines; `messaging.link` says it in one.
+    # Of a connection that fails pika writes six lines; `messaging.connection` says it in one.
     logging.getLogger("pika").setLevel(logging.CRITICAL)
     # Of these grpc is more than noise: its debug line on a server that goes away hands out the dying object, and
     # whoever keeps log records (a test runner does) holds freed memory from then on.

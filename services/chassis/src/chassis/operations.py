@@ -10,7 +10,7 @@ from chassis import log, pages, protojson, rpc
 from chassis.errors import ChassisError
 from chassis.masks import mask_text, masked_message
 from chassis.messaging import headers
-from chassis.messaging.known import event_option, event_type
+from chassis.messaging.event_registry import event_option, event_type
 from chassis.store import Database, Inbox, InboxEntry
 from chassis.times import timestamp
 
@@ -124,7 +124,7 @@ def _masked_body(entry: InboxEntry) -> str:
     if kind is None:
         return json.dumps({"unreadable_bytes": len(entry.body)})
     try:
-        message = protojson.read(entry.body, kind)
+        message = protojson.loads(entry.body, kind)
     except protojson.Unreadable:
         return json.dumps({"unreadable_bytes": len(entry.body)})
     return json.dumps(masked_message(message), ensure_ascii=False)

@@ -28,20 +28,20 @@ class PageTokenInvalid(ChassisError):
 
 
 @dataclass(frozen=True)
-class Place:
+class Cursor:
     """A page begins after what has this time (UTC) and id."""
 
     time: datetime
     id: str
 
 
-def token(place: Place, question: Sequence[str]) -> str:
-    """The token for what follows a place in the answer to a question: its filters, in one order."""
-    told = [place.time.astimezone(UTC).isoformat(), place.id, _mark(question)]
+def token(cursor: Cursor, question: Sequence[str]) -> str:
+    """The token for what follows a cursor in the answer to a question: its filters, in one order."""
+    told = [cursor.time.astimezone(UTC).isoformat(), cursor.id, _mark(question)]
     return base64.urlsafe_b64encode(json.dumps(told).encode()).decode()
 
 
-def place(token: str, question: Sequence[str]) -> Place | None:
+def cursor(token: str, question: Sequence[str]) -> Cursor | None:
     """Where the page begins; None for the first one.
 
     Raises:
@@ -53,13 +53,13 @@ def place(token: str, question: Sequence[str]) -> Place | None:
         time, last, mark = json.loads(base64.b64decode(token.encode(), altchars=b"-_", validate=True))
         if mark != _mark(question) or not isinstance(last, str):
             raise PageTokenInvalid
-        return Place(datetime.fromisoformat(time).astimezone(UTC), last)
+        return Cursor(datetime.fromisoformat(time).astimezone(UTC), last)
     except (binascii.Error, ValueError, TypeError, OverflowError):
         raise PageTokenInvalid from None
 
 
 def page(
-    found: Sequence[T], size: int, question: Sequence[str], place_of: Callable[[T], Place]
+    found: Sequence[T], size: int, question: Sequence[str], cursor_of: Callable[[T], Cursor]
 ) -> tuple[list[T], str]:
     """A page, and the token of the next one, empty at the end.
 
@@ -67,10 +67,10 @@ def page(
         found: what follows the last page, where one more than `size` was looked for: it tells whether there is more.
         size: of the page.
         question: filters, in one order; see `token`.
-        place_of: the place of one of them.
+        cursor_of: the cursor of one of them.
     """
     shown = list(found[:size])
-    return shown, token(place_of(shown[-1]), question) if len(found) > size else ""
+    return shown, token(cursor_of(shown[-1]), question) if len(found) > size else ""
 
 
 def _mark(question: Sequence[str]) -> str:

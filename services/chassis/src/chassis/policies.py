@@ -2,7 +2,7 @@
 
 def table(context: Context) -> list[Policy]:
     print_it = on("notary.notary.power_of_attorney", PowerOfAttorneyApproved, partial(render, context))
-    return giving_up_on([NotaryError], [print_it])
+    return non_retryable([NotaryError], [print_it])
 """
 
 import asyncio
@@ -14,18 +14,18 @@ from typing import Any, TypeVar
 from google.protobuf.message import Message
 
 from chassis import log
-from chassis.commands import Event
+from chassis.commands import EventCause
 from chassis.messaging import headers
-from chassis.messaging.incoming import Incoming
-from chassis.messaging.known import event_option
+from chassis.messaging.event_registry import event_option
+from chassis.messaging.inbound import InboundEvent
 
 M = TypeVar("M", bound=Message)
-Handler = Callable[[Event[M], M], Awaitable[None]]
+Handler = Callable[[EventCause[M], M], Awaitable[None]]
 
 HANDLER_LIMIT_SECONDS = 30.0
 
 
-class GiveUp(Exception):
+class PermanentFailure(Exception):
     """Raised by a policy that knows that no later try will help: the event is parked at once.
 
     Args:
@@ -42,40 +42,40 @@ class Policy:
     """One line of a service's table; made by `on`.
 
     Attributes:
-        hopeless: refusals that no later try mends; see `giving_up_on`.
+        non_retryable: refusals that no later try mends; see `non_retryable`.
     """
 
     name: str
     queue: str
     message: type[Message]
-    handler: Callable[[Event[Any], Any], Awaitable[None]]
-    hopeless: tuple[type[Exception], ...] = ()
+    handler: Callable[[EventCause[Any], Any], Awaitable[None]]
+    non_retryable: tuple[type[Exception], ...] = ()
 
     @property
     def type(self) -> str:
         """The CloudEvents type that it waits for."""
         return self.message.DESCRIPTOR.full_name
 
-    async def handle(self, incoming: Incoming, message: Message, now: datetime) -> None:
-        """Run the handler, with a limit of time; whatever it raises is raised, what is hopeless as GiveUp."""
-        event: Event[Any] = Event(
-            id=Event.identify(self.name, incoming.source, incoming.id),
+    async def handle(self, inbound: InboundEvent, message: Message, now: datetime) -> None:
+        """Run the handler, with a limit of time; errors in `non_retryable` are raised as PermanentFailure."""
+        event: EventCause[Any] = EventCause(
+            id=EventCause.identify(self.name, inbound.source, inbound.id),
             now=now,
-            correlation=incoming.correlation,
-            event_id=incoming.id,
-            type=incoming.type,
-            source=incoming.source,
-            subject=incoming.subject,
-            sequence=incoming.sequence,
-            time=incoming.happened,
+            correlation=inbound.correlation,
+            event_id=inbound.id,
+            type=inbound.type,
+            source=inbound.source,
+            subject=inbound.subject,
+            sequence=inbound.sequence,
+            time=inbound.happened,
             message=message,
         )
-        with log.correlated(incoming.correlation):
+        with log.correlated(inbound.correlation):
             try:
                 async with asyncio.timeout(HANDLER_LIMIT_SECONDS):
                     await self.handler(event, message)
-            except self.hopeless as refusal:
-                raise GiveUp(reason_of(refusal)) from None
+            except self.non_retryable as refusal:
+                raise PermanentFailure(failure_reason(refusal)) from None
 
 
 def on(queue: str, message: type[M], handler: Handler[M], *, name: str = "") -> Policy:
@@ -98,17 +98,17 @@ def on(queue: str, message: type[M], handler: Handler[M], *, name: str = "") -> 
     return Policy(made, queue, message, handler)
 
 
-def giving_up_on(hopeless: Iterable[type[Exception]], table: Iterable[Policy]) -> list[Policy]:
+def non_retryable(errors: Iterable[type[Exception]], table: Iterable[Policy]) -> list[Policy]:
     """The table, where an event that meets one of these refusals is parked at once, under the refusal's reason.
 
     What a rule refuses today it refuses tomorrow, and a person must look. What is only not there yet, such as a
-    contact or a fee, is not hopeless: it is tried again.
+    contact or a fee, is not permanent: it is tried again.
     """
-    classes = tuple(hopeless)
-    return [replace(policy, hopeless=classes) for policy in table]
+    classes = tuple(errors)
+    return [replace(policy, non_retryable=classes) for policy in table]
 
 
-def reason_of(error: BaseException) -> str:
+def failure_reason(error: BaseException) -> str:
     """A failure's stable reason, or its class: never its text, which may quote personal data."""
     reason = getattr(error, "reason", None)
     return reason if isinstance(reason, str) and reason else type(error).__name__

@@ -17,12 +17,12 @@ class Unreadable(Exception):
     reason = "CONTENT_INVALID"
 
 
-def written(message: Message) -> str:
+def dumps(message: Message) -> str:
     """The message on one line, letters as they are."""
     return json_format.MessageToJson(message, indent=None, ensure_ascii=False)
 
 
-def read(text: str | bytes, kind: type[M]) -> M:
+def loads(text: str | bytes, kind: type[M]) -> M:
     """The message that a text says; fields that a newer program wrote are passed over.
 
     Args:
@@ -36,6 +36,6 @@ def read(text: str | bytes, kind: type[M]) -> M:
     try:
         json_format.Parse(text, message, ignore_unknown_fields=True)
     except (json_format.ParseError, ValueError, RecursionError):
-        # The parser quotes what it could not read.
+        # The parser quotes what it could not loads.
         raise Unreadable(f"no proto-JSON of {kind.DESCRIPTOR.full_name}") from None
     return message

@@ -43,7 +43,7 @@ class Readiness:
         answers = await asyncio.gather(*(_ask(self._checks[name]) for name in names))
         for name, answer in zip(names, answers, strict=True):
             if self.states.get(name) != answer:
-                _log.info("readiness changed", part=name, ready=answer)
+                _log.info("readiness changed", component=name, ready=answer)
             self.states[name] = answer
         self._asked = True
         return self.ready

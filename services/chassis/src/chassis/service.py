@@ -1,11 +1,11 @@
 """A service as it is put together: store, keys, tokens, messaging and API, the same for each.
 
 def main() -> None:
-    serve("notary", Settings, make, errors=ERRORS, schema_version=SCHEMA_VERSION)
+    serve("notary", Settings, build, errors=ERRORS, schema_version=SCHEMA_VERSION)
 
-async def make(house: House[Settings]) -> Made:
-    context = Context(await Store.open(house.database), ...)
-    return Made(rpcs=[(SERVICE, Api(context))], policies=policies.table(context))
+async def build(service: ServiceContext[Settings]) -> ServiceDefinition:
+    context = Context(await Store.open(service.database), ...)
+    return ServiceDefinition(rpcs=[(SERVICE, Api(context))], policies=policies.table(context))
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -17,13 +17,13 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from chassis import operations
 from chassis.errors import ErrorTable
-from chassis.life import Env, Part, run
-from chassis.messaging.outgoing import OutgoingEvents
-from chassis.messaging.parts import parts
+from chassis.key_ring import KeyRing
+from chassis.life import Component, Env, run
+from chassis.messaging.components import messaging_components
+from chassis.messaging.event_encoder import EventEncoder
 from chassis.policies import Policy
 from chassis.rpc.client import connect, identity_keys
 from chassis.rpc.server import Server
-from chassis.sealed import Keys
 from chassis.settings import ServiceSettings
 from chassis.store import Database
 from chassis.timers import Timer
@@ -36,7 +36,7 @@ S = TypeVar("S", bound=ServiceSettings)
 
 
 @dataclass(frozen=True)
-class House(Generic[S]):
+class ServiceContext(Generic[S]):
     """What a service is made in.
 
     Attributes:
@@ -49,56 +49,58 @@ class House(Generic[S]):
 
     env: Env[S]
     database: Database
-    keys: Keys
+    keys: KeyRing
     tokens: TokenKeys
     identity: Any
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
+class ServiceDefinition:
     """What a service adds to what all have.
 
     Attributes:
         rpcs: descriptors and what answers them.
         policies: its table.
         timers: its table.
-        parts: whatever else of its own runs as long as the process; stopped after API and policies, which use it.
+        components: whatever else of its own runs as long as the process; stopped after API and policies, which use it.
         tokens: checks tokens instead of the house's; identity's, which checks with what it signs with.
     """
 
     rpcs: Sequence[tuple[ServiceDescriptor, object]]
     policies: Sequence[Policy] = ()
     timers: Sequence[Timer] = ()
-    parts: Sequence[Part] = field(default_factory=tuple)
+    components: Sequence[Component] = field(default_factory=tuple)
     tokens: TokenKeys | None = None
 
 
-Make = Callable[[House[S]], Awaitable[Made]]
+Build = Callable[[ServiceContext[S]], Awaitable[ServiceDefinition]]
 
 
 def serve(
-    name: str, settings_class: type[S], make: Make[S], *, errors: ErrorTable, schema_version: int
+    name: str, settings_class: type[S], build: Build[S], *, errors: ErrorTable, schema_version: int
 ) -> NoReturn:
     """Run a service until it is asked to stop.
 
     Args:
         name: of the service; its broker user and the audience of its tokens too.
         settings_class: its settings.
-        make: its own part of the wiring.
+        build: its own part of the wiring.
         errors: its closed set.
         schema_version: of the documents that it writes.
     """
-    run(name, settings_class, partial(build, make=make, errors=errors, schema_version=schema_version))
+    run(name, settings_class, partial(assemble, build=build, errors=errors, schema_version=schema_version))
 
 
-async def build(env: Env[S], *, make: Make[S], errors: ErrorTable, schema_version: int) -> Sequence[Part]:
-    """A service's parts, in the order in which they lean on each other."""
+async def assemble(
+    env: Env[S], *, build: Build[S], errors: ErrorTable, schema_version: int
+) -> Sequence[Component]:
+    """A service's components, in the order in which they lean on each other."""
     settings = env.settings
-    keys = Keys(env.name, settings.keys_dir)
+    keys = KeyRing(env.name, settings.keys_dir)
     database = await Database.open(
         settings.store_uri,
         settings.store_database,
-        outgoing=OutgoingEvents(env.name, keys),
+        encode_event=EventEncoder(env.name, keys),
         refusals=errors,
         schema_version=schema_version,
         clock=env.clock,
@@ -110,15 +112,15 @@ async def build(env: Env[S], *, make: Make[S], errors: ErrorTable, schema_versio
         fetch=identity_keys(identity) if identity else None,
         clock=env.clock,
     )
-    made = await make(House(env, database, keys, tokens, identity))
+    made = await build(ServiceContext(env, database, keys, tokens, identity))
     env.readiness.add("store", partial(_answers, database))
     # Stopped the other way round: nothing is asked of a store or a channel that is closed.
-    all_parts: list[Part] = [_Base(database, identity), *made.parts]
-    all_parts += parts(
+    all_components: list[Component] = [_Base(database, identity), *made.components]
+    all_components += messaging_components(
         cast("Env[ServiceSettings]", env), database, keys, policies=made.policies, timers=made.timers
     )
     # Without the API its server answers for health alone: whoever watches processes asks all of them the same way.
-    all_parts.append(
+    all_components.append(
         Server(
             env.name,
             settings,
@@ -130,7 +132,7 @@ async def build(env: Env[S], *, make: Make[S], errors: ErrorTable, schema_versio
             clock=env.clock,
         )
     )
-    return all_parts
+    return all_components
 
 
 class _Base:

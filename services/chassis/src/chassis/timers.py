@@ -10,7 +10,7 @@ from opentelemetry.trace import SpanKind
 
 from chassis import log, telemetry
 from chassis.background import Background, within
-from chassis.leased import TTL, leased
+from chassis.run_with_lease import TTL, run_with_lease
 from chassis.store import Database
 
 Handler = Callable[[], Awaitable[None]]
@@ -60,7 +60,7 @@ class Timers(Background):
     async def run(self) -> None:
         """Run each timer at its time, whenever this process holds the lease; what runs is finished before the end."""
         if self._table:
-            await leased(self._lease, "timers", self._work, self.stopping)
+            await run_with_lease(self._lease, "timers", self._work, self.stopping)
         else:
             await self.stopping.wait()
 

@@ -9,6 +9,11 @@ CAIRO = ZoneInfo("Africa/Cairo")
 """Where a day begins that people are told, or that a rule speaks of."""
 
 
+def utc_now() -> datetime:
+    """The system clock, UTC."""
+    return datetime.now(UTC)
+
+
 def timestamp(time: datetime) -> Timestamp:
     """A time as messages say it, to the millisecond as the store keeps it.
 
@@ -24,7 +29,7 @@ def timestamp(time: datetime) -> Timestamp:
     return stamp
 
 
-def moment(stamp: Timestamp) -> datetime:
+def to_datetime(stamp: Timestamp) -> datetime:
     """The time that a message says, UTC, to the microsecond.
 
     Raises:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from chassis.connector_testing import Program, Side, running, take
-from chassis.sealed import Keys
-from chassis.testing import Broker, broker, broker_node, free_port, make_keys
+from chassis.key_ring import KeyRing
 from diwan.notification.v1 import sms_pb2
-
-__all__ = ["broker", "broker_node"]
+from testkit.broker import Broker
+from testkit.connectors import Program, Side, running, take
+from testkit.keys import make_keys
+from testkit.ports import free_port
 
 
 @dataclass
@@ -44,7 +44,7 @@ def running_scene(broker_node: Broker, tmp_path_factory: pytest.TempPathFactory)
     }
     worker = str(Path(__file__).parent / "worker.py")
     program = Program([worker], environment, f"http://127.0.0.1:{port}/readyz", folder / "worker.log")
-    keys = Keys("notification", folder / "keys" / "notification")
+    keys = KeyRing("notification", folder / "keys" / "notification")
     with running(program):
         yield Scene(
             Side(broker_node, keys, "notification", "notification.sms.message"),

@@ -2,9 +2,9 @@
 
 import pika
 import pytest
-from chassis.connector_testing import eventually, http, take
 from chassis.messaging import headers
 from diwan.notification.v1 import sms_pb2
+from testkit.connectors import eventually, http, take
 
 from .conftest import Scene
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from chassis.connector.delivery import envelope
-from chassis.connector.events import Event, outgoing
+from chassis.connector.events import OutboundEvent, outbound
 from chassis.connector.memory import KEPT_MAX, Memory
 from chassis.connector.settings import ConnectorSettings
 from chassis.settings import explain, load
@@ -115,9 +115,9 @@ def test_copy_leaves_the_brokers_headers_behind() -> None:
 
 def test_events_of_one_origin_are_one_event() -> None:
     """The id follows from origin and type alone."""
-    first = Event(sms_pb2.SmsUnknown(message_id="a"), "a", "origin")
-    second = Event(sms_pb2.SmsUnknown(message_id="b"), "b", "origin")
-    other = Event(sms_pb2.SmsExpired(message_id="a"), "a", "origin")
+    first = OutboundEvent(sms_pb2.SmsUnknown(message_id="a"), "a", "origin")
+    second = OutboundEvent(sms_pb2.SmsUnknown(message_id="b"), "b", "origin")
+    other = OutboundEvent(sms_pb2.SmsExpired(message_id="a"), "a", "origin")
 
     assert first.id == second.id
     assert first.id != other.id
@@ -126,7 +126,7 @@ def test_events_of_one_origin_are_one_event() -> None:
 def test_event_of_another_owner_is_not_published() -> None:
     """A connector publishes on its own exchange only."""
     with pytest.raises(TypeError, match="SmsUnknown is not published by acquirer"):
-        outgoing(Event(sms_pb2.SmsUnknown(), "a", "o"), "acquirer")
+        outbound(OutboundEvent(sms_pb2.SmsUnknown(), "a", "o"), "acquirer")
 
 
 def test_memory_is_bounded() -> None:

@@ -7,7 +7,17 @@ eventlet.monkey_patch()
 import json  # noqa: E402
 
 from chassis import log  # noqa: E402
-from chassis.connector import ConnectorSettings, Delivery, Done, Event, Outcome, Retry, Web, handles, run  # noqa: E402
+from chassis.connector import (  # noqa: E402
+    ConnectorSettings,
+    Delivery,
+    Done,
+    OutboundEvent,
+    Outcome,
+    Retry,
+    Web,
+    handles,
+    run,
+)
 from diwan.notification.v1 import sms_pb2  # noqa: E402
 from nameko.extensions import DependencyProvider  # noqa: E402
 from pydantic_settings import SettingsConfigDict  # noqa: E402
@@ -46,7 +56,7 @@ class Worker:
     def _done(self, delivery: Delivery[sms_pb2.SubmitSms]) -> Done:
         return Done((self._event(delivery, sms_pb2.SmsSubmitted, part_ids=[delivery.progress]),))
 
-    def _event(self, delivery: Delivery[sms_pb2.SubmitSms], kind: type, **fields: object) -> Event:
+    def _event(self, delivery: Delivery[sms_pb2.SubmitSms], kind: type, **fields: object) -> OutboundEvent:
         return delivery.event(kind(message_id=delivery.message.message_id, **fields))
 
 

@@ -16,24 +16,23 @@ import pymongo
 import pytest
 from chassis import log, telemetry
 from chassis.background import Background
-from chassis.commands import Cause, Decision, Event, cause_id, execute
+from chassis.commands import Cause, Decision, EventCause, cause_id, execute
+from chassis.key_ring import KeyRing
 from chassis.messaging import headers
-from chassis.messaging.attempts import Attempts, RetryPlan
 from chassis.messaging.consumer import Consumer, ConsumerLimits
-from chassis.messaging.outgoing import OutgoingEvents
+from chassis.messaging.event_encoder import EventEncoder
+from chassis.messaging.inbox_worker import InboxWorker
+from chassis.messaging.message_processor import MessageProcessor, RetryPlan
 from chassis.messaging.relay import Relay
-from chassis.messaging.retries import Retries
 from chassis.policies import Policies, Policy
-from chassis.sealed import Keys
 from chassis.store import Database, dataclass_codec
-from chassis.testing import Broker, broker, broker_node, make_keys, store_name, store_uri
 from diwan.payments.v1 import events_pb2
 from google.protobuf import json_format
 from google.protobuf.message import Message
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-
-__all__ = ["broker", "broker_node", "store_name", "store_uri"]
+from testkit.broker import Broker
+from testkit.keys import make_keys
 
 QUEUE = "notary.payments.payment"
 FAST = RetryPlan(attempts=3, first=timedelta(milliseconds=50), factor=1.0)
@@ -66,7 +65,7 @@ async def eventually(probe: Callable[[], Any], seconds: float = 30.0) -> Any:
 
 @dataclass
 class Bench:
-    """Databases, keys and parts of services, started as a test needs them."""
+    """Databases, keys and components of services, started as a test needs them."""
 
     broker: Broker
     store_uri: str
@@ -77,8 +76,8 @@ class Bench:
     databases: dict[str, Database] = field(default_factory=dict)
     counters: dict[str, Any] = field(default_factory=dict)
 
-    def keys(self, service: str) -> Keys:
-        return Keys(service, self.keys_dir / service)
+    def keys(self, service: str) -> KeyRing:
+        return KeyRing(service, self.keys_dir / service)
 
     async def database(self, service: str, *, fresh: bool = False) -> Database:
         """The service's database; a fresh one is another process's."""
@@ -86,7 +85,7 @@ class Bench:
             made = await Database.open(
                 self.store_uri,
                 f"{self.store_name}_{service}",
-                outgoing=OutgoingEvents(service, self.keys(service)),
+                encode_event=EventEncoder(service, self.keys(service)),
                 refusals={},
             )
             self.stack.push_async_callback(made.close)
@@ -94,15 +93,15 @@ class Bench:
             self.databases[service] = made
         return self.databases[service]
 
-    async def run(self, part: Background) -> Background:
-        """Start a part, and stop it at the end of the test."""
-        await part.start()
-        self.stack.push_async_callback(self.end, part)
-        return part
+    async def run(self, component: Background) -> Background:
+        """Start a component, and stop it at the end of the test."""
+        await component.start()
+        self.stack.push_async_callback(self.end, component)
+        return component
 
-    async def end(self, part: Background) -> None:
+    async def end(self, component: Background) -> None:
         async with asyncio.timeout(30):
-            await part.stop()
+            await component.stop()
 
     async def relay(self, service: str = "payments", **given: Any) -> Relay:
         database = await self.database(service)
@@ -121,11 +120,11 @@ class Bench:
         """A service's consumer and its retries."""
         database = await self.database(service)
         policies = Policies(service, table)
-        attempts = Attempts(policies, database.inbox, self.keys(service), plan=plan)
+        processor = MessageProcessor(policies, database.inbox, self.keys(service), plan=plan)
         uri = self.broker.uri(service, port=port)
-        consumer = Consumer(database, uri, service, policies, attempts, limits=limits)
+        consumer = Consumer(database, uri, service, policies, processor, limits=limits)
         await self.run(consumer)
-        await self.run(Retries(database, attempts, holder=uuid4().hex, look_seconds=0.05))
+        await self.run(InboxWorker(database, processor, holder=uuid4().hex, look_seconds=0.05))
         await eventually(lambda: consumer.ready)
         return consumer
 
@@ -192,10 +191,10 @@ class Bench:
 class Seen:
     """A handler that remembers what it saw, and fails as told."""
 
-    events: list[Event[Any]] = field(default_factory=list)
+    events: list[EventCause[Any]] = field(default_factory=list)
     failures: Sequence[Exception] = ()
 
-    async def handle(self, event: Event[Any], message: Message) -> None:
+    async def handle(self, event: EventCause[Any], message: Message) -> None:
         assert message is event.message
         self.events.append(event)
         if len(self.events) <= len(self.failures):

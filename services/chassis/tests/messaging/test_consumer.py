@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from chassis import telemetry
-from chassis.commands import Event
+from chassis.commands import EventCause
 from chassis.messaging import headers
-from chassis.messaging.attempts import RetryPlan
 from chassis.messaging.consumer import ConsumerLimits
-from chassis.messaging.delivery import REFUSED, Delivery
-from chassis.policies import GiveUp, giving_up_on, on
+from chassis.messaging.message_processor import RetryPlan
+from chassis.messaging.received_message import REFUSED, ReceivedMessage
+from chassis.policies import PermanentFailure, non_retryable, on
 from chassis.store import Inbox, InboxEntry, StoreUnavailable
 from diwan.identity.v1 import events_pb2 as identity_pb2
 from diwan.payments.v1 import events_pb2
@@ -166,7 +166,7 @@ async def test_a_failure_is_tried_again(bench: Any) -> None:
 
 async def test_the_line_of_a_failure_leads_to_its_trace(bench: Any, lines: StringIO) -> None:
     """Whoever reads the log finds the try that failed among the spans."""
-    await bench.listen(settled_policy(Seen(failures=[GiveUp("NO")])))
+    await bench.listen(settled_policy(Seen(failures=[PermanentFailure("NO")])))
 
     bench.send(settled(1))
 
@@ -210,7 +210,7 @@ async def test_a_slow_look_starts_no_try_again(bench: Any, monkeypatch: pytest.M
         await asyncio.sleep(0.3)
         return found
 
-    async def fail(event: Event[Any], message: Message) -> None:
+    async def fail(event: EventCause[Any], message: Message) -> None:
         seen.events.append(event)
         await asyncio.sleep(0.2)
         raise ValueError
@@ -228,7 +228,7 @@ async def test_a_slow_look_starts_no_try_again(bench: Any, monkeypatch: pytest.M
 
 async def test_a_policy_gives_up(bench: Any) -> None:
     """A policy that knows better is not asked again."""
-    seen = Seen(failures=[GiveUp("FEE_UNKNOWN")])
+    seen = Seen(failures=[PermanentFailure("FEE_UNKNOWN")])
     await bench.listen(settled_policy(seen))
 
     bench.send(settled(1))
@@ -255,7 +255,7 @@ async def test_a_table_gives_up_on_what_is_hopeless(
 ) -> None:
     """At once and under its reason, without a word of its text; all else is tried to the end."""
     seen = Seen(failures=[refusal] * 3)
-    await bench.listen(*giving_up_on([Overdrawn, LookupError], [settled_policy(seen)]))
+    await bench.listen(*non_retryable([Overdrawn, LookupError], [settled_policy(seen)]))
 
     bench.send(settled(1))
 
@@ -301,7 +301,7 @@ async def test_a_bad_message_holds_up_no_other(bench: Any) -> None:
 
 async def test_delivered_twice_is_done_once_in_the_inbox(bench: Any) -> None:
     """A failing message that is delivered again is one entry of the inbox."""
-    seen = Seen(failures=[GiveUp("NO")] * 2)
+    seen = Seen(failures=[PermanentFailure("NO")] * 2)
     consumer = await bench.listen(settled_policy(seen))
 
     bench.send(settled(1), id="same")
@@ -315,7 +315,7 @@ async def test_delivered_twice_is_done_once_in_the_inbox(bench: Any) -> None:
 @pytest.mark.parametrize("name", ["\0evil", "$evil", "e.vil", "x" * 200])
 async def test_a_header_that_no_store_can_hold_stops_nobody(bench: Any, name: str) -> None:
     """A message with a header of any name is parked like another, and the queue goes on."""
-    seen = Seen(failures=[GiveUp("NO")])
+    seen = Seen(failures=[PermanentFailure("NO")])
     consumer = await bench.listen(settled_policy(seen))
 
     bench.send(settled(1), **{name: "\0"})
@@ -332,11 +332,11 @@ async def test_a_header_that_no_store_can_hold_stops_nobody(bench: Any, name: st
 async def test_what_cannot_be_kept_is_kept_bare(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A message whose keeping fails, and not for want of the store, waits alone, and is parked without headers."""
     seen = Seen()
-    monkeypatch.setattr(Delivery, "kept", lambda _: {"\0": "what no store holds"})
+    monkeypatch.setattr(ReceivedMessage, "kept", lambda _: {"\0": "what no store holds"})
     failing = events_pb2.PaymentRefused
 
     async def refuse(event: Any, message: Any) -> None:
-        raise GiveUp("NO")
+        raise PermanentFailure("NO")
 
     async def until_the_other_is_done(*_: Any) -> None:
         await eventually(lambda: seen.numbers == [2])

@@ -7,9 +7,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from chassis.messaging.delivery import REFUSED
+from chassis.messaging.received_message import REFUSED
 from chassis.operations import DESCRIPTOR, ParkedNotFound, SecretNotReplayed, service
-from chassis.policies import GiveUp, on
+from chassis.policies import PermanentFailure, on
 from chassis.rpc import Caller, Kind
 from chassis.rpc.current import Call, begin
 from diwan.identity.v1 import events_pb2 as identity_pb2
@@ -37,7 +37,7 @@ def as_operator() -> None:
 
 async def test_lists_in_pages(bench: Any, operations: Any) -> None:
     """Parked messages come in pages, each once, with policy, queue, type, tries and reason."""
-    seen = Seen(failures=[GiveUp("NO")] * 5)
+    seen = Seen(failures=[PermanentFailure("NO")] * 5)
     await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
     for number in range(5):
         bench.send(settled(number))
@@ -67,7 +67,7 @@ async def _count(bench: Any, number: int) -> bool:
 async def test_shows_a_masked_body(bench: Any) -> None:
     """The body is shown with sealed and personal fields masked."""
     queue = "notification.identity.message"
-    seen = Seen(failures=[GiveUp("NO")])
+    seen = Seen(failures=[PermanentFailure("NO")])
     await bench.listen(on(queue, identity_pb2.SendMessage, seen.handle), service="notification")
     await bench.relay("identity")
     await bench.publish(identity_pb2.SendMessage(template="t", content="01012345678"), service="identity")
@@ -92,7 +92,7 @@ async def test_an_unreadable_body_is_not_shown(bench: Any, operations: Any, seen
 
 async def test_replays(bench: Any, operations: Any) -> None:
     """A replayed message is tried at once; replaying it twice has the effect of once."""
-    seen = Seen(failures=[GiveUp("NO")])
+    seen = Seen(failures=[PermanentFailure("NO")])
     await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle))
     bench.send(settled(1))
     (entry,) = await eventually(bench.parked)
@@ -135,7 +135,7 @@ async def _attempts(bench: Any, number: int) -> bool:
 async def test_a_secret_is_not_replayed(bench: Any) -> None:
     """A command that holds a secret can only be discarded."""
     queue = "notification.identity.message"
-    seen = Seen(failures=[GiveUp("NO")])
+    seen = Seen(failures=[PermanentFailure("NO")])
     await bench.listen(on(queue, identity_pb2.SendMessage, seen.handle), service="notification")
     await bench.relay("identity")
     await bench.publish(identity_pb2.SendMessage(template="t", content="123456"), service="identity")
@@ -154,7 +154,7 @@ async def test_a_secret_is_not_replayed(bench: Any) -> None:
 
 async def test_discards(bench: Any, operations: Any, lines: StringIO) -> None:
     """A discarded message is gone, who and why are logged; what is not there is NOT_FOUND."""
-    seen = Seen(failures=[GiveUp("NO")])
+    seen = Seen(failures=[PermanentFailure("NO")])
     await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle))
     bench.send(settled(1))
     (entry,) = await eventually(bench.parked)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from chassis.errors import Contended
-from chassis.rpc.client import failure_of, reason_of
+from chassis.rpc.client import failure_of, status_reason
 
 NATIONAL_ID = "29901011234567"
 MOBILE = "+201012345678"
@@ -46,14 +46,14 @@ async def test_a_more_special_error_has_its_own_row(harness, refusal):
     """Of a class and its base, both in the table, the class counts."""
     error = await harness.refused(deed(harness, refusal["TrialGone"]("gone")))
 
-    assert (error.code().name, reason_of(error)) == ("NOT_FOUND", "TRIAL_GONE")
+    assert (error.code().name, status_reason(error)) == ("NOT_FOUND", "TRIAL_GONE")
 
 
 async def test_the_chassiss_own_errors_need_no_row(harness):
     """What every service shares has its code already."""
     error = await harness.refused(deed(harness, Contended()))
 
-    assert (error.code().name, reason_of(error)) == ("ABORTED", "CONTENDED")
+    assert (error.code().name, status_reason(error)) == ("ABORTED", "CONTENDED")
 
 
 async def test_an_unknown_exception_tells_nothing_outside_and_its_frames_inside(harness, lines):
@@ -89,7 +89,7 @@ async def test_bytes_that_are_no_request_are_the_callers_fault(harness):
     """What cannot be parsed is INVALID_ARGUMENT, not INTERNAL."""
     error = await harness.refused(harness.rpc("Open")(b"\xff\xff\xff"))
 
-    assert (error.code().name, reason_of(error)) == ("INVALID_ARGUMENT", "VALIDATION")
+    assert (error.code().name, status_reason(error)) == ("INVALID_ARGUMENT", "VALIDATION")
 
 
 async def test_broken_rules_are_told_by_path_and_rule_never_by_value(harness):
@@ -124,7 +124,7 @@ async def test_a_call_whose_time_is_over_ends(harness, monkeypatch):
 
     error = await harness.refused(deed(harness, 5.0))
 
-    assert (error.code().name, reason_of(error)) == ("DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED")
+    assert (error.code().name, status_reason(error)) == ("DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED")
 
 
 async def test_no_caller_gets_more_time_than_the_limit(harness, monkeypatch):
@@ -134,7 +134,7 @@ async def test_no_caller_gets_more_time_than_the_limit(harness, monkeypatch):
     harness.servicer.deeds["it"] = lambda _request: asyncio.sleep(5)
     error = await harness.refused(harness.rpc("Open")(harness.request(deed="it"), timeout=60))
 
-    assert reason_of(error) == "DEADLINE_EXCEEDED"
+    assert status_reason(error) == "DEADLINE_EXCEEDED"
 
 
 async def test_a_librarys_timeout_is_not_ours(harness):
@@ -160,7 +160,7 @@ async def test_a_stream_that_breaks_off_says_why(harness, refusal):
     harness.servicer.deeds["it"] = refuse
     made = harness.rpc("Download")(harness.request(deed="it"), metadata=harness.bearer())
 
-    assert reason_of(await harness.refused(made)) == "TRIAL_GONE"
+    assert status_reason(await harness.refused(made)) == "TRIAL_GONE"
 
 
 async def test_a_table_with_a_class_without_reason_is_refused_at_start(harness):

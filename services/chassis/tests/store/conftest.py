@@ -8,18 +8,18 @@ from typing import Any, ClassVar
 from uuid import uuid4
 
 import pytest
-from chassis.commands import Cause, Decision, Event, Request
+from chassis.commands import Cause, CommandRequest, Decision, EventCause
 from chassis.errors import ErrorTable
 from chassis.rpc.caller import Caller
 from chassis.store import (
     Aggregates,
     Change,
     Database,
+    EventContext,
     Index,
     Limits,
     Loaded,
     OutboxEntry,
-    OutgoingContext,
     Unsent,
     dataclass_codec,
 )
@@ -71,7 +71,7 @@ class Clock:
         self.now += by
 
 
-def outgoing(message: Message, context: OutgoingContext) -> OutboxEntry:
+def encode_event(message: Message, context: EventContext) -> OutboxEntry:
     """A text becomes an entry; one that begins with `secret` is one."""
     assert isinstance(message, StringValue)
     return OutboxEntry(
@@ -129,10 +129,10 @@ class Bench:
         caller: str = "amira",
         answer: Callable[[Account], Message] = balance,
         secret: bool = False,
-    ) -> Request[Account, Any]:
+    ) -> CommandRequest[Account, Any]:
         asker, request_id = Caller(id=caller), request_id or str(uuid4())
-        return Request(
-            id=Request.identify(asker, "bench.Put", request_id),
+        return CommandRequest(
+            id=CommandRequest.identify(asker, "bench.Put", request_id),
             now=self.clock(),
             request_id=request_id,
             rpc="bench.Put",
@@ -144,10 +144,10 @@ class Bench:
 
     def event(
         self, *, event_id: str = "", at: datetime | None = None, policy: str = "count"
-    ) -> Event[StringValue]:
+    ) -> EventCause[StringValue]:
         event_id = event_id or str(uuid4())
-        return Event(
-            id=Event.identify(policy, "diwan/bench", event_id),
+        return EventCause(
+            id=EventCause.identify(policy, "diwan/bench", event_id),
             now=self.clock(),
             event_id=event_id,
             type="google.protobuf.StringValue",
@@ -164,7 +164,12 @@ class Bench:
     def change(self, aggregate_id: str, base: Loaded[Account] | None, state: Account) -> Change[Account]:
         """A bare change, as `execute` would hand it to the store."""
         return Change(
-            id=aggregate_id, base=base, state=state, now=self.clock(), cause=str(uuid4()), seen=self.clock()
+            id=aggregate_id,
+            base=base,
+            state=state,
+            now=self.clock(),
+            cause=str(uuid4()),
+            processed_event=self.clock(),
         )
 
     async def state(self, aggregate_id: str) -> Account:
@@ -198,7 +203,7 @@ async def open_bench(store_uri: str, store_name: str) -> AsyncIterator[OpenBench
         async def opened(*, uri: str = store_uri, limits: Limits | None = None, **options: Any) -> Bench:
             clock = Clock()
             database = await Database.open(
-                uri, store_name, outgoing=outgoing, refusals=ERRORS, clock=clock, **options
+                uri, store_name, encode_event=encode_event, refusals=ERRORS, clock=clock, **options
             )
             stack.push_async_callback(database.close)
             accounts = await database.aggregates(

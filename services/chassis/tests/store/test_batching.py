@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from chassis.commands import execute
 from chassis.store import Conflict, Duplicate, Loaded, Saved, StoreUnavailable, Unstorable
-from chassis.testing import StoreServer
+from testkit.store import StoreServer
 
 pytestmark = pytest.mark.real
 
@@ -185,7 +185,7 @@ async def mortal_bench(open_bench: Any) -> Any:
 
 async def test_server_dies_in_the_middle(open_bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands under way when the server is killed all have one effect and their own answer once it is back."""
-    monkeypatch.setattr("chassis.commands.run.STORE_PATIENCE_SECONDS", 60.0)  # a start takes its time
+    monkeypatch.setattr("chassis.commands.run.STORE_TIMEOUT_SECONDS", 60.0)  # a start takes its time
     async with mortal_bench(open_bench) as (server, bench):
         loop = asyncio.get_running_loop()
 
@@ -216,7 +216,7 @@ async def test_server_dies_in_the_middle(open_bench: Any, monkeypatch: pytest.Mo
 
 async def test_server_stays_dead(open_bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who waits longer than a command's patience is told that the store is away."""
-    monkeypatch.setattr("chassis.commands.run.STORE_PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr("chassis.commands.run.STORE_TIMEOUT_SECONDS", 0.1)
     async with mortal_bench(open_bench) as (server, bench):
         await execute(bench.accounts, "a", bench.put(1), bench.request())
         server.kill()
@@ -259,7 +259,7 @@ async def test_waits_for_a_server_that_starts_late(open_bench: Any) -> None:
     server = StoreServer()
     try:
         with pytest.raises(StoreUnavailable):
-            await open_bench(uri=server.uri, patience=timedelta(seconds=0.1))
+            await open_bench(uri=server.uri, timeout=timedelta(seconds=0.1))
         opening = asyncio.create_task(open_bench(uri=server.uri))
         await asyncio.get_running_loop().run_in_executor(None, server.start)
 

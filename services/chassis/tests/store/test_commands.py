@@ -143,14 +143,14 @@ async def test_other_caller(bench: Any) -> None:
 
 async def test_secret_answers_are_not_kept(bench: Any) -> None:
     """An answer with a secret is made again from the state as it is, and lies nowhere in the document."""
-    request = bench.request(answer=lambda state: StringValue(value=f"token-{state.balance}"), secret=True)
+    request = bench.request(answer=lambda state: StringValue(value=f"secret-{state.balance}"), secret=True)
 
     await execute(bench.accounts, "a", bench.put(3), request)
     await execute(bench.accounts, "a", bench.put(1), bench.request())
     again = await execute(bench.accounts, "a", bench.put(3), request)
 
-    assert again.value == "token-4"
-    assert "token" not in str(await bench.document("a"))
+    assert again.value == "secret-4"
+    assert "secret-" not in str(await bench.document("a"))
 
 
 async def test_refusal_that_is_committed(bench: Any) -> None:
@@ -230,7 +230,7 @@ async def test_timer_twice(bench: Any) -> None:
 
 async def test_too_old(open_bench: Any) -> None:
     """When the memory is full, an event older than all in it is refused, and a late one among them is not."""
-    bench = await open_bench(limits=Limits(seen=3))
+    bench = await open_bench(limits=Limits(processed_events=3))
     start = bench.clock()
     for minute in (10, 20, 30, 40):
         await execute(bench.accounts, "a", bench.put(1), bench.event(at=start + timedelta(minutes=minute)))
@@ -240,7 +240,7 @@ async def test_too_old(open_bench: Any) -> None:
     await execute(bench.accounts, "a", bench.put(1), bench.event(at=start + timedelta(minutes=25)))
 
     assert (await bench.state("a")).balance == 5
-    assert len((await bench.document("a"))["seen"]) == 3
+    assert len((await bench.document("a"))["processed_events"]) == 3
 
 
 async def test_requests_are_forgotten_after_a_day(open_bench: Any) -> None:
@@ -257,7 +257,7 @@ async def test_requests_are_forgotten_after_a_day(open_bench: Any) -> None:
 
     document = await bench.document("a")
     assert (await bench.state("a")).balance == 3
-    assert (list(document["requests"]), document["asked"]) == ([last.id], [last.id])
+    assert (list(document["requests"]), document["request_ids"]) == ([last.id], [last.id])
 
 
 async def test_an_event_forgets_requests_too(bench: Any) -> None:
@@ -269,7 +269,7 @@ async def test_an_event_forgets_requests_too(bench: Any) -> None:
     for name in ("a", "b", "new", "new too"):
         await execute(bench.accounts, name, bench.put(1), bench.event())
 
-    assert [(await bench.document(name))["asked"] for name in ("a", "b", "new", "new too")] == [[]] * 4
+    assert [(await bench.document(name))["request_ids"] for name in ("a", "b", "new", "new too")] == [[]] * 4
 
 
 async def test_full_outbox(open_bench: Any) -> None:

@@ -12,8 +12,8 @@ import pika
 from chassis import protojson
 from chassis.masks import masked_message
 from chassis.messaging import headers
-from chassis.messaging.incoming import fingerprint
-from chassis.messaging.known import event_type
+from chassis.messaging.event_registry import event_type
+from chassis.messaging.inbound import fingerprint
 from chassis.messaging.names import parked_queue, retry_exchange
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError
@@ -65,7 +65,7 @@ class Parked:
         """Its body with personal and sealed fields masked; empty if it is not what its type says."""
         kind = event_type(str(self.told.get(headers.TYPE, "")))
         try:
-            return masked_message(protojson.read(self.body, kind)) if kind else {}
+            return masked_message(protojson.loads(self.body, kind)) if kind else {}
         except protojson.Unreadable:
             return {}
 

@@ -1,7 +1,7 @@
 """Wiring, and nothing else: `python -m identity --help`."""
 
 from chassis import telemetry
-from chassis.service import House, Made, serve
+from chassis.service import ServiceContext, ServiceDefinition, serve
 from chassis.tokens import TokenKeys
 from diwan.identity.v1 import identity_pb2
 
@@ -17,18 +17,18 @@ NAME = "identity"
 SERVICE = identity_pb2.DESCRIPTOR.services_by_name["IdentityService"]
 
 
-async def make(house: House[Settings]) -> Made:
+async def build(service: ServiceContext[Settings]) -> ServiceDefinition:
     """Identity's own part. It checks tokens with what it signs them with, and asks nobody."""
-    settings = house.env.settings
+    settings = service.env.settings
     signing = Signing.read(settings.keys_dir)
-    store = await Store.open(house.database)
-    context = Context(store, house.keys, signing, settings, telemetry.current())
-    return Made(
+    store = await Store.open(service.database)
+    context = Context(store, service.keys, signing, settings, telemetry.current())
+    return ServiceDefinition(
         rpcs=[(SERVICE, IdentityApi(context))],
         policies=policies.table(context),
-        tokens=TokenKeys.own(NAME, signing.key, *signing.retired, clock=house.env.clock),
+        tokens=TokenKeys.own(NAME, signing.key, *signing.retired, clock=service.env.clock),
     )
 
 
 if __name__ == "__main__":
-    serve(NAME, Settings, make, errors=ERRORS, schema_version=SCHEMA_VERSION)
+    serve(NAME, Settings, build, errors=ERRORS, schema_version=SCHEMA_VERSION)

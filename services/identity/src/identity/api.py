@@ -7,7 +7,7 @@ from diwan.identity.v1 import identity_pb2 as pb
 from diwan.identity.v1.identity_pb2_grpc import IdentityServiceServicer
 
 from identity import commands, queries
-from identity.commands.codes import evenly
+from identity.commands.codes import constant_time_response
 from identity.context import Context
 
 
@@ -20,7 +20,7 @@ class IdentityApi(IdentityServiceServicer):
     async def StartEnrolment(
         self, request: pb.StartEnrolmentRequest, context: object
     ) -> pb.StartEnrolmentResponse:
-        async with evenly():
+        async with constant_time_response():
             return await commands.start_enrolment(self._ctx, call(), request)
 
     async def CompleteEnrolment(self, request: pb.CompleteEnrolmentRequest, context: object) -> pb.Account:
@@ -30,7 +30,7 @@ class IdentityApi(IdentityServiceServicer):
         return await commands.enrol_at_counter(self._ctx, call(), request)
 
     async def StartSignIn(self, request: pb.StartSignInRequest, context: object) -> pb.StartSignInResponse:
-        async with evenly():
+        async with constant_time_response():
             return await commands.start_sign_in(self._ctx, call(), request)
 
     async def CompleteSignIn(self, request: pb.CompleteSignInRequest, context: object) -> pb.TokenPair:

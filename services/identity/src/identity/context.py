@@ -6,7 +6,7 @@ from datetime import datetime
 from secrets import randbelow
 from uuid import UUID, uuid4
 
-from chassis.sealed import Keys
+from chassis.key_ring import KeyRing
 from chassis.telemetry import Telemetry
 
 from identity.model.accounts import mobile_number
@@ -18,7 +18,7 @@ from identity.store import Store
 
 @dataclass(frozen=True)
 class Context:
-    """Stores, keys, settings, chance, figures.
+    """Stores, keys, settings, source of chance, metrics.
 
     Attributes:
         below: draws evenly from 0 to n-1; `secrets.randbelow` but in tests.
@@ -26,7 +26,7 @@ class Context:
     """
 
     store: Store
-    keys: Keys
+    keys: KeyRing
     signing: Signing
     settings: Settings
     telemetry: Telemetry

@@ -23,8 +23,8 @@ def _code_issued(fact: outcome.CodeIssued) -> Message:
     return events.SendMessage(
         account_id=fact.account_id,
         template=fact.template,
-        expire_time=headers.timestamp(fact.expire_time),
-        content=protojson.written(content),
+        expire_time=headers.format_time(fact.expire_time),
+        content=protojson.dumps(content),
     )
 
 
@@ -34,7 +34,7 @@ def _account_enrolled(fact: outcome.AccountEnrolled) -> Message:
         person_id=fact.person_id,
         assurance_level=ASSURANCE[fact.assurance],
         channel=fact.channel,
-        contact=protojson.written(events.Contact(mobile=fact.mobile, language=LANGUAGE)),
+        contact=protojson.dumps(events.Contact(mobile=fact.mobile, language=LANGUAGE)),
     )
 
 

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from chassis.policies import Policy, giving_up_on, on
+from chassis.policies import Policy, non_retryable, on
 from diwan.registry.v1.events_pb2 import PersonRegistered
 
 from identity.commands import register_person
@@ -15,6 +15,6 @@ PERSONS = "identity.registry.person"
 def table(ctx: Context) -> list[Policy]:
     """Identity's policies. No later try mends a record: whoever sent it does, and replays."""
     keep_person = partial(register_person, ctx)
-    return giving_up_on(
+    return non_retryable(
         [IdentityError], [on(PERSONS, PersonRegistered, keep_person, name="keep_person.PersonRegistered")]
     )

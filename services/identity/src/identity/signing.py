@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from chassis.sealed import Keys
+from chassis.key_ring import KeyRing
 from chassis.tokens import public_jwks, read_key
 from joserfc.jwk import ECKey
 
@@ -51,13 +51,13 @@ class Signing:
             raise AssertionInvalid from None
 
 
-def refresh_token(keys: Keys, session_id: str, generation: int) -> str:
+def refresh_token(keys: KeyRing, session_id: str, generation: int) -> str:
     """The refresh token of a generation: it follows from our key, so nothing of it lies in the store."""
     named = f"{session_id}.{generation}"
     return f"{named}.{keys.keyed_hash(named, 'refresh token')}"
 
 
-def read_refresh_token(keys: Keys, token: str) -> tuple[str, int]:
+def read_refresh_token(keys: KeyRing, token: str) -> tuple[str, int]:
     """Session and generation of a refresh token; SessionEnded for one that we did not make."""
     session_id, _, rest = token.partition(".")
     generation = rest.partition(".")[0]

@@ -58,7 +58,7 @@ class Store:
     @classmethod
     async def open(cls, database: Database) -> "Store":
         """Open the collections and make their indexes."""
-        small = Limits(seen=32)
+        small = Limits(processed_events=32)
         return cls(
             persons=await database.aggregates(
                 "persons", dataclass_codec(Person), indexes=[_PERSON], limits=small

@@ -3,9 +3,9 @@
 from typing import Any
 
 from chassis import telemetry
-from chassis.life import Part
+from chassis.life import Component
 from chassis.rpc.client import connect, identity_exchange
-from chassis.service import House, Made, serve
+from chassis.service import ServiceContext, ServiceDefinition, serve
 from chassis.tokens import ServiceTokens, read_key
 from diwan.notary.v1 import notary_pb2
 
@@ -13,50 +13,50 @@ from notary import catalogue, policies, timers
 from notary.accounts import Accounts
 from notary.api import PowersOfAttorney
 from notary.context import Context
+from notary.document_renderer import DocumentRenderer, SignerFiles
 from notary.errors import ERRORS
-from notary.figures import Figures
-from notary.press import Press, SignerFiles
-from notary.printing import PressPrinter
+from notary.metrics import Metrics
+from notary.printing import DocumentPrinter
 from notary.settings import Settings
 from notary.store import SCHEMA_VERSION, Store
 
 SERVICE = notary_pb2.DESCRIPTOR.services_by_name["PowerOfAttorneyService"]
 
 
-async def make(house: House[Settings]) -> Made:
+async def build(service: ServiceContext[Settings]) -> ServiceDefinition:
     """Notary's own part. Only the process that prints holds the signer's key."""
-    settings = house.env.settings
+    settings = service.env.settings
     own = read_key(settings.keys_dir / "client.jwk")
-    tokens = ServiceTokens("notary", own, identity_exchange(house.identity), clock=house.env.clock)
+    tokens = ServiceTokens("notary", own, identity_exchange(service.identity), clock=service.env.clock)
     identity = connect(settings.identity_target, tokens)
     texts = catalogue.load()
-    figures = Figures(telemetry.current())
+    metrics = Metrics(telemetry.current())
     context = Context(
-        await Store.open(house.database),
+        await Store.open(service.database),
         Accounts(identity),
-        house.tokens,
+        service.tokens,
         texts,
-        figures,
+        metrics,
         settings.drafts_per_hour,
-        house.env.clock,
+        service.env.clock,
     )
-    parts: list[Part] = [_Channel(identity)]
+    components: list[Component] = [_Channel(identity)]
     table = []
-    if house.env.wants("policies"):
-        press = Press(
+    if service.env.wants("policies"):
+        renderer = DocumentRenderer(
             SignerFiles.of(settings.keys_dir),
-            workers=settings.press_workers,
-            timeout_seconds=settings.press_seconds,
+            workers=settings.renderer_workers,
+            timeout_seconds=settings.renderer_timeout_seconds,
             tracer=telemetry.current().tracer,
         )
-        printer = PressPrinter(press, texts, figures, verify_url=settings.verify_url)
+        printer = DocumentPrinter(renderer, texts, metrics, verify_url=settings.verify_url)
         table = policies.table(context, printer)
-        parts.append(printer)
-    return Made(
+        components.append(printer)
+    return ServiceDefinition(
         rpcs=[(SERVICE, PowersOfAttorney(context))],
         policies=table,
         timers=timers.table(context, settings),
-        parts=parts,
+        components=components,
     )
 
 
@@ -76,4 +76,4 @@ class _Channel:
 
 
 if __name__ == "__main__":
-    serve("notary", Settings, make, errors=ERRORS, schema_version=SCHEMA_VERSION)
+    serve("notary", Settings, build, errors=ERRORS, schema_version=SCHEMA_VERSION)

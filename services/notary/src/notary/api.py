@@ -7,13 +7,13 @@ from diwan.notary.v1 import notary_pb2 as pb
 from google.protobuf.message import Message
 
 from notary import commands, queries, rendering
-from notary.commands import Asked, Named
+from notary.commands import Named, Request
 from notary.context import Context
 
 CHUNK_BYTES = 64 * 1024
 
 
-def _asked(request: Message) -> Asked:
+def _asked(request: Message) -> Request:
     return call().request(request, answer=rendering.shown)
 
 

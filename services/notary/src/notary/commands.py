@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from chassis import log
-from chassis.commands import Cause, Decision, Request, cause_id, execute
+from chassis.commands import Cause, CommandRequest, Decision, cause_id, execute
 from chassis.errors import ConfirmationExpired, ConfirmationInvalid, RequestIdReused
 from chassis.store import Duplicate
 from chassis.times import CAIRO
@@ -26,7 +26,7 @@ PURPOSE = "notary.power_of_attorney.submit"
 NUMBER_ATTEMPTS = 5
 CLAIM_ROUNDS = 5
 
-Asked = Request[PowerOfAttorney, pb.PowerOfAttorney]
+Request = CommandRequest[PowerOfAttorney, pb.PowerOfAttorney]
 Change = Callable[[PowerOfAttorney], model.Outcome]
 
 
@@ -39,21 +39,21 @@ class Named:
 
 
 async def draft(
-    ctx: Context, asked: Asked, *, case_id: str, kind: Kind, agent: Named, special_terms: list[str]
+    ctx: Context, request: Request, *, case_id: str, kind: Kind, agent: Named, special_terms: list[str]
 ) -> pb.PowerOfAttorney:
     """Draft a power of attorney, or draft one anew when `case_id` is given.
 
     Names, national IDs and the governorate are what identity knows of principal and agent today.
     """
-    account_id = asked.caller.id
-    await _count_draft(ctx, asked)
+    account_id = request.caller.id
+    await _count_draft(ctx, request)
     principal = await ctx.accounts.by_id(account_id)
     found = await ctx.accounts.by_national_id(agent.national_id, agent.first_name, acting_for=account_id)
     if found is None:
         raise errors.AgentNotMatched
     ctx.catalogue.offices_of(principal.governorate)
     content = Content(
-        draft_id=case_id or asked.new_id("power_of_attorney"),
+        draft_id=case_id or request.new_id("power_of_attorney"),
         kind=kind,
         principal=principal.party,
         agent=found.party,
@@ -62,30 +62,32 @@ async def draft(
         special_terms=tuple(special_terms),
     )
     if case_id:
-        return await _change(ctx, asked, case_id, lambda case: case.draft_anew(content, account_id))
-    return await _create(ctx, asked, content, entered_by=asked.caller.person or principal.party.person_id)
+        return await _change(ctx, request, case_id, lambda case: case.draft_anew(content, account_id))
+    return await _create(ctx, request, content, entered_by=request.caller.person or principal.party.person_id)
 
 
-async def _count_draft(ctx: Context, asked: Asked) -> None:
+async def _count_draft(ctx: Context, request: Request) -> None:
     """Count it, whatever comes of it. The same request again counts once; other content under its id counts anew."""
 
     def decide(kept: Drafting | None) -> Decision[Drafting]:
-        return Decision(state=(kept or Drafting.first(asked.caller.id)).ask(ctx.drafts_per_hour, asked.now))
+        return Decision(
+            state=(kept or Drafting.first(request.caller.id)).ask(ctx.drafts_per_hour, request.now)
+        )
 
-    once = Cause(id=cause_id("drafting", asked.id, asked.content_hash), now=asked.now)
-    await execute(ctx.store.draftings, asked.caller.id, decide, once)
+    once = Cause(id=cause_id("drafting", request.id, request.content_hash), now=request.now)
+    await execute(ctx.store.draftings, request.caller.id, decide, once)
 
 
-async def _create(ctx: Context, asked: Asked, content: Content, *, entered_by: str) -> pb.PowerOfAttorney:
+async def _create(ctx: Context, request: Request, content: Content, *, entered_by: str) -> pb.PowerOfAttorney:
     """Create the draft under the first number that is free."""
 
     def decide(number: str, state: PowerOfAttorney | None) -> Decision[PowerOfAttorney]:
         if state is not None:
             # Its first answer is forgotten by now, and the request came again all the same.
             raise RequestIdReused
-        return _decision(model.draft(content, number=number, entered_by=entered_by, now=asked.now))
+        return _decision(model.draft(content, number=number, entered_by=entered_by, now=request.now))
 
-    year = asked.now.astimezone(CAIRO).year
+    year = request.now.astimezone(CAIRO).year
     for attempt in range(NUMBER_ATTEMPTS):
         number = number_of(content.draft_id, year, attempt)
         log.correlate(number)
@@ -94,7 +96,7 @@ async def _create(ctx: Context, asked: Asked, content: Content, *, entered_by: s
                 ctx.store.powers_of_attorney,
                 content.draft_id,
                 lambda state, number=number: decide(number, state),  # type: ignore[misc]  # bound now, not later
-                replace(asked, correlation=number),
+                replace(request, correlation=number),
             )
         except Duplicate as error:
             if error.index != NUMBER:
@@ -102,28 +104,28 @@ async def _create(ctx: Context, asked: Asked, content: Content, *, entered_by: s
     raise errors.NumbersExhausted
 
 
-async def submit(ctx: Context, asked: Asked, *, case_id: str, confirmation: str) -> pb.PowerOfAttorney:
+async def submit(ctx: Context, request: Request, *, case_id: str, confirmation: str) -> pb.PowerOfAttorney:
     """Submit a draft with the confirmation of exactly its content.
 
     The confirmation is checked before the write, since identity's keys may have to be fetched; what it says counts
     only when the case is decided: an answer that was given before is given again, though the confirmation has ended.
     """
     case = await _found(ctx, case_id)
-    checked = await _checked(ctx, confirmation, case, asked.caller.id)
+    checked = await _checked(ctx, confirmation, case, request.caller.id)
 
     def change(case: PowerOfAttorney) -> model.Outcome:
-        case.check_submittable(asked.caller.id)
+        case.check_submittable(request.caller.id)
         if isinstance(checked, Exception):
             raise checked
         return case.submit(
             checked.jti,
             checked.digest,
-            account_id=asked.caller.id,
-            channel=asked.caller.channel,
-            now=asked.now,
+            account_id=request.caller.id,
+            channel=request.caller.channel,
+            now=request.now,
         )
 
-    return await _change(ctx, asked, case_id, change, case.number)
+    return await _change(ctx, request, case_id, change, case.number)
 
 
 async def _checked(
@@ -137,36 +139,36 @@ async def _checked(
         return refusal
 
 
-async def claim_next(ctx: Context, asked: Asked) -> pb.PowerOfAttorney:
+async def claim_next(ctx: Context, request: Request) -> pb.PowerOfAttorney:
     """Give the reviewer the case that has waited longest and in which they have no part."""
-    reviewer = Reviewer(asked.caller.id, asked.caller.person)
+    reviewer = Reviewer(request.caller.id, request.caller.person)
     if not reviewer.person_id:
         raise errors.PartyToCase("nobody knows who this officer is, so no case can be kept from them")
     for _ in range(CLAIM_ROUNDS):
-        again = await ctx.store.claimed_by_call(asked.id)
+        again = await ctx.store.claimed_by_call(request.id)
         if again is not None:
-            return await _claim(ctx, asked, again, reviewer)
+            return await _claim(ctx, request, again, reviewer)
         held = await ctx.store.open_case_of(reviewer)
         if held is not None:
-            if held.claims[-1].id == asked.id:
+            if held.claims[-1].id == request.id:
                 continue  # this very call, sent twice, was faster elsewhere
             raise errors.CaseAlreadyClaimed
         waiting = await ctx.store.waiting_for(reviewer)
         if not waiting:
             raise errors.QueueEmpty
-        claimed = await _claim_first(ctx, asked, waiting, reviewer)
+        claimed = await _claim_first(ctx, request, waiting, reviewer)
         if claimed is not None:
             return claimed
     raise errors.QueueEmpty
 
 
 async def _claim_first(
-    ctx: Context, asked: Asked, waiting: Sequence[PowerOfAttorney], reviewer: Reviewer
+    ctx: Context, request: Request, waiting: Sequence[PowerOfAttorney], reviewer: Reviewer
 ) -> pb.PowerOfAttorney | None:
     """Claim the first of some cases that is still to be had; None if it is to be looked again."""
     for case in waiting:
         try:
-            return await _claim(ctx, asked, case, reviewer)
+            return await _claim(ctx, request, case, reviewer)
         except errors.NotAwaitingReview:
             continue  # another reviewer was faster: the next in the queue
         except RequestIdReused:
@@ -178,32 +180,39 @@ async def _claim_first(
     return None
 
 
-async def _claim(ctx: Context, asked: Asked, case: PowerOfAttorney, reviewer: Reviewer) -> pb.PowerOfAttorney:
-    return await _change(ctx, asked, case.id, lambda it: it.claim(reviewer, asked.id, asked.now), case.number)
+async def _claim(
+    ctx: Context, request: Request, case: PowerOfAttorney, reviewer: Reviewer
+) -> pb.PowerOfAttorney:
+    return await _change(
+        ctx, request, case.id, lambda it: it.claim(reviewer, request.id, request.now), case.number
+    )
 
 
 async def decide_review(
-    ctx: Context, asked: Asked, *, case_id: str, decision: model.Decision, reason: str
+    ctx: Context, request: Request, *, case_id: str, decision: model.ReviewDecision, reason: str
 ) -> pb.PowerOfAttorney:
     """Decide a claimed case; approval assigns the office and the code to be printed."""
     code = ctx.new_code()
-    reviewer = Reviewer(asked.caller.id, asked.caller.person)
+    reviewer = Reviewer(request.caller.id, request.caller.person)
 
     def change(case: PowerOfAttorney) -> model.Outcome:
         office = office_for(case.id, ctx.catalogue.offices_of(case.content.governorate))
         return case.decide(
-            decision, reason, reviewer=reviewer, office=office, verification_code=code, now=asked.now
+            decision, reason, reviewer=reviewer, office=office, verification_code=code, now=request.now
         )
 
-    return await _change(ctx, asked, case_id, change)
+    return await _change(ctx, request, case_id, change)
 
 
-async def collect(ctx: Context, asked: Asked, *, case_id: str) -> pb.PowerOfAttorney:
+async def collect(ctx: Context, request: Request, *, case_id: str) -> pb.PowerOfAttorney:
     """Hand the document over at the clerk's office."""
-    caller = asked.caller
+    caller = request.caller
     clerk = Reviewer(caller.id, caller.person)
     return await _change(
-        ctx, asked, case_id, lambda case: case.collect(clerk=clerk, office_id=caller.office, now=asked.now)
+        ctx,
+        request,
+        case_id,
+        lambda case: case.collect(clerk=clerk, office_id=caller.office, now=request.now),
     )
 
 
@@ -236,7 +245,7 @@ async def issue(ctx: Context, printer: Printer, cause: Cause, *, case_id: str) -
     await execute(ctx.store.powers_of_attorney, case_id, decide, replace(cause, correlation=case.number))
     issued = await _found(ctx, case_id)
     if issued.document_digest == digest:
-        ctx.figures.issued(case.content.kind)
+        ctx.metrics.issued(case.content.kind)
     await ctx.store.forget_documents(case_id, but=issued.document_digest)
 
 
@@ -250,7 +259,7 @@ async def release(ctx: Context, case: PowerOfAttorney, cause: Cause, claimed_bef
 
 
 async def _change(
-    ctx: Context, asked: Asked, case_id: str, change: Change, number: str = ""
+    ctx: Context, request: Request, case_id: str, change: Change, number: str = ""
 ) -> pb.PowerOfAttorney:
     """Change an existing case. Its number goes along, so that the journey's events are found by it."""
     number = number or (await _found(ctx, case_id)).number
@@ -261,7 +270,7 @@ async def _change(
             raise errors.PowerOfAttorneyNotFound
         return _decision(change(state))
 
-    return await execute(ctx.store.powers_of_attorney, case_id, decide, replace(asked, correlation=number))
+    return await execute(ctx.store.powers_of_attorney, case_id, decide, replace(request, correlation=number))
 
 
 async def _found(ctx: Context, case_id: str) -> PowerOfAttorney:

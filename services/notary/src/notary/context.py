@@ -5,11 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from chassis.tokens import TokenKeys, utc_now
+from chassis.times import utc_now
+from chassis.tokens import TokenKeys
 
 from notary.accounts import Accounts
 from notary.catalogue import Catalogue
-from notary.figures import Figures
+from notary.metrics import Metrics
 from notary.model.content import VERIFICATION_CODE_LETTERS, crockford
 from notary.store import Store
 
@@ -21,13 +22,13 @@ def new_code() -> str:
 
 @dataclass(frozen=True)
 class Context:
-    """Stores, clients, keys, figures, limits, and where time and codes come from."""
+    """Stores, clients, keys, metrics, limits, and where time and codes come from."""
 
     store: Store
     accounts: Accounts
     keys: TokenKeys
     catalogue: Catalogue
-    figures: Figures
+    metrics: Metrics
     drafts_per_hour: int
     clock: Callable[[], datetime] = utc_now
     new_code: Callable[[], str] = new_code

@@ -2,15 +2,15 @@
 
 from functools import partial
 
-from chassis.commands import Event
-from chassis.policies import Policy, giving_up_on, on
+from chassis.commands import EventCause
+from chassis.policies import Policy, non_retryable, on
 from diwan.notary.v1.events_pb2 import PowerOfAttorneyApproved
 from diwan.payments.v1.events_pb2 import PaymentSettled
 
 from notary import commands
 from notary.context import Context
+from notary.document_renderer import DocumentError
 from notary.model.errors import NotaryError
-from notary.press import DocumentError
 from notary.printing import Printer
 
 PAYMENTS = "notary.payments.payment"
@@ -18,8 +18,8 @@ OWN = "notary.notary.power_of_attorney"
 
 
 def table(ctx: Context, printer: Printer) -> list[Policy]:
-    """Notary's policies. What a rule or the press refuses is for a person to look at."""
-    return giving_up_on(
+    """Notary's policies. What a rule or the renderer refuses is for a person to look at."""
+    return non_retryable(
         [NotaryError, DocumentError],
         [
             on(PAYMENTS, PaymentSettled, partial(open_review, ctx)),
@@ -28,13 +28,16 @@ def table(ctx: Context, printer: Printer) -> list[Policy]:
     )
 
 
-async def open_review(ctx: Context, event: Event[PaymentSettled], message: PaymentSettled) -> None:
+async def open_review(ctx: Context, event: EventCause[PaymentSettled], message: PaymentSettled) -> None:
     """A paid case waits for a reviewer."""
     await commands.settle(ctx, event, case_id=message.subject_id, payment_id=message.payment_id)
 
 
 async def issue_document(
-    ctx: Context, printer: Printer, event: Event[PowerOfAttorneyApproved], message: PowerOfAttorneyApproved
+    ctx: Context,
+    printer: Printer,
+    event: EventCause[PowerOfAttorneyApproved],
+    message: PowerOfAttorneyApproved,
 ) -> None:
     """An approved case is printed, signed and issued."""
     await commands.issue(ctx, printer, event, case_id=message.power_of_attorney_id)

@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Protocol
 
 from notary.catalogue import Catalogue
-from notary.figures import Figures
+from notary.document_renderer import Document, DocumentRenderer, Party
+from notary.metrics import Metrics
 from notary.model.power_of_attorney import PowerOfAttorney
-from notary.press import Document, Party, Press
 
 
 class Printer(Protocol):
@@ -16,37 +16,39 @@ class Printer(Protocol):
         """The signed PDF of an approved case, dated `now`."""
 
 
-class PressPrinter:
-    """Lays an approved case out and gives it to the press. A part of the process: the press runs beside it."""
+class DocumentPrinter:
+    """Lays an approved case out and gives it to the renderer. A part of the process: the renderer runs beside it."""
 
-    name = "press"
+    name = "renderer"
 
-    def __init__(self, press: Press, catalogue: Catalogue, figures: Figures, *, verify_url: str) -> None:
+    def __init__(
+        self, renderer: DocumentRenderer, catalogue: Catalogue, metrics: Metrics, *, verify_url: str
+    ) -> None:
         """Prepare.
 
         Args:
-            press: prints and signs.
+            renderer: prints and signs.
             catalogue: the kinds' titles and the authority's name.
-            figures: where the press's time is counted.
+            metrics: where the renderer's time is counted.
             verify_url: page that the QR code leads to.
         """
-        self._press = press
+        self._renderer = renderer
         self._catalogue = catalogue
-        self._figures = figures
+        self._metrics = metrics
         self._verify_url = verify_url
 
     async def start(self) -> None:
-        """Warm the press up."""
-        await self._press.start()
+        """Warm the renderer up."""
+        await self._renderer.start()
 
     async def stop(self) -> None:
         """Finish what is in hand."""
-        await self._press.close()
+        await self._renderer.close()
 
     async def document(self, case: PowerOfAttorney, now: datetime) -> bytes:
-        """The signed PDF of an approved case, dated `now`; PressError when the press cannot now."""
-        with self._figures.press.time():
-            return await self._press.make(self.laid_out(case, now))
+        """The signed PDF of an approved case, dated `now`; PressError when the renderer cannot now."""
+        with self._metrics.renderer.time():
+            return await self._renderer.make(self.laid_out(case, now))
 
     def laid_out(self, case: PowerOfAttorney, now: datetime) -> Document:
         """What stands on the page."""

@@ -30,14 +30,14 @@ async def listed(
     """A page, newest first, and the token of the next one, empty at the end; PageTokenInvalid."""
     size = page_size or pages.SIZE
     question = (caller.key, caller.office)
-    after = pages.place(page_token, question)
+    after = pages.cursor(page_token, question)
     if caller.kind is Kind.CITIZEN:
         found = await ctx.store.of_principal(caller.id, after, size + 1)
     elif caller.office:
         found = await ctx.store.at_office(caller.office, after, size + 1)
     else:
         found = []
-    shown, token = pages.page(found, size, question, lambda case: pages.Place(case.create_time, case.id))
+    shown, token = pages.page(found, size, question, lambda case: pages.Cursor(case.create_time, case.id))
     if shown:
         await _on_record(ctx, caller, "ListPowersOfAttorney", *shown)
     return shown, token
@@ -73,7 +73,7 @@ async def verify(ctx: Context, number: str, code: str) -> PowerOfAttorney:
         verified = False
     else:
         verified = case.verified_by(code)
-    ctx.figures.verified(found=verified)
+    ctx.metrics.verified(found=verified)
     if case is None or not verified:
         raise errors.DocumentNotFound
     return case

@@ -8,7 +8,7 @@ from chassis.times import timestamp
 from diwan.notary.v1 import notary_pb2 as pb
 
 from notary.model.content import Kind
-from notary.model.power_of_attorney import Decision, PowerOfAttorney, State
+from notary.model.power_of_attorney import PowerOfAttorney, ReviewDecision, State
 
 KINDS: Mapping[Kind, pb.PowerOfAttorneyKind.ValueType] = {
     kind: pb.PowerOfAttorneyKind.Value(f"POWER_OF_ATTORNEY_KIND_{kind.name}") for kind in Kind
@@ -16,8 +16,8 @@ KINDS: Mapping[Kind, pb.PowerOfAttorneyKind.ValueType] = {
 STATES: Mapping[State, pb.PowerOfAttorneyState.ValueType] = {
     state: pb.PowerOfAttorneyState.Value(f"POWER_OF_ATTORNEY_STATE_{state.name}") for state in State
 }
-DECISIONS: Mapping[Decision, pb.ReviewDecision.ValueType] = {
-    decision: pb.ReviewDecision.Value(f"REVIEW_DECISION_{decision.name}") for decision in Decision
+DECISIONS: Mapping[ReviewDecision, pb.ReviewDecision.ValueType] = {
+    decision: pb.ReviewDecision.Value(f"REVIEW_DECISION_{decision.name}") for decision in ReviewDecision
 }
 KIND_OF = {number: kind for kind, number in KINDS.items()}
 DECISION_OF = {number: decision for decision, number in DECISIONS.items()}

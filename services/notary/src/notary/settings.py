@@ -23,8 +23,8 @@ class Settings(ServiceSettings):
     drafts_per_hour: int = Field(
         20, ge=1, le=1000, description="Drafts that one account may ask for in an hour, refused ones too"
     )
-    press_workers: int = Field(1, ge=1, le=32, description="Processes that print and sign documents")
-    press_seconds: float = Field(
+    renderer_workers: int = Field(1, ge=1, le=32, description="Processes that print and sign documents")
+    renderer_timeout_seconds: float = Field(
         25, gt=0, le=29, description="Longest time to print and sign one document, seconds"
     )
     verify_url: str = Field(

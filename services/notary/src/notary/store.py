@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from chassis.pages import Place
+from chassis.pages import Cursor
 from chassis.store import (
     Aggregates,
     Cause,
@@ -150,11 +150,11 @@ class Store:
             {"state.state": State.AWAITING_REVIEW.value}, sort=[("state.queue_time", 1)], limit=limit
         )
 
-    async def of_principal(self, account_id: str, after: Place | None, limit: int) -> list[PowerOfAttorney]:
+    async def of_principal(self, account_id: str, after: Cursor | None, limit: int) -> list[PowerOfAttorney]:
         """A principal's own, newest first."""
         return await self._newest({"state.content.principal.account_id": account_id}, after, limit)
 
-    async def at_office(self, office_id: str, after: Place | None, limit: int) -> list[PowerOfAttorney]:
+    async def at_office(self, office_id: str, after: Cursor | None, limit: int) -> list[PowerOfAttorney]:
         """Those issued for an office, newest first."""
         states = [State.ISSUED.value, State.COLLECTED.value]
         return await self._newest(
@@ -167,7 +167,14 @@ class Store:
         state = Document(case_id, cause.now, pdf)
         try:
             await self.documents.save(
-                Change(id=digest, base=None, state=state, now=cause.now, cause=cause.id, seen=cause.now)
+                Change(
+                    id=digest,
+                    base=None,
+                    state=state,
+                    now=cause.now,
+                    cause=cause.id,
+                    processed_event=cause.now,
+                )
             )
         except Duplicate:
             return digest
@@ -189,7 +196,12 @@ class Store:
         """Put a look on record, before what was looked at is shown."""
         await self.looks.save(
             Change(
-                id=look_id, base=None, state=look, now=look.at, cause=cause_id("look", look_id), seen=look.at
+                id=look_id,
+                base=None,
+                state=look,
+                now=look.at,
+                cause=cause_id("look", look_id),
+                processed_event=look.at,
             )
         )
 
@@ -197,7 +209,7 @@ class Store:
         found = await self.powers_of_attorney.find(where, limit=1)
         return found[0] if found else None
 
-    async def _newest(self, where: dict[str, Any], after: Place | None, limit: int) -> list[PowerOfAttorney]:
+    async def _newest(self, where: dict[str, Any], after: Cursor | None, limit: int) -> list[PowerOfAttorney]:
         if after is not None:
             where = where | {
                 "$or": [

@@ -36,4 +36,4 @@ async def release_lying(ctx: Context, age: timedelta) -> None:
 async def count_waiting(ctx: Context) -> None:
     """Count the cases that wait by age, the oldest thousand of them."""
     waiting = await ctx.store.waiting(CASES_COUNTED)
-    ctx.figures.waiting([case.queue_time for case in waiting if case.queue_time], ctx.clock())
+    ctx.metrics.waiting([case.queue_time for case in waiting if case.queue_time], ctx.clock())

@@ -64,7 +64,7 @@ async def tell(
 
     written = cause if not number else replace(cause, correlation=number)
     await execute(ctx.store.messages, message.message_id, decide, written)
-    ctx.figures.moved(None, message)
+    ctx.metrics.moved(None, message)
 
 
 async def submitted(ctx: Context, cause: Cause, message_id: str, part_ids: Sequence[str]) -> None:
@@ -110,4 +110,4 @@ async def _hear(ctx: Context, cause: Cause, message_id: str, change: Callable[[M
 
     await execute(ctx.store.messages, message_id, decide, cause)
     for before, after in moves:
-        ctx.figures.moved(before, after)
+        ctx.metrics.moved(before, after)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from notification.catalogue import Catalogue
-from notification.figures import Figures
+from notification.metrics import Metrics
 from notification.store import Store
 
 
@@ -13,4 +13,4 @@ class Context:
 
     store: Store
     catalogue: Catalogue
-    figures: Figures
+    metrics: Metrics

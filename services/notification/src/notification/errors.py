@@ -18,5 +18,5 @@ ERRORS: ErrorTable = {
     model.PartUnknown: "FAILED_PRECONDITION",
 }
 
-HOPELESS = (model.TemplateUnknown, model.ValuesWrong, model.RecipientInvalid, MoneyInvalid, Unreadable)
+NON_RETRYABLE = (model.TemplateUnknown, model.ValuesWrong, model.RecipientInvalid, MoneyInvalid, Unreadable)
 """What no later try mends: the event is parked at once. A contact or a part may still be on its way."""

@@ -15,10 +15,10 @@ def _handover(fact: model.Handover) -> Message:
     content = sms.SmsContent(mobile=fact.mobile, text=fact.text)
     return sms.SubmitSms(
         message_id=fact.message_id,
-        expire_time=headers.timestamp(fact.expire_time) if fact.expire_time else "",
+        expire_time=headers.format_time(fact.expire_time) if fact.expire_time else "",
         once=fact.once,
         # Sealed for the connector, as its proto says, on its way into the outbox.
-        content=protojson.written(content),
+        content=protojson.dumps(content),
     )
 
 

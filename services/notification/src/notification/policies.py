@@ -6,10 +6,10 @@ from functools import partial
 from typing import Any
 
 from chassis import protojson
-from chassis.commands import Event
+from chassis.commands import EventCause
 from chassis.messaging import headers
 from chassis.money import PIASTRES_A_POUND, piastres
-from chassis.policies import GiveUp, Policy, giving_up_on, on
+from chassis.policies import PermanentFailure, Policy, non_retryable, on
 from diwan.identity.v1 import events_pb2 as identity
 from diwan.notary.v1 import events_pb2 as notary
 from diwan.notification.v1 import sms_pb2 as sms
@@ -18,7 +18,7 @@ from google.protobuf.message import Message as Proto
 
 from notification import commands
 from notification.context import Context
-from notification.errors import HOPELESS
+from notification.errors import NON_RETRYABLE
 from notification.model import Contact, ReceiptState
 
 ACCOUNTS = "notification.identity.account"
@@ -29,12 +29,12 @@ SMS = "notification.sms.message"
 
 
 @dataclass(frozen=True)
-class Told:
+class NotificationRule:
     """What is told of an event: template, who, the journey's number, and the values besides that number."""
 
     template: Callable[[Any], str]
     account_id: Callable[[Any], str]
-    number: Callable[[Event[Any]], str]
+    number: Callable[[EventCause[Any]], str]
     values: Callable[[Any], Mapping[str, str]] = lambda _: {}
 
 
@@ -44,15 +44,21 @@ def _pounds(message: Proto, field: str) -> str:
     return f"{pounds}.{rest:02}" if rest else f"{pounds}"
 
 
-def _payment(template: str, values: Callable[[Any], Mapping[str, str]] = lambda _: {}) -> Told:
-    return Told(lambda _: template, lambda m: str(m.account_id), lambda event: event.correlation, values)
+def _payment(template: str, values: Callable[[Any], Mapping[str, str]] = lambda _: {}) -> NotificationRule:
+    return NotificationRule(
+        lambda _: template, lambda m: str(m.account_id), lambda event: event.correlation, values
+    )
 
 
-def _case(template: Callable[[Any], str], values: Callable[[Any], Mapping[str, str]] = lambda _: {}) -> Told:
-    return Told(template, lambda m: str(m.principal_account_id), lambda event: event.message.number, values)
+def _case(
+    template: Callable[[Any], str], values: Callable[[Any], Mapping[str, str]] = lambda _: {}
+) -> NotificationRule:
+    return NotificationRule(
+        template, lambda m: str(m.principal_account_id), lambda event: event.message.number, values
+    )
 
 
-TOLD: Mapping[tuple[str, type[Proto]], Told] = {
+RULES: Mapping[tuple[str, type[Proto]], NotificationRule] = {
     (PAYMENTS, payments.PaymentDue): _payment("payment.due", lambda m: {"amount": _pounds(m, "fee")}),
     (PAYMENTS, payments.PaymentSettled): _payment(
         "payment.settled", lambda m: {"amount": _pounds(m, "amount")}
@@ -66,7 +72,7 @@ TOLD: Mapping[tuple[str, type[Proto]], Told] = {
         lambda m: "power_of_attorney.refused" if m.refused else "power_of_attorney.returned"
     ),
 }
-"""Event -> what is told of it."""
+"""Event -> the rule by which it notifies a person."""
 
 RECEIPTS: Mapping[int, ReceiptState] = {
     sms.SMS_RECEIPT_STATE_DELIVERED: ReceiptState.DELIVERED,
@@ -81,8 +87,8 @@ def table(ctx: Context) -> list[Policy]:
         on(ACCOUNTS, identity.AccountEnrolled, partial(_keep_contact, ctx), name="keep_contact"),
         on(ORDERS, identity.SendMessage, partial(_send, ctx), name="send"),
         *(
-            on(queue, kind, partial(_tell, ctx, told), name=f"tell.{kind.DESCRIPTOR.name}")
-            for (queue, kind), told in TOLD.items()
+            on(queue, kind, partial(_notify, ctx, told), name=f"tell.{kind.DESCRIPTOR.name}")
+            for (queue, kind), told in RULES.items()
         ),
         on(SMS, sms.SmsSubmitted, partial(_submitted, ctx), name="submitted"),
         on(SMS, sms.SmsRefused, partial(_refused, ctx), name="refused"),
@@ -90,17 +96,17 @@ def table(ctx: Context) -> list[Policy]:
         on(SMS, sms.SmsExpired, partial(_expired, ctx), name="expired"),
         on(SMS, sms.SmsReceipted, partial(_receipted, ctx), name="receipted"),
     ]
-    return giving_up_on(HOPELESS, lines)
+    return non_retryable(NON_RETRYABLE, lines)
 
 
-async def _keep_contact(ctx: Context, event: Event[Any], message: identity.AccountEnrolled) -> None:
-    contact = protojson.read(message.contact, identity.Contact)
+async def _keep_contact(ctx: Context, event: EventCause[Any], message: identity.AccountEnrolled) -> None:
+    contact = protojson.loads(message.contact, identity.Contact)
     kept = Contact(message.account_id, contact.mobile, contact.language or "ar")
     await commands.keep_contact(ctx, event, kept)
 
 
-async def _send(ctx: Context, event: Event[Any], message: identity.SendMessage) -> None:
-    content = protojson.read(message.content, identity.MessageContent)
+async def _send(ctx: Context, event: EventCause[Any], message: identity.SendMessage) -> None:
+    content = protojson.loads(message.content, identity.MessageContent)
     if content.mobile:
         contact = Contact(message.account_id, content.mobile)
     else:
@@ -112,41 +118,41 @@ async def _send(ctx: Context, event: Event[Any], message: identity.SendMessage) 
         template=message.template,
         values=content.values,
         number=event.correlation,
-        expire_time=headers.moment(message.expire_time) if message.expire_time else None,
+        expire_time=headers.parse_time(message.expire_time) if message.expire_time else None,
     )
 
 
-async def _tell(ctx: Context, told: Told, event: Event[Any], message: Proto) -> None:
-    number = told.number(event)
+async def _notify(ctx: Context, rule: NotificationRule, event: EventCause[Any], message: Proto) -> None:
+    number = rule.number(event)
     await commands.tell_account(
         ctx,
         event,
-        told.account_id(message),
-        template=told.template(message),
-        values={"number": number, **told.values(message)},
+        rule.account_id(message),
+        template=rule.template(message),
+        values={"number": number, **rule.values(message)},
         number=number,
     )
 
 
-async def _submitted(ctx: Context, event: Event[Any], message: sms.SmsSubmitted) -> None:
+async def _submitted(ctx: Context, event: EventCause[Any], message: sms.SmsSubmitted) -> None:
     await commands.submitted(ctx, event, message.message_id, message.part_ids)
 
 
-async def _refused(ctx: Context, event: Event[Any], message: sms.SmsRefused) -> None:
+async def _refused(ctx: Context, event: EventCause[Any], message: sms.SmsRefused) -> None:
     await commands.refused(ctx, event, message.message_id, message.reason)
 
 
-async def _unknown(ctx: Context, event: Event[Any], message: sms.SmsUnknown) -> None:
+async def _unknown(ctx: Context, event: EventCause[Any], message: sms.SmsUnknown) -> None:
     await commands.lost(ctx, event, message.message_id)
 
 
-async def _expired(ctx: Context, event: Event[Any], message: sms.SmsExpired) -> None:
+async def _expired(ctx: Context, event: EventCause[Any], message: sms.SmsExpired) -> None:
     await commands.expired(ctx, event, message.message_id)
 
 
-async def _receipted(ctx: Context, event: Event[Any], message: sms.SmsReceipted) -> None:
+async def _receipted(ctx: Context, event: EventCause[Any], message: sms.SmsReceipted) -> None:
     receipt = RECEIPTS.get(message.state)
     if receipt is None:
-        raise GiveUp("RECEIPT_STATE_UNKNOWN")
-    time = headers.moment(message.receipt_time) if message.receipt_time else event.time
+        raise PermanentFailure("RECEIPT_STATE_UNKNOWN")
+    time = headers.parse_time(message.receipt_time) if message.receipt_time else event.time
     await commands.receipted(ctx, event, message.part_id, receipt, time)

@@ -33,9 +33,9 @@ async def listed(
     found = await ctx.store.newest(
         account_id=account_id,
         request_number=request_number,
-        after=pages.place(page_token, question),
+        after=pages.cursor(page_token, question),
         limit=size + 1,
     )
     return pages.page(
-        found, size, question, lambda message: pages.Place(message.create_time, message.message_id)
+        found, size, question, lambda message: pages.Cursor(message.create_time, message.message_id)
     )

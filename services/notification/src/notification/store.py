@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from chassis.pages import Place
+from chassis.pages import Cursor
 from chassis.store import Aggregates, Database, Index, dataclass_codec
 
 from notification.model import Contact, Message
@@ -50,7 +50,7 @@ class Store:
         return found[0] if found else None
 
     async def newest(
-        self, *, account_id: str, request_number: str, after: Place | None, limit: int
+        self, *, account_id: str, request_number: str, after: Cursor | None, limit: int
     ) -> list[Message]:
         """Messages, newest first; of an account or a journey, where one is named."""
         where: dict[str, Any] = {}

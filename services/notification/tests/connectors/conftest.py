@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from chassis.connector_testing import Program, Side, http, metric, read_json, running, take
-from chassis.sealed import Keys
-from chassis.testing import Broker, broker, broker_node, free_port, make_keys
+from chassis.key_ring import KeyRing
 from diwan.notification.v1 import sms_pb2
-
-__all__ = ["broker", "broker_node"]
+from testkit.broker import Broker
+from testkit.connectors import Program, Side, http, metric, read_json, running, take
+from testkit.keys import make_keys
+from testkit.ports import free_port
 
 pytestmark = pytest.mark.real
 
@@ -105,7 +105,7 @@ def scene(broker_node: Broker, operator: Operator, tmp_path_factory: pytest.Temp
     }
     ready = f"http://127.0.0.1:{http_port}/readyz"
     program = Program(["-m", "notification.connectors.sms"], environment, ready, folder / "sms.log")
-    keys = Keys("notification", folder / "keys" / "notification")
+    keys = KeyRing("notification", folder / "keys" / "notification")
     side = Side(broker_node, keys, "notification", "notification.sms.message")
     with running(program):
         yield Sms(side, operator, program, http_port, "")

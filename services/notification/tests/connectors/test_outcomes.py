@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from chassis.connector import Delivery, Done, Outcome, Retry, Unknown
-from chassis.messaging.incoming import Incoming
+from chassis.messaging.inbound import InboundEvent
 from diwan.notification.v1 import sms_pb2
 from google.protobuf import json_format
 from notification.connectors.sms.connector import PERHAPS_SENT, SmsConnector
@@ -50,13 +50,13 @@ def submit(smsc: Smsc, *, once: bool = False, progress: str = "", **told: Any) -
     connector.smsc, connector.context = smsc, told.pop("context", Context())  # type: ignore[assignment]
     content = sms_pb2.SmsContent(mobile="+201012345678", text=ARABIC)
     message = sms_pb2.SubmitSms(message_id="m", once=once, content=json_format.MessageToJson(content))
-    incoming = Incoming(
+    inbound = InboundEvent(
         queue="sms.notification.message", exchange="notification.commands", id="e", subject="s"
     )
     made: list[Outcome] = []
 
     def process(handler: Callable[[Delivery[sms_pb2.SubmitSms]], Outcome]) -> None:
-        made.append(handler(Delivery(message, incoming, progress=progress, **told)))
+        made.append(handler(Delivery(message, inbound, progress=progress, **told)))
 
     connector.submit(process)
     return made[0]

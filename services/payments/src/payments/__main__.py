@@ -3,30 +3,30 @@
 from datetime import timedelta
 
 from chassis import telemetry
-from chassis.service import House, Made, serve
+from chassis.service import ServiceContext, ServiceDefinition, serve
 from diwan.payments.v1 import payments_pb2
 
 from payments import policies, timers
 from payments.api import PaymentApi
 from payments.context import Context
 from payments.errors import ERRORS
-from payments.figures import Figures
+from payments.metrics import Metrics
 from payments.settings import Settings
 from payments.store import SCHEMA_VERSION, Store
 
 SERVICE = payments_pb2.DESCRIPTOR.services_by_name["PaymentService"]
 
 
-async def make(house: House[Settings]) -> Made:
+async def build(service: ServiceContext[Settings]) -> ServiceDefinition:
     """Payments' own part."""
-    settings = house.env.settings
+    settings = service.env.settings
     context = Context(
-        await Store.open(house.database),
-        Figures(telemetry.current()),
+        await Store.open(service.database),
+        Metrics(telemetry.current()),
         patience=timedelta(minutes=settings.inquire_minutes),
-        clock=house.env.clock,
+        clock=service.env.clock,
     )
-    return Made(
+    return ServiceDefinition(
         rpcs=[(SERVICE, PaymentApi(context))],
         policies=policies.table(context),
         timers=timers.table(context, settings.audit_seconds),
@@ -34,4 +34,4 @@ async def make(house: House[Settings]) -> Made:
 
 
 if __name__ == "__main__":
-    serve("payments", Settings, make, errors=ERRORS, schema_version=SCHEMA_VERSION)
+    serve("payments", Settings, build, errors=ERRORS, schema_version=SCHEMA_VERSION)

@@ -30,9 +30,9 @@ class PaymentApi(pb_grpc.PaymentServiceServicer):
     async def PublishTariff(self, request: pb.PublishTariffRequest, context: object) -> pb.Tariff:  # noqa: N802
         del context
         fees = [_fee(fee, f"fees[{number}]") for number, fee in enumerate(request.fees)]
-        asked = call()
-        published = pb.Tariff(fees=request.fees, publish_time=timestamp(asked.now))
-        cause = asked.request(request, answer=partial(_tariff, published))
+        current = call()
+        published = pb.Tariff(fees=request.fees, publish_time=timestamp(current.now))
+        cause = current.request(request, answer=partial(_tariff, published))
         published.tariff_id = cause.new_id("tariff")
         return await commands.publish_tariff(self._context, cause, fees)
 

@@ -7,7 +7,7 @@ of all legs: that sum is the sum of the crooked ones.
 
 from datetime import timedelta
 
-from chassis.pages import Place
+from chassis.pages import Cursor
 
 from payments.context import Context
 
@@ -24,8 +24,8 @@ class Audit:
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
-        self._newest = Place(ctx.clock() - LOOKED_BACK, "")
-        self._place: Place | None = None
+        self._newest = Cursor(ctx.clock() - LOOKED_BACK, "")
+        self._cursor: Cursor | None = None
         self._before: dict[str, int] = {}
         self._now: dict[str, int] = {}
 
@@ -33,20 +33,20 @@ class Audit:
         """Walk on, and show what is wrong: in the last whole walk, and since. What raises shows as not known."""
         try:
             self._newest = await self._walk(self._newest) or self._newest
-            self._place = await self._walk(self._place)
+            self._cursor = await self._walk(self._cursor)
         except BaseException:
-            self._ctx.figures.balance_unknown()
+            self._ctx.metrics.balance_unknown()
             raise
         crooked = self._before | self._now
-        if self._place is None:
+        if self._cursor is None:
             # The end was reached: what was mended meanwhile is forgotten.
             self._before, self._now = self._now, {}
             crooked = self._before
-            self._ctx.figures.audited("whole", self._ctx.clock())
-        self._ctx.figures.audited("recent", self._ctx.clock())
-        self._ctx.figures.balance(sum(crooked.values()), len(crooked))
+            self._ctx.metrics.audited("whole", self._ctx.clock())
+        self._ctx.metrics.audited("recent", self._ctx.clock())
+        self._ctx.metrics.balance(sum(crooked.values()), len(crooked))
 
-    async def _walk(self, after: Place | None) -> Place | None:
+    async def _walk(self, after: Cursor | None) -> Cursor | None:
         """Look at the entries after a place; where this run came to, None if there are no more."""
         for _ in range(MOST_PAGES):
             page = await self._ctx.store.sums(after, PAGE)

@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import partial
 from uuid import UUID, uuid5
 
-from chassis.commands import Cause, Decision, Request, cause_id, execute
+from chassis.commands import Cause, CommandRequest, Decision, cause_id, execute
 from chassis.times import CAIRO
 from diwan.payments.v1 import payments_pb2 as pb
 
@@ -36,14 +36,16 @@ def entry_id_of(payment_id: str, kind: str, charge_id: str = "") -> str:
     return str(uuid5(_NAMESPACE, f"entry/{payment_id}/{kind}/{charge_id}"))
 
 
-async def publish_tariff(ctx: Context, asked: Request[Schedule, pb.Tariff], fees: Sequence[Fee]) -> pb.Tariff:
+async def publish_tariff(
+    ctx: Context, request: CommandRequest[Schedule, pb.Tariff], fees: Sequence[Fee]
+) -> pb.Tariff:
     """Publish fees; all of them or none."""
-    tariff_id, today = asked.new_id("tariff"), asked.now.astimezone(CAIRO).date()
+    tariff_id, today = request.new_id("tariff"), request.now.astimezone(CAIRO).date()
 
     def decide(state: Schedule | None) -> Decision[Schedule]:
         return Decision(state=(state or Schedule()).publish(fees, tariff_id, today))
 
-    return await execute(ctx.store.schedules, SCHEDULE, decide, asked)
+    return await execute(ctx.store.schedules, SCHEDULE, decide, request)
 
 
 async def make_due(
@@ -78,11 +80,16 @@ async def make_due(
 
     await execute(ctx.store.payments, payment_id, decide, replace(cause, correlation=number))
     for new in made:
-        ctx.figures.moved(None, new)
+        ctx.metrics.moved(None, new)
 
 
 async def pay(
-    ctx: Context, asked: Request[Payment, pb.Payment], *, subject_id: str, means: Means, card_token: str
+    ctx: Context,
+    request: CommandRequest[Payment, pb.Payment],
+    *,
+    subject_id: str,
+    means: Means,
+    card_token: str,
 ) -> pb.Payment:
     """Try to pay a due fee."""
     payment_id = payment_id_of(subject_id)
@@ -94,14 +101,14 @@ async def pay(
     def decide(state: Payment | None) -> Decision[Payment]:
         if state is None:
             raise PaymentNotFound
-        charge_id = asked.new_id("charge")
+        charge_id = request.new_id("charge")
         after, stated = state.pay(
-            asked.caller.id, means, card_token, charge_id, asked.now, patience=ctx.patience
+            request.caller.id, means, card_token, charge_id, request.now, patience=ctx.patience
         )
         moves[:] = [(state, after)]
         return Decision(state=after, facts=facts.messages(stated))
 
-    numbered = replace(asked, correlation=payment.request_number)
+    numbered = replace(request, correlation=payment.request_number)
     answer = await execute(ctx.store.payments, payment_id, decide, numbered)
     _count(ctx, moves)
     return answer
@@ -162,7 +169,7 @@ async def _hear(ctx: Context, cause: Cause, payment_id: str, change: Change) -> 
     await execute(ctx.store.payments, payment_id, decide, replace(cause, correlation=payment.request_number))
     _count(ctx, moves)
     if any(isinstance(fact, Overpaid) for fact in stated):
-        ctx.figures.overpaid()
+        ctx.metrics.overpaid()
 
 
 async def book_due(ctx: Context, cause: Cause, payment_id: str, *, account_id: str, fee: int) -> None:
@@ -232,4 +239,4 @@ async def _existing(ctx: Context, payment_id: str) -> Payment:
 
 def _count(ctx: Context, moves: Sequence[tuple[Payment, Payment]]) -> None:
     for before, after in moves:
-        ctx.figures.moved(before, after)
+        ctx.metrics.moved(before, after)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from payments.figures import Figures
+from payments.metrics import Metrics
 from payments.store import Store
 
 
@@ -13,6 +13,6 @@ class Context:
     """Made once, at start. `patience` is how long we wait for news of a charge before we inquire."""
 
     store: Store
-    figures: Figures
+    metrics: Metrics
     patience: timedelta
     clock: Callable[[], datetime]

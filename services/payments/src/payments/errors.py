@@ -22,5 +22,5 @@ ERRORS: ErrorTable = {
     errors.EntryUnbalanced: "FAILED_PRECONDITION",
 }
 
-HOPELESS = (errors.ChargeUnknown, errors.AmountMismatch, errors.EntryUnbalanced, MoneyInvalid)
+NON_RETRYABLE = (errors.ChargeUnknown, errors.AmountMismatch, errors.EntryUnbalanced, MoneyInvalid)
 """What no later try mends: the event is parked at once, for a person. A fee may still be published."""

@@ -28,9 +28,9 @@ def _charge_requested(fact: model.ChargeRequested) -> Message:
         charge_id=fact.charge_id,
         payment_id=fact.payment_id,
         amount=money(fact.amount),
-        expire_time=headers.timestamp(fact.expire_time),
+        expire_time=headers.format_time(fact.expire_time),
         # Sealed for the connector, as its proto says, on its way into the outbox.
-        card=protojson.written(card),
+        card=protojson.dumps(card),
     )
 
 

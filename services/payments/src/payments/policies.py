@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeVar
 
-from chassis.commands import Event
+from chassis.commands import EventCause
 from chassis.money import piastres
-from chassis.policies import Policy, giving_up_on, on
-from chassis.times import moment
+from chassis.policies import Policy, non_retryable, on
+from chassis.times import to_datetime
 from diwan.notary.v1 import events_pb2 as notary
 from diwan.payments.v1 import acquirer_pb2 as acquirer
 from diwan.payments.v1 import events_pb2 as payments
@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 
 from payments import commands
 from payments.context import Context
-from payments.errors import HOPELESS
+from payments.errors import NON_RETRYABLE
 
 CASES = "payments.notary.power_of_attorney"
 CHARGES = "payments.acquirer.charge"
@@ -23,7 +23,7 @@ OWN = "payments.payments.payment"
 """Payments books its own facts: whatever settles a payment, the journal follows from the event alone."""
 
 M = TypeVar("M", bound=Message)
-Handler = Callable[[Context, Event[Any], M], Awaitable[None]]
+Handler = Callable[[Context, EventCause[Any], M], Awaitable[None]]
 
 
 def table(ctx: Context) -> list[Policy]:
@@ -42,10 +42,10 @@ def table(ctx: Context) -> list[Policy]:
         line(OWN, payments.PaymentSettled, _book_settled, "book_settled"),
         line(OWN, payments.PaymentOverpaid, _book_overpaid, "book_overpaid"),
     ]
-    return giving_up_on(HOPELESS, lines)
+    return non_retryable(NON_RETRYABLE, lines)
 
 
-async def _make_due(ctx: Context, event: Event[Any], message: notary.PowerOfAttorneySubmitted) -> None:
+async def _make_due(ctx: Context, event: EventCause[Any], message: notary.PowerOfAttorneySubmitted) -> None:
     await commands.make_due(
         ctx,
         event,
@@ -55,21 +55,23 @@ async def _make_due(ctx: Context, event: Event[Any], message: notary.PowerOfAtto
         service=message.service,
         channel=message.channel,
         governorate=message.governorate,
-        time=moment(message.submit_time),
+        time=to_datetime(message.submit_time),
     )
 
 
-async def _book_earned(ctx: Context, event: Event[Any], message: notary.PowerOfAttorneyCollected) -> None:
+async def _book_earned(
+    ctx: Context, event: EventCause[Any], message: notary.PowerOfAttorneyCollected
+) -> None:
     await commands.book_earned(ctx, event, message.power_of_attorney_id)
 
 
-async def _accept(ctx: Context, event: Event[Any], message: acquirer.ChargeAccepted) -> None:
+async def _accept(ctx: Context, event: EventCause[Any], message: acquirer.ChargeAccepted) -> None:
     await commands.accept(
         ctx, event, message.payment_id, charge_id=message.charge_id, reference=message.acquirer_reference
     )
 
 
-async def _settle(ctx: Context, event: Event[Any], message: acquirer.ChargeSettled) -> None:
+async def _settle(ctx: Context, event: EventCause[Any], message: acquirer.ChargeSettled) -> None:
     await commands.settle(
         ctx,
         event,
@@ -80,17 +82,17 @@ async def _settle(ctx: Context, event: Event[Any], message: acquirer.ChargeSettl
     )
 
 
-async def _refuse(ctx: Context, event: Event[Any], message: acquirer.ChargeRefused) -> None:
+async def _refuse(ctx: Context, event: EventCause[Any], message: acquirer.ChargeRefused) -> None:
     await commands.refuse(ctx, event, message.payment_id, charge_id=message.charge_id, reason=message.reason)
 
 
-async def _book_due(ctx: Context, event: Event[Any], message: payments.PaymentDue) -> None:
+async def _book_due(ctx: Context, event: EventCause[Any], message: payments.PaymentDue) -> None:
     await commands.book_due(
         ctx, event, message.payment_id, account_id=message.account_id, fee=piastres(message.fee, "fee")
     )
 
 
-async def _book_settled(ctx: Context, event: Event[Any], message: payments.PaymentSettled) -> None:
+async def _book_settled(ctx: Context, event: EventCause[Any], message: payments.PaymentSettled) -> None:
     await commands.book_settled(
         ctx,
         event,
@@ -101,7 +103,7 @@ async def _book_settled(ctx: Context, event: Event[Any], message: payments.Payme
     )
 
 
-async def _book_overpaid(ctx: Context, event: Event[Any], message: payments.PaymentOverpaid) -> None:
+async def _book_overpaid(ctx: Context, event: EventCause[Any], message: payments.PaymentOverpaid) -> None:
     await commands.book_overpaid(
         ctx,
         event,

@@ -48,7 +48,7 @@ async def entries(
         PageTokenInvalid: the token was not given for this question.
     """
     question = [payment_id, account, request_number]
-    after, size = pages.place(page_token, question), page_size or pages.SIZE
+    after, size = pages.cursor(page_token, question), page_size or pages.SIZE
     payment_ids = [payment_id] if payment_id else []
     if request_number:
         of_case = await ctx.store.payments_of(request_number)
@@ -56,4 +56,4 @@ async def entries(
         if not payment_ids:
             return [], ""
     found = await ctx.store.oldest(payment_ids=payment_ids, account=account, after=after, limit=size + 1)
-    return pages.page(found, size, question, lambda entry: pages.Place(entry.book_time, entry.entry_id))
+    return pages.page(found, size, question, lambda entry: pages.Cursor(entry.book_time, entry.entry_id))

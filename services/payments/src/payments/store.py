@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from chassis.pages import Place
+from chassis.pages import Cursor
 from chassis.store import Aggregates, Codec, Database, Index, Limits, dataclass_codec
 from chassis.store.driver import translated
 
@@ -98,7 +98,7 @@ class Store:
         return [payment.payment_id for payment in found]
 
     async def oldest(
-        self, *, payment_ids: Sequence[str], account: str, after: Place | None, limit: int
+        self, *, payment_ids: Sequence[str], account: str, after: Cursor | None, limit: int
     ) -> list[Entry]:
         """Journal entries, oldest first; of payments, or with a leg on an account, where any is named."""
         where: dict[str, Any] = {}
@@ -108,7 +108,7 @@ class Store:
             where["state.legs.account"] = account
         return await self.entries.find(where | _beyond(after), sort=_OLDEST, limit=limit)
 
-    async def sums(self, after: Place | None, limit: int) -> list[tuple[Place, int]]:
+    async def sums(self, after: Cursor | None, limit: int) -> list[tuple[Cursor, int]]:
         """What the legs of each entry sum to, oldest entry first: as the store has them, whatever wrote them."""
         with translated():
             cursor = self.entries.collection.find(
@@ -117,14 +117,14 @@ class Store:
             found = await cursor.sort(_OLDEST).limit(limit).max_time_ms(_SLOWEST_PAGE_MS).to_list(limit)
         return [
             (
-                Place(each["state"]["book_time"], each["_id"]),
+                Cursor(each["state"]["book_time"], each["_id"]),
                 sum(leg["amount"] for leg in each["state"]["legs"]),
             )
             for each in found
         ]
 
 
-def _beyond(after: Place | None) -> dict[str, Any]:
+def _beyond(after: Cursor | None) -> dict[str, Any]:
     if after is None:
         return {}
     later = {"state.book_time": {"$gt": after.time}}

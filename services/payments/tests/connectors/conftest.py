@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chassis.connector_testing import Program, Side, http, metric, running, take
-from chassis.sealed import Keys
-from chassis.testing import Broker, broker, broker_node, free_port, make_keys
+from chassis.key_ring import KeyRing
 from diwan.payments.v1 import acquirer_pb2
 from google.type.money_pb2 import Money
-
-__all__ = ["broker", "broker_node"]
+from testkit.broker import Broker
+from testkit.connectors import Program, Side, http, metric, running, take
+from testkit.keys import make_keys
+from testkit.ports import free_port
 
 API_KEY = "key-of-this-test"
 
@@ -117,7 +117,7 @@ def acquiring_scene(broker_node: Broker, tmp_path_factory: pytest.TempPathFactor
     module = ["-m", "payments.connectors.acquirer"]
     connector = Program(module, environment, f"{urls[0]}/readyz", folder / "connector.log")
     side = Side(
-        broker_node, Keys("payments", folder / "keys" / "payments"), "payments", "payments.acquirer.charge"
+        broker_node, KeyRing("payments", folder / "keys" / "payments"), "payments", "payments.acquirer.charge"
     )
     with running(acquirer), running(connector):
         yield Acquiring(side, connector, acquirer, urls[0], urls[1], bytes.fromhex(key_file.read_text()))

@@ -6,9 +6,9 @@ import uuid
 from datetime import UTC, datetime
 
 import pytest
-from chassis.connector_testing import eventually, http, take
 from chassis.messaging import headers
 from diwan.payments.v1 import acquirer_pb2
+from testkit.connectors import eventually, http, take
 
 from .conftest import API_KEY, Acquiring, settled
 

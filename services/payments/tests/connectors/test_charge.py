@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chassis.connector import Delivery, Outcome, Retry
-from chassis.messaging.incoming import Incoming
+from chassis.messaging.inbound import InboundEvent
 from diwan.payments.v1 import acquirer_pb2
 from payments.connectors.acquirer.api import Said, Verdict
 from payments.connectors.acquirer.connector import PERHAPS_CHARGED, AcquirerConnector
@@ -27,11 +27,13 @@ def charge(answer: Said | Exception, progress: str = "") -> Retry:
     connector = AcquirerConnector()
     connector.api = Api(answer)  # type: ignore[assignment]
     message = acquirer_pb2.RequestCharge(charge_id="c", payment_id="p", card="{}")
-    incoming = Incoming(queue="acquirer.payments.charge", exchange="payments.commands", id="e", subject="s")
+    inbound = InboundEvent(
+        queue="acquirer.payments.charge", exchange="payments.commands", id="e", subject="s"
+    )
     made: list[Outcome] = []
 
     def process(handler: Callable[[Delivery[acquirer_pb2.RequestCharge]], Outcome]) -> None:
-        made.append(handler(Delivery(message, incoming, progress=progress)))
+        made.append(handler(Delivery(message, inbound, progress=progress)))
 
     connector.charge(process)
     assert isinstance(made[0], Retry)

@@ -3,9 +3,9 @@
 import uuid
 
 import pytest
-from chassis.connector_testing import eventually, http, take
 from chassis.messaging import headers
 from diwan.payments.v1 import acquirer_pb2
+from testkit.connectors import eventually, http, take
 
 from .conftest import API_KEY, Acquiring
 

@@ -39,11 +39,11 @@ class Decision(Generic[S]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request(Cause, Generic[S, M]):
+class CommandRequest(Cause, Generic[S, M]):
     """A caller's request.
 
     Attributes:
-        request_id: the caller's id for it, a UUID4; `id` is `Request.identify(caller, rpc, request_id)`.
+        request_id: the caller's id for it, a UUID4; `id` is `CommandRequest.identify(caller, rpc, request_id)`.
         rpc: full name of the RPC.
         caller: who asks.
         content_hash: keyed hash of the content, hex.
@@ -69,11 +69,11 @@ class Request(Cause, Generic[S, M]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Event(Cause, Generic[M]):
+class EventCause(Cause, Generic[M]):
     """An event as a policy gets it.
 
     Attributes:
-        event_id: the event's own id; `id` is `Event.identify(policy, source, event_id)`.
+        event_id: the event's own id; `id` is `EventCause.identify(policy, source, event_id)`.
         type: full name of its message.
         source: who published it, such as `diwan/notary`.
         subject: the opaque id of what it is about.

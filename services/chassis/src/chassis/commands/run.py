@@ -11,7 +11,7 @@ from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.message import Message
 from opentelemetry.trace import Span
 
-from chassis.commands.causes import Decision, Event, Request, TooOld
+from chassis.commands.causes import CommandRequest, Decision, EventCause, TooOld
 from chassis.errors import Contended, RequestIdReused
 from chassis.store import (
     REQUEST_INDEX,
@@ -20,20 +20,20 @@ from chassis.store import (
     Change,
     Conflict,
     Duplicate,
+    EventContext,
     KeptAnswer,
     KeptRefusal,
     Loaded,
     OutboxEntry,
-    OutgoingContext,
     StoreUnavailable,
 )
-from chassis.store.figures import command as command_span
+from chassis.store.instrumentation import command as command_span
 
 S = TypeVar("S")
 M = TypeVar("M", bound=Message)
 
 MAX_CONFLICTS = 8
-STORE_PATIENCE_SECONDS = 15.0
+STORE_TIMEOUT_SECONDS = 15.0
 _CONFLICT_PAUSE_SECONDS = 0.005
 _SLOWEST_RETRY_SECONDS = 1.0
 
@@ -43,7 +43,7 @@ async def execute(
     aggregates: Aggregates[S],
     aggregate_id: str,
     decide: Callable[[S | None], Decision[S]],
-    cause: Request[S, M],
+    cause: CommandRequest[S, M],
 ) -> M: ...
 
 
@@ -109,7 +109,7 @@ class _Command(Generic[S]):
 
     async def run(self) -> Message | None:
         """Try until it is settled: after a failure the aggregate's memory tells whether it was written."""
-        end = asyncio.get_running_loop().time() + STORE_PATIENCE_SECONDS
+        end = asyncio.get_running_loop().time() + STORE_TIMEOUT_SECONDS
         pause = 0.05
         again = False
         while True:
@@ -137,11 +137,11 @@ class _Command(Generic[S]):
         if loaded is not None and self._known(loaded):
             if again:
                 # A write whose fate was open did happen, and nobody has been told what it left to send.
-                await self._aggregates.announce(self._id)
+                await self._aggregates.notify(self._id)
             return self._recall(loaded)
         decision = self._decide(loaded.state if loaded else None)
         if decision is None:
-            if isinstance(self._cause, Request):
+            if isinstance(self._cause, CommandRequest):
                 raise TypeError("a request must be decided: there is no answer to nothing")
             return None
         if decision.refusal and not decision.facts and loaded and decision.state == loaded.state:
@@ -161,7 +161,7 @@ class _Command(Generic[S]):
             cause=self._cause.id,
             entries=self._entries(decision.facts, loaded.sequence if loaded else 0),
             answer=self._keep(decision, answer),
-            seen=None if isinstance(self._cause, Request) else _happened(self._cause),
+            processed_event=None if isinstance(self._cause, CommandRequest) else _happened(self._cause),
         )
         try:
             await self._aggregates.save(change)
@@ -169,7 +169,7 @@ class _Command(Generic[S]):
             if loaded is None and error.index == "_id":
                 # Somebody created it meanwhile, perhaps for this very request: its memory knows.
                 raise Conflict from None
-            if isinstance(self._cause, Request):
+            if isinstance(self._cause, CommandRequest):
                 # Of several indexes that forbid it the server names one: whether it is a request's second coming
                 # must not hang on which.
                 await self._check_unspent(error)
@@ -185,18 +185,22 @@ class _Command(Generic[S]):
 
     def _known(self, loaded: Loaded[S]) -> bool:
         cause = self._cause
-        if isinstance(cause, Request):
+        if isinstance(cause, CommandRequest):
             return cause.id in loaded.requests
-        if cause.id in loaded.seen:
+        if cause.id in loaded.processed_events:
             return True
-        full = len(loaded.seen) >= self._aggregates.limits.seen
-        if full and isinstance(cause, Event) and _happened(cause) <= min(loaded.seen.values()):
+        full = len(loaded.processed_events) >= self._aggregates.limits.processed_events
+        if (
+            full
+            and isinstance(cause, EventCause)
+            and _happened(cause) <= min(loaded.processed_events.values())
+        ):
             raise TooOld("the event is older than what is remembered of its aggregate")
         return False
 
     def _recall(self, loaded: Loaded[S]) -> Message | None:
         """What was answered before, not decided again: the model might refuse today what it once allowed."""
-        if not isinstance(self._cause, Request):
+        if not isinstance(self._cause, CommandRequest):
             return None
         kept = loaded.requests[self._cause.id]
         if kept.hash != self._cause.content_hash:
@@ -216,13 +220,13 @@ class _Command(Generic[S]):
         return refusal
 
     def _answer(self, decision: Decision[S]) -> Message | None:
-        if not isinstance(self._cause, Request) or decision.refusal:
+        if not isinstance(self._cause, CommandRequest) or decision.refusal:
             return None
         return cast("Message", self._cause.answer(decision.state))
 
     def _keep(self, decision: Decision[S], answer: Message | None) -> KeptAnswer | None:
         cause = self._cause
-        if not isinstance(cause, Request):
+        if not isinstance(cause, CommandRequest):
             return None
         kept = KeptAnswer(hash=cause.content_hash, rpc=cause.rpc, at=cause.now)
         if decision.refusal:
@@ -244,8 +248,8 @@ class _Command(Generic[S]):
 
     def _entries(self, facts: Sequence[Message], last: int) -> list[OutboxEntry]:
         return [
-            self._aggregates.outgoing(
-                fact, OutgoingContext(subject=self._id, sequence=last + number, cause=self._cause)
+            self._aggregates.encode_event(
+                fact, EventContext(subject=self._id, sequence=last + number, cause=self._cause)
             )
             for number, fact in enumerate(facts, start=1)
         ]
@@ -253,7 +257,7 @@ class _Command(Generic[S]):
 
 def _happened(cause: Cause) -> datetime:
     """When the cause happened, to the millisecond as the store keeps it."""
-    time = cause.time if isinstance(cause, Event) else cause.now
+    time = cause.time if isinstance(cause, EventCause) else cause.now
     return time.replace(microsecond=time.microsecond // 1000 * 1000)
 
 

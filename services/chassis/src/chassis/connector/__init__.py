@@ -15,24 +15,24 @@ then calls `run`. Nothing here knows gRPC or the store: eventlet does not share 
 """
 
 from chassis.connector.delivery import Delivery
-from chassis.connector.events import Event
+from chassis.connector.events import OutboundEvent
 from chassis.connector.handles import handles
 from chassis.connector.life import run
 from chassis.connector.outcomes import Done, Outcome, Park, Refused, Retry, Unknown
-from chassis.connector.publisher import Publisher
+from chassis.connector.publisher import PublisherExtension
 from chassis.connector.settings import ConnectorSettings
-from chassis.connector.web import Answer, Call, Web, serves
+from chassis.connector.web import Answer, HttpRequest, Web, serves
 
 __all__ = [
     "Answer",
-    "Call",
     "ConnectorSettings",
     "Delivery",
     "Done",
-    "Event",
+    "HttpRequest",
+    "OutboundEvent",
     "Outcome",
     "Park",
-    "Publisher",
+    "PublisherExtension",
     "Refused",
     "Retry",
     "Unknown",

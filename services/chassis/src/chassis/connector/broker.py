@@ -11,7 +11,7 @@ from kombu.messaging import Consumer
 from kombu.transport.pyamqp import Transport
 
 from chassis import log
-from chassis.pauses import Pauses
+from chassis.backoff import Backoff
 
 HEARTBEAT_SECONDS = 20
 CONNECT_LIMIT_SECONDS = 10
@@ -47,9 +47,9 @@ def connected(uri: str, name: str) -> Iterator[Any]:
         connection.collect()
 
 
-def pauses() -> Pauses:
-    """Pauses between tries to connect."""
-    return Pauses(PAUSE_FIRST_SECONDS, PAUSE_LAST_SECONDS)
+def backoff() -> Backoff:
+    """Backoff between tries to connect."""
+    return Backoff(PAUSE_FIRST_SECONDS, PAUSE_LAST_SECONDS)
 
 
 def queue_consumer(channel: Any, queue: str, on_message: Callable[[Any], None]) -> Any:

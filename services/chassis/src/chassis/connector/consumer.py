@@ -1,4 +1,4 @@
-"""Reading ready-made queues: nothing is declared, nothing is acked here, and reading pauses while a gate is shut."""
+"""Reading ready-made queues: nothing is declared, nothing is acked here, and reading backoff while a gate is shut."""
 
 from collections.abc import Callable
 from functools import partial
@@ -9,9 +9,9 @@ from kombu.message import Message
 from nameko.extensions import SharedExtension
 
 from chassis import log
+from chassis.backoff import Backoff
 from chassis.connector import broker
 from chassis.connector.settings import ConnectorSettings
-from chassis.pauses import Pauses
 
 TURN_SECONDS = 0.25
 HEARTBEAT_EVERY_TURNS = 4
@@ -71,21 +71,21 @@ class QueueConsumer(SharedExtension):  # type: ignore[misc]  # nameko has no typ
         self.drain()
 
     def _run(self) -> None:
-        pauses = broker.pauses()
+        backoff = broker.backoff()
         while not self._draining:
             try:
                 with broker.connected(self._uri, f"{self.container.service_name} consumer") as connection:
-                    self._read(connection, pauses)
+                    self._read(connection, backoff)
             except broker.LOST as error:
                 self.connected = False
                 _log.warning("consumer lost the broker", error_type=type(error).__name__)
-                eventlet.sleep(pauses.next())
+                eventlet.sleep(backoff.next())
             finally:
                 self.connected = False
         while self._in_hand:
             eventlet.sleep(0.02)
 
-    def _read(self, connection: Any, pauses: Pauses) -> None:
+    def _read(self, connection: Any, backoff: Backoff) -> None:
         """Read until told to drain and nothing is in hand any more."""
         channel = connection.channel()
         channel.basic_qos(0, self._prefetch, False)
@@ -95,7 +95,7 @@ class QueueConsumer(SharedExtension):  # type: ignore[misc]  # nameko has no typ
         ]
         reading, turn = False, 0
         self.connected = True
-        pauses.reset()
+        backoff.reset()
         while not (self._draining and not self._in_hand):
             wanted = not self._draining and all(is_open() for is_open in self._gates)
             if wanted != reading:

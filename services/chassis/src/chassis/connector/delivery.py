@@ -8,11 +8,11 @@ from uuid import uuid4
 
 from google.protobuf.message import Message
 
-from chassis.connector.events import Event, Outgoing
-from chassis.messaging import headers, incoming
-from chassis.messaging.incoming import Incoming
+from chassis.connector.events import OutboundEvent, OutboundMessage
+from chassis.key_ring import KeyRing
+from chassis.messaging import headers, inbound
+from chassis.messaging.inbound import InboundEvent
 from chassis.messaging.names import retry_exchange
-from chassis.sealed import Keys
 
 ATTEMPT = "diwan-attempt"
 USER = "diwan-user"
@@ -71,7 +71,7 @@ class Envelope:
         """Whose messages the queue holds: its second word."""
         return self.queue.split(".")[1]
 
-    def copy(self, key: str, **changed: object) -> Outgoing:
+    def copy(self, key: str, **changed: object) -> OutboundMessage:
         """A copy for one of the connector's own queues; `changed` are headers of ours, by their last word."""
         ours = {f"diwan-{name}": value for name, value in changed.items()}
         ours |= {RUN: self.run} if self.run else {}
@@ -81,7 +81,7 @@ class Envelope:
             if not name.lower().startswith(("x-", "diwan-"))
         }
         attributes = {**kept, USER: self.user, ATTEMPT: self.attempt, PROGRESS: self.progress, **ours}
-        return Outgoing(
+        return OutboundMessage(
             retry_exchange(self.reader), key, self.body, self.message_id, attributes, mandatory=True
         )
 
@@ -92,14 +92,14 @@ class Delivery(Generic[M_co]):
 
     Attributes:
         message: parsed, checked and unsealed.
-        incoming: its CloudEvents attributes.
+        inbound: its CloudEvents attributes.
         attempt: tries before this one.
         progress: what the last try left (`Retry.progress`), empty on the first.
         uncertain: a process that died may have begun with it, and nobody can say how far it came.
     """
 
     message: M_co
-    incoming: Incoming
+    inbound: InboundEvent
     attempt: int = 0
     progress: str = ""
     uncertain: bool = False
@@ -107,16 +107,16 @@ class Delivery(Generic[M_co]):
     def expired(self, now: datetime) -> bool:
         """Whether its time is over, by its header or its `expire_time`."""
         until = str(getattr(self.message, "expire_time", "") or "")
-        return self.incoming.expired(now) or bool(until and headers.moment(until) <= now)
+        return self.inbound.expired(now) or bool(until and headers.parse_time(until) <= now)
 
-    def event(self, message: Message, subject: str = "") -> Event:
+    def event(self, message: Message, subject: str = "") -> OutboundEvent:
         """An event that this delivery causes; the same type from the same delivery is the same event."""
-        return Event(
+        return OutboundEvent(
             message=message,
-            subject=subject or self.incoming.subject,
-            origin=self.incoming.id,
-            causation=self.incoming.id,
-            correlation=self.incoming.correlation,
+            subject=subject or self.inbound.subject,
+            origin=self.inbound.id,
+            causation=self.inbound.id,
+            correlation=self.inbound.correlation,
         )
 
 
@@ -148,11 +148,11 @@ def envelope(queue: str, raw: Raw) -> Envelope:
     )
 
 
-def open_delivery(read: Envelope, kind: type[M], keys: Keys, *, uncertain: bool) -> Delivery[M]:
-    """Check and open a delivery; `incoming.Refused` when no later try can mend it."""
-    known = incoming.read(read.queue, f"{read.source}.commands", read.user, read.attributes, read.body)
+def open_delivery(read: Envelope, kind: type[M], keys: KeyRing, *, uncertain: bool) -> Delivery[M]:
+    """Check and open a delivery; `inbound.MessageRejected` when no later try can mend it."""
+    known = inbound.read(read.queue, f"{read.source}.commands", read.user, read.attributes, read.body)
     if known.type != kind.DESCRIPTOR.full_name:
-        raise incoming.Refused("TYPE", known.type)
-    message = incoming.parse(known, kind, keys)
+        raise inbound.MessageRejected("TYPE", known.type)
+    message = inbound.parse(known, kind, keys)
     assert isinstance(message, kind)
     return Delivery(message, known, read.attempt, read.progress, uncertain)

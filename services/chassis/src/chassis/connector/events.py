@@ -13,7 +13,7 @@ from chassis.messaging import headers
 
 
 @dataclass(frozen=True)
-class Event:
+class OutboundEvent:
     """A fact to publish.
 
     Attributes:
@@ -42,7 +42,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Outgoing:
+class OutboundMessage:
     """A message as it goes to the broker. `mandatory`: somebody must take it, or publishing fails."""
 
     exchange: str
@@ -53,7 +53,7 @@ class Outgoing:
     mandatory: bool = False
 
 
-def outgoing(event: Event, owner: str) -> Outgoing:
+def outbound(event: OutboundEvent, owner: str) -> OutboundMessage:
     """The message of an event that `owner` publishes; TypeError when its proto says otherwise."""
     options = event.message.DESCRIPTOR.GetOptions()
     where = options.Extensions[options_pb2.event]
@@ -64,16 +64,16 @@ def outgoing(event: Event, owner: str) -> Outgoing:
         headers.SOURCE: headers.source_of(owner),
         headers.TYPE: event.type,
         headers.SPECVERSION: "1.0",
-        headers.TIME: headers.timestamp(datetime.now(UTC)),
+        headers.TIME: headers.format_time(datetime.now(UTC)),
         headers.SUBJECT: event.subject,
         headers.CAUSATION: event.causation,
         headers.CORRELATION: event.correlation,
         headers.TRACEPARENT: telemetry.traceparent(),
     }
-    return Outgoing(
+    return OutboundMessage(
         exchange=where.exchange,
         key=where.key,
-        body=protojson.written(event.message).encode(),
+        body=protojson.dumps(event.message).encode(),
         message_id=event.id,
         attributes={name: value for name, value in attributes.items() if value},
         mandatory=where.exchange.endswith(".commands"),

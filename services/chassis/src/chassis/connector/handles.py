@@ -16,11 +16,11 @@ from chassis.connector.consumer import QueueConsumer, ack, requeue
 from chassis.connector.delivery import Delivery, Envelope, envelope, open_delivery
 from chassis.connector.memory import Memory
 from chassis.connector.outcomes import Outcome, Park, Retry
-from chassis.connector.publisher import Publisher, Unroutable
+from chassis.connector.publisher import PublisherExtension, Unroutable
 from chassis.connector.settings import ConnectorSettings
-from chassis.messaging import headers, incoming
+from chassis.key_ring import KeyRing
+from chassis.messaging import headers, inbound
 from chassis.messaging.names import parked_queue, retry_queue
-from chassis.sealed import Keys
 
 UNROUTABLE_PAUSE_SECONDS: Final = 5
 
@@ -50,7 +50,7 @@ class Handles(Entrypoint):  # type: ignore[misc]  # nameko has no types
     """Reads one queue. See `handles`."""
 
     consumer = QueueConsumer()
-    publisher = Publisher()
+    publisher = PublisherExtension()
 
     def __init__(self, queue: str, kind: type[Message], **options: Any) -> None:
         self.queue = queue
@@ -59,7 +59,7 @@ class Handles(Entrypoint):  # type: ignore[misc]  # nameko has no types
 
     def setup(self) -> None:
         self._settings: ConnectorSettings = self.container.config["settings"]
-        self._keys: Keys = self.container.config["keys"]
+        self._keys: KeyRing = self.container.config["keys"]
         self._memory = Memory()
         shown = telemetry.current()
         self._outcomes = shown.counter(
@@ -143,10 +143,10 @@ class Handles(Entrypoint):  # type: ignore[misc]  # nameko has no types
     def _outcome(self, read: Envelope, handler: Handler) -> Outcome:
         try:
             delivery = open_delivery(read, self.kind, self._keys, uncertain=read.redelivered)
-        except incoming.Refused as refused:
+        except inbound.MessageRejected as refused:
             _log.warning("message refused", queue=self.queue, reason=refused.reason, detail=refused.detail)
             return Park(refused.reason)
-        with log.correlated(delivery.incoming.correlation):
+        with log.correlated(delivery.inbound.correlation):
             try:
                 return handler(delivery)
             except Exception as error:  # noqa: BLE001 -- whatever a handler raises is a try that came to nothing

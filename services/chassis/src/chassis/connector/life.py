@@ -13,7 +13,7 @@ from nameko.runners import ServiceRunner
 
 from chassis import log, telemetry
 from chassis.connector.settings import ConnectorSettings
-from chassis.sealed import Keys
+from chassis.key_ring import KeyRing
 from chassis.settings import explain, load
 
 VERSION = "0.1.0"
@@ -38,7 +38,7 @@ def run(
     runner = ServiceRunner(
         {
             "settings": settings,
-            "keys": Keys(name, settings.keys_dir),
+            "keys": KeyRing(name, settings.keys_dir),
             MAX_WORKERS_CONFIG_KEY: settings.workers,
         }
     )

@@ -2,28 +2,28 @@
 
 from dataclasses import dataclass
 
-from chassis.connector.events import Event
+from chassis.connector.events import OutboundEvent
 
 
 @dataclass(frozen=True)
 class Done:
     """It was done; these events say so."""
 
-    events: tuple[Event, ...] = ()
+    events: tuple[OutboundEvent, ...] = ()
 
 
 @dataclass(frozen=True)
 class Refused:
     """The outside world refused for good; these events say so."""
 
-    events: tuple[Event, ...] = ()
+    events: tuple[OutboundEvent, ...] = ()
 
 
 @dataclass(frozen=True)
 class Unknown:
     """It may or may not have been done, and is not tried again; these events say so."""
 
-    events: tuple[Event, ...] = ()
+    events: tuple[OutboundEvent, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Retry:
 
     reason: str
     progress: str = ""
-    giving_up: tuple[Event, ...] = ()
+    giving_up: tuple[OutboundEvent, ...] = ()
 
 
 @dataclass(frozen=True)

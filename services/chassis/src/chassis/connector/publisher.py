@@ -13,10 +13,10 @@ from nameko.extensions import SharedExtension
 from opentelemetry.trace import SpanKind
 
 from chassis import log, telemetry
+from chassis.backoff import Backoff
 from chassis.connector import broker
-from chassis.connector.events import Event, Outgoing, outgoing
+from chassis.connector.events import OutboundEvent, OutboundMessage, outbound
 from chassis.connector.settings import ConnectorSettings
-from chassis.pauses import Pauses
 
 BATCH_MAX = 200
 WAITING_MAX = 10_000
@@ -37,7 +37,7 @@ class Stopped(Exception):
 
 @dataclass
 class _Waiting:
-    out: Outgoing
+    out: OutboundMessage
     done: Signal = field(default_factory=Signal)
 
     def settle(self, error: Exception | None = None) -> None:
@@ -49,7 +49,7 @@ class _Waiting:
             self.done.send_exception(error)
 
 
-class Publisher(SharedExtension):  # type: ignore[misc]  # nameko has no types
+class PublisherExtension(SharedExtension):  # type: ignore[misc]  # nameko has no types
     """The connector's only way to the broker. What `publish` and `send` return from has been confirmed."""
 
     def setup(self) -> None:
@@ -71,12 +71,12 @@ class Publisher(SharedExtension):  # type: ignore[misc]  # nameko has no types
             self._started = True
             self._thread = self.container.spawn_managed_thread(self._run)
 
-    def publish(self, events: Sequence[Event]) -> None:
+    def publish(self, events: Sequence[OutboundEvent]) -> None:
         """Publish events of this connector and wait for their confirms, through any loss of the broker."""
         sending = []
         for event in events:
             with telemetry.span(f"publish {event.type}", kind=SpanKind.PRODUCER) as made:
-                out = outgoing(event, self._user)
+                out = outbound(event, self._user)
                 made.set_attributes(
                     {
                         "messaging.system": "rabbitmq",
@@ -89,7 +89,7 @@ class Publisher(SharedExtension):  # type: ignore[misc]  # nameko has no types
                 sending.append(out)
         self.send(*sending)
 
-    def send(self, *outs: Outgoing) -> None:
+    def send(self, *outs: OutboundMessage) -> None:
         """Send and wait for the confirms; Unroutable, or Stopped when the connector leaves meanwhile."""
         waiting = [_Waiting(out) for out in outs]
         for each in waiting:
@@ -115,21 +115,21 @@ class Publisher(SharedExtension):  # type: ignore[misc]  # nameko has no types
             self._wake.send(None)
 
     def _run(self) -> None:
-        pauses = broker.pauses()
+        backoff = broker.backoff()
         while not self._stopping:
             try:
                 with broker.connected(self._uri, f"{self._user} publisher") as connection:
-                    self._serve(connection, pauses)
+                    self._serve(connection, backoff)
             except broker.LOST as error:
                 _log.warning("publisher lost the broker", error_type=type(error).__name__)
-                eventlet.sleep(pauses.next())
+                eventlet.sleep(backoff.next())
             finally:
                 self.connected = False
                 # Whatever was not confirmed goes again: readers handle an event once, by its id.
                 self._waiting.extendleft(reversed(self._sent.values()))
                 self._sent.clear()
 
-    def _serve(self, connection: Any, pauses: Pauses) -> None:
+    def _serve(self, connection: Any, backoff: Backoff) -> None:
         channel = connection.channel()
         channel.confirm_select()
         channel.events["basic_ack"].add(self._on_ack)
@@ -148,7 +148,7 @@ class Publisher(SharedExtension):  # type: ignore[misc]  # nameko has no types
             with eventlet.Timeout(CONFIRM_LIMIT_SECONDS, TimeoutError("no confirm from the broker")):
                 while self._sent:
                     connection.drain_events(timeout=CONFIRM_LIMIT_SECONDS)
-            pauses.reset()
+            backoff.reset()
 
     def _idle(self, connection: Any) -> None:
         self._wake = Signal()
@@ -165,7 +165,7 @@ class Publisher(SharedExtension):  # type: ignore[misc]  # nameko has no types
         except TimeoutError:
             return
 
-    def _basic_publish(self, channel: Any, out: Outgoing) -> None:
+    def _basic_publish(self, channel: Any, out: OutboundMessage) -> None:
         message = AmqpMessage(
             out.body,
             content_type="application/json",

@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from chassis import log, telemetry
 from chassis.connector.consumer import QueueConsumer
-from chassis.connector.publisher import Publisher
+from chassis.connector.publisher import PublisherExtension
 from chassis.connector.settings import ConnectorSettings
 
 POOL = 256
@@ -35,7 +35,7 @@ _STATUS = {
 
 
 @dataclass(frozen=True)
-class Call:
+class HttpRequest:
     """An HTTP request. Header names are lower case; the body is at most 64 KiB."""
 
     method: str
@@ -55,7 +55,7 @@ class Answer:
 
 @dataclass
 class _Routes:
-    answers: dict[tuple[str, str], Callable[[Call], Answer]] = field(default_factory=dict)
+    answers: dict[tuple[str, str], Callable[[HttpRequest], Answer]] = field(default_factory=dict)
     checks: dict[str, Callable[[], bool]] = field(default_factory=dict)
 
 
@@ -63,7 +63,7 @@ class Web(SharedExtension):  # type: ignore[misc]  # nameko has no types
     """The connector's HTTP server. nameko's shares the workers' pool, and hangs with it."""
 
     consumer = QueueConsumer()
-    publisher = Publisher()
+    publisher = PublisherExtension()
 
     def __init__(self) -> None:
         # Others may register before our own setup: nameko sets extensions up in no order.
@@ -83,7 +83,7 @@ class Web(SharedExtension):  # type: ignore[misc]  # nameko has no types
         routes.checks["publisher"] = lambda: self.publisher.connected
         routes.checks["consumer"] = lambda: self.consumer.connected
 
-    def route(self, method: str, path: str, answer: Callable[[Call], Answer]) -> None:
+    def route(self, method: str, path: str, answer: Callable[[HttpRequest], Answer]) -> None:
         """Answer calls to this path."""
         self._routes.answers[method, path] = answer
 
@@ -136,14 +136,14 @@ class Web(SharedExtension):  # type: ignore[misc]  # nameko has no types
         try:
             # A broker that is away must not fill the pool, and health hang with it: the caller comes again.
             with eventlet.Timeout(ANSWER_LIMIT_SECONDS):
-                return answer(Call(method, path, told, environ["wsgi.input"].read(int(length))))
+                return answer(HttpRequest(method, path, told, environ["wsgi.input"].read(int(length))))
         except eventlet.Timeout:
             return Answer(503)
         except Exception:  # noqa: BLE001 -- one bad call must not end the server
             _log.exception("HTTP call failed", path=path)
             return Answer(500)
 
-    def _ready(self, _call: Call) -> Answer:
+    def _ready(self, _call: HttpRequest) -> Answer:
         told = {name: is_ready() for name, is_ready in self._routes.checks.items()}
         told["serving"] = not self._draining
         lines = "".join(
@@ -152,7 +152,7 @@ class Web(SharedExtension):  # type: ignore[misc]  # nameko has no types
         return Answer(200 if all(told.values()) else 503, lines.encode())
 
 
-def _metrics(_call: Call) -> Answer:
+def _metrics(_call: HttpRequest) -> Answer:
     return Answer(200, generate_latest(telemetry.current().registry), CONTENT_TYPE_LATEST)
 
 
@@ -175,10 +175,10 @@ class _Serves(Entrypoint):  # type: ignore[misc]  # nameko has no types
 
 
 class _Method(Protocol):
-    def __call__(self, service: Any, call: Call, /) -> Answer: ...
+    def __call__(self, service: Any, call: HttpRequest, /) -> Answer: ...
 
 
 def serves(method: str, path: str) -> Callable[[_Method], _Method]:
-    """Let a method of the connector, `(self, call: Call) -> Answer`, answer HTTP calls to this path."""
+    """Let a method of the connector, `(self, call: HttpRequest) -> Answer`, answer HTTP calls to this path."""
     register: Callable[[_Method], _Method] = _Serves.decorator(method, path)
     return register

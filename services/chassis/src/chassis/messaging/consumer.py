@@ -15,17 +15,17 @@ from pika.channel import Channel
 
 from chassis import log, telemetry
 from chassis.background import Background, within
+from chassis.backoff import Backoff
 from chassis.messaging import headers
-from chassis.messaging.attempts import Attempts
-from chassis.messaging.delivery import Delivery
-from chassis.messaging.incoming import Refused
-from chassis.messaging.link import BrokerLost, Link, links
-from chassis.pauses import Pauses
+from chassis.messaging.connection import BrokerLost, Connection, reconnecting
+from chassis.messaging.inbound import MessageRejected
+from chassis.messaging.message_processor import MessageProcessor
+from chassis.messaging.received_message import ReceivedMessage
 from chassis.policies import Policies
 from chassis.store import Database, StoreError, StoreUnavailable
 
 DELIVERY_COUNT = "x-delivery-count"
-_FIRST_KNOCK_SECONDS = 0.1
+_FIRST_PING_SECONDS = 0.1
 _FAULTS_MAX = 3
 _FAULT_PAUSE_SECONDS = 0.5
 _log = log.get(__name__)
@@ -40,12 +40,12 @@ class ConsumerLimits:
         deliveries: how often a message may come without being done or kept before it is parked: it may be
         what
             kills the process.
-        knock_seconds: longest pause between two questions whether the store is back.
+        ping_seconds: longest pause between two questions whether the store is back.
     """
 
     concurrency: int = 64
     deliveries: int = 20
-    knock_seconds: float = 5.0
+    ping_seconds: float = 5.0
 
 
 class Consumer(Background):
@@ -57,7 +57,7 @@ class Consumer(Background):
         uri: str,
         service: str,
         policies: Policies,
-        attempts: Attempts,
+        processor: MessageProcessor,
         *,
         limits: ConsumerLimits | None = None,
     ) -> None:
@@ -68,7 +68,7 @@ class Consumer(Background):
             uri: AMQP URI with the service's own user.
             service: its name.
             policies: its table, which says which queues.
-            attempts: tries a message.
+            processor: runs one message through its policies.
             limits: bounds.
         """
         super().__init__("policies")
@@ -76,7 +76,7 @@ class Consumer(Background):
         self._uri = uri
         self._service = service
         self._queues = policies.queues
-        self._attempts = attempts
+        self._processor = processor
         self._limits = limits or ConsumerLimits()
         self._away = asyncio.Event()
         self._readers: list[_Reader] = []
@@ -90,10 +90,10 @@ class Consumer(Background):
             self.ready = True
             await self.stopping.wait()
             return
-        async with aclosing(links(self._uri, f"{self._service} policies", self.stopping)) as opened:
-            async for link in opened:
+        async with aclosing(reconnecting(self._uri, f"{self._service} policies", self.stopping)) as opened:
+            async for connection in opened:
                 try:
-                    await self._consume(link)
+                    await self._consume(connection)
                 except BrokerLost as error:
                     _log.warning("consumer lost the broker", error_type=str(error))
                 finally:
@@ -110,19 +110,19 @@ class Consumer(Background):
         """Whether it consumes."""
         return self.ready
 
-    async def _consume(self, link: Link) -> None:
+    async def _consume(self, connection: Connection) -> None:
         """Over one connection, until it is lost or we stop."""
         self._away.clear()
-        self._readers = [_Reader(self, queue, link, self._limits) for queue in self._queues]
+        self._readers = [_Reader(self, queue, connection, self._limits) for queue in self._queues]
         try:
             for reader in self._readers:
                 await reader.open()
             while not self.stopping.is_set():
-                await self._wait_for_store(link)
+                await self._wait_for_store(connection)
                 for reader in self._readers:
                     reader.begin()
                 self.ready = True
-                await link.wait(asyncio.ensure_future(self._away.wait()))
+                await connection.wait(asyncio.ensure_future(self._away.wait()))
                 self.ready = False
                 for reader in self._readers:
                     await reader.end()
@@ -131,15 +131,15 @@ class Consumer(Background):
             for reader in self._readers:
                 await reader.drop()
 
-    async def _wait_for_store(self, link: Link) -> None:
-        pauses = Pauses(_FIRST_KNOCK_SECONDS, self._limits.knock_seconds)
+    async def _wait_for_store(self, connection: Connection) -> None:
+        backoff = Backoff(_FIRST_PING_SECONDS, self._limits.ping_seconds)
         while not self.stopping.is_set():
             try:
                 await self._database.ping()
             except StoreError:
-                pause = pauses.next()
+                pause = backoff.next()
                 _log.warning("store is away, nothing is consumed", pause_seconds=round(pause, 2))
-                await link.wait(asyncio.ensure_future(asyncio.sleep(pause)))
+                await connection.wait(asyncio.ensure_future(asyncio.sleep(pause)))
             else:
                 return
 
@@ -150,27 +150,27 @@ class Consumer(Background):
             for reader in self._readers:
                 reader.pause()
 
-    async def take(self, delivery: Delivery, deliveries: int) -> None:
+    async def take(self, received: ReceivedMessage, deliveries: int) -> None:
         """Do one message, or keep it; StoreUnavailable if neither was possible."""
         if deliveries >= self._limits.deliveries:
-            await self._attempts.refuse(delivery, Refused("DELIVERED_TOO_OFTEN"))
+            await self._processor.refuse(received, MessageRejected("DELIVERED_TOO_OFTEN"))
         else:
-            await self._attempts.deliver(delivery)
+            await self._processor.process(received)
 
-    async def fault(self, delivery: Delivery, deliveries: int, error: Exception) -> bool:
+    async def fault(self, received: ReceivedMessage, deliveries: int, error: Exception) -> bool:
         """What to do with a message that could be neither done nor kept, though the store is there.
 
         It alone waits, longer each time; after a few times it is kept without its headers, in which the fault may lie.
         Whether it is kept now; StoreUnavailable if the store went meanwhile.
         """
-        _log.error("message could be neither handled nor kept", queue=delivery.queue, exc_info=error)
+        _log.error("message could be neither handled nor kept", queue=received.queue, exc_info=error)
         if deliveries >= _FAULTS_MAX:
             try:
-                await self._attempts.keep_bare(delivery, error)
+                await self._processor.keep_bare(received, error)
             except StoreUnavailable:
                 raise
             except Exception as worse:  # noqa: BLE001 -- then it stays in the broker, and is asked for seldom
-                _log.error("message could not be kept bare either", queue=delivery.queue, exc_info=worse)
+                _log.error("message could not be kept bare either", queue=received.queue, exc_info=worse)
             else:
                 return True
         pause = min(_FAULT_PAUSE_SECONDS * 2.0 ** min(deliveries, 10), 60.0)
@@ -182,23 +182,25 @@ class Consumer(Background):
 class _Reader:
     """One queue on one channel."""
 
-    def __init__(self, consumer: Consumer, queue: str, link: Link, limits: ConsumerLimits) -> None:
+    def __init__(
+        self, consumer: Consumer, queue: str, connection: Connection, limits: ConsumerLimits
+    ) -> None:
         self._consumer = consumer
         self._queue = queue
-        self._link = link
+        self._connection = connection
         self._limits = limits
         self._channel: Channel | None = None
         self._tag = ""
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
-        self._channel = channel = await self._link.channel()
-        channel.add_on_close_callback(lambda _, error: self._link.fail(type(error).__name__))
+        self._channel = channel = await self._connection.channel()
+        channel.add_on_close_callback(lambda _, error: self._connection.fail(type(error).__name__))
         # The broker cancels when the queue goes or moves to another node.
-        channel.add_on_cancel_callback(lambda _: self._link.fail("consumer cancelled"))
+        channel.add_on_cancel_callback(lambda _: self._connection.fail("consumer cancelled"))
         bounded: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         channel.basic_qos(prefetch_count=self._limits.concurrency, callback=bounded.set_result)
-        await self._link.wait(bounded)
+        await self._connection.wait(bounded)
 
     def begin(self) -> None:
         assert self._channel is not None
@@ -214,7 +216,7 @@ class _Reader:
         """Take nothing more, and wait for what is in hand; BrokerLost if the connection goes meanwhile."""
         self.pause()
         if self._tasks:
-            await self._link.wait(asyncio.ensure_future(asyncio.wait(set(self._tasks))))
+            await self._connection.wait(asyncio.ensure_future(asyncio.wait(set(self._tasks))))
 
     async def drop(self) -> None:
         """Give up what is in hand: it will be delivered again."""
@@ -233,7 +235,7 @@ class _Reader:
     async def _take(self, method: Any, properties: Any, body: bytes) -> None:
         attributes = properties.headers or {}
         self._measure(attributes)
-        delivery = Delivery(
+        received = ReceivedMessage(
             queue=self._queue,
             exchange=method.exchange,
             user=properties.user_id,
@@ -242,7 +244,7 @@ class _Reader:
         )
         told = attributes.get(DELIVERY_COUNT, 0)
         try:
-            settled = await self._settle(delivery, told if isinstance(told, int) else 0)
+            settled = await self._settle(received, told if isinstance(told, int) else 0)
         except StoreUnavailable:
             self._consumer.store_away()
             settled = False
@@ -251,14 +253,14 @@ class _Reader:
         elif self._channel is not None and self._channel.is_open:
             self._channel.basic_ack(method.delivery_tag)
 
-    async def _settle(self, delivery: Delivery, count: int) -> bool:
+    async def _settle(self, received: ReceivedMessage, count: int) -> bool:
         """Whether it is done or kept; StoreUnavailable if nobody can say."""
         try:
-            await self._consumer.take(delivery, count)
+            await self._consumer.take(received, count)
         except StoreUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 -- a fault of ours, which must neither spin nor stop the others
-            return await self._consumer.fault(delivery, count, error)
+            return await self._consumer.fault(received, count, error)
         return True
 
     def _give_back(self, tag: int) -> None:
@@ -267,7 +269,7 @@ class _Reader:
 
     def _measure(self, attributes: Any) -> None:
         try:
-            happened = headers.moment(headers.text(attributes, headers.TIME))
+            happened = headers.parse_time(headers.text(attributes, headers.TIME))
         except ValueError:
             return
         self._consumer.age.labels(self._queue).set(max(0.0, (datetime.now(UTC) - happened).total_seconds()))

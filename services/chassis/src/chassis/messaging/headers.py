@@ -37,12 +37,12 @@ def owner(exchange: str) -> str:
     return exchange.partition(".")[0]
 
 
-def timestamp(moment: datetime) -> str:
+def format_time(time: datetime) -> str:
     """RFC 3339 in UTC, ending in Z."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def moment(text: str) -> datetime:
+def parse_time(text: str) -> datetime:
     """The moment that an RFC 3339 text names, UTC; ValueError for another text, or one without a zone."""
     parsed = datetime.fromisoformat(text)
     if parsed.tzinfo is None:

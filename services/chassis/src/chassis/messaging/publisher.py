@@ -13,12 +13,12 @@ from pika.channel import Channel
 
 from chassis import telemetry
 from chassis.messaging import headers
-from chassis.messaging.lanes import Lane
-from chassis.messaging.link import Link
+from chassis.messaging.connection import Connection
+from chassis.messaging.outbox_queues import AggregateQueue
 from chassis.store.envelope import OutboxEntry
 
 
-class Outcome(StrEnum):
+class PublishOutcome(StrEnum):
     """What became of one publishing."""
 
     CONFIRMED = "confirmed"
@@ -29,20 +29,20 @@ class Outcome(StrEnum):
 
 @dataclass(eq=False)
 class _Flight:
-    lane: Lane
+    queue: AggregateQueue
     entry: OutboxEntry
     span: Span
     returned: bool = False
 
 
-Settled = Callable[[Lane, OutboxEntry, Outcome], None]
+Settled = Callable[[AggregateQueue, OutboxEntry, PublishOutcome], None]
 
 
 class Publisher:
     """Publishes on one channel and tells `settled` the outcome of each event, once."""
 
-    def __init__(self, link: Link, channel: Channel, service: str, settled: Settled) -> None:
-        self._link = link
+    def __init__(self, connection: Connection, channel: Channel, service: str, settled: Settled) -> None:
+        self._connection = connection
         self._channel = channel
         self._service = service
         self._settled = settled
@@ -58,11 +58,11 @@ class Publisher:
         """Switch confirms on; BrokerLost if the connection goes meanwhile."""
         selected: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._channel.add_on_return_callback(self._on_return)
-        self._channel.add_on_close_callback(lambda _, error: self._link.fail(type(error).__name__))
+        self._channel.add_on_close_callback(lambda _, error: self._connection.fail(type(error).__name__))
         self._channel.confirm_delivery(self._on_confirm, callback=selected.set_result)
-        await self._link.wait(selected)
+        await self._connection.wait(selected)
 
-    def publish(self, lane: Lane, entry: OutboxEntry) -> None:
+    def publish(self, queue: AggregateQueue, entry: OutboxEntry) -> None:
         """Send one event; the span lasts until the broker has answered."""
         span = telemetry.current().tracer.start_span(
             f"send {entry.exchange}",
@@ -71,21 +71,21 @@ class Publisher:
             attributes=_attributes(entry),
         )
         with trace.use_span(span, end_on_exit=False):
-            properties = _properties(entry, self._service, telemetry.traceparent())
+            properties = properties_of(entry, self._service, telemetry.traceparent())
         self._tag += 1
-        self._flights[self._tag] = _Flight(lane, entry, span)
+        self._flights[self._tag] = _Flight(queue, entry, span)
         if self._channel.is_open:  # else it is abandoned with the connection
             self._channel.basic_publish(
                 entry.exchange, entry.key, entry.data.encode(), properties, mandatory=entry.mandatory
             )
 
-    def abandon(self) -> list[tuple[Lane, OutboxEntry]]:
+    def abandon(self) -> list[tuple[AggregateQueue, OutboxEntry]]:
         """Give up what has no answer yet, and tell what it was: whether the broker has it nobody knows."""
         flights, self._flights = list(self._flights.values()), {}
         for flight in flights:
             telemetry.failed(flight.span, "BROKER_LOST")
             flight.span.end()
-        return [(flight.lane, flight.entry) for flight in flights]
+        return [(flight.queue, flight.entry) for flight in flights]
 
     def _on_return(self, _channel: Any, _method: Any, properties: Any, _body: bytes) -> None:
         """Nobody reads it. The broker confirms it nevertheless, right after this."""
@@ -105,21 +105,21 @@ class Publisher:
                 self._answered(flight, taken=taken)
 
     def _answered(self, flight: _Flight, *, taken: bool) -> None:
-        answer = Outcome.CONFIRMED if taken else Outcome.REFUSED
-        outcome = Outcome.UNROUTABLE if flight.returned else answer
-        if outcome is not Outcome.CONFIRMED:
+        answer = PublishOutcome.CONFIRMED if taken else PublishOutcome.REFUSED
+        outcome = PublishOutcome.UNROUTABLE if flight.returned else answer
+        if outcome is not PublishOutcome.CONFIRMED:
             telemetry.failed(flight.span, outcome.name)
         flight.span.end()
-        self._settled(flight.lane, flight.entry, outcome)
+        self._settled(flight.queue, flight.entry, outcome)
 
 
-def _properties(entry: OutboxEntry, service: str, traceparent: str) -> pika.BasicProperties:
+def properties_of(entry: OutboxEntry, service: str, traceparent: str) -> pika.BasicProperties:
     told = {
         headers.ID: entry.id,
         headers.SOURCE: headers.source_of(service),
         headers.TYPE: entry.type,
         headers.SPECVERSION: "1.0",
-        headers.TIME: headers.timestamp(entry.time),
+        headers.TIME: headers.format_time(entry.time),
         headers.SUBJECT: entry.subject,
         headers.SEQUENCE: str(entry.sequence),
         headers.CAUSATION: entry.causation,
@@ -128,7 +128,7 @@ def _properties(entry: OutboxEntry, service: str, traceparent: str) -> pika.Basi
     if entry.correlation:
         told[headers.CORRELATION] = entry.correlation
     if entry.expires is not None:
-        told[headers.EXPIRY] = headers.timestamp(entry.expires)
+        told[headers.EXPIRY] = headers.format_time(entry.expires)
     return pika.BasicProperties(
         message_id=entry.id,
         user_id=service,

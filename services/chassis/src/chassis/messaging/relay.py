@@ -14,12 +14,12 @@ from itertools import islice
 
 from chassis import log, telemetry
 from chassis.background import Background, within
-from chassis.leased import TTL, leased
-from chassis.messaging.follow import follow
-from chassis.messaging.lanes import Lane, Lanes
-from chassis.messaging.link import BrokerLost, Link, links
-from chassis.messaging.publisher import Outcome, Publisher
-from chassis.pauses import Pauses
+from chassis.backoff import Backoff
+from chassis.messaging.change_stream import watch
+from chassis.messaging.connection import BrokerLost, Connection, reconnecting
+from chassis.messaging.outbox_queues import AggregateQueue, OutboxQueues
+from chassis.messaging.publisher import Publisher, PublishOutcome
+from chassis.run_with_lease import TTL, run_with_lease
 from chassis.store import Database, Key, OutboxEntry, StoreError, Unsent
 
 BACKOFF_FIRST_SECONDS = 0.5
@@ -62,7 +62,7 @@ class Relay(Background):
         """
         super().__init__("relay")
         self._outbox = database.outbox
-        self._stream = database.stream
+        self._change_stream = database.change_stream
         self._lease = database.lease("relay", holder=holder, ttl=TTL)
         self._uri = uri
         self._service = service
@@ -78,7 +78,7 @@ class Relay(Background):
 
     async def run(self) -> None:
         """Send, whenever this process holds the lease."""
-        await leased(self._lease, "relay", self._serve, self.stopping)
+        await run_with_lease(self._lease, "relay", self._serve, self.stopping)
 
     async def stop(self) -> None:
         """Publish nothing more, and end when what is published is confirmed and noted."""
@@ -91,9 +91,9 @@ class Relay(Background):
         self._forget()
         self._serving = True
         try:
-            async with aclosing(links(self._uri, f"{self._service} relay", self.stopping)) as opened:
-                async for link in opened:
-                    await self._send(link)
+            async with aclosing(reconnecting(self._uri, f"{self._service} relay", self.stopping)) as opened:
+                async for connection in opened:
+                    await self._send(connection)
         finally:
             self._serving = False
 
@@ -102,36 +102,36 @@ class Relay(Background):
         return not self._serving or self._publisher is not None
 
     def _forget(self) -> None:
-        self._lanes = Lanes()
+        self._queues = OutboxQueues()
         self._wanted: set[Key] = set()
         self._everywhere = True
         self._look = asyncio.Event()
         self._more = asyncio.Event()
         self._noted = asyncio.Event()
-        self._confirmed: list[tuple[Lane, OutboxEntry]] = []
+        self._confirmed: list[tuple[AggregateQueue, OutboxEntry]] = []
 
-    async def _send(self, link: Link) -> None:
+    async def _send(self, connection: Connection) -> None:
         """Over one connection, until it is lost or we stop."""
         try:
-            publisher = Publisher(link, await link.channel(), self._service, self._settled)
+            publisher = Publisher(connection, await connection.channel(), self._service, self._settled)
             await publisher.start()
             self._publisher = publisher
-            await self._work(link, publisher)
+            await self._work(connection, publisher)
         except BrokerLost as error:
             _log.warning("relay lost the broker", error_type=str(error))
         finally:
             self._publisher = None
 
-    async def _work(self, link: Link, publisher: Publisher) -> None:
+    async def _work(self, connection: Connection, publisher: Publisher) -> None:
         self._everywhere = True
         self._look.set()
         self._noted.set()
         self._publish()
-        jobs = (self._looking(), self._noting(), follow(self._stream, self._told))
-        tasks = [link.hold(job) for job in jobs]
+        jobs = (self._looking(), self._noting(), watch(self._change_stream, self._notified))
+        tasks = [connection.hold(job) for job in jobs]
         try:
             while not (self.stopping.is_set() and not publisher.outstanding and not self._confirmed):
-                await link.wait(asyncio.ensure_future(self._more.wait()))
+                await connection.wait(asyncio.ensure_future(self._more.wait()))
                 self._more.clear()
                 self._publish()
         finally:
@@ -139,26 +139,26 @@ class Relay(Background):
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             # What was under way when the connection went is sent again over the next one.
-            for lane, entry in publisher.abandon():
-                lane.abandon(entry)
-                self._lanes.wake(lane)
+            for queue, entry in publisher.abandon():
+                queue.abandon(entry)
+                self._queues.wake(queue)
 
     def _committed(self, unsent: Unsent) -> None:
         """A command of this process left something to send: called at its commit, must not block."""
-        if self._publisher is None or len(self._lanes) >= self._limits.aggregates:
+        if self._publisher is None or len(self._queues) >= self._limits.aggregates:
             return  # it is in the store, where looking finds it
-        if self._lanes.follows(unsent):
-            self._lanes.adopt(unsent)
+        if self._queues.follows(unsent):
+            self._queues.adopt(unsent)
             self._publish()
         else:
             # Another process left something before it, which must go first.
-            self._told((unsent.collection, unsent.id))
+            self._notified((unsent.collection, unsent.id))
 
-    def _told(self, key: Key | None) -> None:
+    def _notified(self, key: Key | None) -> None:
         """An aggregate has something to send that we do not know; None: there may be some anywhere."""
         if key is None:
             self._everywhere = True
-        elif len(self._lanes) + len(self._wanted) < self._limits.aggregates:
+        elif len(self._queues) + len(self._wanted) < self._limits.aggregates:
             self._wanted.add(key)
         self._look.set()
 
@@ -167,36 +167,36 @@ class Relay(Background):
         publisher = self._publisher
         if publisher is None or self.stopping.is_set():
             return
-        for lane in self._lanes.ready():
-            while lane.pending and not lane.blocked:
+        for queue in self._queues.ready():
+            while queue.pending and not queue.blocked:
                 if publisher.outstanding >= self._limits.outstanding:
-                    self._lanes.wake(lane)
+                    self._queues.wake(queue)
                     return
-                entry = lane.pending.popleft()
+                entry = queue.pending.popleft()
                 if entry.expires is not None and entry.expires <= datetime.now(UTC):
-                    self._settled(lane, entry, Outcome.EXPIRED)
+                    self._settled(queue, entry, PublishOutcome.EXPIRED)
                     continue
-                publisher.publish(lane, entry)
-                if lane.failures:
-                    lane.trial()
+                publisher.publish(queue, entry)
+                if queue.failures:
+                    queue.trial()
 
-    def _settled(self, lane: Lane, entry: OutboxEntry, outcome: Outcome) -> None:
+    def _settled(self, queue: AggregateQueue, entry: OutboxEntry, outcome: PublishOutcome) -> None:
         """The broker has answered for an event, or it went out of date."""
         self._events.labels(entry.exchange, outcome.value).inc()
-        if outcome in (Outcome.CONFIRMED, Outcome.EXPIRED):
-            if lane.took(entry):
-                self._lanes.wake(lane)
-            self._confirmed.append((lane, entry))
+        if outcome in (PublishOutcome.CONFIRMED, PublishOutcome.EXPIRED):
+            if queue.took(entry):
+                self._queues.wake(queue)
+            self._confirmed.append((queue, entry))
             self._noted.set()
         else:
-            self._refused(lane, entry, outcome)
+            self._refused(queue, entry, outcome)
         self._more.set()
 
-    def _refused(self, lane: Lane, entry: OutboxEntry, outcome: Outcome) -> None:
+    def _refused(self, queue: AggregateQueue, entry: OutboxEntry, outcome: PublishOutcome) -> None:
         """Keep the event and those after it, and try again later, less and less often."""
-        if not lane.refuse(entry):
+        if not queue.refuse(entry):
             return
-        longest = min(BACKOFF_FIRST_SECONDS * 2 ** (lane.failures - 1), BACKOFF_LAST_SECONDS)
+        longest = min(BACKOFF_FIRST_SECONDS * 2 ** (queue.failures - 1), BACKOFF_LAST_SECONDS)
         delay = longest * random.uniform(0.5, 1.0)  # noqa: S311 -- jitter is no secret
         _log.error(
             "event not taken by the broker",
@@ -205,14 +205,14 @@ class Relay(Background):
             type=entry.type,
             exchange=entry.exchange,
             key=entry.key,
-            failures=lane.failures,
+            failures=queue.failures,
             again_in_seconds=round(delay, 1),
         )
-        asyncio.get_running_loop().call_later(delay, self._unblock, lane)
+        asyncio.get_running_loop().call_later(delay, self._unblock, queue)
 
-    def _unblock(self, lane: Lane) -> None:
-        lane.unblock()
-        self._lanes.wake(lane)
+    def _unblock(self, queue: AggregateQueue) -> None:
+        queue.unblock()
+        self._queues.wake(queue)
         self._more.set()
 
     async def _looking(self) -> None:
@@ -235,20 +235,20 @@ class Relay(Background):
         if self._wanted:
             self._look.set()
         found = await self._outbox.of(wanted)
-        if everywhere and len(self._lanes) < self._limits.aggregates:
+        if everywhere and len(self._queues) < self._limits.aggregates:
             found += await self._outbox.unsent(self._limits.page)
         for unsent in found:
-            self._lanes.adopt(unsent)
+            self._queues.adopt(unsent)
         self._more.set()
 
     def _measure(self) -> None:
-        oldest = self._lanes.oldest()
+        oldest = self._queues.oldest()
         self._age.set((datetime.now(UTC) - oldest).total_seconds() if oldest else 0)
-        self._size.set(len(self._lanes))
+        self._size.set(len(self._queues))
 
     async def _noting(self) -> None:
         """Take confirmed events out of the store, all that came together in one go."""
-        pauses = Pauses(BACKOFF_FIRST_SECONDS, STORE_AWAY_SECONDS)
+        backoff = Backoff(BACKOFF_FIRST_SECONDS, STORE_AWAY_SECONDS)
         while True:
             await self._noted.wait()
             self._noted.clear()
@@ -259,18 +259,18 @@ class Relay(Background):
                 await self._outbox.sent(_by_aggregate(batch))
             except StoreError as error:
                 _log.warning("confirmed events not taken out yet", error_type=type(error).__name__)
-                await asyncio.sleep(pauses.next())
+                await asyncio.sleep(backoff.next())
                 self._noted.set()
                 continue
-            pauses.reset()
+            backoff.reset()
             del self._confirmed[: len(batch)]
-            for lane, entry in batch:
-                self._lanes.done(lane, (entry,))
+            for queue, entry in batch:
+                self._queues.done(queue, (entry,))
             self._more.set()
 
 
-def _by_aggregate(batch: list[tuple[Lane, OutboxEntry]]) -> list[Unsent]:
+def _by_aggregate(batch: list[tuple[AggregateQueue, OutboxEntry]]) -> list[Unsent]:
     entries: dict[Key, list[OutboxEntry]] = {}
-    for lane, entry in batch:
-        entries.setdefault(lane.key, []).append(entry)
+    for queue, entry in batch:
+        entries.setdefault(queue.key, []).append(entry)
     return [Unsent(collection=key[0], id=key[1], entries=tuple(found)) for key, found in entries.items()]

@@ -13,7 +13,7 @@ from opentelemetry.trace import SpanKind
 
 from chassis import log, telemetry
 from chassis.rpc.current import REQUEST_NUMBER, remaining
-from chassis.times import moment
+from chassis.times import to_datetime
 from chassis.tokens import ServiceTokens, acting_for
 from chassis.tokens.keys import Fetch
 from chassis.tokens.service import Exchange
@@ -95,7 +95,7 @@ def identity_exchange(channel: Any) -> Exchange:
                 client_assertion=assertion, audience=audience, acting_for=account
             )
         )
-        return answer.access_token, moment(answer.expire_time)
+        return answer.access_token, to_datetime(answer.expire_time)
 
     return exchange
 
@@ -131,7 +131,7 @@ def failure_of(error: grpc.RpcError) -> Failure:
     )
 
 
-def reason_of(error: grpc.RpcError) -> str:
+def status_reason(error: grpc.RpcError) -> str:
     """The stable reason of a failed call, such as FEE_NOT_PUBLISHED; "" when it told none."""
     return failure_of(error).reason
 

@@ -12,10 +12,10 @@ from google.protobuf.message import Message
 from chassis.rpc.caller import Caller
 
 if TYPE_CHECKING:
-    from chassis.commands import Request
+    from chassis.commands import CommandRequest
 
 Hash = Callable[[bytes, str], str]
-"""(value, purpose) -> keyed hash, hex: `sealed.Keys.keyed_hash`."""
+"""(value, purpose) -> keyed hash, hex: `key_ring.KeyRing.keyed_hash`."""
 
 S = TypeVar("S")
 M = TypeVar("M", bound=Message)
@@ -52,7 +52,7 @@ class Call:
         answer: Callable[[S], M],
         correlation: str | None = None,
         secret: bool = False,
-    ) -> "Request[S, M]":
+    ) -> "CommandRequest[S, M]":
         """What makes a command happen once: this caller, this RPC, this request id, this content.
 
         Args:
@@ -62,14 +62,14 @@ class Call:
             secret: the answer holds a secret: it is rendered again, never kept.
         """
         # Commands know who calls; to know them here at import time would close a circle.
-        from chassis.commands import Request
+        from chassis.commands import CommandRequest
 
         request_id: Any = getattr(message, "request_id", "")
         if not request_id:
             msg = f"{message.DESCRIPTOR.full_name} has no request_id: it cannot be made to happen once"
             raise TypeError(msg)
-        return Request(
-            id=Request.identify(self.caller, self.rpc, request_id),
+        return CommandRequest(
+            id=CommandRequest.identify(self.caller, self.rpc, request_id),
             now=self.now,
             correlation=self.correlation if correlation is None else correlation,
             request_id=request_id,

@@ -17,7 +17,8 @@ from chassis.rpc import validation
 from chassis.rpc.current import Hash
 from chassis.rpc.pipeline import Method, Pipeline
 from chassis.settings import ServiceSettings
-from chassis.tokens import TokenKeys, utc_now
+from chassis.times import utc_now
+from chassis.tokens import TokenKeys
 from chassis.tokens.keys import Clock
 
 HEALTH_SECONDS: Final = 0.25
@@ -78,7 +79,7 @@ class Server:
                 with an async method for each RPC, taking (request, context). None: health alone.
             errors: the service's closed set.
             keys: checks tokens.
-            hashed: keyed hash of requests' contents: `sealed.Keys.keyed_hash`.
+            hashed: keyed hash of requests' contents: `key_ring.KeyRing.keyed_hash`.
             readiness: SERVING only while it is ready.
             clock: UTC.
 

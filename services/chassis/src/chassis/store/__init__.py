@@ -1,11 +1,12 @@
 """The store: one command, one document, one write. Only it and the services' `store.py` know the driver."""
 
-from chassis.store.aggregates import Aggregates, Outgoing
+from chassis.store.aggregates import Aggregates, EncodeEvent
 from chassis.store.cause import Cause, cause_id
+from chassis.store.change_stream import ChangeStream
 from chassis.store.codec import Codec, dataclass_codec
 from chassis.store.database import Database
 from chassis.store.document import REQUEST_INDEX, Change, KeptAnswer, KeptRefusal, Loaded, Saved
-from chassis.store.envelope import Key, OutboxEntry, OutgoingContext, Unsent
+from chassis.store.envelope import EventContext, Key, OutboxEntry, Unsent
 from chassis.store.errors import (
     Conflict,
     Duplicate,
@@ -21,17 +22,19 @@ from chassis.store.indexes import Index
 from chassis.store.lease import Lease
 from chassis.store.limits import Limits
 from chassis.store.outbox import Outbox
-from chassis.store.stream import Stream
 
 __all__ = [
     "REQUEST_INDEX",
     "Aggregates",
     "Cause",
     "Change",
+    "ChangeStream",
     "Codec",
     "Conflict",
     "Database",
     "Duplicate",
+    "EncodeEvent",
+    "EventContext",
     "Inbox",
     "InboxEntry",
     "Index",
@@ -44,14 +47,11 @@ __all__ = [
     "Loaded",
     "Outbox",
     "OutboxEntry",
-    "Outgoing",
-    "OutgoingContext",
     "Rejected",
     "Saved",
     "SchemaTooNew",
     "StoreError",
     "StoreUnavailable",
-    "Stream",
     "Unsent",
     "Unstorable",
     "cause_id",

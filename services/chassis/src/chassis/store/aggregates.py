@@ -14,18 +14,18 @@ from opentelemetry.trace import Span
 from pymongo.errors import BulkWriteError, PyMongoError
 
 from chassis.errors import ErrorTable
-from chassis.store import figures
-from chassis.store.batch import Job, Lane
+from chassis.store import instrumentation
+from chassis.store.batcher import Batcher, Job
 from chassis.store.codec import Codec
 from chassis.store.document import Change, Document, Loaded, Saved, Write, prepare, read
 from chassis.store.driver import DUPLICATE_KEY, WRITE_CONFLICT, translate, translated
-from chassis.store.envelope import OutboxEntry, OutgoingContext, Unsent, unsent_of
+from chassis.store.envelope import EventContext, OutboxEntry, Unsent, unsent_of
 from chassis.store.errors import Conflict, Duplicate, LimitExceeded, Rejected, StoreError
 from chassis.store.indexes import Index, violated
 from chassis.store.limits import Limits
 
 S = TypeVar("S")
-Outgoing = Callable[[Message, OutgoingContext], OutboxEntry]
+EncodeEvent = Callable[[Message, EventContext], OutboxEntry]
 Committed = Callable[[Unsent], None]
 
 _RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
@@ -43,14 +43,14 @@ class Aggregates(Generic[S]):
         *,
         indexes: Sequence[Index],
         limits: Limits,
-        outgoing: Outgoing,
+        encode_event: EncodeEvent,
         refusals: ErrorTable,
         committed: Committed,
         writer: str,
     ) -> None:
         self.name = collection.name
         self.limits = limits
-        self.outgoing = outgoing
+        self.encode_event = encode_event
         self.refusals = {str(getattr(kind, "reason", "")): kind for kind in refusals}
         self.collection = collection
         self._raw = cast(
@@ -60,11 +60,11 @@ class Aggregates(Generic[S]):
         self._indexes = indexes
         self._committed = committed
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._marks = (f"{writer}-{number}" for number in itertools.count())
-        self._loads: Lane[str, Loaded[S] | None] = Lane(
+        self._write_tokens = (f"{writer}-{number}" for number in itertools.count())
+        self._loads: Batcher[str, Loaded[S] | None] = Batcher(
             self._load_all, batch=limits.batch, batch_bytes=limits.batch_bytes, waiting=limits.waiting
         )
-        self._saves: Lane[Write, Saved] = Lane(
+        self._saves: Batcher[Write, Saved] = Batcher(
             self._save_all, batch=limits.batch, batch_bytes=limits.batch_bytes, waiting=limits.waiting
         )
 
@@ -87,7 +87,7 @@ class Aggregates(Generic[S]):
             Unstorable: the state holds what a document cannot.
             StoreUnavailable: the server does not answer, and the write may or may not have happened.
         """
-        write = prepare(change, self._codec, self.limits, next(self._marks))
+        write = prepare(change, self._codec, self.limits, next(self._write_tokens))
         return await self._saves.ask(write, write.size)
 
     async def find(
@@ -106,7 +106,9 @@ class Aggregates(Generic[S]):
         """Id of the aggregate that remembers a request, by its cause's id; None if none does."""
         with translated():
             # The index's own condition stands in the question, or a server may not use it.
-            found = await self.collection.find_one({"asked": {"$eq": cause, "$type": "string"}}, {"_id": 1})
+            found = await self.collection.find_one(
+                {"request_ids": {"$eq": cause, "$type": "string"}}, {"_id": 1}
+            )
         return None if found is None else str(found["_id"])
 
     def turn(self, aggregate_id: str) -> asyncio.Lock:
@@ -116,7 +118,7 @@ class Aggregates(Generic[S]):
             lock = self._turns[aggregate_id] = asyncio.Lock()
         return lock
 
-    async def announce(self, aggregate_id: str) -> None:
+    async def notify(self, aggregate_id: str) -> None:
         """Hand the listener what an aggregate has unsent: a save settled by its memory told nobody."""
         with translated():
             document = await self.collection.find_one({"_id": aggregate_id}, {"outbox": 1})
@@ -132,7 +134,7 @@ class Aggregates(Generic[S]):
         self, jobs: Sequence[Job[str, Loaded[S] | None]]
     ) -> Sequence[Loaded[S] | Exception | None]:
         ids = list({job.item for job in jobs})
-        with figures.round_trip("find", self.name, [job.context for job in jobs]) as span:
+        with instrumentation.round_trip("find", self.name, [job.context for job in jobs]) as span:
             try:
                 found = await self._raw.find({"_id": {"$in": ids}}, _WITHOUT_OUTBOX).to_list(len(ids))
             except PyMongoError as error:
@@ -151,7 +153,7 @@ class Aggregates(Generic[S]):
 
     async def _save_all(self, jobs: Sequence[Job[Write, Saved]]) -> Sequence[Saved | Exception]:
         writes = [job.item for job in jobs]
-        with figures.round_trip("bulkWrite", self.name, [job.context for job in jobs]) as span:
+        with instrumentation.round_trip("bulkWrite", self.name, [job.context for job in jobs]) as span:
             try:
                 refused, matched = await self._write(writes)
                 sent = [
@@ -179,18 +181,20 @@ class Aggregates(Generic[S]):
         if item["code"] == DUPLICATE_KEY:
             return Duplicate(violated(self._indexes, item.get("keyPattern", {})))
         if item["code"] == WRITE_CONFLICT:
-            figures.count_conflict(self.name)
+            instrumentation.count_conflict(self.name)
             return Conflict()
         return Rejected(item["code"])
 
     async def _losers(self, sent: Sequence[tuple[int, Write]]) -> dict[int, Exception]:
-        """Who did not win: those whose mark is not what the document bears now."""
+        """The writes that lost: their write token is not the document's."""
         ids = list({write.id for _, write in sent})
-        found = await self.collection.find({"_id": {"$in": ids}}, {"mark": 1}).to_list(len(ids))
-        marks = {document["_id"]: document.get("mark") for document in found}
-        losers = {number: Conflict() for number, write in sent if marks.get(write.id) != write.mark}
+        found = await self.collection.find({"_id": {"$in": ids}}, {"write_token": 1}).to_list(len(ids))
+        write_tokens = {document["_id"]: document.get("write_token") for document in found}
+        losers = {
+            number: Conflict() for number, write in sent if write_tokens.get(write.id) != write.write_token
+        }
         for _ in losers:
-            figures.count_conflict(self.name)
+            instrumentation.count_conflict(self.name)
         return dict(losers)
 
     def _won(self, write: Write) -> Saved:
@@ -203,5 +207,5 @@ class Aggregates(Generic[S]):
 
 def _all_failed(error: PyMongoError, span: Span, count: int) -> list[Exception]:
     """One error for each caller: an exception raised twice would carry both tracebacks."""
-    figures.failed(span, type(error).__name__)
+    instrumentation.failed(span, type(error).__name__)
     return [translate(error) for _ in range(count)]

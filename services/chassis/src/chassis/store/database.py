@@ -4,14 +4,15 @@ import asyncio
 import random
 import secrets
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Self, TypeVar
 
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo.errors import OperationFailure, PyMongoError
 
 from chassis.errors import ErrorTable
-from chassis.store.aggregates import Aggregates, Committed, Outgoing
+from chassis.store.aggregates import Aggregates, Committed, EncodeEvent
+from chassis.store.change_stream import ChangeStream
 from chassis.store.codec import Codec
 from chassis.store.document import OPTIONS, REQUEST_INDEX, Document
 from chassis.store.driver import DUPLICATE_KEY, translate, translated
@@ -22,12 +23,12 @@ from chassis.store.indexes import Index
 from chassis.store.lease import LEASES, Lease
 from chassis.store.limits import Limits
 from chassis.store.outbox import HISTORY, HISTORY_INDEXES, UNSENT_INDEX, Outbox
-from chassis.store.stream import Stream
+from chassis.times import utc_now
 
 S = TypeVar("S")
 
 # Retryable writes are off: a command is retried on its own memory, which the driver's retry does not know of.
-# Time-outs are shorter than a caller's patience: a command that hears nothing asks again.
+# Shorter than a caller's deadline: a command without an answer tries again.
 _CONNECTION: dict[str, Any] = {
     "retryWrites": False,
     "retryReads": False,
@@ -37,13 +38,8 @@ _CONNECTION: dict[str, Any] = {
     "socketTimeoutMS": 10_000,
     "maxPoolSize": 16,
 }
-_SLOWEST_KNOCK_SECONDS = 1.0
+_SLOWEST_PING_SECONDS = 1.0
 _OWN_INDEXES = f"{UNSENT_INDEX.name}, {REQUEST_INDEX.name}"
-
-
-def utc_now() -> datetime:
-    """The system's clock."""
-    return datetime.now(UTC)
 
 
 class Database:
@@ -57,22 +53,22 @@ class Database:
         client: "AsyncIOMotorClient[Document]",
         name: str,
         *,
-        outgoing: Outgoing,
+        encode_event: EncodeEvent,
         refusals: ErrorTable,
         history: timedelta,
         clock: Callable[[], datetime],
     ) -> None:
         self._client = client
         self._database = client.get_database(name, codec_options=OPTIONS)
-        self._outgoing = outgoing
+        self._encode_event = encode_event
         self._refusals = refusals
         self._clock = clock
         self._listener: Committed | None = None
         self._aggregates: dict[str, Aggregates[object]] = {}
-        # In the mark of each write: tells ours from other processes'.
+        # Part of each write token: it separates this process's writes from others'.
         self._writer = secrets.token_hex(8)
         self.outbox = Outbox(self._database, self._names, keep=history, clock=clock)
-        self.stream = Stream(self._database, self._names, self._writer)
+        self.change_stream = ChangeStream(self._database, self._names, self._writer)
         self.inbox = Inbox(self._database[INBOX], clock)
 
     @classmethod
@@ -81,11 +77,11 @@ class Database:
         uri: str,
         name: str,
         *,
-        outgoing: Outgoing,
+        encode_event: EncodeEvent,
         refusals: ErrorTable,
         schema_version: int = 1,
         history: timedelta = timedelta(days=7),
-        patience: timedelta = timedelta(seconds=60),
+        timeout: timedelta = timedelta(seconds=60),
         clock: Callable[[], datetime] = utc_now,
     ) -> Self:
         """Connect, wait for the server, and make ready what every database has.
@@ -93,11 +89,11 @@ class Database:
         Args:
             uri: MongoDB connection string.
             name: the database.
-            outgoing: turns a fact's message into an outbox entry.
+            encode_event: turns a fact's message into an outbox entry.
             refusals: the service's table of errors: a kept refusal is given again as what it was.
             schema_version: the version of the documents that this program writes, from 1.
             history: how long published events can be replayed.
-            patience: how long to wait for the server.
+            timeout: how long to wait for the server.
             clock: now, in UTC.
 
         Raises:
@@ -106,8 +102,10 @@ class Database:
         """
         client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(uri, **_CONNECTION)
         try:
-            await _knock(client, patience)
-            database = cls(client, name, outgoing=outgoing, refusals=refusals, history=history, clock=clock)
+            await _wait_for_server(client, timeout)
+            database = cls(
+                client, name, encode_event=encode_event, refusals=refusals, history=history, clock=clock
+            )
             await database._prepare(schema_version)
         except BaseException:
             client.close()
@@ -131,9 +129,9 @@ class Database:
             codec,
             indexes=indexes,
             limits=limits or Limits(),
-            outgoing=self._outgoing,
+            encode_event=self._encode_event,
             refusals=self._refusals,
-            committed=self._tell,
+            committed=self._notify,
             writer=self._writer,
         )
         self._aggregates[name] = aggregates  # type: ignore[assignment]  # kept to be closed, whatever its state
@@ -166,7 +164,7 @@ class Database:
     def _names(self) -> Sequence[str]:
         return tuple(self._aggregates)
 
-    def _tell(self, unsent: Unsent) -> None:
+    def _notify(self, unsent: Unsent) -> None:
         if self._listener is not None:
             self._listener(unsent)
 
@@ -195,9 +193,9 @@ class Database:
             await self._database[name].create_indexes([index.model() for index in indexes])
 
 
-async def _knock(client: "AsyncIOMotorClient[Document]", patience: timedelta) -> None:
+async def _wait_for_server(client: "AsyncIOMotorClient[Document]", timeout: timedelta) -> None:
     """Wait for the server, asking less and less often."""
-    end = asyncio.get_running_loop().time() + patience.total_seconds()
+    end = asyncio.get_running_loop().time() + timeout.total_seconds()
     pause = 0.05
     while True:
         try:
@@ -209,4 +207,4 @@ async def _knock(client: "AsyncIOMotorClient[Document]", patience: timedelta) ->
         else:
             return
         await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter is no secret
-        pause = min(pause * 2, _SLOWEST_KNOCK_SECONDS)
+        pause = min(pause * 2, _SLOWEST_PING_SECONDS)

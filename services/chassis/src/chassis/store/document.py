@@ -1,7 +1,7 @@
-"""An aggregate's document: its state, what it has still to send, what it answered, and what it has seen.
+"""The document of one aggregate: state, outbox, kept answers and the events that it has processed.
 
-{_id, version, state, outbox: [event], unsent, sequence,
-     requests: {cause id: kept answer}, asked: [cause ids of requests], seen: {cause id: time}, mark}
+{_id, version, state, outbox: [event], unsent, sequence, requests: {cause id: kept answer},
+     request_ids: [cause ids of requests], processed_events: {cause id: time}, write_token}
 """
 
 import dataclasses
@@ -30,7 +30,7 @@ OPTIONS: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC)
 # A request is remembered by one aggregate of a collection: its id cannot be spent again on another one.
 # Documents that remember none are not in it; an empty list would count as a key that they share.
 REQUEST_INDEX = Index(
-    name="request_ids", keys=(("asked", 1),), unique=True, where={"asked": {"$type": "string"}}
+    name="request_ids", keys=(("request_ids", 1),), unique=True, where={"request_ids": {"$type": "string"}}
 )
 
 
@@ -101,7 +101,7 @@ class Loaded(Generic[S]):
         sequence: of its last event, 0 before the first.
         unsent: how many entries its outbox holds.
         requests: kept answers by cause id.
-        seen: time of each event seen, by cause id.
+        processed_events: time of each processed event, by cause id.
         rest_bytes: size of its document without state and outbox.
     """
 
@@ -111,7 +111,7 @@ class Loaded(Generic[S]):
     sequence: int
     unsent: int
     requests: Mapping[str, KeptAnswer]
-    seen: Mapping[str, datetime]
+    processed_events: Mapping[str, datetime]
     rest_bytes: int
 
 
@@ -127,7 +127,7 @@ class Change(Generic[S]):
         cause: the cause's id, under which the memory is kept.
         entries: what is to be sent, in order, sequences following on `base.sequence`.
         answer: the answer to keep; None if the cause was not a request.
-        seen: the time of the event or timer that was the cause; None if it was a request.
+        processed_event: the time of the event or timer that was the cause; None if it was a request.
     """
 
     id: str
@@ -137,7 +137,7 @@ class Change(Generic[S]):
     cause: str
     entries: Sequence[OutboxEntry] = ()
     answer: KeptAnswer | None = None
-    seen: datetime | None = None
+    processed_event: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +159,7 @@ def read(raw: RawBSONDocument, codec: Codec[S]) -> Loaded[S]:
         sequence=document.get("sequence", 0),
         unsent=document.get("unsent", 0),
         requests={key: KeptAnswer.from_document(kept) for key, kept in requests.items()},
-        seen=document.get("seen", {}),
+        processed_events=document.get("processed_events", {}),
         rest_bytes=len(raw.raw) - len(raw["state"].raw),
     )
 
@@ -171,7 +171,7 @@ class Write:
     operation: "InsertOne[Document] | UpdateOne"
     id: str
     expected: int | None
-    mark: str
+    write_token: str
     size: int
     entries: tuple[OutboxEntry, ...]
     waiting: int
@@ -179,13 +179,13 @@ class Write:
 
 @dataclass(frozen=True, kw_only=True)
 class Forgotten:
-    """What leaves an aggregate's memory with a write: requests past their age, the oldest events seen."""
+    """What leaves an aggregate's memory with a write: requests past their age, the oldest processed events."""
 
     requests: Sequence[str] = ()
-    seen: Sequence[str] = ()
+    processed_events: Sequence[str] = ()
 
 
-def prepare(change: Change[S], codec: Codec[S], limits: Limits, mark: str) -> Write:
+def prepare(change: Change[S], codec: Codec[S], limits: Limits, write_token: str) -> Write:
     """Encode a change by itself: what cannot be written fails its own caller and no other in the batch.
 
     Raises:
@@ -194,7 +194,7 @@ def prepare(change: Change[S], codec: Codec[S], limits: Limits, mark: str) -> Wr
     """
     state = _encoded(codec.encode(change.state))
     entries = [_encoded(entry.to_document()) for entry in change.entries]
-    memory = _memory(change)
+    memory = _remembered(change)
     size = (
         len(state.raw)
         + sum(len(entry.raw) for entry in entries)
@@ -202,7 +202,7 @@ def prepare(change: Change[S], codec: Codec[S], limits: Limits, mark: str) -> Wr
     )
     _check(change, limits, entries, size)
     base = change.base
-    content: Document = {"state": state, "mark": mark}
+    content: Document = {"state": state, "write_token": write_token}
     operation = (
         _insert(change.id, content, entries, memory)
         if base is None
@@ -212,7 +212,7 @@ def prepare(change: Change[S], codec: Codec[S], limits: Limits, mark: str) -> Wr
         operation=operation,
         id=change.id,
         expected=None if base is None else base.version,
-        mark=mark,
+        write_token=write_token,
         size=size,
         entries=tuple(change.entries),
         waiting=0 if base is None else base.unsent,
@@ -227,12 +227,12 @@ def _encoded(document: Document) -> RawBSONDocument:
         raise Unstorable(f"a document cannot be encoded: {type(error).__name__}") from None
 
 
-def _memory(change: Change[Any]) -> Document:
+def _remembered(change: Change[Any]) -> Document:
     """What the aggregate will remember of this cause, by field."""
     if change.answer is not None:
         return {"requests": {change.cause: change.answer.to_document()}}
-    if change.seen is not None:
-        return {"seen": {change.cause: change.seen}}
+    if change.processed_event is not None:
+        return {"processed_events": {change.cause: change.processed_event}}
     return {}
 
 
@@ -251,20 +251,33 @@ def _forgotten(change: Change[S], base: Loaded[S], limits: Limits) -> Forgotten:
     old = [key for key, kept in base.requests.items() if kept.at <= change.now - limits.request_age]
     if change.answer is not None and len(base.requests) - len(old) >= limits.requests:
         raise LimitExceeded("requests remembered", limits.requests)
-    if change.seen is None:
+    if change.processed_event is None:
         return Forgotten(requests=old)
-    surplus = len(base.seen) + 1 - limits.seen
-    return Forgotten(requests=old, seen=sorted(base.seen, key=lambda key: base.seen[key])[: max(0, surplus)])
+    surplus = len(base.processed_events) + 1 - limits.processed_events
+    return Forgotten(
+        requests=old,
+        processed_events=sorted(base.processed_events, key=lambda key: base.processed_events[key])[
+            : max(0, surplus)
+        ],
+    )
 
 
 def _insert(
     aggregate_id: str, content: Document, entries: Sequence[RawBSONDocument], memory: Document
 ) -> "InsertOne[Document]":
     counts = {"version": 1, "unsent": len(entries), "sequence": len(entries)}
-    empty: Document = {"requests": {}, "seen": {}}
-    asked = list(memory.get("requests", {}))
+    empty: Document = {"requests": {}, "processed_events": {}}
+    request_ids = list(memory.get("requests", {}))
     return InsertOne(
-        {"_id": aggregate_id, **counts, **content, "outbox": list(entries), "asked": asked, **empty, **memory}
+        {
+            "_id": aggregate_id,
+            **counts,
+            **content,
+            "outbox": list(entries),
+            "request_ids": request_ids,
+            **empty,
+            **memory,
+        }
     )
 
 
@@ -276,7 +289,7 @@ def _update(
     forgotten: Forgotten,
 ) -> UpdateOne:
     kept = {f"{part}.{key}": value for part, values in memory.items() for key, value in values.items()}
-    asked = list(memory.get("requests", {}))
+    request_ids = list(memory.get("requests", {}))
     update: Document = {"$set": {**content, **kept}, "$inc": {"version": 1}, "$push": {}}
     if entries:
         # Counted up, not set: the relay takes entries out without changing the version.
@@ -284,10 +297,14 @@ def _update(
         update["$push"]["outbox"] = {"$each": list(entries)}
     if forgotten.requests:
         # One update cannot both push to a list and pull from it.
-        update["$set"]["asked"] = [key for key in base.requests if key not in forgotten.requests] + asked
-    elif asked:
-        update["$push"]["asked"] = asked[0]
-    paths = [f"requests.{key}" for key in forgotten.requests] + [f"seen.{key}" for key in forgotten.seen]
+        update["$set"]["request_ids"] = [
+            key for key in base.requests if key not in forgotten.requests
+        ] + request_ids
+    elif request_ids:
+        update["$push"]["request_ids"] = request_ids[0]
+    paths = [f"requests.{key}" for key in forgotten.requests] + [
+        f"processed_events.{key}" for key in forgotten.processed_events
+    ]
     if paths:
         update["$unset"] = dict.fromkeys(paths, "")
     return UpdateOne(

@@ -59,7 +59,7 @@ _NAMES = tuple(field.name for field in fields(OutboxEntry))
 
 
 @dataclass(frozen=True, kw_only=True)
-class OutgoingContext:
+class EventContext:
     """What is known of a fact beside its message: which aggregate, its place in the order, and why."""
 
     subject: str

@@ -17,7 +17,7 @@ class Limits:
         outbox: entries that one aggregate has still to send.
         requests: requests remembered by one aggregate.
         request_age: how long a request is remembered.
-        seen: events remembered by one aggregate.
+        processed_events: events remembered by one aggregate.
         page: documents that one query returns.
     """
 
@@ -29,5 +29,5 @@ class Limits:
     outbox: int = 100
     requests: int = 256
     request_age: timedelta = timedelta(hours=24)
-    seen: int = 256
+    processed_events: int = 256
     page: int = 1000

@@ -1,8 +1,6 @@
 """Tokens: who calls, what was confirmed, the keys to check both with, and a service's own tokens."""
 
-from chassis.tokens.keys import TokenKeys, utc_now
-from chassis.tokens.service import ServiceTokens, acting_for
-from chassis.tokens.statements import (
+from chassis.tokens.jwt import (
     Confirmation,
     claimed_client,
     generate_key,
@@ -17,6 +15,8 @@ from chassis.tokens.statements import (
     verify_assertion,
     verify_confirmation,
 )
+from chassis.tokens.keys import TokenKeys
+from chassis.tokens.service import ServiceTokens, acting_for
 
 __all__ = [
     "Confirmation",
@@ -32,7 +32,6 @@ __all__ = [
     "sign_access",
     "sign_assertion",
     "sign_confirmation",
-    "utc_now",
     "verify_access",
     "verify_assertion",
     "verify_confirmation",

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, Self
 
@@ -13,7 +13,8 @@ from joserfc.jwk import ECKey, KeySet
 from chassis import log
 from chassis.errors import KeysUnavailable, TokenInvalid
 from chassis.rpc.caller import Caller
-from chassis.tokens.statements import (
+from chassis.times import utc_now
+from chassis.tokens.jwt import (
     Confirmation,
     key_id,
     key_ids,
@@ -36,11 +37,6 @@ REFRESH_AFTER: Final = timedelta(minutes=10)
 FETCH_SECONDS: Final = 3.0
 
 _log = log.get(__name__)
-
-
-def utc_now() -> datetime:
-    """The clock of a running process."""
-    return datetime.now(UTC)
 
 
 class TokenKeys:
@@ -166,4 +162,4 @@ def _write(path: Path, text: str) -> None:
         _log.warning("signing keys not kept", path=str(path), error=type(error).__qualname__)
 
 
-__all__ = ["Clock", "Fetch", "TokenKeys", "utc_now"]
+__all__ = ["Clock", "Fetch", "TokenKeys"]

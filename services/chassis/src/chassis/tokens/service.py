@@ -11,8 +11,9 @@ from typing import Final
 
 from joserfc.jwk import ECKey
 
-from chassis.tokens.keys import Clock, utc_now
-from chassis.tokens.statements import sign_assertion
+from chassis.times import utc_now
+from chassis.tokens.jwt import sign_assertion
+from chassis.tokens.keys import Clock
 
 Exchange = Callable[[str, str, str], Awaitable[tuple[str, datetime]]]
 """(assertion, audience, acting_for) -> (token, its end): IdentityService.IssueServiceToken."""

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TypeVar
 
 from chassis.commands import Cause, Decision, execute
-from chassis.sealed import Binding
+from chassis.key_ring import Binding
 from google.protobuf.message import Message
 
 from identity import facts
@@ -17,7 +17,7 @@ from identity.model.outcome import CodeIssued, Outcome
 
 S = TypeVar("S")
 
-TICK_SECONDS = 0.1
+STEP_SECONDS = 0.1
 
 
 async def throttle(ctx: Context, cause: Cause, purpose: str, subject: str, allowance: Allowance) -> None:
@@ -61,8 +61,8 @@ def _unsent(decoy: CodeIssued) -> tuple[Message, Binding]:
 
 
 @asynccontextmanager
-async def evenly(tick_seconds: float = TICK_SECONDS) -> AsyncIterator[None]:
-    """End a whole number of ticks after the beginning, so that what is left of a difference is not seen.
+async def constant_time_response(step_seconds: float = STEP_SECONDS) -> AsyncIterator[None]:
+    """End a whole number of steps after the beginning, so that a caller cannot measure the difference.
 
     What a start leaves to send keeps this process busy for a moment longer; a refusal comes a moment sooner.
     """
@@ -71,11 +71,11 @@ async def evenly(tick_seconds: float = TICK_SECONDS) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await asyncio.sleep(tick_seconds - (loop.time() - began) % tick_seconds)
+        await asyncio.sleep(step_seconds - (loop.time() - began) % step_seconds)
 
 
 @contextmanager
-def tried(ctx: Context, purpose: str) -> Iterator[None]:
+def count_outcome(ctx: Context, purpose: str) -> Iterator[None]:
     """Count what came of a try."""
     try:
         yield

@@ -1,6 +1,6 @@
 """Confirmation of one exact content."""
 
-from chassis.commands import Decision, Request, execute
+from chassis.commands import CommandRequest, Decision, execute
 from chassis.rpc import Call
 from chassis.times import timestamp
 from chassis.tokens import sign_confirmation
@@ -39,7 +39,7 @@ async def start_confirmation(
             confirmation_id=state.confirmation_id, expire_time=timestamp(state.challenge.expire_time)
         )
 
-    request: Request[Confirmation, pb.StartConfirmationResponse] = call.request(form, answer=answer)
+    request: CommandRequest[Confirmation, pb.StartConfirmationResponse] = call.request(form, answer=answer)
     content = f"{account_id}/{form.purpose}/{form.digest}"
     await codes.throttle(ctx, request, PURPOSE, content, ctx.settings.starts)
     await codes.throttle(ctx, request, PURPOSE, account_id, ctx.settings.confirmations)
@@ -75,10 +75,10 @@ async def complete_confirmation(
             raise ConfirmationNotFound
         return codes.decided(state.complete(call.caller.id, code_hash, call.now))
 
-    request: Request[Confirmation, pb.CompleteConfirmationResponse] = call.request(
+    request: CommandRequest[Confirmation, pb.CompleteConfirmationResponse] = call.request(
         form, answer=lambda state: _statement(ctx, state), secret=True
     )
-    with codes.tried(ctx, PURPOSE):
+    with codes.count_outcome(ctx, PURPOSE):
         return await execute(ctx.store.confirmations, form.confirmation_id, decide, request)
 
 

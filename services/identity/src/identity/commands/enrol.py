@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from chassis.commands import Decision, Request, execute
+from chassis.commands import CommandRequest, Decision, execute
 from chassis.rpc import Call
 from chassis.store import Duplicate
 from chassis.times import timestamp
@@ -55,7 +55,7 @@ async def start_enrolment(
             enrolment_id=state.enrolment_id, expire_time=timestamp(state.challenge.expire_time)
         )
 
-    request: Request[accounts.Enrolment, pb.StartEnrolmentResponse] = call.request(form, answer=answer)
+    request: CommandRequest[accounts.Enrolment, pb.StartEnrolmentResponse] = call.request(form, answer=answer)
     await codes.throttle(ctx, request, PURPOSE, applicant.person_key, ctx.settings.starts)
     await codes.throttle(ctx, request, PURPOSE, applicant.mobile_key, ctx.settings.starts)
     person = await _person(ctx, applicant.person_key)
@@ -94,11 +94,11 @@ async def complete_enrolment(ctx: Context, call: Call, form: pb.CompleteEnrolmen
             raise EnrolmentNotFound
         return codes.decided(state.complete(code_hash, call.now))
 
-    tried: Request[accounts.Enrolment, pb.Account] = call.request(
+    tried: CommandRequest[accounts.Enrolment, pb.Account] = call.request(
         form, answer=lambda _: pb.Account(), secret=True
     )
     with _counted(ctx, "online"):
-        with codes.tried(ctx, PURPOSE):
+        with codes.count_outcome(ctx, PURPOSE):
             await execute(ctx.store.enrolments, form.enrolment_id, try_code, tried)
         return await _open_account(ctx, call, form)
 
@@ -114,7 +114,7 @@ async def _open_account(ctx: Context, call: Call, form: pb.CompleteEnrolmentRequ
         return codes.decided(enrolment.account(kept, call.now))
 
     # Names are the person's and are not kept twice: the answer is rendered again.
-    request: Request[accounts.Account, pb.Account] = call.request(
+    request: CommandRequest[accounts.Account, pb.Account] = call.request(
         form, answer=lambda state: render_account(state, person), secret=True
     )
     return await execute(ctx.store.accounts, enrolment.account_id, decide, request)
@@ -133,7 +133,7 @@ async def enrol_at_counter(ctx: Context, call: Call, form: pb.EnrolAtCounterRequ
             )
         )
 
-    request: Request[accounts.Account, pb.Account] = call.request(
+    request: CommandRequest[accounts.Account, pb.Account] = call.request(
         form, answer=lambda state: render_account(state, person), secret=True
     )
     with _counted(ctx, "counter"):

@@ -1,7 +1,7 @@
 """The matching extract of the civil registry."""
 
 from chassis import protojson
-from chassis.commands import Decision, Event, execute
+from chassis.commands import Decision, EventCause, execute
 from chassis.store import Duplicate
 from diwan.registry.v1 import events_pb2 as registry
 
@@ -13,14 +13,14 @@ from identity.store import PERSON
 
 
 async def register_person(
-    ctx: Context, event: Event[registry.PersonRegistered], message: registry.PersonRegistered
+    ctx: Context, event: EventCause[registry.PersonRegistered], message: registry.PersonRegistered
 ) -> None:
     """Keep a person of the registry, to match enrolments with.
 
     NationalIdInvalid, NameInvalid, RecordConflict: the record cannot be kept.
     """
     try:
-        told = protojson.read(message.record, registry.PersonRecord)
+        told = protojson.loads(message.record, registry.PersonRecord)
     except protojson.Unreadable:
         raise RecordConflict(what="record") from None
     record = PersonRecord(

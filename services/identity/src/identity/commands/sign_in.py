@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid5
 
-from chassis.commands import Decision, Request, execute
+from chassis.commands import CommandRequest, Decision, execute
 from chassis.rpc import Call, Caller, Kind
 from chassis.times import timestamp
 from chassis.tokens import sign_access
@@ -58,7 +58,7 @@ async def start_sign_in(ctx: Context, call: Call, form: pb.StartSignInRequest) -
             sign_in_id=state.session_id, expire_time=timestamp(state.challenge.expire_time)
         )
 
-    request: Request[Session, pb.StartSignInResponse] = call.request(form, answer=answer)
+    request: CommandRequest[Session, pb.StartSignInResponse] = call.request(form, answer=answer)
     await codes.throttle(ctx, request, PURPOSE, subject.key, ctx.settings.starts)
     session_id = request.new_id(PURPOSE)
     code = new_code(ctx.below)
@@ -95,10 +95,10 @@ async def complete_sign_in(ctx: Context, call: Call, form: pb.CompleteSignInRequ
             raise SignInNotFound
         return codes.decided(state.complete(code_hash, call.now))
 
-    request: Request[Session, pb.TokenPair] = call.request(
+    request: CommandRequest[Session, pb.TokenPair] = call.request(
         form, answer=lambda state: _tokens(ctx, state, caller, 1), secret=True
     )
-    with codes.tried(ctx, PURPOSE):
+    with codes.count_outcome(ctx, PURPOSE):
         return await execute(ctx.store.sessions, form.sign_in_id, decide, request)
 
 
@@ -115,7 +115,7 @@ async def refresh(ctx: Context, call: Call, form: pb.RefreshTokenRequest) -> pb.
             raise SessionEnded
         return codes.decided(state.refresh(generation, call.now))
 
-    request: Request[Session, pb.TokenPair] = call.request(
+    request: CommandRequest[Session, pb.TokenPair] = call.request(
         form, answer=lambda state: _tokens(ctx, state, caller, generation + 1), secret=True
     )
     return await execute(ctx.store.sessions, session_id, decide, request)
@@ -130,7 +130,9 @@ async def sign_out(ctx: Context, call: Call, form: pb.SignOutRequest) -> pb.Sign
             raise SessionEnded
         return codes.decided(state.sign_out())
 
-    request: Request[Session, pb.SignOutResponse] = call.request(form, answer=lambda _: pb.SignOutResponse())
+    request: CommandRequest[Session, pb.SignOutResponse] = call.request(
+        form, answer=lambda _: pb.SignOutResponse()
+    )
     return await execute(ctx.store.sessions, session_id, decide, request)
 
 

@@ -36,7 +36,7 @@ class State(Enum):
     COLLECTED = "collected"
 
 
-class Decision(Enum):
+class ReviewDecision(Enum):
     """What a reviewer decides."""
 
     APPROVE = "approve"
@@ -66,7 +66,7 @@ class Review:
     """What a reviewer decided."""
 
     reviewer_id: str
-    decision: Decision
+    decision: ReviewDecision
     reason: str
     time: datetime
 
@@ -182,7 +182,7 @@ class PowerOfAttorney:
 
     def decide(
         self,
-        decision: Decision,
+        decision: ReviewDecision,
         reason: str,
         *,
         reviewer: Reviewer,
@@ -194,14 +194,14 @@ class PowerOfAttorney:
         if self.state is not State.IN_REVIEW or self.open_reviewer != reviewer.id:
             raise errors.NotYourCase
         self._check_apart(reviewer.person_id)
-        if decision is not Decision.APPROVE and not reason.strip():
+        if decision is not ReviewDecision.APPROVE and not reason.strip():
             raise errors.ReasonRequired
         review = Review(reviewer.id, decision, reason.strip(), now)
         decided = replace(
             self, reviews=(*self.reviews, review)[-REVIEWS_KEPT:], open_reviewer=None, claim_time=None
         )
-        if decision is not Decision.APPROVE:
-            refused = decision is Decision.REFUSE
+        if decision is not ReviewDecision.APPROVE:
+            refused = decision is ReviewDecision.REFUSE
             state = State.REFUSED if refused else State.CORRECTION
             return replace(decided, state=state), (
                 Returned(self.id, self.number, self.content.principal.account_id, refused),
@@ -281,4 +281,4 @@ def draft(content: Content, *, number: str, entered_by: str, now: datetime) -> O
     ), ()
 
 
-__all__ = ["Decision", "Kind", "Outcome", "PowerOfAttorney", "Review", "Reviewer", "State", "draft"]
+__all__ = ["Kind", "Outcome", "PowerOfAttorney", "Review", "ReviewDecision", "Reviewer", "State", "draft"]

@@ -4,7 +4,7 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 
 from chassis import log, protojson
-from chassis.connector import Delivery, Done, Event, Outcome, Refused, Retry, Unknown, Web, handles
+from chassis.connector import Delivery, Done, OutboundEvent, Outcome, Refused, Retry, Unknown, Web, handles
 from chassis.messaging import headers
 from diwan.notification.v1 import sms_pb2
 from google.protobuf.message import Message
@@ -55,7 +55,7 @@ class SmsConnector:
             return Refused((_event(delivery, sms_pb2.SmsExpired(message_id=message.message_id)),))
         if message.once and delivery.uncertain:
             return _unknown(delivery)
-        content = protojson.read(message.content, sms_pb2.SmsContent)
+        content = protojson.loads(message.content, sms_pb2.SmsContent)
         if text.count(content.text) > self.context.settings.parts_max:
             return _refused(delivery, "TOO_LONG")
         return self._submit_parts(delivery, content)
@@ -91,8 +91,8 @@ class SmsConnector:
         return Done((_event(delivery, sms_pb2.SmsSubmitted(message_id=message_id, part_ids=taken)),))
 
     def _remember(self, delivery: Delivery[sms_pb2.SubmitSms], part_id: str) -> None:
-        incoming = delivery.incoming
-        self.context.receiver.submitted(part_id, incoming.correlation, incoming.id)
+        inbound = delivery.inbound
+        self.context.receiver.submitted(part_id, inbound.correlation, inbound.id)
 
     def _fields(self, message: sms_pb2.SubmitSms, mobile: str, part: text.Part) -> dict[str, object]:
         return {
@@ -113,14 +113,14 @@ def _validity(expire_time: str) -> str:
     """How long the operator may keep trying, as SMPP's relative time; its own default when nothing is said."""
     if not expire_time:
         return ""
-    left = max(headers.moment(expire_time) - datetime.now(UTC), timedelta(seconds=1))
+    left = max(headers.parse_time(expire_time) - datetime.now(UTC), timedelta(seconds=1))
     if left.days > 30:
         return ""
     hours, rest = divmod(left.seconds, 3600)
     return f"0000{left.days:02}{hours:02}{rest // 60:02}{rest % 60:02}000R"
 
 
-def _event(delivery: Delivery[sms_pb2.SubmitSms], message: Message) -> Event:
+def _event(delivery: Delivery[sms_pb2.SubmitSms], message: Message) -> OutboundEvent:
     return delivery.event(message, subject=delivery.message.message_id)
 
 

@@ -61,6 +61,6 @@ def _time(text: str, utc_offset_hours: int) -> str:
         return ""
     if local is None:
         return ""
-    return headers.timestamp(
+    return headers.format_time(
         local.replace(tzinfo=timezone(timedelta(hours=utc_offset_hours))).astimezone(UTC)
     )

@@ -7,7 +7,7 @@ from typing import Final
 
 import smpp34
 from chassis import log, telemetry
-from chassis.connector import Event, Publisher
+from chassis.connector import OutboundEvent, PublisherExtension
 from chassis.connector.publisher import Stopped, Unroutable
 from diwan.notification.v1 import sms_pb2
 from nameko.extensions import SharedExtension
@@ -33,7 +33,7 @@ class _Submit:
 class Receiver(SharedExtension):  # type: ignore[misc]  # nameko has no types
     """Publishes what receipts say, as part of the trace of their submit where that is known and fresh."""
 
-    publisher = Publisher()
+    publisher = PublisherExtension()
     bind_to_smsc = Bind()
 
     def setup(self) -> None:
@@ -58,7 +58,7 @@ class Receiver(SharedExtension):  # type: ignore[misc]  # nameko has no types
             return True
         known = self._submits.get(said.part_id)
         late = known is None or time.monotonic() - known.at >= telemetry.SAME_TRACE_SECONDS
-        event = Event(
+        event = OutboundEvent(
             sms_pb2.SmsReceipted(part_id=said.part_id, state=said.state, receipt_time=said.time),
             subject=said.part_id,
             origin=f"{said.part_id}/{said.state}",

@@ -6,9 +6,9 @@ from typing import Any, Final
 import eventlet
 import smpp34
 from chassis import log, telemetry
-from chassis.connector import Publisher, Web
+from chassis.backoff import Backoff
+from chassis.connector import PublisherExtension, Web
 from chassis.connector.consumer import QueueConsumer
-from chassis.pauses import Pauses
 from eventlet.semaphore import Semaphore
 from nameko.extensions import DependencyProvider, SharedExtension
 from opentelemetry.trace import SpanKind
@@ -31,7 +31,7 @@ class Bind(SharedExtension):  # type: ignore[misc]  # nameko has no types
     """Holds the session. Reading from the broker pauses while there is none."""
 
     consumer = QueueConsumer()
-    publisher = Publisher()
+    publisher = PublisherExtension()
     web = Web()
 
     def __init__(self) -> None:
@@ -104,7 +104,7 @@ class Bind(SharedExtension):  # type: ignore[misc]  # nameko has no types
         raise NotSent("not bound")
 
     def _keep(self) -> None:
-        pauses = Pauses(BACKOFF_FIRST_SECONDS, BACKOFF_LAST_SECONDS)
+        backoff = Backoff(BACKOFF_FIRST_SECONDS, BACKOFF_LAST_SECONDS)
         while not self._stopping:
             try:
                 self._session = self._open()
@@ -115,9 +115,9 @@ class Bind(SharedExtension):  # type: ignore[misc]  # nameko has no types
                 continue
             except (OSError, pdus.Broken) as error:
                 _log.warning("SMSC is away", error_type=type(error).__name__)
-                eventlet.sleep(pauses.next())
+                eventlet.sleep(backoff.next())
                 continue
-            pauses.reset()
+            backoff.reset()
             self._hold(self._session)
 
     def _open(self) -> Session:

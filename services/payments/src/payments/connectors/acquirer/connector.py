@@ -7,13 +7,13 @@ from pathlib import Path
 from chassis import log, protojson, telemetry
 from chassis.connector import (
     Answer,
-    Call,
     Delivery,
     Done,
-    Event,
+    HttpRequest,
+    OutboundEvent,
     Outcome,
     Park,
-    Publisher,
+    PublisherExtension,
     Refused,
     Retry,
     Unknown,
@@ -39,7 +39,7 @@ _log = log.get(__name__)
 class Context(DependencyProvider):  # type: ignore[misc]  # nameko has no types
     """Gives the methods what they need beside the API: key, publisher, counter."""
 
-    publisher = Publisher()
+    publisher = PublisherExtension()
     web = Web()
 
     def setup(self) -> None:
@@ -71,11 +71,11 @@ class AcquirerConnector:
         if delivery.expired(datetime.now(UTC)):
             # An inquiry may have said that it was never taken, and another be paid: the next one will tell.
             return Unknown()
-        card = protojson.read(message.card, acquirer_pb2.CardContent)
+        card = protojson.loads(message.card, acquirer_pb2.CardContent)
         metadata = {
             "payment_id": message.payment_id,
-            "cause": delivery.incoming.id,
-            "correlation": delivery.incoming.correlation,
+            "cause": delivery.inbound.id,
+            "correlation": delivery.inbound.correlation,
             "traceparent": telemetry.traceparent(),
             "requested_at": str(int(time.time())),
         }
@@ -108,7 +108,7 @@ class AcquirerConnector:
         return Done((_event(decided),))
 
     @serves("POST", "/callbacks")
-    def callback(self, call: Call) -> Answer:
+    def callback(self, call: HttpRequest) -> Answer:
         """204 once the event is with the broker; anything else makes the acquirer call again."""
         context = self.context
         try:
@@ -169,22 +169,22 @@ def _refused(
     charge: acquirer_pb2.RequestCharge | acquirer_pb2.InquireCharge,
     reason: str,
     delivery: Delivery[acquirer_pb2.RequestCharge] | Delivery[acquirer_pb2.InquireCharge],
-) -> Event:
-    return Event(
+) -> OutboundEvent:
+    return OutboundEvent(
         acquirer_pb2.ChargeRefused(charge_id=charge.charge_id, payment_id=charge.payment_id, reason=reason),
         subject=charge.charge_id,
         origin=f"{charge.charge_id}/refused",
-        causation=delivery.incoming.id,
-        correlation=delivery.incoming.correlation,
+        causation=delivery.inbound.id,
+        correlation=delivery.inbound.correlation,
     )
 
 
-def _event(said: Callback) -> Event:
+def _event(said: Callback) -> OutboundEvent:
     """The same charge in the same state is the same event, however often the acquirer calls."""
     ids = {"charge_id": said.charge_id, "payment_id": said.payment_id}
     settled = acquirer_pb2.ChargeSettled(**ids, acquirer_reference=said.reference, amount=said.amount)
     refused = acquirer_pb2.ChargeRefused(**ids, reason=said.reason)
-    return Event(
+    return OutboundEvent(
         settled if said.settled else refused,
         subject=said.charge_id,
         origin=f"{said.charge_id}/{'settled' if said.settled else 'refused'}",

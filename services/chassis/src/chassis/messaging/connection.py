@@ -1,0 +1,135 @@
+"""One AMQP connection on asyncio: pika's callbacks as awaitables, opened again as long as it is wanted."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine
+from typing import Any
+
+import pika
+from pika.adapters.asyncio_connection import AsyncioConnection
+from pika.channel import Channel
+
+from chassis import log
+from chassis.background import within
+from chassis.backoff import Backoff
+
+HEARTBEAT_SECONDS = 20
+OPEN_LIMIT_SECONDS = 15
+BACKOFF_FIRST_SECONDS = 0.1
+BACKOFF_LAST_SECONDS = 5.0
+STEADY_SECONDS = 5.0
+
+_log = log.get(__name__)
+
+
+class BrokerLost(Exception):
+    """The connection or channel is gone, or never came; the text is the kind of fault, without addresses."""
+
+
+class Connection:
+    """An open connection. When it is lost `lost` is set, and with it everything that waits here fails."""
+
+    def __init__(self, connection: AsyncioConnection) -> None:
+        self._connection = connection
+        self.lost = asyncio.get_running_loop().create_future()
+        self.blocked = False
+        connection.add_on_close_callback(lambda _, error: self._lose(error))
+        connection.add_on_connection_blocked_callback(lambda *_: self._block(blocked=True))
+        connection.add_on_connection_unblocked_callback(lambda *_: self._block(blocked=False))
+
+    @classmethod
+    async def open(cls, uri: str, name: str) -> "Connection":
+        """Connect; `name` is what the broker's operator sees. BrokerLost if it does not answer in 15 s."""
+        opened: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        parameters = pika.URLParameters(uri)
+        parameters.heartbeat = HEARTBEAT_SECONDS
+        parameters.client_properties = {"connection_name": name, "product": "diwan"}
+        connection = AsyncioConnection(
+            parameters,
+            on_open_callback=lambda connection: _settle(opened, connection),
+            on_open_error_callback=lambda _, error: _settle(opened, error),
+            on_close_callback=lambda _, error: _settle(opened, error),
+        )
+        try:
+            async with asyncio.timeout(OPEN_LIMIT_SECONDS):
+                result = await opened
+        except TimeoutError:
+            _close(connection)
+            raise BrokerLost("the broker does not answer") from None
+        if isinstance(result, BaseException):
+            raise BrokerLost(type(result).__name__) from None
+        return cls(connection)
+
+    async def channel(self) -> Channel:
+        """Open a channel; BrokerLost if the connection goes meanwhile."""
+        opened: asyncio.Future[Channel] = asyncio.get_running_loop().create_future()
+        self._connection.channel(on_open_callback=lambda channel: _settle(opened, channel))
+        return await self.wait(opened)
+
+    async def wait(self, future: "asyncio.Future[Any]") -> Any:
+        """The future's result, or BrokerLost once the connection is gone."""
+        await asyncio.wait((future, self.lost), return_when=asyncio.FIRST_COMPLETED)
+        if future.done():
+            return future.result()
+        future.cancel()
+        raise BrokerLost(str(self.lost.result()))
+
+    def hold(self, job: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Run a job beside the connection; if it fails, which it must not, the connection is given up."""
+        task = asyncio.create_task(job)
+        task.add_done_callback(self._dropped)
+        return task
+
+    def _dropped(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and task.exception() is not None:
+            _log.error("a job beside the broker failed", exc_info=task.exception())
+            self.fail("job failed")
+
+    def fail(self, reason: str) -> None:
+        """Give the connection up, because a channel of it is gone that should not be."""
+        self._lose(reason)
+        _close(self._connection)
+
+    async def close(self) -> None:
+        """Close in order, waiting a little for the broker's answer."""
+        if not self.lost.done():
+            _close(self._connection)
+            await asyncio.wait((self.lost,), timeout=2)
+
+    def _lose(self, error: object) -> None:
+        # A fault's text may quote an address or a queue; its kind says enough.
+        _settle(self.lost, error if isinstance(error, str) else type(error).__name__)
+
+    def _block(self, *, blocked: bool) -> None:
+        self.blocked = blocked
+        _log.warning("broker blocks publishers" if blocked else "broker takes messages again")
+
+
+async def reconnecting(uri: str, name: str, stopping: asyncio.Event) -> AsyncGenerator[Connection, None]:
+    """Connections one after the other, until `stopping` is set; close the generator to close the last."""
+    loop = asyncio.get_running_loop()
+    backoff = Backoff(BACKOFF_FIRST_SECONDS, BACKOFF_LAST_SECONDS)
+    while not stopping.is_set():
+        began = loop.time()
+        try:
+            opened = await Connection.open(uri, name)
+        except (BrokerLost, OSError) as error:
+            _log.warning("broker is away", connection=name, error_type=str(error) or type(error).__name__)
+        else:
+            _log.info("broker connected", connection=name)
+            try:
+                yield opened
+            finally:
+                await opened.close()
+            if loop.time() - began > STEADY_SECONDS:
+                backoff.reset()
+        await within(stopping, backoff.next())
+
+
+def _settle(future: "asyncio.Future[Any]", result: object) -> None:
+    if not future.done():
+        future.set_result(result)
+
+
+def _close(connection: AsyncioConnection) -> None:
+    if not (connection.is_closing or connection.is_closed):
+        connection.close()

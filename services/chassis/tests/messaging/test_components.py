@@ -1,0 +1,67 @@
+"""What of messaging runs in which process."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chassis.life import Env
+from chassis.messaging.components import messaging_components
+from chassis.policies import on
+from chassis.readiness import Readiness
+from chassis.settings import ServiceSettings
+from chassis.timers import every
+from chassis.times import utc_now
+from diwan.payments.v1 import events_pb2
+
+from .conftest import QUEUE, Seen, eventually, settled
+
+pytestmark = pytest.mark.real
+
+
+def env(bench: Any, *roles: Any) -> Env[ServiceSettings]:
+    given: dict[str, Any] = {
+        "broker_uri": bench.broker.uri("notary"),
+        "store_uri": bench.store_uri,
+        "store_database": "notary",
+        "keys_dir": Path(),
+    }
+    return Env("notary", ServiceSettings(**given), frozenset(roles), Readiness(), utc_now)
+
+
+async def test_all_of_it(bench: Any, seen: Seen) -> None:
+    """Relay, consumer, retries and timers are made, become ready, work, and stop."""
+    ticks: list[int] = []
+
+    async def tick() -> None:
+        ticks.append(1)
+
+    given = env(bench, "api", "policies", "relay")
+    made = messaging_components(
+        given,
+        await bench.database("notary"),
+        bench.keys("notary"),
+        policies=[on(QUEUE, events_pb2.PaymentSettled, seen.handle)],
+        timers=[every("tick", timedelta(milliseconds=20), tick)],
+    )
+    for component in made:
+        await bench.run(component)
+
+    await eventually(given.readiness.check)
+    bench.send(settled(1))
+
+    await eventually(lambda: seen.events and ticks)
+    assert [component.name for component in made] == ["relay", "policies", "inbox", "timers"]
+
+
+@pytest.mark.parametrize(
+    ("role", "names"), [("api", []), ("relay", ["relay"]), ("policies", ["policies", "inbox", "timers"])]
+)
+async def test_a_part_of_it(bench: Any, role: str, names: list[str]) -> None:
+    """A process runs only what it was asked for, and its readiness asks only for that."""
+    given = env(bench, role)
+
+    made = messaging_components(given, await bench.database("notary"), bench.keys("notary"))
+
+    assert [component.name for component in made] == names
+    assert list(given.readiness.states) == names[:1]

@@ -1,0 +1,56 @@
+"""A connection that does not come is told of in one line, which says what is wrong with it."""
+
+import asyncio
+import json
+from io import StringIO
+from urllib.parse import urlsplit
+
+import pytest
+from chassis.messaging.connection import reconnecting
+from testkit.broker import Broker
+from testkit.ports import free_port
+
+from .conftest import eventually
+
+FAULTS = {
+    "nobody listens": (
+        lambda _: f"amqp://notary:unheard-of@127.0.0.1:{free_port()}/diwan",
+        "AMQPConnectionError",
+    ),
+    "wrong password": (
+        lambda broker: broker.uri("notary").replace("notary:", "notary:wrong"),
+        "ProbableAuthenticationError",
+    ),
+    "no such virtual host": (
+        lambda broker: broker.uri("notary").rpartition("/")[0] + "/elsewhere",
+        "ProbableAccessDeniedError",
+    ),
+    "no such host": (
+        lambda _: "amqp://notary:unheard-of@broker.invalid/diwan",
+        "AMQPConnectionWorkflowFailed",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_one_line_says_what_is_wrong(broker: Broker, lines: StringIO, fault: str) -> None:
+    """At each try one, and no word of the address or the password."""
+    uri_of, kind = FAULTS[fault]
+    uri = uri_of(broker)
+    place = urlsplit(uri)
+    stopping = asyncio.Event()
+
+    async def connect() -> None:
+        async for _ in reconnecting(uri, "a test", stopping):
+            stopping.set()
+
+    trying = asyncio.create_task(connect())
+    await eventually(lambda: "broker is away" in lines.getvalue())
+    stopping.set()
+    await trying
+
+    told = [json.loads(line) for line in lines.getvalue().splitlines()]
+    assert {(line["event"], line["error_type"]) for line in told} == {("broker is away", kind)}
+    assert not any(
+        word in lines.getvalue() for word in (f"{place.hostname}:{place.port}", str(place.password))
+    )

@@ -1,0 +1,77 @@
+"""From a fact to an entry of the outbox, by what its proto says."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from chassis import telemetry
+from chassis.key_ring import Binding, KeyRing
+from chassis.messaging.event_encoder import EventEncoder, NotAnEvent
+from chassis.store import Cause, EventContext, cause_id
+from diwan.identity.v1 import events_pb2
+from diwan.payments.v1 import events_pb2 as payments_pb2
+from testkit.keys import make_keys
+
+NOW = datetime(2024, 3, 1, 9, tzinfo=UTC)
+
+
+def context(sequence: int = 1, origin: str = "test") -> EventContext:
+    cause = Cause(id=cause_id(origin), now=NOW, correlation="PA-1")
+    return EventContext(subject="account", sequence=sequence, cause=cause)
+
+
+@pytest.fixture
+def encoder(tmp_path: Path) -> EventEncoder:
+    make_keys(tmp_path, ["identity", "notification"])
+    return EventEncoder("identity", KeyRing("identity", tmp_path / "identity"))
+
+
+def test_a_fact_goes_where_its_proto_says(encoder: EventEncoder) -> None:
+    """Exchange and key are the option's; cause, correlation and trace are the command's."""
+    with telemetry.span("command") as span:
+        entry = encoder(events_pb2.OfficerRegistered(officer_id="o"), context())
+
+    assert (entry.exchange, entry.key) == ("identity.events", "officer.registered.v1")
+    assert (entry.type, entry.subject, entry.sequence) == (
+        "diwan.identity.v1.OfficerRegistered",
+        "account",
+        1,
+    )
+    assert (entry.time, entry.causation, entry.correlation) == (NOW, cause_id("test"), "PA-1")
+    assert f"{span.get_span_context().span_id:016x}" in entry.traceparent
+    assert entry.data == '{"officerId": "o"}'
+    assert not entry.mandatory
+    assert not entry.secret
+
+
+def test_a_command_is_mandatory_secret_and_expires(encoder: EventEncoder, tmp_path: Path) -> None:
+    """A command needs a reader, is wiped, and is worth nothing after its time; its content is sealed."""
+    message = events_pb2.SendMessage(content="123456", expire_time="2024-03-01T09:05:00Z")
+
+    entry = encoder(message, context())
+
+    assert entry.mandatory
+    assert entry.secret
+    assert entry.expires == datetime(2024, 3, 1, 9, 5, tzinfo=UTC)
+    assert "123456" not in entry.data
+    assert message.content == "123456"
+    token = entry.data.split('"content": "')[1].split('"')[0]
+    reader = KeyRing("notification", tmp_path / "notification")
+    assert reader.open(token, Binding(entry.id, entry.type, "diwan/identity")) == "123456"
+
+
+def test_the_id_follows_from_cause_and_place(encoder: EventEncoder) -> None:
+    """The same command decided again makes the same event; another place or cause makes another."""
+    fact = events_pb2.OfficerRegistered()
+
+    assert encoder(fact, context()).id == encoder(fact, context()).id
+    assert encoder(fact, context()).id != encoder(fact, context(sequence=2)).id
+    assert encoder(fact, context()).id != encoder(fact, context(origin="other")).id
+
+
+def test_another_services_fact_is_refused(encoder: EventEncoder) -> None:
+    """A service publishes its own facts only, and only messages that say where they go."""
+    with pytest.raises(NotAnEvent, match="published by payments"):
+        encoder(payments_pb2.PaymentSettled(), context())
+    with pytest.raises(NotAnEvent, match="does not state"):
+        encoder(events_pb2.Contact(), context())

@@ -1,0 +1,156 @@
+"""A document as a page: HTML, then PDF. Pure: the same document gives the same page, and nothing is fetched."""
+
+import string
+from collections.abc import Iterable, Mapping
+from functools import cache
+from html import escape
+from importlib import resources
+from urllib.parse import urlencode
+
+import segno
+import weasyprint
+from weasyprint.text.fonts import FontConfiguration
+from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherResponse
+
+from notary.document_renderer import wording
+from notary.document_renderer.document import Document
+
+_OWN = {
+    "renderer:page.css": "text/css",
+    "renderer:fonts/Amiri-Regular.ttf": "font/ttf",
+    "renderer:fonts/Amiri-Bold.ttf": "font/ttf",
+}
+# Joiners shape letters; every other invisible mark can turn a text around, so that a reader sees another document
+# than the one that was confirmed.
+_JOINERS = {0x200C, 0x200D}
+_INVISIBLE = (
+    *range(0x20),
+    *range(0x7F, 0xA0),
+    0xAD,
+    0x061C,
+    0xFEFF,
+    *range(0xD800, 0xE000),
+    *range(0xFFF0, 0xFFFC),
+)
+_MARKS = (*range(0x200B, 0x2010), *range(0x2028, 0x202F), *range(0x2060, 0x2070), *range(0xE0000, 0xE0080))
+_PLAIN: dict[int, str | None] = {code: None for code in (*_INVISIBLE, *_MARKS) if code not in _JOINERS}
+_PLAIN |= dict.fromkeys((0x09, 0x0A, 0x0D, 0x85, 0x2028, 0x2029), " ")
+
+
+def qr_text(document: Document) -> str:
+    """What the QR code says: the page that verifies, with number and code."""
+    query = urlencode({"number": document.number, "code": document.verification_code})
+    return f"{document.verify_url}{'&' if '?' in document.verify_url else '?'}{query}"
+
+
+def html(document: Document) -> str:
+    """The page as HTML; every value in it is text, whatever it looks like.
+
+    Raises:
+        DocumentError: the document is not fit to print.
+    """
+    document.check()
+    words = wording.catalogue()["page"]
+    opening = words["opening"].format(
+        weekday=wording.weekday(document.issue_time), date=wording.day(document.issue_time)
+    )
+    fields = {f"t_{name}": escape(text) for name, text in words.items()} | {
+        "number": _text(document.number),
+        "date": wording.day(document.issue_time),
+        "governorate": _text(wording.governorate(document.governorate)),
+        "kind": _text(document.kind),
+        "opening": escape(opening),
+        "principal_name": _text(document.principal.full_name),
+        "principal_id": _text(wording.digits(document.principal.national_id)),
+        "agent_name": _text(document.agent.full_name),
+        "agent_id": _text(wording.digits(document.agent.national_id)),
+        "terms": _items(document.terms),
+        "special": _special(document, words["special_terms"]),
+        "reviewer_office": _text(document.reviewer_office),
+        "office": _text(document.office),
+        "digest": _text(document.content_digest),
+        "verify_url": _text(document.verify_url),
+        "code": _text(document.verification_code),
+        "qr": _qr(qr_text(document)),
+    }
+    return _template().substitute(fields)
+
+
+def pdf(document: Document) -> bytes:
+    """The page as an unsigned PDF (A4).
+
+    Raises:
+        DocumentError: the document is not fit to print.
+    """
+    page = weasyprint.HTML(string=html(document), url_fetcher=_Fetcher(document.number), base_url="renderer:")
+    printed = page.write_pdf(font_config=FontConfiguration())
+    assert isinstance(printed, bytes)
+    return printed
+
+
+def warm() -> None:
+    """Load the fonts and the printer's own sheets, so that the first document is no slower than the next."""
+    weasyprint.HTML(string="<p style='font-family:Amiri'>م", url_fetcher=_Fetcher("")).write_pdf()
+
+
+class _Fetcher(URLFetcher):  # type: ignore[misc]  # WeasyPrint brings no types
+    """Hands out the renderer's own files by their exact names, and nothing else: no network, no other file."""
+
+    def __init__(self, number: str) -> None:
+        super().__init__(allowed_protocols=("renderer",))
+        words = wording.catalogue()["page"]
+        self._words = {"PAGE_NUMBER": _css_text(number), "PAGE_SHEET": words["sheet"], "PAGE_OF": words["of"]}
+
+    def fetch(self, url: str, headers: Mapping[str, str] | None = None) -> URLFetcherResponse:  # noqa: ARG002
+        kind = _OWN.get(url)
+        if kind is None:
+            raise FatalURLFetchingError("a page of the renderer refers to nothing outside it")
+        body = _file(url.removeprefix("renderer:"))
+        if kind == "text/css":
+            text = body.decode()
+            for mark, word in self._words.items():
+                text = text.replace(mark, word)
+            body = text.encode()
+        return URLFetcherResponse(url, body=body, headers={"Content-Type": kind})
+
+
+@cache
+def _file(name: str) -> bytes:
+    return resources.files(__package__).joinpath(name).read_bytes()
+
+
+@cache
+def _template() -> string.Template:
+    return string.Template(_file("page.html").decode())
+
+
+def plain(value: str) -> str:
+    """The visible text alone: no control marks, none that turn the direction of writing, no halves of letters."""
+    return value.translate(_PLAIN)
+
+
+def _text(value: str) -> str:
+    return escape(plain(value), quote=True)
+
+
+def _css_text(value: str) -> str:
+    """The value inside a quoted CSS string."""
+    return "".join(
+        letter if letter.isalnum() or letter in "- " else f"\\{ord(letter):06x} " for letter in plain(value)
+    )
+
+
+def _items(texts: Iterable[str]) -> str:
+    return "".join(f"<li><bdi>{_text(text)}</bdi></li>" for text in texts)
+
+
+def _special(document: Document, title: str) -> str:
+    if not document.special_terms:
+        return ""
+    return f'<section class="special"><h2>{escape(title)}</h2><ol>{_items(document.special_terms)}</ol></section>'
+
+
+def _qr(text: str) -> str:
+    code = segno.make(text, error="m", micro=False)
+    drawn: str = code.svg_inline(omitsize=True, border=0, dark="#0b3d2e")
+    return drawn

@@ -1,0 +1,31 @@
+"""What operators see of messages: how many came to which state, and how long a code takes to the phone."""
+
+from chassis.telemetry import Telemetry
+
+from notification.model import Message, MessageState
+
+_SECONDS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300)
+
+
+class Metrics:
+    """Notification's own metrics. Labels are template keys and states, never a person."""
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        self._messages = telemetry.counter(
+            "diwan_notification_messages", "Messages that came to a state", ("template", "state")
+        )
+        self._code_seconds = telemetry.histogram(
+            "diwan_notification_code_delivery_seconds",
+            "Time from asking for a one-time code to its receipt",
+            ("template",),
+            _SECONDS,
+        )
+
+    def moved(self, before: Message | None, after: Message) -> None:
+        """Count a message that came to another state."""
+        if before is not None and before.state is after.state:
+            return
+        self._messages.labels(after.template, after.state.value).inc()
+        if after.once and after.state is MessageState.DELIVERED:
+            seconds = (after.steps[-1].time - after.create_time).total_seconds()
+            self._code_seconds.labels(after.template).observe(seconds)

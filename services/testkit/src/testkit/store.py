@@ -1,0 +1,96 @@
+"""A real store for tests: SecantusDB, which speaks MongoDB's protocol."""
+
+import atexit
+import functools
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pymongo
+from pymongo.errors import PyMongoError
+
+from testkit.ports import free_port
+
+_START_SECONDS = 60.0
+
+
+class StoreServer:
+    """A store server of our own on a free port, with its data in a temporary folder.
+
+    It flushes its log at every commit, so that a killed one has lost nothing it acknowledged.
+    """
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="diwan-store-"))
+        self._port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.uri = f"mongodb://127.0.0.1:{self._port}/"
+
+    def start(self) -> None:
+        """Start it, again if it was killed, and wait until it answers."""
+        program = shutil.which(
+            "secantusd-py", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        )
+        if program is None:
+            raise FileNotFoundError("secantusd-py: install the package SecantusDB")
+        command = [program, "--sync-on-commit", "--log-level", "WARNING", "--host", "127.0.0.1"]
+        command += ["--port", str(self._port), "--storage-path", str(self._folder / "data")]
+        with (self._folder / "log").open("ab") as log:
+            # A session of its own: Ctrl-C at the tests does not reach it before the tests have ended.
+            self._process = subprocess.Popen(  # noqa: S603 - our own command
+                command, stdout=log, stderr=log, cwd=self._folder, start_new_session=True
+            )
+        self._wait()
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self._end(signal.SIGKILL)
+
+    def close(self) -> None:
+        """Stop it and remove its data."""
+        self._end(signal.SIGTERM)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is None:
+            return
+        self._process.send_signal(how)
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def _wait(self) -> None:
+        end = time.monotonic() + _START_SECONDS
+        with pymongo.MongoClient[dict[str, object]](self.uri, serverSelectionTimeoutMS=200) as client:
+            while True:
+                try:
+                    client.admin.command("ping")
+                except PyMongoError:
+                    self._check_alive()
+                    if time.monotonic() > end:
+                        raise
+                else:
+                    self._check_alive()
+                    return
+
+    def _check_alive(self) -> None:
+        """Whoever answers on our port must be ours: another took it first if ours has ended."""
+        if self._process is None or self._process.poll() is not None:
+            raise ChildProcessError(f"the store ended: {(self._folder / 'log').read_text()[-2000:]}")
+
+
+@functools.cache
+def shared_store() -> StoreServer:
+    """One server for all tests of this process, stopped when it ends."""
+    server = StoreServer()
+    atexit.register(server.close)
+    server.start()
+    return server

@@ -1,0 +1,76 @@
+"""Situations of payments' changing RPCs."""
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from diwan.payments.v1 import payments_pb2 as payments
+from google.type.date_pb2 import Date
+from google.type.money_pb2 import Money
+
+from .actors import Actors
+from .scenario import Scenario, booked, told, varied
+
+
+def publish_tariff(actors: Actors) -> Scenario:
+    today = datetime.now(UTC).astimezone(ZoneInfo("Africa/Cairo")).date()
+    service = f"test.once.s{actors.staff_number().removeprefix('G-')}"
+    fee = payments.Fee(
+        service=service,
+        channel="*",
+        governorate="*",
+        valid_from=Date(year=today.year, month=today.month, day=today.day),
+        amount=Money(currency_code="EGP", units=20),
+        agency="test",
+    )
+    request = payments.PublishTariffRequest(request_id=str(uuid.uuid4()), fees=[fee])
+    other = varied(request)
+    other.fees[0].amount.units = 30
+    return Scenario(
+        request,
+        token=actors.session("tariff_manager").token("payments"),
+        effect=lambda: {
+            "fees": [fee["amount"] for fee in published_fees(actors) if fee["service"] == service],
+        },
+        once={"fees": [20_00]},
+        other=other,
+    )
+
+
+def published_fees(actors: Actors) -> list[dict[str, Any]]:
+    (schedule,) = actors.probes.documents("payments", "schedules")
+    found: list[dict[str, Any]] = schedule["state"]["fees"]
+    return found
+
+
+def create_payment(actors: Actors) -> Scenario:
+    principal = actors.signed_in()
+    case, payment = actors.due(principal)
+    request = actors.paying(case)
+    return Scenario(
+        request,
+        token=principal.session.token("payments"),
+        effect=lambda: {
+            "charges": charges(actors, payment.payment_id),
+            "published": published(actors, payment.payment_id),
+            "booked": booked(actors, payment.payment_id, "due", "settled"),
+            "told": told(actors, case, "payment.settled"),
+        },
+        once={"charges": ["settled"], "published": 3, "booked": [1, 1], "told": 1},
+        other=varied(request, card_token="tok_twice"),
+    )
+
+
+def published(actors: Actors, payment_id: str) -> int:
+    """How many events and orders a payment gave rise to: that it is due, the order to charge, that it is settled."""
+    (found,) = actors.probes.documents("payments", "payments", _id=payment_id)
+    return int(found["sequence"])
+
+
+def charges(actors: Actors, payment_id: str) -> list[str]:
+    (found,) = actors.probes.documents("payments", "payments", _id=payment_id)
+    return [charge["state"] for charge in found["state"]["charges"]]
+
+
+SCENARIOS = {"PublishTariff": publish_tariff, "CreatePayment": create_payment}
