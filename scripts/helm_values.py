@@ -168,7 +168,7 @@ def shown(value: Any) -> str:
 
 
 def table(rows: Iterator[tuple[str, str, str]]) -> Iterator[str]:
-    yield "| value | default | what |"
+    yield "| value | default | meaning |"
     yield "|---|---|---|"
     yield from (
         f"| `{name}` | {default} | {what.replace('|', chr(92) + '|')} |" for name, default, what in rows
@@ -182,7 +182,7 @@ def reference(source: Schema) -> Iterator[str]:
     own = {chart: loaded(CHARTS / chart / "values.yaml") for chart in (*chart_names(), "trial")}
     yield "<!-- Generated from deploy/helm by `python scripts/helm_values.py`; do not edit. -->\n"
     yield "# Values of the charts\n"
-    yield "Of the umbrella `diwan`. Those of one program stand below its name: `notary.api.replicas`.\n"
+    yield "Values of the umbrella chart `diwan`. Those of a program are below its name: `notary.api.replicas`.\n"
     yield "## global\n"
     yield from table(rows(source["global"], library["global"], "global."))
     for title, kind, charts in (
@@ -199,9 +199,10 @@ def reference(source: Schema) -> Iterator[str]:
                 if looked_up(own[chart], path) != {}
             ]
             if different:
-                yield f"Different: {'; '.join(different)}.\n"
+                yield f"Other defaults: {'; '.join(different)}.\n"
     yield "## Settings of the programs\n"
-    yield "Below `<program>.settings`. A string may be a template (`{{ .Release.Name }}`). Secrets are never here.\n"
+    yield "Set these below `<program>.settings`. A string may be a template (`{{ .Release.Name }}`). Secrets are not"
+    yield "settings; they are mounted as files ([operate.md](../operate.md#install-for-production)).\n"
     for chart in chart_names():
         yield f"### {chart}.settings\n"
         yield from table(settings_rows(chart))

@@ -13,7 +13,7 @@ deploy/platform.yaml (_platform.tpl); below stand those of a trial's sandbox.
 - {from: [callers], to: collector, trial: true}
 {{- end -}}
 
-{{/* The peers of one end of an edge, as the list under `from` or `to`. Empty: every address to go to, nobody who comes. {root, v, who} */}}
+{{/* The peers at one end of an edge, as a list for `from` or `to`. Empty: any destination, but no source. {root, v, who} */}}
 {{- define "diwan-lib.peers" -}}
 {{- if hasKey (fromYaml (include "diwan-lib.platform" .)).programs .who -}}
 - podSelector:
@@ -25,7 +25,7 @@ deploy/platform.yaml (_platform.tpl); below stand those of a trial's sandbox.
 {{- end -}}
 {{- end -}}
 
-{{/* The port at the far end of an edge. {v, to, port} */}}
+{{/* The port at the destination of an edge. {v, to, port} */}}
 {{- define "diwan-lib.edgePorts" -}}
 {{- if eq .to "dns" -}}
 - {port: {{ .v.global.networkPolicy.ports.dns }}, protocol: UDP}
@@ -40,9 +40,10 @@ deploy/platform.yaml (_platform.tpl); below stand those of a trial's sandbox.
 {{- end -}}
 
 {{/*
-The policy of one node of the table. {root, v, node, name, readers}
-  node      its name in the table; name: of its pods
-  readers   who of `from` may come in, if not all (a store lets in its own service alone)
+The NetworkPolicy of one node of the table. {root, v, node, name, readers}
+  node      its name in the table
+  name      the name of its pods
+  readers   the permitted sources among `from`; all if not set (a store permits only its own service)
 */}}
 {{- define "diwan-lib.networkPolicy" -}}
 {{- if .v.global.networkPolicy.enabled }}

@@ -1,4 +1,4 @@
-{{/* Settings of a program. Nothing secret is among them: secrets are files, which `<VARIABLE>_FILE` names. */}}
+{{/* Environment of a program. It contains no secret: secrets are files, and `<VARIABLE>_FILE` names them. */}}
 {{- define "diwan-lib.environment" -}}
 {{- $prefix := upper .name -}}
 - name: {{ $prefix }}_KEYS_DIR
@@ -58,7 +58,7 @@
 {{- end }}
 {{- end -}}
 
-{{/* The component in a Deployment's name; a connector has but one. */}}
+{{/* Suffix of a Deployment's name: the component; none for a connector, which has only one. */}}
 {{- define "diwan-lib.suffix" -}}
 {{- if ne .component "connector" }}-{{ .component }}{{ end -}}
 {{- end -}}

@@ -1,4 +1,4 @@
-{{/* All of a service: its chart includes this and nothing else. */}}
+{{/* All manifests of a service; its chart includes only this template. */}}
 {{- define "diwan-lib.service" -}}
 {{- $v := fromJson (include "diwan-lib.values" (dict "root" . "kinds" (list "program" "service"))) -}}
 {{- $name := .Chart.Name -}}
@@ -48,8 +48,8 @@ spec:
 {{- end -}}
 
 {{/*
-Headless for callers that balance by themselves (gRPC holds one connection for long, which a cluster address would pin
-to one pod); with a cluster address for proxies, gateways and people.
+The Kubernetes Services of a program: one headless, for clients that balance (a gRPC connection to a cluster address
+stays with one pod), and one with a cluster address, for proxies, gateways and manual use.
 */}}
 {{- define "diwan-lib.ports" -}}
 {{- range $suffix := list "-headless" "" }}
