@@ -106,7 +106,7 @@ def test_what_is_parked_is_forgotten_in_time(broker: Broker) -> None:
     """Parked queues, and they alone, forget a message after 14 days, and are bounded like all others."""
     told = broker.node.evaluate(
         '[{element(4, amqqueue:get_name(Q)), rabbit_policy:get(<<"message-ttl">>, Q),'
-        ' rabbit_policy:get(<<"max-length">>, Q)} || Q <- rabbit_amqqueue:list()].'
+        f' rabbit_policy:get(<<"max-length">>, Q)}} || Q <- rabbit_amqqueue:list(<<"{broker.topology.vhost}">>)].'
     )
 
     found = re.findall(r'\{<<"([^"]+)">>,\s*(\w+),\s*(\w+)\}', told)

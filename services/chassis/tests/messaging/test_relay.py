@@ -13,10 +13,17 @@ from chassis.messaging.relay import Relay
 from chassis.policies import on
 from diwan.identity.v1 import events_pb2 as identity_pb2
 from diwan.payments.v1 import events_pb2
+from testkit.broker import Broker
 
 from .conftest import QUEUE, Seen, eventually, settled
 
 pytestmark = pytest.mark.real
+
+
+@pytest.fixture(scope="session")
+def broker_node(own_broker: Broker) -> Broker:
+    """Its own: tests kill it."""
+    return own_broker
 
 
 def command(**given: Any) -> identity_pb2.SendMessage:

@@ -156,13 +156,19 @@ class Trial:
         await eventually(lambda: asyncio.to_thread(sent))
 
     async def stop(self) -> None:
-        """Stop the service and leave."""
+        """Stop the service, drop its database and leave."""
         await self.channel.close()
         for component in reversed(self.components):
             await component.stop()
         for connection in self.sent.values():
             with contextlib.suppress(pika.exceptions.AMQPError):
                 connection.close()
+        await asyncio.to_thread(self._drop)
+
+    def _drop(self) -> None:
+        settings = self.env.settings
+        with pymongo.MongoClient[dict[str, Any]](settings.store_uri) as client:
+            client.drop_database(settings.store_database)
 
     def _send(self, user: str, entry: Any) -> None:
         if user not in self.sent or self.sent[user].is_closed:

@@ -8,7 +8,7 @@ from typing import Any
 from platform_table import load
 from platform_table.broker import Queue, Topology, password_hash, render, topology
 
-__all__ = ["Queue", "Topology", "definitions", "passwords", "permission", "platform"]
+__all__ = ["Queue", "Topology", "definitions", "passwords", "permission", "platform", "users"]
 
 
 def platform() -> Topology:
@@ -21,12 +21,22 @@ def passwords(broker: Topology) -> dict[str, str]:
     return {user: uuid.uuid4().hex for user in broker.users}
 
 
-def definitions(broker: Topology, words: Mapping[str, str]) -> str:
-    """RabbitMQ's definitions as JSON, with these passwords."""
-    return json.dumps(render(broker, {user: password_hash(word) for user, word in words.items()}))
+def users(words: Mapping[str, str]) -> str:
+    """RabbitMQ's definitions as JSON, with the users alone: virtual hosts of one node share them."""
+    hashes = {user: password_hash(word) for user, word in words.items()}
+    return json.dumps({"users": render(platform(), hashes)["users"]})
+
+
+def definitions(broker: Topology) -> str:
+    """RabbitMQ's definitions as JSON, without the users."""
+    return json.dumps({**_rendered(broker), "users": []})
 
 
 def permission(broker: Topology, user: str) -> dict[str, Any]:
     """A user's permission: regular expressions `configure`, `write` and `read`."""
-    lines: list[dict[str, Any]] = render(broker, dict.fromkeys(broker.users, ""))["permissions"]
+    lines: list[dict[str, Any]] = _rendered(broker)["permissions"]
     return next(line for line in lines if line["user"] == user)
+
+
+def _rendered(topology: Topology) -> dict[str, Any]:
+    return render(topology, dict.fromkeys(topology.users, ""))
