@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pymongo
 import pytest
-from embedded import keys, orphaned_processes, programs
+from embedded import kernel, keys, orphaned_processes, programs
 from embedded.files import write_whole
 from embedded.layout import Layout, port_names
-from embedded.process import Program
+from embedded.process import Program, Running
 from embedded.stack import READY_SECONDS, Stack, StackError
 from platform_table.load import platform
 from pymongo.errors import OperationFailure
@@ -184,6 +184,14 @@ def test_a_program_that_dies_at_start_is_named(empty):
 
     with pytest.raises(StackError, match=r"broken ended at start:\n.*no such key"):
         empty._start([broken])
+
+
+def test_a_program_that_died_before_anybody_looked_does_not_live():
+    """Without a start that was read, a process id says nothing."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as over:
+        over.wait()
+
+    assert not Running(over.pid, kernel.born(over.pid), "").alive
 
 
 def test_a_port_that_a_stranger_took_is_chosen_anew(empty):
