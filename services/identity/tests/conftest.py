@@ -19,11 +19,11 @@ import pymongo
 import pytest
 import pytest_asyncio
 from chassis import log, telemetry
+from chassis.caller import Caller, Kind
 from chassis.key_ring import Binding, KeyRing
 from chassis.life import ROLES, Component, Env
 from chassis.messaging import headers
 from chassis.readiness import Readiness
-from chassis.rpc import Caller, Kind
 from chassis.rpc.client import failure_of
 from chassis.service import assemble
 from chassis.tokens import generate_key, sign_access

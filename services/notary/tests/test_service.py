@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import grpc
 import pytest
-from chassis.rpc import Caller, Kind
+from chassis.caller import Caller, Kind
 from chassis.rpc.client import connect
 from chassis.tokens import generate_key, sign_confirmation
 from diwan.identity.v1 import identity_pb2_grpc

@@ -11,12 +11,12 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
 import grpc
+from chassis.caller import Caller, Kind
 from chassis.key_ring import KeyRing
 from chassis.messaging.event_encoder import EventEncoder
 from chassis.messaging.inbound import InboundEvent
 from chassis.policies import Policies
 from chassis.readiness import Readiness
-from chassis.rpc import Caller, Kind
 from chassis.rpc.client import connect, failure_of, identity_exchange
 from chassis.rpc.server import Server
 from chassis.store import Database

@@ -25,8 +25,7 @@ from chassis.backoff import Backoff
 from chassis.errors import CODES, code_of
 from chassis.readiness import Readiness
 from chassis.settings import ProcessSettings, explain, load
-from chassis.times import utc_now
-from chassis.tokens.keys import Clock
+from chassis.times import Clock, utc_now
 
 Role = Literal["api", "policies", "relay"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)

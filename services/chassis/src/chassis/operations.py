@@ -6,11 +6,12 @@ from typing import Any
 from diwan.operations.v1 import operations_pb2 as pb
 from google.protobuf.descriptor import ServiceDescriptor
 
-from chassis import log, pages, protojson, rpc
+from chassis import log, pages, protojson
 from chassis.errors import ChassisError
 from chassis.masks import mask_text, masked_message
 from chassis.messaging import headers
 from chassis.messaging.event_registry import event_option, event_type
+from chassis.rpc.current import call
 from chassis.store import Database, Inbox, InboxEntry
 from chassis.times import timestamp
 
@@ -69,7 +70,7 @@ class Operations:
         if _secret(entry):
             raise SecretNotReplayed
         if await self._inbox.replay(entry.id):
-            _log.warning("parked message replayed", parked_id=entry.id, by=rpc.call().caller.id)
+            _log.warning("parked message replayed", parked_id=entry.id, by=call().caller.id)
         return _shown(await self._inbox.get(entry.id) or entry)
 
     async def DiscardParked(  # noqa: N802
@@ -82,7 +83,7 @@ class Operations:
                 "parked message discarded",
                 parked_id=entry.id,
                 type=_told(entry, headers.TYPE),
-                by=rpc.call().caller.id,
+                by=call().caller.id,
                 why=request.reason,
             )
         return pb.DiscardParkedResponse()

@@ -7,10 +7,10 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from chassis.caller import Caller, Kind
 from chassis.messaging.received_message import REFUSED
 from chassis.operations import DESCRIPTOR, ParkedNotFound, SecretNotReplayed, service
 from chassis.policies import PermanentFailure, on
-from chassis.rpc import Caller, Kind
 from chassis.rpc.current import Call, begin
 from diwan.identity.v1 import events_pb2 as identity_pb2
 from diwan.operations.v1 import operations_pb2 as pb
@@ -32,7 +32,7 @@ async def operations(bench: Any) -> Any:
 def as_operator() -> None:
     """What the server does before a handler runs."""
     caller = Caller(kind=Kind.SERVICE, id="operator")
-    begin(Call(caller=caller, rpc="x", now=None, correlation="", ends=0, hashed=lambda *_: ""))  # type: ignore[arg-type]
+    begin(Call(caller=caller, rpc="x", now=None, correlation="", hashed=lambda *_: ""))  # type: ignore[arg-type]
 
 
 async def test_lists_in_pages(bench: Any, operations: Any) -> None:

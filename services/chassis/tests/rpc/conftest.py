@@ -14,9 +14,10 @@ from typing import Any
 import grpc
 import pytest
 from chassis import log, telemetry
+from chassis.caller import Caller, Kind
 from chassis.readiness import Readiness
-from chassis.rpc import Caller, Kind, call
 from chassis.rpc.client import connect
+from chassis.rpc.current import call
 from chassis.rpc.server import Server
 from chassis.settings import ServiceSettings
 from chassis.tokens import TokenKeys, generate_key, sign_access

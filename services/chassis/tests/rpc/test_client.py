@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import grpc
 import pytest
 from chassis import log, telemetry
-from chassis.rpc import Caller, Kind
+from chassis.caller import Caller, Kind
 from chassis.rpc.client import _endings, connect, identity_exchange, identity_keys, status_reason
 from chassis.tokens import (
     ServiceTokens,
@@ -149,7 +149,7 @@ async def test_a_call_within_a_call_has_no_more_time_than_that(harness):
     limits = []
 
     async def slow(_request):
-        from chassis.rpc import remaining
+        from chassis.rpc.propagation import remaining
 
         limits.append(remaining())
 

@@ -2,7 +2,7 @@
 
 # ruff: noqa: N802, ARG002 -- gRPC names the methods and hands each its context
 
-from chassis.rpc import call
+from chassis.rpc.current import call
 from diwan.identity.v1 import identity_pb2 as pb
 from diwan.identity.v1.identity_pb2_grpc import IdentityServiceServicer
 

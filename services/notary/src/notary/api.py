@@ -2,7 +2,8 @@
 
 from collections.abc import AsyncIterator
 
-from chassis.rpc import Kind, call
+from chassis.caller import Kind
+from chassis.rpc.current import call
 from diwan.notary.v1 import notary_pb2 as pb
 from google.protobuf.message import Message
 

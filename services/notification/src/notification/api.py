@@ -1,6 +1,6 @@
 """proto <-> model, nothing else."""
 
-from chassis.rpc import call
+from chassis.rpc.current import call
 from chassis.times import timestamp
 from diwan.notification.v1 import notification_pb2 as pb
 from diwan.notification.v1 import notification_pb2_grpc as pb_grpc

@@ -4,7 +4,7 @@ from datetime import date
 from functools import partial
 
 from chassis.money import money, piastres
-from chassis.rpc import call
+from chassis.rpc.current import call
 from chassis.times import CAIRO, timestamp
 from diwan.payments.v1 import payments_pb2 as pb
 from diwan.payments.v1 import payments_pb2_grpc as pb_grpc

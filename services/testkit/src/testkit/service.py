@@ -18,6 +18,7 @@ import pika
 import pymongo
 import pytest
 import pytest_asyncio
+from chassis.caller import Caller, Kind
 from chassis.errors import ErrorTable
 from chassis.key_ring import KeyRing
 from chassis.life import ROLES, Component, Env
@@ -25,7 +26,6 @@ from chassis.messaging import headers, inbound
 from chassis.messaging.event_encoder import EventEncoder
 from chassis.messaging.publisher import properties_of
 from chassis.readiness import Readiness
-from chassis.rpc import Caller, Kind
 from chassis.rpc.client import connect
 from chassis.rpc.server import Server
 from chassis.service import KEPT_KEYS, Build, assemble

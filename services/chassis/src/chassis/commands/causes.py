@@ -7,8 +7,8 @@ from typing import Generic, TypeVar
 
 from google.protobuf.message import Message
 
+from chassis.caller import Caller
 from chassis.errors import ChassisError
-from chassis.rpc.caller import Caller
 from chassis.store import Cause, cause_id
 
 S = TypeVar("S")
