@@ -15,7 +15,7 @@ from chassis.caller import Caller, Kind
 from chassis.key_ring import KeyRing
 from chassis.messaging.event_encoder import EventEncoder
 from chassis.messaging.inbound import InboundEvent
-from chassis.policies import Policies
+from chassis.messaging.policies import Policies
 from chassis.readiness import Readiness
 from chassis.rpc.client import connect, failure_of, identity_exchange
 from chassis.rpc.server import Server

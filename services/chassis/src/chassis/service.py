@@ -21,7 +21,7 @@ from chassis.key_ring import KeyRing
 from chassis.life import Component, Env, run
 from chassis.messaging.components import messaging_components
 from chassis.messaging.event_encoder import EventEncoder
-from chassis.policies import Policy
+from chassis.messaging.policies import Policy
 from chassis.rpc.client import connect, identity_keys
 from chassis.rpc.server import Server
 from chassis.settings import ServiceSettings

@@ -23,8 +23,8 @@ from chassis.messaging.consumer import Consumer, ConsumerLimits
 from chassis.messaging.event_encoder import EventEncoder
 from chassis.messaging.inbox_worker import InboxWorker
 from chassis.messaging.message_processor import MessageProcessor, RetryPlan
+from chassis.messaging.policies import Policies, Policy
 from chassis.messaging.relay import Relay
-from chassis.policies import Policies, Policy
 from chassis.store import Database, dataclass_codec
 from diwan.payments.v1 import events_pb2
 from google.protobuf import json_format

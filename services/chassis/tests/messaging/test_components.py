@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from chassis.life import Env
 from chassis.messaging.components import messaging_components
-from chassis.policies import on
+from chassis.messaging.policies import on
 from chassis.readiness import Readiness
 from chassis.settings import ServiceSettings
 from chassis.timers import every
@@ -41,7 +41,7 @@ async def test_all_of_it(bench: Any, seen: Seen) -> None:
         given,
         await bench.database("notary"),
         bench.keys("notary"),
-        policies=[on(QUEUE, events_pb2.PaymentSettled, seen.handle)],
+        policies=[on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count")],
         timers=[every("tick", timedelta(milliseconds=20), tick)],
     )
     for component in made:

@@ -9,8 +9,8 @@ from chassis.life import Component, Env
 from chassis.messaging.consumer import Consumer
 from chassis.messaging.inbox_worker import InboxWorker
 from chassis.messaging.message_processor import MessageProcessor, RetryPlan
+from chassis.messaging.policies import Policies, Policy
 from chassis.messaging.relay import Relay
-from chassis.policies import Policies, Policy
 from chassis.settings import ServiceSettings
 from chassis.store import Database
 from chassis.timers import Timer, Timers
