@@ -20,9 +20,10 @@ import pytest
 import pytest_asyncio
 from chassis import log, telemetry
 from chassis.caller import Caller, Kind
+from chassis.components import Component
 from chassis.key_ring import Binding, KeyRing
-from chassis.life import ROLES, Component, Env
 from chassis.messaging import headers
+from chassis.process import ROLES, Env
 from chassis.readiness import Readiness
 from chassis.rpc.client import failure_of
 from chassis.service import assemble

@@ -15,8 +15,8 @@ import pika
 import pymongo
 import pytest
 from chassis import log, telemetry
-from chassis.background import Background
 from chassis.commands import Cause, Decision, EventCause, cause_id, execute
+from chassis.components import Background
 from chassis.key_ring import KeyRing
 from chassis.messaging import headers
 from chassis.messaging.consumer import Consumer, ConsumerLimits

@@ -14,8 +14,8 @@ from typing import Any
 from pika.channel import Channel
 
 from chassis import log, telemetry
-from chassis.background import Background, within
 from chassis.backoff import Backoff
+from chassis.components import Background, within
 from chassis.messaging import headers
 from chassis.messaging.connection import BrokerLost, Connection, reconnecting
 from chassis.messaging.inbound import MessageRejected

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chassis.life import Env
-from chassis.messaging.components import messaging_components
 from chassis.messaging.policies import on
+from chassis.process import Env
 from chassis.readiness import Readiness
+from chassis.service import messaging_components
 from chassis.settings import ServiceSettings
 from chassis.timers import every
 from chassis.times import utc_now
@@ -61,7 +61,7 @@ async def test_a_part_of_it(bench: Any, role: str, names: list[str]) -> None:
     """A process runs only what it was asked for, and its readiness asks only for that."""
     given = env(bench, role)
 
-    made = messaging_components(given, await bench.database("notary"), bench.keys("notary"))
+    made = messaging_components(given, await bench.database("notary"), bench.keys("notary"), [], [])
 
     assert [component.name for component in made] == names
     assert list(given.readiness.states) == names[:1]
