@@ -80,7 +80,7 @@ class Servicer:
         self.deeds: dict[str, Callable[[Any], Awaitable[Any]]] = {}
         self.calls: list[Any] = []
 
-    async def Open(self, request: Any, context: Any) -> Any:  # noqa: N802
+    async def Open(self, request: Any, context: Any) -> Any:
         self.calls.append(call())
         if request.deed in self.deeds:
             return self.response(text=str(await self.deeds[request.deed](request)))
@@ -88,7 +88,7 @@ class Servicer:
 
     Own = Decide = Feed = Open
 
-    async def Download(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
+    async def Download(self, request: Any, context: Any) -> AsyncIterator[Any]:
         for number in range(3):
             yield self.response(text=f"{call().caller.id}-{number}")
         if request.deed in self.deeds:
@@ -101,10 +101,10 @@ class Identity(identity_pb2_grpc.IdentityServiceServicer):
     def __init__(self, key, client_key):
         self.key, self.client_key = key, client_key
 
-    async def ListSigningKeys(self, request, context):  # noqa: N802
+    async def ListSigningKeys(self, request, context):
         return identity_pb2.ListSigningKeysResponse(jwks=public_jwks([self.key]))
 
-    async def IssueServiceToken(self, request, context):  # noqa: N802
+    async def IssueServiceToken(self, request, context):
         now = datetime.now(UTC)
         verify_assertion(request.client_assertion, key_set(self.client_key), "notary", now)
         caller = Caller(kind=Kind.SERVICE, id="notary", acting_for=request.acting_for)

@@ -7,7 +7,7 @@ from diwan.notary.v1 import notary_pb2
 
 from notary import catalogue, policies, timers
 from notary.accounts import Accounts
-from notary.api import PowersOfAttorney
+from notary.api import PowerOfAttorneyApi
 from notary.context import Context
 from notary.document_renderer import DocumentRenderer, SignerFiles
 from notary.errors import ERRORS
@@ -46,7 +46,7 @@ async def build(service: ServiceContext[NotarySettings]) -> ServiceDefinition:
         table = policies.table(context, printer)
         components.append(printer)
     return ServiceDefinition(
-        rpcs=[(SERVICE, PowersOfAttorney(context))],
+        rpcs=[(SERVICE, PowerOfAttorneyApi(context))],
         policies=table,
         timers=timers.table(context, settings),
         components=components,
