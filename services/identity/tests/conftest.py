@@ -178,16 +178,17 @@ class World:
             broker_uri=broker.uri("identity"),
             keys_dir=own,
             grpc_listen="127.0.0.1:0",
+            services="identity,payments,notary,notification",
             drain_seconds=5,
         )
         self.logs = io.StringIO()
         self.spans = InMemorySpanExporter()
+        processors = [SimpleSpanProcessor(telemetry.MaskingExporter(self.spans))]
+        self.telemetry = telemetry.Telemetry("identity", "0", processors=processors)
         self.components: Sequence[Component] = ()
 
     async def start(self) -> None:
-        log.setup("identity", "DEBUG", stream=self.logs)
-        processors = [SimpleSpanProcessor(telemetry.MaskingExporter(self.spans))]
-        telemetry.install(telemetry.Telemetry("identity", "0", processors=processors))
+        self.observe()
         self.readiness = Readiness()
         env = Env("identity", self.settings, frozenset(ROLES), self.readiness, self.clock)
         self.components = await assemble(env, build=build, errors=ERRORS, schema_version=SCHEMA_VERSION)
@@ -198,6 +199,11 @@ class World:
         self.channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
         self.stub = identity_pb2_grpc.IdentityServiceStub(self.channel)
         await self.until(lambda: self.readiness.ready)
+
+    def observe(self) -> None:
+        """Send log lines and spans here: tests of others, between two of identity's, send them elsewhere."""
+        log.setup("identity", "DEBUG", stream=self.logs)
+        telemetry.install(self.telemetry)
 
     async def stop(self) -> None:
         await self.channel.close()
@@ -220,7 +226,7 @@ class World:
 
     async def answered(self) -> None:
         """Wait until the service's side of all calls has ended, which may be a moment after their answers came."""
-        value = telemetry.current().registry.get_sample_value
+        value = self.telemetry.registry.get_sample_value
         await self.until(lambda: value("rpc_server_calls_in_hand") == 0)
 
     async def call(self, rpc: str, request: Message, token: str = "") -> Any:
@@ -381,7 +387,7 @@ def _write(path: Path, key: ECKey, *, private: bool) -> None:
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
-async def world(
+async def running(
     tmp_path_factory: pytest.TempPathFactory, broker_node: Broker, store_uri: str
 ) -> AsyncIterator[World]:
     """Identity, running for all tests of this folder."""
@@ -390,3 +396,10 @@ async def world(
     await made.start()
     yield made
     await made.stop()
+
+
+@pytest.fixture
+def world(running: World) -> World:
+    """Identity, as one test meets it."""
+    running.observe()
+    return running

@@ -18,7 +18,7 @@ from diwan.payments.v1.events_pb2 import PaymentSettled
 from notary.__main__ import build
 from notary.commands import PURPOSE
 from notary.errors import ERRORS
-from notary.settings import NotarySettings
+from notary.settings import Settings
 from notary.store import SCHEMA_VERSION
 from pypdf import PdfReader
 from testkit.service import begin, eventually
@@ -50,7 +50,7 @@ async def trial(broker, store_uri, tmp_path):
 
         trial = await begin(
             "notary",
-            NotarySettings,
+            Settings,
             build_with_authority,
             errors=ERRORS,
             schema_version=SCHEMA_VERSION,

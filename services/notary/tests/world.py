@@ -40,7 +40,7 @@ from notary.api import PowerOfAttorneyApi
 from notary.context import Context
 from notary.errors import ERRORS
 from notary.metrics import Metrics
-from notary.settings import NotarySettings
+from notary.settings import Settings
 from notary.store import Store
 
 NAMES = ["محمد أحمد علي حسن", "فاطمة إبراهيم سيد", "مصطفى محمود", "سارة عبد الله", "يوسف كمال"]
@@ -305,7 +305,7 @@ async def start(store_uri: str, store_name: str, folder: Path, printer: Any, sta
     metrics = Metrics(Telemetry("notary", "0"))
     ctx = Context(store, Accounts(channel), token_keys, catalogue.load(), metrics, DRAFTS_PER_HOUR)
 
-    settings = NotarySettings(
+    settings = Settings(
         broker_uri="amqp://unused",
         store_uri=store_uri,
         store_database=store_name,

@@ -165,7 +165,7 @@ def start_rabbitmq(
 
     Args:
         folder: the node's own, made if it is not there; data in it is kept between starts.
-        definitions: JSON made by `chassis.messaging.topology`; loaded again at each start.
+        definitions: JSON made by `platform_table.broker`; loaded again at each start.
         vhost: the virtual host that the definitions make, used by `RabbitNode.uri`.
         port: for AMQP on 127.0.0.1; a free one is taken, and kept for later starts, if none is given.
         marks: further variables of its environment, by which its processes are told from others.

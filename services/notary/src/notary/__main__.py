@@ -13,13 +13,13 @@ from notary.document_renderer import DocumentRenderer, SignerFiles
 from notary.errors import ERRORS
 from notary.metrics import Metrics
 from notary.printing import DocumentPrinter
-from notary.settings import NotarySettings
+from notary.settings import Settings
 from notary.store import SCHEMA_VERSION, Store
 
 SERVICE = notary_pb2.DESCRIPTOR.services_by_name["PowerOfAttorneyService"]
 
 
-async def build(service: ServiceContext[NotarySettings]) -> ServiceDefinition:
+async def build(service: ServiceContext[Settings]) -> ServiceDefinition:
     """Notary's own part. Only the process that prints holds the signer's key."""
     settings = service.env.settings
     texts = catalogue.load()
@@ -54,4 +54,4 @@ async def build(service: ServiceContext[NotarySettings]) -> ServiceDefinition:
 
 
 if __name__ == "__main__":
-    serve("notary", NotarySettings, build, errors=ERRORS, schema_version=SCHEMA_VERSION)
+    serve("notary", Settings, build, errors=ERRORS, schema_version=SCHEMA_VERSION)

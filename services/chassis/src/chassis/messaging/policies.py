@@ -1,8 +1,8 @@
 """Policies: whenever this event, then that command. A service's `policies.py` holds one table of them.
 
 def table(ctx: Context) -> list[Policy]:
-    open_it = on("notary.payments.payment", PaymentSettled, partial(open_review, ctx), name="open_review")
-    return non_retryable([NotaryError], [open_it])
+    print_it = on(OWN, PowerOfAttorneyApproved, partial(render, ctx), name="render")
+    return non_retryable([NotaryError], [print_it])
 """
 
 import asyncio
