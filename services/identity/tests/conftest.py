@@ -20,9 +20,10 @@ import pytest
 import pytest_asyncio
 from chassis import log, telemetry
 from chassis.caller import Caller, Kind
+from chassis.components import Component
 from chassis.key_ring import Binding, KeyRing
-from chassis.life import ROLES, Component, Env
 from chassis.messaging import headers
+from chassis.process import ROLES, Env
 from chassis.readiness import Readiness
 from chassis.rpc.client import failure_of
 from chassis.service import assemble
@@ -316,14 +317,13 @@ class World:
             user_id=user,
             content_type=headers.CONTENT_TYPE,
             delivery_mode=headers.PERSISTENT,
-            headers={
-                headers.ID: event_id,
-                headers.SOURCE: "diwan/registry",
-                headers.TYPE: kind,
-                headers.SPECVERSION: "1.0",
-                headers.TIME: headers.format_time(datetime.now(UTC) - ago),
-                headers.SUBJECT: person.person_id,
-            },
+            headers=headers.write(
+                event_id=event_id,
+                publisher="registry",
+                kind=kind,
+                time=datetime.now(UTC) - ago,
+                subject=person.person_id,
+            ),
         )
         with self.broker.connect(user) as connection:
             connection.channel().basic_publish(

@@ -8,6 +8,20 @@ DRIVERS = ("motor", "pymongo", "bson")
 BEYOND_MODELS = (
     "chassis", "diwan", "google", "grpc", "pika", *DRIVERS, "structlog", "opentelemetry", "pydantic",
 )  # fmt: skip
+# From the top to the ground floor: a module imports only modules of the rows below its own.
+CHASSIS_LAYERS = (
+    ("service",),
+    ("connector", "operations"),
+    ("messaging", "rpc", "timers"),
+    ("commands", "process", "run_with_lease"),
+    ("admin_server", "startup", "store", "tokens"),
+    ("money", "pages", "readiness", "telemetry"),
+    ("errors", "log"),
+    (
+        "backoff", "caller", "components", "exceptions", "greenlets", "key_ring", "masks", "protojson", "resource",
+        "settings", "times",
+    ),
+)  # fmt: skip
 CLIENTS_OF_STORE = ("api", "commands", "policies", "queries", "facts")
 
 
@@ -76,6 +90,20 @@ def rendered(platform: Platform) -> str:
             "Connectors import neither gRPC nor the store, not even through others",
             source_modules=("chassis.connector", *connectors),
             forbidden_modules=("grpc", *DRIVERS, "chassis.store", "chassis.rpc"),
+        ),
+        _contract(
+            "chassis-layers",
+            "No import of the chassis points upward",
+            "layers",
+            options=("exhaustive = True",),
+            containers=("chassis",),
+            layers=tuple(" | ".join(row) for row in CHASSIS_LAYERS),
+        ),
+        _contract(
+            "no-circles",
+            "No module imports itself through others",
+            "acyclic_siblings",
+            ancestors=("chassis", *services),
         ),
     )
     head = (

@@ -55,7 +55,7 @@ class _ByName:
 
 
 class Server:
-    """Serves a service's RPCs, each through the same pipeline, and gRPC health. A part of `life.run`."""
+    """Serves a service's RPCs, each through the same pipeline, and gRPC health. A component."""
 
     def __init__(
         self,
