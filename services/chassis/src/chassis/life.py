@@ -22,7 +22,7 @@ import uvloop
 from chassis import log, telemetry
 from chassis.admin_server import AdminServer
 from chassis.backoff import Backoff
-from chassis.errors import CODES, code_of
+from chassis.errors import code_of
 from chassis.readiness import Readiness
 from chassis.settings import ProcessSettings, explain, load
 from chassis.times import utc_now
@@ -170,7 +170,7 @@ async def _start(component: Component) -> None:
 
 
 def _waiting_mends(error: Exception) -> bool:
-    return isinstance(error, OSError) or CODES[code_of(error, {})] == CODES["UNAVAILABLE"]
+    return isinstance(error, OSError) or code_of(error, frozenset()) == "UNAVAILABLE"
 
 
 async def _until_asked(work: Any, stopping: asyncio.Event) -> int:

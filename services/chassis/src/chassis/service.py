@@ -16,7 +16,7 @@ from typing import Any, Generic, NoReturn, TypeVar, cast
 from google.protobuf.descriptor import ServiceDescriptor
 
 from chassis import operations
-from chassis.errors import ErrorTable
+from chassis.errors import ErrorSet
 from chassis.key_ring import KeyRing
 from chassis.life import Component, Env, run
 from chassis.messaging.components import messaging_components
@@ -77,7 +77,7 @@ Build = Callable[[ServiceContext[S]], Awaitable[ServiceDefinition]]
 
 
 def serve(
-    name: str, settings_class: type[S], build: Build[S], *, errors: ErrorTable, schema_version: int
+    name: str, settings_class: type[S], build: Build[S], *, errors: ErrorSet, schema_version: int
 ) -> NoReturn:
     """Run a service until it is asked to stop.
 
@@ -92,7 +92,7 @@ def serve(
 
 
 async def assemble(
-    env: Env[S], *, build: Build[S], errors: ErrorTable, schema_version: int
+    env: Env[S], *, build: Build[S], errors: ErrorSet, schema_version: int
 ) -> Sequence[Component]:
     """A service's components, in the order in which they lean on each other."""
     settings = env.settings

@@ -5,11 +5,12 @@ guess, and receipts beat that.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
-from typing import ClassVar
+
+from chassis.domain import DomainError
 
 MOST_PARTS = 40
 """Parts of which receipts are kept; an SMS of 2,600 Arabic characters, far more than a template gives."""
@@ -18,50 +19,57 @@ MOBILE = re.compile(r"\+[1-9][0-9]{7,14}")
 """E.164. Whether a number is one of Egypt's is identity's to say: contacts come from there."""
 
 
-class NotificationError(Exception):
-    """A refusal of this service: a closed set, one subclass a reason; `metadata` holds no personal datum."""
-
-    reason: ClassVar[str] = ""
-
-    def __init__(self, message: str, metadata: Mapping[str, str] | None = None) -> None:
-        super().__init__(message)
-        self.metadata = dict(metadata or {})
+class NotificationError(DomainError):
+    """Base of the refusals of notification."""
 
 
 class MessageNotFound(NotificationError):
     """There is no such message, or it is not the caller's to see."""
 
     reason = "MESSAGE_NOT_FOUND"
+    code = "NOT_FOUND"
 
 
 class TemplateUnknown(NotificationError):
     """The catalogue has no such template."""
 
     reason = "TEMPLATE_UNKNOWN"
+    code = "INVALID_ARGUMENT"
 
 
 class ValuesWrong(NotificationError):
     """A template was not given what its text needs."""
 
     reason = "VALUES_WRONG"
+    code = "INVALID_ARGUMENT"
 
 
 class RecipientInvalid(NotificationError):
     """A message or a contact names no mobile that can be written to."""
 
     reason = "RECIPIENT_INVALID"
+    code = "INVALID_ARGUMENT"
 
 
 class ContactUnknown(NotificationError):
     """No contact is kept for the account yet; the fact that brings it may still be on its way."""
 
     reason = "CONTACT_UNKNOWN"
+    code = "FAILED_PRECONDITION"
 
 
 class PartUnknown(NotificationError):
     """A receipt names a part that no message has yet; the news of its submission may still be on its way."""
 
     reason = "PART_UNKNOWN"
+    code = "FAILED_PRECONDITION"
+
+
+class ReceiptStateUnknown(NotificationError):
+    """A receipt states no known outcome of its part."""
+
+    reason = "RECEIPT_STATE_UNKNOWN"
+    code = "INVALID_ARGUMENT"
 
 
 class MessageState(Enum):

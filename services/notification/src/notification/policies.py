@@ -9,7 +9,7 @@ from chassis import protojson
 from chassis.commands import EventCause
 from chassis.messaging import headers
 from chassis.money import PIASTRES_A_POUND, piastres
-from chassis.policies import PermanentFailure, Policy, non_retryable, on
+from chassis.policies import Policy, non_retryable, on
 from diwan.identity.v1 import events_pb2 as identity
 from diwan.notary.v1 import events_pb2 as notary
 from diwan.notification.v1 import sms_pb2 as sms
@@ -19,7 +19,7 @@ from google.protobuf.message import Message as Proto
 from notification import commands
 from notification.context import Context
 from notification.errors import NON_RETRYABLE
-from notification.model import Contact, ReceiptState
+from notification.model import Contact, ReceiptState, ReceiptStateUnknown
 
 ACCOUNTS = "notification.identity.account"
 ORDERS = "notification.identity.message"
@@ -153,6 +153,6 @@ async def _expired(ctx: Context, event: EventCause[Any], message: sms.SmsExpired
 async def _receipted(ctx: Context, event: EventCause[Any], message: sms.SmsReceipted) -> None:
     receipt = RECEIPTS.get(message.state)
     if receipt is None:
-        raise PermanentFailure("RECEIPT_STATE_UNKNOWN")
+        raise ReceiptStateUnknown
     time = headers.parse_time(message.receipt_time) if message.receipt_time else event.time
     await commands.receipted(ctx, event, message.part_id, receipt, time)

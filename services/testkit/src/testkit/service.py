@@ -18,7 +18,7 @@ import pika
 import pymongo
 import pytest
 import pytest_asyncio
-from chassis.errors import ErrorTable
+from chassis.errors import ErrorSet
 from chassis.key_ring import KeyRing
 from chassis.life import ROLES, Component, Env
 from chassis.messaging import headers, inbound
@@ -201,7 +201,7 @@ async def begin(
     settings_class: type[ServiceSettings],
     build: Build[Any],
     *,
-    errors: ErrorTable,
+    errors: ErrorSet,
     schema_version: int,
     broker: Broker,
     store_uri: str,
@@ -243,7 +243,7 @@ def service_fixture(
     settings_class: type[ServiceSettings],
     build: Build[Any],
     *,
-    errors: ErrorTable,
+    errors: ErrorSet,
     schema_version: int,
 ) -> Any:
     """A fixture for a service's `conftest.py`: the service on a real store and broker, one for each module."""
