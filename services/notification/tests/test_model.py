@@ -117,7 +117,9 @@ def test_opening_hands_the_text_over_and_keeps_neither_text_nor_number() -> None
     """Neither stays in what is stored, nor shows in what a log would print."""
     message, handovers = opened(expire_time=NOW + timedelta(minutes=5))
 
-    assert [(h.mobile, h.text, h.once) for h in handovers] == [("+201012345678", "123456", True)]
+    assert [(h.content.mobile, h.content.text, h.once) for h in handovers] == [
+        ("+201012345678", "123456", True)
+    ]
     assert "123456" not in repr(message) + repr(handovers)
     assert "+2010" not in repr(message) + repr(handovers)
 

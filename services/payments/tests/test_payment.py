@@ -17,6 +17,7 @@ from payments.model.errors import (
 )
 from payments.model.payment import (
     MOST_ATTEMPTS,
+    CardContent,
     ChargeInquired,
     ChargeRequested,
     Due,
@@ -63,7 +64,7 @@ def test_paying_asks_for_the_fee_less_the_discount() -> None:
     """The card token goes on in the fact and is not kept."""
     payment, facts = owed().pay("a-1", Means.CARD, "tok_x", "c-1", NOW, patience=PATIENCE)
 
-    assert facts == (ChargeRequested("c-1", "p-1", PAID, "tok_x", NOW + timedelta(minutes=8)),)
+    assert facts == (ChargeRequested("c-1", "p-1", PAID, CardContent("tok_x"), NOW + timedelta(minutes=8)),)
     assert payment.state is PaymentState.PROCESSING
     assert "tok_x" not in repr(payment)
 

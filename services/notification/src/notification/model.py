@@ -131,12 +131,19 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Handover:
-    """Fact: a text goes to the SMS connector. It holds text and number, and is never part of the state."""
+class SmsContent:
+    """The sealed part of a handover: a mobile in E.164 and the text."""
 
-    message_id: str
     mobile: str = field(repr=False)
     text: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Handover:
+    """Fact: a text goes to the SMS connector. It is never part of the state."""
+
+    message_id: str
+    content: SmsContent
     once: bool = False
     expire_time: datetime | None = None
 
@@ -239,4 +246,5 @@ def open_message(
     )
     if expire_time is not None and expire_time <= now:
         return message.expired(now), ()
-    return message, (Handover(message_id, contact.mobile, text, once=once, expire_time=expire_time),)
+    content = SmsContent(contact.mobile, text)
+    return message, (Handover(message_id, content, once=once, expire_time=expire_time),)

@@ -7,6 +7,7 @@ from typing import Any
 
 from chassis import protojson
 from chassis.commands import EventCause
+from chassis.mapping import members
 from chassis.messaging import headers
 from chassis.money import PIASTRES_A_POUND, piastres
 from chassis.policies import Policy, non_retryable, on
@@ -74,11 +75,7 @@ RULES: Mapping[tuple[str, type[Proto]], NotificationRule] = {
 }
 """Event -> the rule by which it notifies a person."""
 
-RECEIPTS: Mapping[int, ReceiptState] = {
-    sms.SMS_RECEIPT_STATE_DELIVERED: ReceiptState.DELIVERED,
-    sms.SMS_RECEIPT_STATE_UNDELIVERED: ReceiptState.UNDELIVERED,
-    sms.SMS_RECEIPT_STATE_EXPIRED: ReceiptState.EXPIRED,
-}
+RECEIPTS = members(ReceiptState, sms.SmsReceiptState)
 
 
 def table(ctx: Context) -> list[Policy]:

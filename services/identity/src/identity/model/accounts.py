@@ -3,22 +3,14 @@
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 
 from identity.model.codes import MEMORY, Challenge, challenge
 from identity.model.errors import AlreadyEnrolled, EnrolmentNotFound, MobileInvalid, OwnCase, PersonNotMatched
-from identity.model.outcome import AccountEnrolled, CodeIssued, Outcome
+from identity.model.outcome import AccountEnrolled, Assurance, CodeIssued, Contact, MessageContent, Outcome
 from identity.model.persons import Person
 
 _MOBILE = re.compile(r"\+201[0125][0-9]{8}")
 _SHOWN_DIGITS = 3
-
-
-class Assurance(StrEnum):
-    """How sure we are who holds an account."""
-
-    SUBSTANTIAL = "substantial"
-    HIGH = "high"
 
 
 def mobile_number(text: str) -> str:
@@ -48,9 +40,9 @@ class Account:
     person_id: str
     mobile: str
     mobile_key: str
-    assurance: Assurance
+    assurance_level: Assurance
     channel: str
-    enrolled_at: datetime
+    enrol_time: datetime
     enrolled_by: str = ""
 
 
@@ -58,9 +50,9 @@ def _enrolled(account: Account) -> Outcome[Account]:
     fact = AccountEnrolled(
         account_id=account.account_id,
         person_id=account.person_id,
-        assurance=account.assurance.value,
+        assurance_level=account.assurance_level,
         channel=account.channel,
-        mobile=account.mobile,
+        contact=Contact(account.mobile),
     )
     return Outcome(account, (fact,))
 
@@ -105,9 +97,9 @@ class Enrolment:
                 person_id=self.person_id,
                 mobile=self.mobile,
                 mobile_key=self.mobile_key,
-                assurance=Assurance.SUBSTANTIAL,
+                assurance_level=Assurance.SUBSTANTIAL,
                 channel=self.channel,
-                enrolled_at=now,
+                enrol_time=now,
             )
         )
 
@@ -147,7 +139,11 @@ def start_enrolment(
         challenge=challenge(code_hash, real=matched, now=now),
         forget_time=now + MEMORY,
     )
-    sent = CodeIssued("code.enrolment", enrolment.mobile, code, enrolment.challenge.expire_time)
+    sent = CodeIssued(
+        "code.enrolment",
+        MessageContent(enrolment.mobile, {"code": code}),
+        enrolment.challenge.expire_time,
+    )
     return Outcome(enrolment, (sent,) if matched else ())
 
 
@@ -177,9 +173,9 @@ def enrol_at_counter(
             person_id=person.person_id,
             mobile=mobile_number(applicant.mobile),
             mobile_key=applicant.mobile_key,
-            assurance=Assurance.HIGH,
+            assurance_level=Assurance.HIGH,
             channel=applicant.channel,
-            enrolled_at=now,
+            enrol_time=now,
             enrolled_by=clerk_id,
         )
     )

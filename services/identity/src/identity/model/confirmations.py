@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from identity.model.codes import MEMORY, Challenge, challenge
 from identity.model.errors import ConfirmationNotFound
-from identity.model.outcome import CodeIssued, Outcome
+from identity.model.outcome import CodeIssued, MessageContent, Outcome
 
 STATEMENT_LIFE = timedelta(minutes=5)
 
@@ -58,5 +58,10 @@ def start_confirmation(
         confirmed_at=None,
         forget_time=now + MEMORY,
     )
-    sent = CodeIssued("code.confirmation", mobile, code, confirmation.challenge.expire_time, account_id)
+    sent = CodeIssued(
+        "code.confirmation",
+        MessageContent(mobile, {"code": code}),
+        confirmation.challenge.expire_time,
+        account_id,
+    )
     return Outcome(confirmation, (sent,))

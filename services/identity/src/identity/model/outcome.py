@@ -1,12 +1,29 @@
 """What a decision comes to."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Generic, TypeVar
 
 from identity.model.errors import IdentityError
 
 S = TypeVar("S")
+
+
+class Assurance(StrEnum):
+    """How sure we are who holds an account."""
+
+    SUBSTANTIAL = "substantial"
+    HIGH = "high"
+
+
+@dataclass(frozen=True)
+class MessageContent:
+    """The sealed part of a message: a mobile in E.164, and the values of the template's places."""
+
+    mobile: str = field(repr=False)
+    values: Mapping[str, str] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -15,17 +32,23 @@ class CodeIssued:
 
     Attributes:
         template: key in notification's catalogue.
-        mobile: E.164.
-        code: six digits, known here and in the SMS alone.
-        expire_time: when it is worth nothing any more.
-        account_id: whom it is filed under, empty before there is an account.
+        content: the mobile, and the code of six digits, which is nowhere else but in the SMS.
+        expire_time: when the code expires.
+        account_id: the account that the message is filed under, empty before there is one.
     """
 
     template: str
-    mobile: str
-    code: str
+    content: MessageContent
     expire_time: datetime
     account_id: str = ""
+
+
+@dataclass(frozen=True)
+class Contact:
+    """The sealed part of an enrolment: how to reach the person, by E.164 mobile and BCP 47 tag."""
+
+    mobile: str = field(repr=False)
+    language: str = "ar"
 
 
 @dataclass(frozen=True)
@@ -34,9 +57,9 @@ class AccountEnrolled:
 
     account_id: str
     person_id: str
-    assurance: str
+    assurance_level: Assurance
     channel: str
-    mobile: str
+    contact: Contact
 
 
 @dataclass(frozen=True)

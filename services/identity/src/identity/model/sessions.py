@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from identity.model.codes import MEMORY, Challenge, challenge
 from identity.model.errors import SessionEnded
-from identity.model.outcome import CodeIssued, Outcome
+from identity.model.outcome import CodeIssued, MessageContent, Outcome
 
 ACCESS_LIFE = timedelta(minutes=15)
 SESSION_LIFE = timedelta(hours=12)
@@ -115,5 +115,7 @@ def start_sign_in(
         forget_time=now + MEMORY,
     )
     filed = holder_id if holder is Holder.CITIZEN else ""
-    sent = CodeIssued("code.sign_in", mobile, code, session.challenge.expire_time, filed)
+    sent = CodeIssued(
+        "code.sign_in", MessageContent(mobile, {"code": code}), session.challenge.expire_time, filed
+    )
     return Outcome(session, (sent,) if mobile else ())

@@ -5,7 +5,7 @@ settles the payment even after a refusal of the same charge was heard, and when 
 already it is kept as overpaid, for the citizen to get back.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -70,13 +70,20 @@ class Due:
 
 
 @dataclass(frozen=True)
+class CardContent:
+    """The sealed part of a charge: the acquirer's token of the card."""
+
+    card_token: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class ChargeRequested:
     """Fact: the connector is asked to charge the card."""
 
     charge_id: str
     payment_id: str
     amount: int
-    card_token: str
+    card: CardContent
     expire_time: datetime
 
 
@@ -196,7 +203,11 @@ class Payment:
         amount = self.fee - (self.electronic_discount if means.electronic else 0)
         charge = Charge(charge_id, means, amount, now)
         requested = ChargeRequested(
-            charge_id, self.payment_id, amount, card_token, expire_time=now + TO_ASK * patience
+            charge_id,
+            self.payment_id,
+            amount,
+            CardContent(card_token),
+            expire_time=now + TO_ASK * patience,
         )
         return replace(self, charges=(*self.charges, charge), ask_time=now), (requested,)
 
