@@ -1,7 +1,6 @@
 """What operators do to a service: list, show, replay and discard parked messages (`diwan.operations.v1`)."""
 
 import json
-from typing import Any
 
 from diwan.operations.v1 import operations_pb2 as pb
 from google.protobuf.descriptor import ServiceDescriptor
@@ -44,7 +43,7 @@ class Operations:
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
 
-    async def ListParked(self, request: pb.ListParkedRequest, _context: Any) -> pb.ListParkedResponse:  # noqa: N802
+    async def ListParked(self, request: pb.ListParkedRequest, _: object) -> pb.ListParkedResponse:
         """A page of parked messages, in the order of their ids."""
         size = request.page_size or pages.SIZE
         found = await self._inbox.page(parked=True, after=request.page_token, limit=size + 1)
@@ -54,14 +53,14 @@ class Operations:
             next_page_token=page[-1].id if len(found) > size else "",
         )
 
-    async def GetParked(self, request: pb.GetParkedRequest, _context: Any) -> pb.ParkedMessage:  # noqa: N802
+    async def GetParked(self, request: pb.GetParkedRequest, _: object) -> pb.ParkedMessage:
         """One parked message with its masked body."""
         entry = await self._parked(request.parked_id)
         shown = _shown(entry)
         shown.masked_body = _masked_body(entry)
         return shown
 
-    async def ReplayParked(self, request: pb.ReplayParkedRequest, _context: Any) -> pb.ParkedMessage:  # noqa: N802
+    async def ReplayParked(self, request: pb.ReplayParkedRequest, _: object) -> pb.ParkedMessage:
         """Make it due now; one that is due already stays so."""
         entry = await self._inbox.get(request.parked_id)
         if entry is None:
@@ -72,9 +71,7 @@ class Operations:
             _log.warning("parked message replayed", parked_id=entry.id, by=rpc.call().caller.id)
         return _shown(await self._inbox.get(entry.id) or entry)
 
-    async def DiscardParked(  # noqa: N802
-        self, request: pb.DiscardParkedRequest, _context: Any
-    ) -> pb.DiscardParkedResponse:
+    async def DiscardParked(self, request: pb.DiscardParkedRequest, _: object) -> pb.DiscardParkedResponse:
         """Remove it; who and why are on record in the log."""
         entry = await self._parked(request.parked_id)
         if await self._inbox.delete(entry.id):  # of two at once, one did it: the record says so once

@@ -23,7 +23,7 @@ class PowersOfAttorney:
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
 
-    async def DraftPowerOfAttorney(  # noqa: N802
+    async def DraftPowerOfAttorney(
         self, request: pb.DraftPowerOfAttorneyRequest, _: object
     ) -> pb.PowerOfAttorney:
         return await commands.draft(
@@ -35,7 +35,7 @@ class PowersOfAttorney:
             special_terms=list(request.special_terms),
         )
 
-    async def SubmitPowerOfAttorney(  # noqa: N802
+    async def SubmitPowerOfAttorney(
         self, request: pb.SubmitPowerOfAttorneyRequest, _: object
     ) -> pb.PowerOfAttorney:
         return await commands.submit(
@@ -45,10 +45,10 @@ class PowersOfAttorney:
             confirmation=request.confirmation,
         )
 
-    async def ClaimNextReview(self, request: pb.ClaimNextReviewRequest, _: object) -> pb.PowerOfAttorney:  # noqa: N802
+    async def ClaimNextReview(self, request: pb.ClaimNextReviewRequest, _: object) -> pb.PowerOfAttorney:
         return await commands.claim_next(self._ctx, _asked(request))
 
-    async def DecideReview(self, request: pb.DecideReviewRequest, _: object) -> pb.PowerOfAttorney:  # noqa: N802
+    async def DecideReview(self, request: pb.DecideReviewRequest, _: object) -> pb.PowerOfAttorney:
         return await commands.decide_review(
             self._ctx,
             _asked(request),
@@ -57,19 +57,19 @@ class PowersOfAttorney:
             reason=request.reason,
         )
 
-    async def CollectPowerOfAttorney(  # noqa: N802
+    async def CollectPowerOfAttorney(
         self, request: pb.CollectPowerOfAttorneyRequest, _: object
     ) -> pb.PowerOfAttorney:
         return await commands.collect(self._ctx, _asked(request), case_id=request.power_of_attorney_id)
 
-    async def GetPowerOfAttorney(  # noqa: N802
+    async def GetPowerOfAttorney(
         self, request: pb.GetPowerOfAttorneyRequest, _: object
     ) -> pb.PowerOfAttorney:
         caller = call().caller
         case = await queries.get(self._ctx, caller, request.power_of_attorney_id)
         return rendering.shown_to_principal(case) if caller.kind is Kind.CITIZEN else rendering.shown(case)
 
-    async def ListPowersOfAttorney(  # noqa: N802
+    async def ListPowersOfAttorney(
         self, request: pb.ListPowersOfAttorneyRequest, _: object
     ) -> pb.ListPowersOfAttorneyResponse:
         found, token = await queries.listed(self._ctx, call().caller, request.page_size, request.page_token)
@@ -77,13 +77,13 @@ class PowersOfAttorney:
             powers_of_attorney=[rendering.shown(case) for case in found], next_page_token=token
         )
 
-    async def VerifyPowerOfAttorney(  # noqa: N802
+    async def VerifyPowerOfAttorney(
         self, request: pb.VerifyPowerOfAttorneyRequest, _: object
     ) -> pb.VerifyPowerOfAttorneyResponse:
         case = await queries.verify(self._ctx, request.number, request.verification_code)
         return rendering.shown_to_third_party(case)
 
-    async def DownloadPowerOfAttorney(  # noqa: N802
+    async def DownloadPowerOfAttorney(
         self, request: pb.DownloadPowerOfAttorneyRequest, _: object
     ) -> AsyncIterator[pb.DownloadPowerOfAttorneyResponse]:
         pdf = await queries.download(self._ctx, call().caller, request.power_of_attorney_id)
