@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from identity.model import accounts, channels, confirmations, errors, officers, records, sessions
 from identity.model.codes import WRONG_TRIES, Allowance, Challenge, Throttle, challenge, new_code
+from identity.model.facts import AccountEnrolled, CodeIssued, Contact, MessageContent
 from identity.model.national_id import NationalId
-from identity.model.outcome import AccountEnrolled, CodeIssued, Contact, MessageContent
 from identity.model.persons import Person, PersonRecord, register
 
 NOW = datetime(2026, 5, 1, 9, 0, tzinfo=UTC)

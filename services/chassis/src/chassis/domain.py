@@ -1,6 +1,13 @@
-"""What the models of all services share: how they refuse. Pure: a model imports nothing else of ours."""
+"""What the models of all services share: what a decision returns, and how one refuses.
 
-from typing import ClassVar
+Pure: the standard library alone, and a model imports nothing else of ours.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Generic, TypeVar
+
+S = TypeVar("S")
+F = TypeVar("F")
 
 
 class DomainError(Exception):
@@ -21,3 +28,15 @@ class DomainError(Exception):
         super().__init__(message or (type(self).__doc__ or self.reason).partition("\n")[0])
         self.field = field or self.field
         self.metadata = metadata
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[S, F]):
+    """What a model decides: the new state, the facts to publish, in order, and a refusal that is committed with them.
+
+    A refusal that changes nothing is raised instead.
+    """
+
+    state: S
+    facts: tuple[F, ...] = ()
+    refusal: DomainError | None = None

@@ -3,11 +3,11 @@
 from chassis.mapping import FactTable, fact_mapping
 from diwan.identity.v1 import events_pb2 as events
 
-from identity.model import outcome
+from identity.model import facts
 
 MESSAGES: FactTable = {
-    outcome.CodeIssued: events.SendMessage,
-    outcome.AccountEnrolled: events.AccountEnrolled,
-    outcome.OfficerRegistered: events.OfficerRegistered,
+    facts.CodeIssued: events.SendMessage,
+    facts.AccountEnrolled: events.AccountEnrolled,
+    facts.OfficerRegistered: events.OfficerRegistered,
 }
 messages = fact_mapping(MESSAGES)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 
-from chassis.domain import DomainError
+from chassis.domain import DomainError, Outcome
 
 MOST_PARTS = 40
 """Parts of which receipts are kept; an SMS of 2,600 Arabic characters, far more than a template gives."""
@@ -232,7 +232,7 @@ def open_message(
     text: str,
     expire_time: datetime | None,
     now: datetime,
-) -> tuple[Message, tuple[Handover, ...]]:
+) -> Outcome[Message, Handover]:
     """Make a message and hand it over; one whose time has passed is kept as expired and handed to nobody."""
     message = Message(
         message_id=message_id,
@@ -245,6 +245,6 @@ def open_message(
         steps=(Step(MessageState.PENDING, now),),
     )
     if expire_time is not None and expire_time <= now:
-        return message.expired(now), ()
+        return Outcome(message.expired(now))
     content = SmsContent(contact.mobile, text)
-    return message, (Handover(message_id, content, once=once, expire_time=expire_time),)
+    return Outcome(message, (Handover(message_id, content, once=once, expire_time=expire_time),))

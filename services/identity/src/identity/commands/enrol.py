@@ -15,7 +15,7 @@ from identity.context import Context
 from identity.model import accounts, channels
 from identity.model.codes import new_code
 from identity.model.errors import EnrolmentNotFound, IdentityError, MobileTaken
-from identity.model.outcome import CodeIssued, MessageContent
+from identity.model.facts import CodeIssued, MessageContent
 from identity.model.persons import Person
 from identity.queries import render_account
 from identity.store import MOBILE

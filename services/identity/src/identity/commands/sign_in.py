@@ -15,7 +15,7 @@ from identity.context import Context
 from identity.model import channels, sessions
 from identity.model.codes import new_code
 from identity.model.errors import SessionEnded, SignInNotFound
-from identity.model.outcome import CodeIssued, MessageContent
+from identity.model.facts import CodeIssued, MessageContent
 from identity.model.sessions import Holder, Session
 from identity.signing import read_refresh_token, refresh_token
 

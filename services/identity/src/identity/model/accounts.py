@@ -4,9 +4,11 @@ import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from chassis.domain import Outcome
+
 from identity.model.codes import MEMORY, Challenge, challenge
 from identity.model.errors import AlreadyEnrolled, EnrolmentNotFound, MobileInvalid, OwnCase, PersonNotMatched
-from identity.model.outcome import AccountEnrolled, Assurance, CodeIssued, Contact, MessageContent, Outcome
+from identity.model.facts import AccountEnrolled, Assurance, CodeIssued, Contact, Fact, MessageContent
 from identity.model.persons import Person
 
 _MOBILE = re.compile(r"\+201[0125][0-9]{8}")
@@ -46,7 +48,7 @@ class Account:
     enrolled_by: str = ""
 
 
-def _enrolled(account: Account) -> Outcome[Account]:
+def _enrolled(account: Account) -> Outcome[Account, Fact]:
     fact = AccountEnrolled(
         account_id=account.account_id,
         person_id=account.person_id,
@@ -76,12 +78,12 @@ class Enrolment:
     challenge: Challenge
     forget_time: datetime
 
-    def complete(self, code_hash: str, now: datetime) -> Outcome["Enrolment"]:
+    def complete(self, code_hash: str, now: datetime) -> Outcome["Enrolment", Fact]:
         """Try the code; a wrong one is counted."""
         tried, refusal = self.challenge.attempt(code_hash, now)
         return Outcome(replace(self, challenge=tried), refusal=refusal)
 
-    def account(self, kept: Account | None, now: datetime) -> Outcome[Account]:
+    def account(self, kept: Account | None, now: datetime) -> Outcome[Account, Fact]:
         """The account of a completed enrolment; AlreadyEnrolled if the person has one.
 
         EnrolmentNotFound for a decoy, and for one whose code was not given.
@@ -125,7 +127,7 @@ def start_enrolment(
     code: str,
     code_hash: str,
     now: datetime,
-) -> Outcome[Enrolment]:
+) -> Outcome[Enrolment, Fact]:
     """Match the four facts. The code is sent where they match; else it is a decoy, the same from outside."""
     matched = person is not None and person.matches(applicant.first_name, applicant.mother_first_name)
     enrolment = Enrolment(
@@ -155,7 +157,7 @@ def enrol_at_counter(
     clerk_id: str,
     clerk_person_id: str,
     now: datetime,
-) -> Outcome[Account]:
+) -> Outcome[Account, Fact]:
     """Enrol somebody whose card a clerk has seen.
 
     PersonNotMatched, AlreadyEnrolled; OwnCase if the clerk is the one enrolled.

@@ -1,14 +1,9 @@
-"""What a decision comes to."""
+"""What happened, as the model states it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Generic, TypeVar
-
-from identity.model.errors import IdentityError
-
-S = TypeVar("S")
 
 
 class Assurance(StrEnum):
@@ -73,12 +68,3 @@ class OfficerRegistered:
 
 
 Fact = CodeIssued | AccountEnrolled | OfficerRegistered
-
-
-@dataclass(frozen=True)
-class Outcome(Generic[S]):
-    """A new state, the facts to tell, and a refusal that is kept on record with them."""
-
-    state: S
-    facts: tuple[Fact, ...] = ()
-    refusal: IdentityError | None = None
