@@ -131,11 +131,6 @@ def failure_of(error: grpc.RpcError) -> Failure:
     )
 
 
-def status_reason(error: grpc.RpcError) -> str:
-    """The stable reason of a failed call, such as FEE_NOT_PUBLISHED; "" when it told none."""
-    return failure_of(error).reason
-
-
 class _Outgoing:
     """What both sorts of call have in common."""
 
