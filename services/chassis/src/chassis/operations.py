@@ -6,7 +6,7 @@ from typing import Any
 from diwan.operations.v1 import operations_pb2 as pb
 from google.protobuf.descriptor import ServiceDescriptor
 
-from chassis import log, pages, protojson, rpc
+from chassis import log, protojson, rpc
 from chassis.errors import ChassisError
 from chassis.masks import mask_text, masked_message
 from chassis.messaging import headers
@@ -45,13 +45,10 @@ class Operations:
         self._inbox = inbox
 
     async def ListParked(self, request: pb.ListParkedRequest, _context: Any) -> pb.ListParkedResponse:  # noqa: N802
-        """A page of parked messages, in the order of their ids."""
-        size = request.page_size or pages.SIZE
-        found = await self._inbox.page(parked=True, after=request.page_token, limit=size + 1)
-        page = found[:size]
+        """A page of parked messages, in the order of their ids; PageTokenInvalid."""
+        page = await self._inbox.page(parked=True, page_size=request.page_size, page_token=request.page_token)
         return pb.ListParkedResponse(
-            messages=[_shown(entry) for entry in page],
-            next_page_token=page[-1].id if len(found) > size else "",
+            messages=[_shown(entry) for entry in page.items], next_page_token=page.next_page_token
         )
 
     async def GetParked(self, request: pb.GetParkedRequest, _context: Any) -> pb.ParkedMessage:  # noqa: N802

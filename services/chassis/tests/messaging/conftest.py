@@ -178,7 +178,7 @@ class Bench:
         return event_id
 
     async def parked(self, service: str = "notary") -> list[Any]:
-        return await self.databases[service].inbox.page(parked=True, limit=100)
+        return (await self.databases[service].inbox.page(parked=True, page_size=100)).items
 
     def depth(self, queue: str = QUEUE) -> int:
         """How many messages a queue holds that nobody has taken."""

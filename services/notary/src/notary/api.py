@@ -72,9 +72,10 @@ class PowersOfAttorney:
     async def ListPowersOfAttorney(  # noqa: N802
         self, request: pb.ListPowersOfAttorneyRequest, _: object
     ) -> pb.ListPowersOfAttorneyResponse:
-        found, token = await queries.listed(self._ctx, call().caller, request.page_size, request.page_token)
+        page = await queries.listed(self._ctx, call().caller, request.page_size, request.page_token)
         return pb.ListPowersOfAttorneyResponse(
-            powers_of_attorney=[rendering.shown(case) for case in found], next_page_token=token
+            powers_of_attorney=[rendering.shown(case) for case in page.items],
+            next_page_token=page.next_page_token,
         )
 
     async def VerifyPowerOfAttorney(  # noqa: N802

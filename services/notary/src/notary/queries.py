@@ -3,7 +3,7 @@
 import hmac
 from uuid import uuid4
 
-from chassis import pages
+from chassis.pages import Page, PageTokenInvalid
 from chassis.rpc.caller import Caller, Kind
 
 from notary.context import Context
@@ -24,23 +24,23 @@ async def get(ctx: Context, caller: Caller, case_id: str) -> PowerOfAttorney:
     return case
 
 
-async def listed(
-    ctx: Context, caller: Caller, page_size: int, page_token: str
-) -> tuple[list[PowerOfAttorney], str]:
-    """A page, newest first, and the token of the next one, empty at the end; PageTokenInvalid."""
-    size = page_size or pages.SIZE
-    question = (caller.key, caller.office)
-    after = pages.cursor(page_token, question)
+async def listed(ctx: Context, caller: Caller, page_size: int, page_token: str) -> Page[PowerOfAttorney]:
+    """A page of what the caller may see, newest first.
+
+    Raises:
+        PageTokenInvalid: the token was not given for this query.
+    """
     if caller.kind is Kind.CITIZEN:
-        found = await ctx.store.of_principal(caller.id, after, size + 1)
+        page = await ctx.store.of_principal(caller.id, page_size, page_token)
     elif caller.office:
-        found = await ctx.store.at_office(caller.office, after, size + 1)
+        page = await ctx.store.at_office(caller.office, page_size, page_token)
+    elif page_token:
+        raise PageTokenInvalid
     else:
-        found = []
-    shown, token = pages.page(found, size, question, lambda case: pages.Cursor(case.create_time, case.id))
-    if shown:
-        await _on_record(ctx, caller, "ListPowersOfAttorney", *shown)
-    return shown, token
+        page = Page([])
+    if page.items:
+        await _on_record(ctx, caller, "ListPowersOfAttorney", *page.items)
+    return page
 
 
 async def download(ctx: Context, caller: Caller, case_id: str) -> bytes:

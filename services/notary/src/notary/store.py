@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from chassis.pages import Cursor
+from chassis.pages import Page
 from chassis.store import (
     Aggregates,
     Cause,
@@ -34,6 +34,8 @@ DOCUMENT_BYTES = 8 * 1024 * 1024
 _FILLED = {"$gt": ""}
 """Of texts that are there. Said so, and not by type: a query for one text is then served by a partial index."""
 
+_NEWEST = [("state.create_time", -1)]
+
 _INDEXES = (
     Index(name=NUMBER, keys=[("state.number", 1)], unique=True),
     Index(
@@ -46,9 +48,9 @@ _INDEXES = (
     Index(name="claim", keys=[("state.claims.id", 1)], where={"state.claims.id": _FILLED}),
     Index(
         name="principal",
-        keys=[("state.content.principal.account_id", 1), ("state.create_time", -1), ("_id", -1)],
+        keys=[("state.content.principal.account_id", 1), *_NEWEST, ("_id", -1)],
     ),
-    Index(name="office", keys=[("state.office_id", 1), ("state.create_time", -1), ("_id", -1)]),
+    Index(name="office", keys=[("state.office_id", 1), *_NEWEST, ("_id", -1)]),
 )
 
 
@@ -150,15 +152,23 @@ class Store:
             {"state.state": State.AWAITING_REVIEW.value}, sort=[("state.queue_time", 1)], limit=limit
         )
 
-    async def of_principal(self, account_id: str, after: Cursor | None, limit: int) -> list[PowerOfAttorney]:
-        """A principal's own, newest first."""
-        return await self._newest({"state.content.principal.account_id": account_id}, after, limit)
+    async def of_principal(self, account_id: str, page_size: int, page_token: str) -> Page[PowerOfAttorney]:
+        """A page of a principal's own, newest first; PageTokenInvalid."""
+        return await self.powers_of_attorney.page(
+            {"state.content.principal.account_id": account_id},
+            sort=_NEWEST,
+            page_size=page_size,
+            page_token=page_token,
+        )
 
-    async def at_office(self, office_id: str, after: Cursor | None, limit: int) -> list[PowerOfAttorney]:
-        """Those issued for an office, newest first."""
+    async def at_office(self, office_id: str, page_size: int, page_token: str) -> Page[PowerOfAttorney]:
+        """A page of those issued for an office, newest first; PageTokenInvalid."""
         states = [State.ISSUED.value, State.COLLECTED.value]
-        return await self._newest(
-            {"state.office_id": office_id, "state.state": {"$in": states}}, after, limit
+        return await self.powers_of_attorney.page(
+            {"state.office_id": office_id, "state.state": {"$in": states}},
+            sort=_NEWEST,
+            page_size=page_size,
+            page_token=page_token,
         )
 
     async def keep_document(self, case_id: str, pdf: bytes, cause: Cause) -> str:
@@ -208,15 +218,3 @@ class Store:
     async def _one(self, where: dict[str, Any]) -> PowerOfAttorney | None:
         found = await self.powers_of_attorney.find(where, limit=1)
         return found[0] if found else None
-
-    async def _newest(self, where: dict[str, Any], after: Cursor | None, limit: int) -> list[PowerOfAttorney]:
-        if after is not None:
-            where = where | {
-                "$or": [
-                    {"state.create_time": {"$lt": after.time}},
-                    {"state.create_time": after.time, "_id": {"$lt": after.id}},
-                ]
-            }
-        return await self.powers_of_attorney.find(
-            where, sort=[("state.create_time", -1), ("_id", -1)], limit=limit
-        )

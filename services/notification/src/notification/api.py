@@ -18,7 +18,7 @@ class NotificationApi(pb_grpc.NotificationServiceServicer):
 
     async def ListMessages(self, request: pb.ListMessagesRequest, context: object) -> pb.ListMessagesResponse:  # noqa: N802
         del context
-        shown, token = await queries.listed(
+        page = await queries.listed(
             self._context,
             call().caller,
             account_id=request.account_id,
@@ -26,7 +26,9 @@ class NotificationApi(pb_grpc.NotificationServiceServicer):
             page_size=request.page_size,
             page_token=request.page_token,
         )
-        return pb.ListMessagesResponse(messages=[_message(one) for one in shown], next_page_token=token)
+        return pb.ListMessagesResponse(
+            messages=[_message(one) for one in page.items], next_page_token=page.next_page_token
+        )
 
     async def GetMessage(self, request: pb.GetMessageRequest, context: object) -> pb.Message:  # noqa: N802
         del context

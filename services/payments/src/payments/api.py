@@ -81,7 +81,7 @@ class PaymentApi(pb_grpc.PaymentServiceServicer):
         self, request: pb.ListLedgerEntriesRequest, context: object
     ) -> pb.ListLedgerEntriesResponse:
         del context
-        shown, token = await queries.entries(
+        page = await queries.entries(
             self._context,
             payment_id=request.payment_id,
             request_number=request.request_number,
@@ -89,7 +89,9 @@ class PaymentApi(pb_grpc.PaymentServiceServicer):
             page_size=request.page_size,
             page_token=request.page_token,
         )
-        return pb.ListLedgerEntriesResponse(entries=[_entry(entry) for entry in shown], next_page_token=token)
+        return pb.ListLedgerEntriesResponse(
+            entries=[_entry(entry) for entry in page.items], next_page_token=page.next_page_token
+        )
 
 
 def _fee(fee: pb.Fee, place: str) -> Fee:

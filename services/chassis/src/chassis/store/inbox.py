@@ -8,10 +8,12 @@ from typing import Any, Self
 from motor.motor_asyncio import AsyncIOMotorCollection
 from pymongo.errors import DuplicateKeyError
 
+from chassis.pages import Page
 from chassis.store.document import Document
 from chassis.store.driver import translated
 from chassis.store.errors import LimitExceeded
 from chassis.store.indexes import Index
+from chassis.store.keyset import Keyset, size_of
 
 INBOX = "inbox"
 INBOX_INDEXES = (
@@ -19,7 +21,8 @@ INBOX_INDEXES = (
     Index(name="expires", keys=(("expires", 1),), expire_after_seconds=0),
 )
 
-PAGE = 500
+BATCH = 500
+"""Messages that one look at what is due returns, at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,9 +125,15 @@ class Inbox:
         found = await self._find({"_id": entry_id}, [], 1)
         return found[0] if found else None
 
-    async def page(self, *, parked: bool, after: str = "", limit: int) -> list[InboxEntry]:
-        """A page of messages in order of id, those after `after`."""
-        return await self._find({"parked": parked, "_id": {"$gt": after}}, [("_id", 1)], limit)
+    async def page(self, *, parked: bool, page_size: int = 0, page_token: str = "") -> Page[InboxEntry]:
+        """A page of messages in order of id; see `Aggregates.page`."""
+        keyset, size = Keyset(INBOX, {"parked": parked}, []), size_of(page_size)
+        after = keyset.position(page_token)
+        with translated():
+            cursor = self._collection.find({**keyset.filter(after), **self._alive()}).sort(keyset.sort)
+            documents = await cursor.limit(size + 1).to_list(size + 1)
+        shown, next_page_token = keyset.page(documents, size)
+        return Page([InboxEntry.from_document(document) for document in shown], next_page_token)
 
     async def count(self, *, parked: bool) -> int:
         """How many messages wait, or are parked."""
@@ -135,8 +144,8 @@ class Inbox:
         return {"$or": [{"expires": None}, {"expires": {"$gt": self._clock()}}]}
 
     async def _find(self, where: Document, sort: Sequence[tuple[str, int]], limit: int) -> list[InboxEntry]:
-        if not 0 < limit <= PAGE:
-            raise LimitExceeded("entries in a page", PAGE)
+        if not 0 < limit <= BATCH:
+            raise LimitExceeded("entries in a batch", BATCH)
         with translated():
             cursor = self._collection.find({**where, **self._alive()}).limit(limit)
             if sort:
