@@ -65,14 +65,15 @@ class PowersOfAttorney:
     async def GetPowerOfAttorney(  # noqa: N802
         self, request: pb.GetPowerOfAttorneyRequest, _: object
     ) -> pb.PowerOfAttorney:
-        caller = call().caller
-        case = await queries.get(self._ctx, caller, request.power_of_attorney_id)
-        return rendering.shown_to_principal(case) if caller.kind is Kind.CITIZEN else rendering.shown(case)
+        current = call()
+        case = await queries.get(self._ctx, current, request.power_of_attorney_id)
+        own = current.caller.kind is Kind.CITIZEN
+        return rendering.shown_to_principal(case) if own else rendering.shown(case)
 
     async def ListPowersOfAttorney(  # noqa: N802
         self, request: pb.ListPowersOfAttorneyRequest, _: object
     ) -> pb.ListPowersOfAttorneyResponse:
-        page = await queries.listed(self._ctx, call().caller, request.page_size, request.page_token)
+        page = await queries.listed(self._ctx, call(), request.page_size, request.page_token)
         return pb.ListPowersOfAttorneyResponse(
             powers_of_attorney=[rendering.shown(case) for case in page.items],
             next_page_token=page.next_page_token,
@@ -87,6 +88,6 @@ class PowersOfAttorney:
     async def DownloadPowerOfAttorney(  # noqa: N802
         self, request: pb.DownloadPowerOfAttorneyRequest, _: object
     ) -> AsyncIterator[pb.DownloadPowerOfAttorneyResponse]:
-        pdf = await queries.download(self._ctx, call().caller, request.power_of_attorney_id)
+        pdf = await queries.download(self._ctx, call(), request.power_of_attorney_id)
         for start in range(0, len(pdf), CHUNK_BYTES):
             yield pb.DownloadPowerOfAttorneyResponse(chunk=pdf[start : start + CHUNK_BYTES])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from chassis.access_log import AccessLog
 from chassis.pages import Page
 from chassis.store import (
     Aggregates,
@@ -15,7 +16,6 @@ from chassis.store import (
     Duplicate,
     Index,
     Limits,
-    cause_id,
     dataclass_codec,
 )
 from chassis.store.driver import translated
@@ -64,25 +64,13 @@ class Document:
 
 
 @dataclass(frozen=True)
-class Look:
-    """That an officer read personal data: who, from where, of which cases, by which RPC. Never changed."""
-
-    officer_id: str
-    person_id: str
-    office_id: str
-    rpc: str
-    power_of_attorney_ids: tuple[str, ...]
-    at: datetime
-
-
-@dataclass(frozen=True)
 class Store:
     """Notary's collections."""
 
     powers_of_attorney: Aggregates[PowerOfAttorney]
     draftings: Aggregates[Drafting]
     documents: Aggregates[Document]
-    looks: Aggregates[Look]
+    access_log: AccessLog
 
     @classmethod
     async def open(cls, database: Database) -> "Store":
@@ -102,11 +90,7 @@ class Store:
                 indexes=[Index(name="case", keys=[("state.power_of_attorney_id", 1)])],
                 limits=Limits(document_bytes=DOCUMENT_BYTES, batch=4, batch_bytes=DOCUMENT_BYTES),
             ),
-            await database.aggregates(
-                "looks",
-                dataclass_codec(Look),
-                indexes=[Index(name="case", keys=[("state.power_of_attorney_ids", 1), ("state.at", 1)])],
-            ),
+            await AccessLog.open(database),
         )
 
     async def case(self, case_id: str) -> PowerOfAttorney | None:
@@ -201,19 +185,6 @@ class Store:
             await self.documents.collection.delete_many(
                 {"state.power_of_attorney_id": case_id, "_id": {"$ne": but}}
             )
-
-    async def record(self, look_id: str, look: Look) -> None:
-        """Put a look on record, before what was looked at is shown."""
-        await self.looks.save(
-            Change(
-                id=look_id,
-                base=None,
-                state=look,
-                now=look.at,
-                cause=cause_id("look", look_id),
-                processed_event=look.at,
-            )
-        )
 
     async def _one(self, where: dict[str, Any]) -> PowerOfAttorney | None:
         found = await self.powers_of_attorney.find(where, limit=1)
