@@ -77,7 +77,10 @@ class Store:
         """Open the collections and make their indexes."""
         return cls(
             await database.aggregates(
-                "powers_of_attorney", dataclass_codec(PowerOfAttorney), indexes=_INDEXES
+                "powers_of_attorney",
+                dataclass_codec(PowerOfAttorney),
+                indexes=_INDEXES,
+                correlation=lambda case: case.number,
             ),
             await database.aggregates(
                 "draftings",

@@ -31,7 +31,12 @@ class Store:
         """Open the collections and make their indexes."""
         return cls(
             await database.aggregates("contacts", dataclass_codec(Contact)),
-            await database.aggregates("messages", dataclass_codec(Message), indexes=_INDEXES),
+            await database.aggregates(
+                "messages",
+                dataclass_codec(Message),
+                indexes=_INDEXES,
+                correlation=lambda message: message.request_number,
+            ),
         )
 
     async def contact(self, account_id: str) -> Contact | None:

@@ -1,7 +1,6 @@
 """Use cases: load, decide, save; one function a command."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from uuid import UUID, uuid5
@@ -62,23 +61,21 @@ async def make_due(
 ) -> None:
     """A fee becomes due, as published for the day in Cairo; FeeNotPublished if there is none, perhaps yet."""
     payment_id = payment_id_of(subject_id)
-    if await ctx.store.payment(payment_id) is not None:
-        return  # submitted again, or told again: the fee is due once
     schedule = await ctx.store.schedule()
     day = time.astimezone(CAIRO).date()
-    fee = schedule.fee(service, channel=channel, governorate=governorate, day=day)
-    payment, stated = model.make_due(
-        payment_id, subject_id, account_id, request_number=number, fee=fee, now=cause.now
-    )
     made: list[Payment] = []
 
     def decide(state: Payment | None) -> Decision[Payment] | None:
         if state is not None:
-            return None
+            return None  # submitted again, or told again: the fee is due once
+        fee = schedule.fee(service, channel=channel, governorate=governorate, day=day)
+        payment, stated = model.make_due(
+            payment_id, subject_id, account_id, request_number=number, fee=fee, now=cause.now
+        )
         made[:] = [payment]
         return Decision(state=payment, facts=facts.messages(stated))
 
-    await execute(ctx.store.payments, payment_id, decide, replace(cause, correlation=number))
+    await execute(ctx.store.payments, payment_id, decide, cause)
     for new in made:
         ctx.metrics.moved(None, new)
 
@@ -92,10 +89,6 @@ async def pay(
     card_token: str,
 ) -> pb.Payment:
     """Try to pay a due fee."""
-    payment_id = payment_id_of(subject_id)
-    payment = await ctx.store.payment(payment_id)
-    if payment is None:
-        raise PaymentNotFound
     moves: list[tuple[Payment, Payment]] = []
 
     def decide(state: Payment | None) -> Decision[Payment]:
@@ -108,8 +101,7 @@ async def pay(
         moves[:] = [(state, after)]
         return Decision(state=after, facts=facts.messages(stated))
 
-    numbered = replace(request, correlation=payment.request_number)
-    answer = await execute(ctx.store.payments, payment_id, decide, numbered)
+    answer = await execute(ctx.store.payments, payment_id_of(subject_id), decide, request)
     _count(ctx, moves)
     return answer
 
@@ -126,7 +118,6 @@ async def inquire(ctx: Context) -> None:
             # Two processes that hold themselves for the one with the lease ask once.
             id=cause_id("timer", "inquire", payment.payment_id, payment.ask_time.isoformat()),
             now=now,
-            correlation=payment.request_number,
         )
         await execute(ctx.store.payments, payment.payment_id, partial(_inquire, ctx, now), cause)
 
@@ -157,16 +148,17 @@ async def refuse(ctx: Context, cause: Cause, payment_id: str, *, charge_id: str,
 
 async def _hear(ctx: Context, cause: Cause, payment_id: str, change: Change) -> None:
     """Take news of a charge; PaymentNotFound if we never asked for it."""
-    payment = await _existing(ctx, payment_id)
     moves: list[tuple[Payment, Payment]] = []
     stated: list[model.Fact] = []
 
     def decide(state: Payment | None) -> Decision[Payment]:
-        after, stated[:] = change(state or payment)
-        moves[:] = [(state or payment, after)]
+        if state is None:
+            raise PaymentNotFound
+        after, stated[:] = change(state)
+        moves[:] = [(state, after)]
         return Decision(state=after, facts=facts.messages(stated))
 
-    await execute(ctx.store.payments, payment_id, decide, replace(cause, correlation=payment.request_number))
+    await execute(ctx.store.payments, payment_id, decide, cause)
     _count(ctx, moves)
     if any(isinstance(fact, Overpaid) for fact in stated):
         ctx.metrics.overpaid()

@@ -61,6 +61,7 @@ class Store:
                     Index(name="asked", keys=_ASKED, where={"state.ask_time": {"$type": "date"}}),
                     Index(name="request_number", keys=[("state.request_number", 1)]),
                 ],
+                correlation=lambda payment: payment.request_number,
             ),
             await database.aggregates(
                 "entries",

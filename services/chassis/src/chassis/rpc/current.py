@@ -50,7 +50,6 @@ class Call:
         message: Message,
         *,
         answer: Callable[[S], M],
-        correlation: str | None = None,
         secret: bool = False,
     ) -> "CommandRequest[S, M]":
         """What makes a command happen once: this caller, this RPC, this request id, this content.
@@ -58,7 +57,6 @@ class Call:
         Args:
             message: the RPC's request, which has a `request_id`.
             answer: renders the answer from the new state; it is kept for the same request again.
-            correlation: the journey's request number where the handler knows it.
             secret: the answer holds a secret: it is rendered again, never kept.
         """
         # Commands know who calls; to know them here at import time would close a circle.
@@ -71,7 +69,7 @@ class Call:
         return CommandRequest(
             id=CommandRequest.identify(self.caller, self.rpc, request_id),
             now=self.now,
-            correlation=self.correlation if correlation is None else correlation,
+            correlation=self.correlation,
             request_id=request_id,
             rpc=self.rpc,
             caller=self.caller,

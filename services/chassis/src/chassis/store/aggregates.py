@@ -29,6 +29,8 @@ from chassis.store.limits import Limits
 S = TypeVar("S")
 EncodeEvent = Callable[[Message, EventContext], OutboxEntry]
 Committed = Callable[[Unsent], None]
+Correlation = Callable[[S], str]
+"""The journey's request number, from an aggregate's state; empty if it has none."""
 
 _RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
 # The outbox is the relay's business and may be long: a command needs to know only how much is in it.
@@ -49,9 +51,11 @@ class Aggregates(Generic[S]):
         encode_event: EncodeEvent,
         refusals: ErrorTable,
         committed: Committed,
+        correlation: Correlation[S],
         writer: str,
     ) -> None:
         self.name = collection.name
+        self.correlation = correlation
         self.limits = limits
         self.encode_event = encode_event
         self.refusals = {str(getattr(kind, "reason", "")): kind for kind in refusals}

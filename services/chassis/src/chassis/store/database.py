@@ -11,7 +11,7 @@ from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo.errors import OperationFailure, PyMongoError
 
 from chassis.errors import ErrorTable
-from chassis.store.aggregates import Aggregates, Committed, EncodeEvent
+from chassis.store.aggregates import Aggregates, Committed, Correlation, EncodeEvent
 from chassis.store.change_stream import ChangeStream
 from chassis.store.codec import Codec
 from chassis.store.document import OPTIONS, REQUEST_INDEX, Document
@@ -40,6 +40,10 @@ _CONNECTION: dict[str, Any] = {
 }
 _SLOWEST_PING_SECONDS = 1.0
 _OWN_INDEXES = f"{UNSENT_INDEX.name}, {REQUEST_INDEX.name}"
+
+
+def _uncorrelated(_state: object) -> str:
+    return ""
 
 
 class Database:
@@ -113,9 +117,27 @@ class Database:
         return database
 
     async def aggregates(
-        self, name: str, codec: Codec[S], *, indexes: Sequence[Index] = (), limits: Limits | None = None
+        self,
+        name: str,
+        codec: Codec[S],
+        *,
+        indexes: Sequence[Index] = (),
+        limits: Limits | None = None,
+        correlation: Correlation[S] = _uncorrelated,
     ) -> Aggregates[S]:
-        """A collection of aggregates with its indexes. Called once for each collection, at the start."""
+        """A collection of aggregates with its indexes. Called once for each collection, at the start.
+
+        Args:
+            name: of the collection.
+            codec: between states and documents.
+            indexes: beside those that every collection has.
+            limits: the defaults if not given.
+            correlation: gives the request number of the journey that a state belongs to. The events, log lines and
+                spans of each command on it carry the number; without one they carry that of the cause.
+
+        Raises:
+            ValueError: the collection is open already, or two indexes have one name.
+        """
         if name in self._aggregates:
             raise ValueError(f"the collection {name} is open already")
         indexes = (*indexes, UNSENT_INDEX, REQUEST_INDEX)
@@ -132,6 +154,7 @@ class Database:
             encode_event=self._encode_event,
             refusals=self._refusals,
             committed=self._notify,
+            correlation=correlation,
             writer=self._writer,
         )
         self._aggregates[name] = aggregates  # type: ignore[assignment]  # kept to be closed, whatever its state
