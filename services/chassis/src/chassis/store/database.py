@@ -22,7 +22,7 @@ from chassis.store.inbox import INBOX, INBOX_INDEXES, Inbox
 from chassis.store.indexes import Index
 from chassis.store.lease import LEASES, Lease
 from chassis.store.limits import Limits
-from chassis.store.outbox import HISTORY, HISTORY_INDEXES, UNSENT_INDEX, Outbox
+from chassis.store.outbox import UNSENT_INDEX, Outbox
 from chassis.times import utc_now
 
 S = TypeVar("S")
@@ -59,7 +59,6 @@ class Database:
         *,
         encode_event: EncodeEvent,
         refusals: ErrorTable,
-        history: timedelta,
         clock: Callable[[], datetime],
     ) -> None:
         self._client = client
@@ -71,7 +70,7 @@ class Database:
         self._aggregates: dict[str, Aggregates[object]] = {}
         # Part of each write token: it separates this process's writes from others'.
         self._writer = secrets.token_hex(8)
-        self.outbox = Outbox(self._database, self._names, keep=history, clock=clock)
+        self.outbox = Outbox(self._database, self._names)
         self.change_stream = ChangeStream(self._database, self._names, self._writer)
         self.inbox = Inbox(self._database[INBOX], clock)
 
@@ -84,7 +83,6 @@ class Database:
         encode_event: EncodeEvent,
         refusals: ErrorTable,
         schema_version: int = 1,
-        history: timedelta = timedelta(days=7),
         timeout: timedelta = timedelta(seconds=60),
         clock: Callable[[], datetime] = utc_now,
     ) -> Self:
@@ -96,7 +94,6 @@ class Database:
             encode_event: turns a fact's message into an outbox entry.
             refusals: the service's table of errors: a kept refusal is given again as what it was.
             schema_version: the version of the documents that this program writes, from 1.
-            history: how long published events can be replayed.
             timeout: how long to wait for the server.
             clock: now, in UTC.
 
@@ -107,9 +104,7 @@ class Database:
         client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(uri, **_CONNECTION)
         try:
             await _wait_for_server(client, timeout)
-            database = cls(
-                client, name, encode_event=encode_event, refusals=refusals, history=history, clock=clock
-            )
+            database = cls(client, name, encode_event=encode_event, refusals=refusals, clock=clock)
             await database._prepare(schema_version)
         except BaseException:
             client.close()
@@ -194,7 +189,6 @@ class Database:
     async def _prepare(self, schema_version: int) -> None:
         with translated():
             await self._check_schema(schema_version)
-        await self._ensure(HISTORY, HISTORY_INDEXES)
         await self._ensure(INBOX, INBOX_INDEXES)
 
     async def _check_schema(self, known: int) -> None:
