@@ -8,7 +8,7 @@ from chassis.key_ring import KeyRing
 from chassis.life import Component, Env
 from chassis.messaging.consumer import Consumer
 from chassis.messaging.inbox_worker import InboxWorker
-from chassis.messaging.message_processor import MessageProcessor, RetryPlan
+from chassis.messaging.message_processor import MessageProcessor
 from chassis.messaging.relay import Relay
 from chassis.policies import Policies, Policy
 from chassis.settings import ServiceSettings
@@ -25,7 +25,6 @@ def messaging_components(
     *,
     policies: Sequence[Policy] = (),
     timers: Sequence[Timer] = (),
-    plan: RetryPlan | None = None,
 ) -> list[Component]:
     """The relay, the consumer with its retries, and the timers, as far as this process runs them.
 
@@ -37,7 +36,6 @@ def messaging_components(
         keys: the service's, to open what is sealed for it.
         policies: the service's table; ValueError if it names a queue that is not the service's.
         timers: the service's table.
-        plan: when what failed is tried again.
 
     """
     holder = f"{env.name}-{uuid.uuid4().hex[:12]}"
@@ -49,7 +47,7 @@ def messaging_components(
         made.append(relay)
     if env.wants("policies"):
         table = Policies(env.name, policies)
-        processor = MessageProcessor(table, database.inbox, keys, plan=plan, clock=env.clock)
+        processor = MessageProcessor(table, database.inbox, keys, clock=env.clock)
         consumer = Consumer(database, uri, env.name, table, processor)
         env.readiness.add("policies", consumer.check)
         made += [

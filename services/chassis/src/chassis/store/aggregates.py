@@ -24,7 +24,7 @@ from chassis.store.envelope import EventContext, OutboxEntry, Unsent, unsent_of
 from chassis.store.errors import Conflict, Duplicate, LimitExceeded, Rejected, StoreError
 from chassis.store.indexes import Index, violated
 from chassis.store.keyset import Keyset, size_of
-from chassis.store.limits import Limits
+from chassis.store.limits import BATCH, WAITING, Limits
 
 S = TypeVar("S")
 EncodeEvent = Callable[[Message, EventContext], OutboxEntry]
@@ -69,10 +69,10 @@ class Aggregates(Generic[S]):
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._write_tokens = (f"{writer}-{number}" for number in itertools.count())
         self._loads: Batcher[str, Loaded[S] | None] = Batcher(
-            self._load_all, batch=limits.batch, batch_bytes=limits.batch_bytes, waiting=limits.waiting
+            self._load_all, batch=limits.batch, batch_bytes=limits.batch_bytes, waiting=WAITING
         )
         self._saves: Batcher[Write, Saved] = Batcher(
-            self._save_all, batch=limits.batch, batch_bytes=limits.batch_bytes, waiting=limits.waiting
+            self._save_all, batch=limits.batch, batch_bytes=limits.batch_bytes, waiting=WAITING
         )
 
     async def load(self, aggregate_id: str) -> Loaded[S] | None:
@@ -101,8 +101,8 @@ class Aggregates(Generic[S]):
         self, where: Mapping[str, Any], *, sort: Sequence[tuple[str, int]] = (), limit: int
     ) -> list[S]:
         """States of the documents that match; fields are the document's: `state.holder`, `_id`."""
-        if not 0 < limit <= self.limits.page:
-            raise LimitExceeded("documents in a page", self.limits.page)
+        if not 0 < limit <= BATCH:
+            raise LimitExceeded("documents in a query", BATCH)
         with translated():
             cursor = self.collection.find(where, {"state": 1}).limit(limit)
             if sort:
@@ -150,11 +150,11 @@ class Aggregates(Generic[S]):
             limit: at most so many.
 
         Raises:
-            LimitExceeded: the limit is over `Limits.page`.
+            LimitExceeded: the limit is over `limits.BATCH`.
             StoreUnavailable: the server does not answer within 5 seconds.
         """
-        if not 0 < limit <= self.limits.page:
-            raise LimitExceeded("documents in a page", self.limits.page)
+        if not 0 < limit <= BATCH:
+            raise LimitExceeded("documents in a query", BATCH)
         keyset = Keyset(self.name, {}, sort)
         wanted = dict.fromkeys([*fields, *(field for field, _ in sort)], 1)
         with translated():

@@ -40,7 +40,6 @@ class InboxEntry:
         parked: whether it waits for a person instead.
         reason: why the last attempt failed, without personal data.
         at: when it was put here, UTC.
-        sequence: the event's place among those of its aggregate, 0 if it has none.
         expires: when it goes, body and all (a secret is not kept longer than it is good for), or None.
     """
 
@@ -54,7 +53,6 @@ class InboxEntry:
     reason: str
     at: datetime
     parked: bool = False
-    sequence: int = 0
     expires: datetime | None = None
 
     def to_document(self) -> Document:
@@ -95,11 +93,6 @@ class Inbox:
         return await self._find(
             {"parked": False, "next_at": {"$lte": self._clock()}}, [("next_at", 1)], limit
         )
-
-    async def next_at(self) -> datetime | None:
-        """When the next attempt is due; None if nothing waits."""
-        found = await self._find({"parked": False}, [("next_at", 1)], 1)
-        return found[0].next_at if found else None
 
     async def retry(self, entry_id: str, *, attempt: int, next_at: datetime, reason: str) -> bool:
         """Note a failed attempt and when the next is due; False if the message is gone."""
