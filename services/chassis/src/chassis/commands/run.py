@@ -104,7 +104,7 @@ class _Command(Generic[S]):
         if self._conflicts >= MAX_CONFLICTS:
             raise Contended("others changed it at the same time, again and again") from None
         # Others in this process queue for their turn: who was faster is another process, and may be again.
-        await asyncio.sleep(_CONFLICT_PAUSE_SECONDS * self._conflicts * random.random())  # noqa: S311 - jitter
+        await asyncio.sleep(_CONFLICT_PAUSE_SECONDS * 2**self._conflicts * random.random())  # noqa: S311 - jitter
 
     async def _attempt(self, *, again: bool) -> Settled[S]:
         loaded = await self._aggregates.load(self._id)
