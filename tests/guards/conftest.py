@@ -3,16 +3,19 @@
 import pytest
 
 from .actors import Actors
+from .broker import Tap
 from .probes import Probes
 from .wire import Wire
 
 
 @pytest.fixture(scope="package")
 def probes(stack, world):
-    """Read-only probes on the stores of the stack."""
-    made = Probes(stack.layout, world.phones_url)
-    yield made
-    made.close()
+    """Read-only probes on the stores of the stack, and a tap on its broker."""
+    tap = Tap(stack.layout)
+    with tap.open():
+        made = Probes(stack.layout, world.phones_url, tap)
+        yield made
+        made.close()
 
 
 @pytest.fixture(scope="package")

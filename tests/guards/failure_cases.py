@@ -251,7 +251,9 @@ def park_broken(actors: Actors, person: Person) -> list[str]:
         ),
     ]
     for _, kind, text, own_id in broken:
-        publish(actors, USER, "registry.events", KEY, kind, text, subject=person.mobile, event_id=own_id)
+        publish(
+            actors.layout, USER, "registry.events", KEY, kind, text, subject=person.mobile, event_id=own_id
+        )
     until("the parking", lambda: len(_parked(actors) - before) == len(broken))
     return sorted(_parked(actors) - before)
 

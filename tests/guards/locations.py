@@ -18,7 +18,7 @@ from platform_table.load import platform
 
 from . import failure_cases
 from .actors import TERM, Actors
-from .broker import Tap, node_of
+from .broker import node_of
 from .canaries import Canaries
 from .probes import until
 from .wire import Wire
@@ -36,7 +36,7 @@ class Locations:
     """Fills the locations, and reads them.
 
     Attributes:
-        case: the second activity's power of attorney, under an open tap.
+        case: the second activity's power of attorney.
         texts: by place, then by where in it.
     """
 
@@ -44,7 +44,6 @@ class Locations:
         self._actors = actors
         self._wire = wire
         self._journey = journey
-        self._tap = Tap(actors.layout)
         self.case: Any = None
         self.texts: dict[str, Texts] = {}
 
@@ -52,9 +51,10 @@ class Locations:
         """Act, ask wrongly, park, and read what came of it."""
         actors = self._actors
         citizen = Citizen(person := actors.person(), actors.phone(person))
-        with self._tap.open():
-            self.case = self._act(citizen)
-            until("quiet", actors.probes.quiet)
+        before = len(actors.probes.tap.heard())
+        self.case = self._act(citizen)
+        until("quiet", actors.probes.quiet)
+        messages = actors.probes.tap.heard()[before:]
         refused = failure_cases.refusals(actors, self._wire, citizen)
         errors = {where: refusal.told for where, refusal in refused.items()}
         errors |= failure_cases.over_http(actors, citizen.person)
@@ -64,8 +64,7 @@ class Locations:
         self.texts = {
             "logs": _logs(actors.layout),
             "spans": _spans(spans),
-            "stored events": self._stored_events(),
-            "messages": {f"{m.exchange} {m.key} {n}": str(m) for n, m in enumerate(self._tap.heard)},
+            "messages": {f"{m.exchange} {m.key} {n}": str(m) for n, m in enumerate(messages)},
             "names at the broker": self._names(),
             "errors": errors,
             "metrics": _metrics(actors.layout),
@@ -116,20 +115,6 @@ class Locations:
             [program, *arguments], env=environment, capture_output=True, text=True, timeout=60, check=True
         )
         return done.stdout + done.stderr
-
-    def _stored_events(self) -> Texts:
-        """What services keep of what they published, and what waits to be published."""
-        return {
-            f"{name} {collection} {document['_id']}": json.dumps(
-                document if collection == "history" else document.get("outbox", []),
-                ensure_ascii=False,
-                default=str,
-            )
-            for name, store in self._actors.probes.stores.items()
-            for collection in store.list_collection_names()
-            for document in store[collection].find()
-            if collection != "inbox"  # it keeps what it could not read, as it came
-        }
 
     def _names(self) -> Texts:
         node = node_of(self._actors.layout)

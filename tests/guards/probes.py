@@ -1,4 +1,4 @@
-"""What happened, seen from outside the services: their stores (read, never written) and the phones."""
+"""What happened, seen from outside the services: their stores (read, never written), their events, and the phones."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -11,6 +11,8 @@ from embedded.layout import Layout
 from embedded.programs import HOST, STORE_USER
 from platform_table.load import platform
 from population import Person
+
+from .broker import Tap
 
 TIMEOUT_SECONDS = 60.0
 POLL_SECONDS = 0.1
@@ -26,9 +28,14 @@ def until(what: str, happened: Callable[[], Any], timeout: float = TIMEOUT_SECON
 
 
 class Probes:
-    """Looks into the stores of a running stack."""
+    """Looks into the stores of a running stack, and listens to its broker.
 
-    def __init__(self, layout: Layout, phones_url: str) -> None:
+    Attributes:
+        tap: hears all that is published since the probes were made.
+    """
+
+    def __init__(self, layout: Layout, phones_url: str, tap: Tap) -> None:
+        self.tap = tap
         self._layout = layout
         self._phones_url = phones_url
         self._clients: list[pymongo.MongoClient[dict[str, Any]]] = []
@@ -55,10 +62,18 @@ class Probes:
     def count(self, service: str, collection: str, **where: Any) -> int:
         return len(self.documents(service, collection, **where))
 
-    def events(self, service: str, **where: Any) -> list[str]:
-        """Types, without their package, of the events that a service published, in order of their sequence."""
-        found = self.documents(service, "history", **where)
-        return [event["type"].rpartition(".")[2] for event in sorted(found, key=lambda e: e["sequence"])]
+    def events(self, service: str, causation: str) -> list[str]:
+        """Types, without their package, of the events that a service published for a cause, in order of sequence.
+
+        The relay may publish an event again; it is the same event then, and counts once.
+        """
+        caused = {
+            heard.headers["cloudEvents_id"]: heard.headers
+            for heard in self.tap.heard()
+            if heard.exchange == f"{service}.events" and heard.headers["cloudEvents_causationid"] == causation
+        }
+        in_order = sorted(caused.values(), key=lambda headers: int(headers["cloudEvents_sequence"]))
+        return [headers["cloudEvents_type"].rpartition(".")[2] for headers in in_order]
 
     def messages(self, person: Person) -> list[str]:
         """The texts on a person's phone, oldest first."""

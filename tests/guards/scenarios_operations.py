@@ -41,7 +41,7 @@ def replay(actors: Actors) -> Scenario:
     )
     news.amount.CopyFrom(actors.platform.call("payments", "GetQuote", discounted).amount)
     event_id = publish(
-        actors,
+        actors.layout,
         "acquirer",
         "acquirer.events",
         "charge.settled.v1",
@@ -71,7 +71,7 @@ def replay(actors: Actors) -> Scenario:
 def discard(actors: Actors) -> Scenario:
     """A message that nobody can read was parked."""
     event_id = publish(
-        actors,
+        actors.layout,
         "registry",
         "registry.events",
         "person.registered.v1",

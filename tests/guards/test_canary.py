@@ -13,8 +13,11 @@ WITNESSES = {
         "DraftPowerOfAttorney",
         "process acquirer.payments.charge",
     ],
-    "stored events": ["PowerOfAttorneyCollected", "PaymentRefused", "AccountEnrolled", "OfficerRegistered"],
     "messages": [
+        "PowerOfAttorneyCollected",
+        "PaymentRefused",
+        "AccountEnrolled",
+        "OfficerRegistered",
         "message.send.v1",
         "charge.request.v1",
         "person.registered.v1",
@@ -36,7 +39,7 @@ WITNESSES = {
 
 @pytest.fixture(scope="module")
 def locations(actors, wire, travelled):
-    """All locations, after the journey, a second one under a tap, wrong calls and broken events."""
+    """All locations, after the journey, a second one that the tap heard, wrong calls and broken events."""
     made = Locations(actors, wire, travelled.journey)
     made.fill()
     return made

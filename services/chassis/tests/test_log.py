@@ -245,10 +245,8 @@ def test_a_task_is_correlated_for_a_while(stream):
 
 def test_a_line_says_which_service_span_and_journey(stream):
     """Whoever reads one line finds the rest."""
-    token = log.correlate("R-2026-1")
-    with telemetry.span("work") as span:
+    with log.correlated("R-2026-1"), telemetry.span("work") as span:
         log.get("a.b").info("done", n=1)
-    log.reset(token)
 
     line = last(stream)
     assert (line["service.name"], line["request_number"], line["logger"]) == ("trial", "R-2026-1", "a.b")

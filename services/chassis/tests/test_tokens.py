@@ -215,7 +215,8 @@ async def test_a_confirmation_is_of_exactly_one_content(key):
     """Account, purpose and digest must all be those confirmed."""
     keys = TokenKeys.own("notary", key, clock=lambda: NOW)
 
-    read = await keys.confirmation(confirmation(key), purpose="notary.submit", digest=DIGEST, account="a-1")
+    signed = await keys.confirmation(confirmation(key))
+    read = signed.verify(purpose="notary.submit", digest=DIGEST, account="a-1")
 
     assert (read.jti, read.expires_at) == ("c-1", NOW + timedelta(minutes=5))
 
@@ -228,18 +229,20 @@ async def test_a_confirmation_of_something_else_is_refused(key, changes):
     """One letter of the content changed, and it is void."""
     keys = TokenKeys.own("notary", key, clock=lambda: NOW)
 
+    signed = await keys.confirmation(confirmation(key, **changes))
+
     with pytest.raises(ConfirmationInvalid):
-        await keys.confirmation(
-            confirmation(key, **changes), purpose="notary.submit", digest=DIGEST, account="a-1"
-        )
+        signed.verify(purpose="notary.submit", digest=DIGEST, account="a-1")
 
 
 async def test_a_confirmation_ends_after_five_minutes(key):
     """Later it is refused, with a reason that says to confirm again."""
     keys = TokenKeys.own("notary", key, clock=lambda: NOW + timedelta(minutes=6))
 
+    signed = await keys.confirmation(confirmation(key))
+
     with pytest.raises(ConfirmationExpired):
-        await keys.confirmation(confirmation(key), purpose="notary.submit", digest=DIGEST, account="a-1")
+        signed.verify(purpose="notary.submit", digest=DIGEST, account="a-1")
 
 
 @pytest.mark.parametrize("token", ["", "nonsense", "a.b.c"])
@@ -247,8 +250,10 @@ async def test_what_is_no_confirmation_is_refused_as_such(key, token):
     """Not as a wrong access token: it is a field of the request."""
     keys = TokenKeys.own("notary", key, clock=lambda: NOW)
 
+    signed = await keys.confirmation(token)
+
     with pytest.raises(ConfirmationInvalid):
-        await keys.confirmation(token, purpose="notary.submit", digest=DIGEST, account="a-1")
+        signed.verify(purpose="notary.submit", digest=DIGEST, account="a-1")
 
 
 class Identity:

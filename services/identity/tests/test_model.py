@@ -369,15 +369,14 @@ def test_who_may_become_an_officer(
         officers.register_officer(made, form(*roles, office=office), registered_by, NOW)
 
 
-def test_a_service_says_why_it_looks() -> None:
-    """A look without a purpose is refused; a citizen sees their own."""
+def test_a_service_states_why_it_reads() -> None:
+    """A read without a purpose is refused; a citizen reads their own account."""
     with pytest.raises(errors.PurposeRequired):
-        records.service_look(
-            look_id="l", service="notary", acting_for="", account_id="a", purpose=" ", now=NOW
-        )
+        records.stated_purpose(" ")
+    assert records.stated_purpose(" agent of a case ") == "agent of a case"
     with pytest.raises(errors.NotOwnAccount):
-        records.own_look("a", "b")
-    records.own_look("a", "a")
+        records.check_own("a", "b")
+    records.check_own("a", "a")
 
 
 def test_an_assertion_is_used_once() -> None:

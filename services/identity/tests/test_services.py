@@ -1,4 +1,4 @@
-"""Confirmations, services' tokens, looks at accounts, the extract, and what must never be told."""
+"""Confirmations, services' tokens, reads of accounts, the extract, and what must never be told."""
 
 import asyncio
 import hashlib
@@ -256,12 +256,12 @@ async def test_a_citizen_sees_their_own_account_alone(world: Any) -> None:
     assert set(told) == {("PERMISSION_DENIED", "NOT_OWN_ACCOUNT")}
 
 
-async def test_each_look_of_a_service_is_on_record(world: Any) -> None:
-    """Who, for whom, at whom, why, when; by id and by national ID; also where nobody was found."""
+async def test_each_read_by_a_service_is_on_record(world: Any) -> None:
+    """Who, for whom, whose data, why, when; by id and by national ID; also where nobody was found."""
     person, account = await world.enrolled()
     stranger, token = world.stranger(), world.service("notary", acting_for="acc")
-    looks = world.database["looks"]
-    before = looks.count_documents({})
+    log = world.database["access_log"]
+    before = log.count_documents({})
 
     for subject in ({"account_id": account.account_id}, {"national_id": person.national_id}):
         seen = await world.call(
@@ -271,11 +271,13 @@ async def test_each_look_of_a_service_is_on_record(world: Any) -> None:
     unknown = pb.GetAccountRequest(purpose="agent of a case", national_id=stranger.national_id)
     assert await world.refused("GetAccount", unknown, token) == ("NOT_FOUND", "ACCOUNT_NOT_FOUND")
 
-    kept = [look["state"] for look in looks.find({"state.account_id": account.account_id})]
-    assert looks.count_documents({}) == before + 3
-    assert [(look["service"], look["acting_for"], look["purpose"]) for look in kept] == [
-        ("notary", "acc", "agent of a case")
-    ] * 2
+    kept = [record["state"] for record in log.find({"state.subject_ids": account.account_id})]
+    assert log.count_documents({}) == before + 3
+    assert [
+        (read["caller_kind"], read["caller_id"], read["acting_for"], read["purpose"]) for read in kept
+    ] == [("service", "notary", "acc", "agent of a case")] * 2
+    assert {read["rpc"] for read in kept} == {"diwan.identity.v1.IdentityService.GetAccount"}
+    assert all(read["subject_ids"] == [account.account_id] for read in kept)
     assert person.national_id not in str(kept)
 
 
@@ -296,10 +298,10 @@ async def test_a_service_finds_a_person_by_national_id_and_first_name(world: Any
     assert found.account_id == account.account_id
     assert (told[0].code, told[0].reason) == ("NOT_FOUND", "ACCOUNT_NOT_FOUND")
     assert str(told[0]) == str(told[1])
-    assert world.database["looks"].count_documents({"state.account_id": account.account_id}) == 2
+    assert world.database["access_log"].count_documents({"state.subject_ids": account.account_id}) == 2
 
 
-async def test_a_look_without_a_purpose_is_refused(world: Any) -> None:
+async def test_a_read_without_a_purpose_is_refused(world: Any) -> None:
     """And services that need no accounts see none."""
     _, account = await world.enrolled()
     asked = pb.GetAccountRequest(account_id=account.account_id)

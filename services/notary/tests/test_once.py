@@ -9,6 +9,7 @@ from chassis.errors import ConfirmationExpired
 from chassis.messaging.policies import PermanentFailure
 from diwan.notary.v1 import notary_pb2 as pb
 from notary.commands import PURPOSE
+from testkit.loads import loads
 
 from .world import deciding, drafting, refusal
 
@@ -109,6 +110,33 @@ async def test_asked_twice_it_answers_the_same(world, principal, agent, rpc):
 
 
 @pytest.mark.parametrize("rpc", RPCS)
+async def test_a_command_loads_its_case_once(world, principal, agent, rpc):
+    """The decision is made from the state that the command itself loaded; its number is read there too."""
+    ask, request, _, metadata = await RPCS[rpc](world, principal, agent)
+    before = loads("powers_of_attorney")
+
+    answer = await ask(request, metadata=metadata)
+
+    assert loads("powers_of_attorney") - before == 1
+    told = await world.outbox(answer.power_of_attorney_id)
+    assert {entry["correlation"] for entry in told} <= {answer.number}
+
+
+async def test_policies_load_their_case_once(world, principal, agent):
+    """Printing reads the case too: what is printed is read before the command that issues it."""
+    unpaid = await world.submitted(principal, agent)
+    before = loads("powers_of_attorney")
+    await world.settle(unpaid.power_of_attorney_id)
+    assert loads("powers_of_attorney") - before == 1
+
+    approved = await world.approved(principal, agent)
+    before = loads("powers_of_attorney")
+    await world.print(approved.power_of_attorney_id)
+    assert loads("powers_of_attorney") - before == 2
+    assert (await world.outbox(approved.power_of_attorney_id))[-1]["correlation"] == approved.number
+
+
+@pytest.mark.parametrize("rpc", RPCS)
 async def test_asked_20_times_at_once_it_has_one_effect(world, principal, agent, rpc):
     """Everyone gets the one answer."""
     ask, request, _, metadata = await RPCS[rpc](world, principal, agent)
@@ -176,10 +204,9 @@ async def test_a_submission_is_answered_again_after_the_confirmation_ended(world
     ask, request, _, metadata = await submitted(world, principal, agent)
     first = await ask(request, metadata=metadata)
     world.ctx.keys._clock = lambda: world.ctx.clock() + timedelta(minutes=6)
+    signed = await world.ctx.keys.confirmation(request.confirmation)
     with pytest.raises(ConfirmationExpired):
-        await world.ctx.keys.confirmation(
-            request.confirmation, purpose=PURPOSE, digest=first.digest, account=principal.account
-        )
+        signed.verify(purpose=PURPOSE, digest=first.digest, account=principal.account)
 
     again = await ask(request, metadata=metadata)
 

@@ -20,21 +20,7 @@ from structlog.types import EventDict, Processor
 
 from chassis import resource
 from chassis.exceptions import format_exception
-from chassis.masks import MASK, denied, mask_key, mask_text, masked, masked_message
-
-__all__ = [
-    "MASK",
-    "correlate",
-    "correlated",
-    "correlation",
-    "denied",
-    "get",
-    "mask_text",
-    "masked",
-    "masked_message",
-    "reset",
-    "setup",
-]
+from chassis.masks import MASK, denied, mask_key, mask_text, masked
 
 _correlation: ContextVar[str] = ContextVar("request_number", default="")
 
@@ -44,29 +30,28 @@ def get(name: str) -> structlog.stdlib.BoundLogger:
     return structlog.stdlib.get_logger(name)
 
 
-def correlate(request_number: str) -> Token[str]:
+def correlate(request_number: str) -> None:
     """From here on in this task, lines and spans carry the journey's request number.
 
     Where the task goes on with something else, it is `correlated` for a while.
     """
+    _set(request_number)
+
+
+def _set(request_number: str) -> Token[str]:
     if request_number:
         trace.get_current_span().set_attribute("diwan.request_number", request_number)
     return _correlation.set(request_number)
 
 
-def reset(token: Token[str]) -> None:
-    """Take a `correlate` back."""
-    _correlation.reset(token)
-
-
 @contextmanager
 def correlated(request_number: str) -> Iterator[None]:
     """Lines and spans within carry the journey's request number."""
-    token = correlate(request_number)
+    token = _set(request_number)
     try:
         yield
     finally:
-        reset(token)
+        _correlation.reset(token)
 
 
 def correlation() -> str:

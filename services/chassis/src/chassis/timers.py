@@ -77,11 +77,15 @@ class Timers(Background):
     async def _once(self, timer: Timer) -> None:
         outcome = "done"
         try:
-            with telemetry.span(
-                f"timer {timer.name}",
-                kind=SpanKind.INTERNAL,
-                parent=telemetry.new_root(),
-                attributes={"diwan.timer": timer.name},
+            # The request numbers of the run's commands end with the run.
+            with (
+                log.correlated(""),
+                telemetry.span(
+                    f"timer {timer.name}",
+                    kind=SpanKind.INTERNAL,
+                    parent=telemetry.new_root(),
+                    attributes={"diwan.timer": timer.name},
+                ),
             ):
                 async with asyncio.timeout(timer.limit.total_seconds()):
                     await timer.handler()

@@ -5,8 +5,8 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from chassis.messaging import relay as relay_module
 from chassis.messaging.policies import on
-from chassis.messaging.relay import RelayLimits
 from chassis.store import Database
 from diwan.identity.v1 import events_pb2 as identity_pb2
 from diwan.payments.v1 import events_pb2
@@ -33,9 +33,15 @@ def no_stream(monkeypatch: pytest.MonkeyPatch) -> list[None]:
     return asked
 
 
-async def following(bench: Any, lines: StringIO, service: str = "payments", **limits: Any) -> Database:
+@pytest.fixture
+def looks_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The relay does not find by itself, within the time of a test, what nobody told it of."""
+    monkeypatch.setattr(relay_module, "LOOK_SECONDS", 60.0)
+
+
+async def following(bench: Any, lines: StringIO, service: str = "payments") -> Database:
     """A relay that follows the stream; afterwards the bench publishes as another process. The relay's database."""
-    relay = await bench.relay(service, limits=RelayLimits(**{"look_seconds": 60.0, **limits}))
+    relay = await bench.relay(service)
     ours: Database = bench.databases[service]
     await eventually(lambda: relay._publisher)
     await eventually(lambda: "change stream is open" in lines.getvalue())
@@ -43,7 +49,7 @@ async def following(bench: Any, lines: StringIO, service: str = "payments", **li
     return ours
 
 
-async def test_sent_when_the_store_tells(bench: Any, seen: Seen, lines: StringIO) -> None:
+async def test_sent_when_the_store_tells(bench: Any, seen: Seen, lines: StringIO, looks_seldom: None) -> None:
     """What another process commits is sent long before anybody looks, once, and leaves the outbox."""
     await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
     await following(bench, lines)
@@ -62,7 +68,7 @@ async def _nothing_left(bench: Any) -> bool:
     return bool(await bench.unsent() == 0)
 
 
-async def test_commits_of_two_processes(bench: Any, seen: Seen, lines: StringIO) -> None:
+async def test_commits_of_two_processes(bench: Any, seen: Seen, lines: StringIO, looks_seldom: None) -> None:
     """The relay's own process and another take turns on one aggregate: all is sent once, in order."""
     await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
     await bench.database("payments")
@@ -81,11 +87,12 @@ async def test_commits_of_two_processes(bench: Any, seen: Seen, lines: StringIO)
 
 
 async def test_a_server_without_streams(
-    bench: Any, seen: Seen, no_stream: list[None], lines: StringIO
+    bench: Any, seen: Seen, no_stream: list[None], lines: StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Looking finds what the stream would have told; the log says once that there is none."""
     await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
-    relay = await bench.relay(limits=RelayLimits(look_seconds=0.2))
+    monkeypatch.setattr(relay_module, "LOOK_SECONDS", 0.2)
+    relay = await bench.relay()
     await eventually(lambda: relay._publisher)
     await eventually(lambda: WARNING in lines.getvalue())
     await bench.database("payments", fresh=True)
@@ -98,7 +105,7 @@ async def test_a_server_without_streams(
     assert await relay.check()
 
 
-async def test_the_store_dies(bench: Any, seen: Seen, lines: StringIO) -> None:
+async def test_the_store_dies(bench: Any, seen: Seen, lines: StringIO, looks_seldom: None) -> None:
     """When the store is back the stream is opened anew, and what was committed meanwhile is not forgotten."""
     server = StoreServer()
     server.start()
@@ -122,9 +129,13 @@ async def test_the_store_dies(bench: Any, seen: Seen, lines: StringIO) -> None:
     assert lines.getvalue().count(WARNING) == 1
 
 
-async def test_refused_ones_hide_no_others(bench: Any, no_stream: list[None]) -> None:
+async def test_refused_ones_hide_no_others(
+    bench: Any, no_stream: list[None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """More aggregates than are looked at in one go have only what nobody reads: those behind are sent all the same."""
-    relay = await bench.relay("identity", limits=RelayLimits(look_seconds=0.1, page=3))
+    monkeypatch.setattr(relay_module, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(relay_module, "PAGE", 3)
+    relay = await bench.relay("identity")
     await eventually(lambda: relay._publisher)
     await bench.database("identity", fresh=True)
     with bench.broker.unbound("notification.identity.message"):

@@ -2,16 +2,15 @@
 
 import asyncio
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from io import StringIO
 from typing import Any
 
 import pytest
 from chassis import telemetry
 from chassis.commands import EventCause
-from chassis.messaging import headers
-from chassis.messaging.consumer import ConsumerLimits
-from chassis.messaging.message_processor import RetryPlan
+from chassis.messaging import consumer as consumer_module
+from chassis.messaging import headers, message_processor
 from chassis.messaging.policies import PermanentFailure, non_retryable, on
 from chassis.messaging.received_message import REFUSED, ReceivedMessage
 from chassis.store import Inbox, InboxEntry, StoreUnavailable
@@ -281,7 +280,7 @@ async def test_each_policy_of_a_queue_stands_alone(bench: Any) -> None:
     assert len(good.events) == 1
 
 
-async def test_a_bad_message_holds_up_no_other(bench: Any) -> None:
+async def test_a_bad_message_holds_up_no_other(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between messages that always fail the good ones go through at once."""
     done: list[str] = []
 
@@ -290,12 +289,10 @@ async def test_a_bad_message_holds_up_no_other(bench: Any) -> None:
             raise RuntimeError
         done.append(message.payment_id)
 
-    slow = RetryPlan(attempts=100, first=timedelta(minutes=5))
-    await bench.listen(
-        on(QUEUE, events_pb2.PaymentSettled, handle, name="count"),
-        plan=slow,
-        limits=ConsumerLimits(concurrency=2),
-    )
+    monkeypatch.setattr(message_processor, "ATTEMPTS", 100)
+    monkeypatch.setattr(message_processor, "FIRST_PAUSE_SECONDS", 300.0)
+    monkeypatch.setattr(consumer_module, "CONCURRENCY", 2)
+    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, handle, name="count"))
 
     await bench.publish(*(settled(number) for number in range(40)))
     await bench.relay()
@@ -347,9 +344,8 @@ async def test_what_cannot_be_kept_is_kept_bare(bench: Any, monkeypatch: pytest.
 
     monkeypatch.setattr("chassis.messaging.consumer.within", until_the_other_is_done)
 
-    consumer = await bench.listen(
-        settled_policy(seen), on(QUEUE, failing, refuse, name="refuse"), limits=ConsumerLimits(concurrency=4)
-    )
+    monkeypatch.setattr(consumer_module, "CONCURRENCY", 4)
+    consumer = await bench.listen(settled_policy(seen), on(QUEUE, failing, refuse, name="refuse"))
 
     bench.send(failing(payment_id="1"), key="payment.refused.v1", type="diwan.payments.v1.PaymentRefused")
     bench.send(settled(2))
@@ -405,11 +401,11 @@ async def test_the_store_goes_away(bench: Any) -> None:
     await eventually(lambda: consumer.ready)
 
 
-async def test_what_kills_the_process_is_parked(bench: Any, seen: Seen) -> None:
+async def test_what_kills_the_process_is_parked(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A message that was delivered many times without an answer is parked unseen."""
-    limits = ConsumerLimits(deliveries=2)
+    monkeypatch.setattr(consumer_module, "DELIVERIES", 2)
     away = Seen(failures=[StoreUnavailable()] * 9)
-    await bench.listen(settled_policy(away), limits=limits)
+    await bench.listen(settled_policy(away))
 
     bench.send(settled(1))
 
@@ -441,7 +437,7 @@ async def _parked(bench: Any, number: int) -> bool:
     return len(await bench.parked()) == number
 
 
-async def test_stopping_finishes_what_is_in_hand(bench: Any) -> None:
+async def test_stopping_finishes_what_is_in_hand(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Asked to stop, the consumer takes nothing more and answers for what it has."""
     begun, go = asyncio.Event(), asyncio.Event()
 
@@ -449,9 +445,8 @@ async def test_stopping_finishes_what_is_in_hand(bench: Any) -> None:
         begun.set()
         await go.wait()
 
-    consumer = await bench.listen(
-        on(QUEUE, events_pb2.PaymentSettled, handle, name="count"), limits=ConsumerLimits(concurrency=1)
-    )
+    monkeypatch.setattr(consumer_module, "CONCURRENCY", 1)
+    consumer = await bench.listen(on(QUEUE, events_pb2.PaymentSettled, handle, name="count"))
     bench.send(settled(1))
     bench.send(settled(2))
     await begun.wait()

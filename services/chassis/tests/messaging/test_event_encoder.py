@@ -41,7 +41,6 @@ def test_a_fact_goes_where_its_proto_says(encoder: EventEncoder) -> None:
     assert f"{span.get_span_context().span_id:016x}" in entry.traceparent
     assert entry.data == '{"officerId": "o"}'
     assert not entry.mandatory
-    assert not entry.secret
 
 
 def test_a_command_is_mandatory_secret_and_expires(encoder: EventEncoder, tmp_path: Path) -> None:
@@ -51,7 +50,6 @@ def test_a_command_is_mandatory_secret_and_expires(encoder: EventEncoder, tmp_pa
     entry = encoder(message, context())
 
     assert entry.mandatory
-    assert entry.secret
     assert entry.expires == datetime(2024, 3, 1, 9, 5, tzinfo=UTC)
     assert "123456" not in entry.data
     assert message.content == "123456"

@@ -225,11 +225,9 @@ async def test_an_upstream_that_stays_away_is_our_own_unavailable(harness):
 
 async def test_the_journeys_number_goes_along(harness, tokens):
     """A service hands on the request number of what it works for."""
-    token = log.correlate("R-2026-9")
+    with log.correlated("R-2026-9"):
+        await harness.rpc("Feed", harness.channel(tokens))(harness.request())
 
-    await harness.rpc("Feed", harness.channel(tokens))(harness.request())
-
-    log.reset(token)
     assert harness.servicer.calls[0].correlation == "R-2026-9"
 
 

@@ -74,7 +74,7 @@ class Clock:
 
 
 def encode_event(message: Message, context: EventContext) -> OutboxEntry:
-    """A text becomes an entry; one that begins with `secret` is one."""
+    """A text becomes an entry."""
     assert isinstance(message, StringValue)
     return OutboxEntry(
         id=context.cause.new_id(f"{context.subject}/{context.sequence}"),
@@ -89,7 +89,6 @@ def encode_event(message: Message, context: EventContext) -> OutboxEntry:
         traceparent="",
         data=message.value,
         mandatory=False,
-        secret=message.value.startswith("secret"),
     )
 
 

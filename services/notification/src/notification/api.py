@@ -16,7 +16,7 @@ class NotificationApi:
         self._ctx = ctx
 
     async def ListMessages(self, request: pb.ListMessagesRequest, context: object) -> pb.ListMessagesResponse:
-        shown, token = await queries.listed(
+        page = await queries.listed(
             self._ctx,
             call().caller,
             account_id=request.account_id,
@@ -24,7 +24,9 @@ class NotificationApi:
             page_size=request.page_size,
             page_token=request.page_token,
         )
-        return pb.ListMessagesResponse(messages=[_message(one) for one in shown], next_page_token=token)
+        return pb.ListMessagesResponse(
+            messages=[_message(one) for one in page.items], next_page_token=page.next_page_token
+        )
 
     async def GetMessage(self, request: pb.GetMessageRequest, context: object) -> pb.Message:
         return _message(await queries.get(self._ctx, call().caller, request.message_id))

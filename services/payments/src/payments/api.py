@@ -74,7 +74,7 @@ class PaymentApi:
     async def ListLedgerEntries(
         self, request: pb.ListLedgerEntriesRequest, context: object
     ) -> pb.ListLedgerEntriesResponse:
-        shown, token = await queries.entries(
+        page = await queries.entries(
             self._ctx,
             payment_id=request.payment_id,
             request_number=request.request_number,
@@ -83,7 +83,8 @@ class PaymentApi:
             page_token=request.page_token,
         )
         return pb.ListLedgerEntriesResponse(
-            entries=[to_message(entry, pb.LedgerEntry) for entry in shown], next_page_token=token
+            entries=[to_message(entry, pb.LedgerEntry) for entry in page.items],
+            next_page_token=page.next_page_token,
         )
 
 

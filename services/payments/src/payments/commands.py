@@ -1,7 +1,6 @@
 """Use cases: load, decide, save; one function a command."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from uuid import UUID, uuid5
@@ -63,21 +62,21 @@ async def make_due(
 ) -> None:
     """A fee becomes due, as published for the day in Cairo; FeeNotPublished if there is none, perhaps yet."""
     payment_id = payment_id_of(subject_id)
-    if await ctx.store.payment(payment_id) is not None:
-        return  # submitted again, or told again: the fee is due once
     schedule = await ctx.store.schedule()
     day = time.astimezone(CAIRO).date()
-    fee = schedule.fee(service, channel=channel, governorate=governorate, day=day)
-    due = model.make_due(payment_id, subject_id, account_id, request_number=number, fee=fee, now=cause.now)
     made: list[Payment] = []
 
     def decide(state: Payment | None) -> Decision[Payment] | None:
         if state is not None:
-            return None
+            return None  # submitted again, or received again: the fee is due once
+        fee = schedule.fee(service, channel=channel, governorate=governorate, day=day)
+        due = model.make_due(
+            payment_id, subject_id, account_id, request_number=number, fee=fee, now=cause.now
+        )
         made[:] = [due.state]
         return Decision(state=due.state, facts=facts.messages(due.facts))
 
-    await execute(ctx.store.payments, payment_id, decide, replace(cause, correlation=number))
+    await execute(ctx.store.payments, payment_id, decide, cause)
     for new in made:
         ctx.metrics.moved(None, new)
 
@@ -91,10 +90,6 @@ async def pay(
     card_token: str,
 ) -> pb.Payment:
     """Try to pay a due fee."""
-    payment_id = payment_id_of(subject_id)
-    payment = await ctx.store.payment(payment_id)
-    if payment is None:
-        raise PaymentNotFound
     moves: list[tuple[Payment, Payment]] = []
 
     def decide(state: Payment | None) -> Decision[Payment]:
@@ -105,8 +100,7 @@ async def pay(
         moves[:] = [(state, tried.state)]
         return Decision(state=tried.state, facts=facts.messages(tried.facts))
 
-    numbered = replace(request, correlation=payment.request_number)
-    answer = await execute(ctx.store.payments, payment_id, decide, numbered)
+    answer = await execute(ctx.store.payments, payment_id_of(subject_id), decide, request)
     _count(ctx, moves)
     return answer
 
@@ -123,7 +117,6 @@ async def inquire(ctx: Context) -> None:
             # Two processes that hold themselves for the one with the lease ask once.
             id=cause_id("timer", "inquire", payment.payment_id, payment.ask_time.isoformat()),
             now=now,
-            correlation=payment.request_number,
         )
         await execute(ctx.store.payments, payment.payment_id, partial(_inquire, ctx, now), cause)
 
@@ -156,16 +149,17 @@ async def refuse(ctx: Context, cause: Cause, payment_id: str, *, charge_id: str,
 
 async def _hear(ctx: Context, cause: Cause, payment_id: str, change: Change) -> None:
     """Take news of a charge; PaymentNotFound if we never asked for it."""
-    payment = await _existing(ctx, payment_id)
     moves: list[tuple[Payment, Payment]] = []
     stated: list[model.Fact] = []
 
     def decide(state: Payment | None) -> Decision[Payment]:
-        changed = change(state or payment)
-        moves[:], stated[:] = [(state or payment, changed.state)], changed.facts
+        if state is None:
+            raise PaymentNotFound
+        changed = change(state)
+        moves[:], stated[:] = [(state, changed.state)], changed.facts
         return Decision(state=changed.state, facts=facts.messages(changed.facts))
 
-    await execute(ctx.store.payments, payment_id, decide, replace(cause, correlation=payment.request_number))
+    await execute(ctx.store.payments, payment_id, decide, cause)
     _count(ctx, moves)
     if any(isinstance(fact, Overpaid) for fact in stated):
         ctx.metrics.overpaid()

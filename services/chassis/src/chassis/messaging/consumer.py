@@ -7,7 +7,6 @@ messages stay in the broker: then nothing is taken until the store answers.
 import asyncio
 import random
 from contextlib import aclosing
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,27 +24,16 @@ from chassis.messaging.received_message import ReceivedMessage
 from chassis.store import Database, StoreError, StoreUnavailable
 
 DELIVERY_COUNT = "x-delivery-count"
+CONCURRENCY = 64
+"""Messages of one queue in hand at once, which is also its prefetch."""
+DELIVERIES = 20
+"""Deliveries of a message without being done or kept before it is parked: it may be what kills the process."""
+PING_SECONDS = 5.0
+"""Longest pause between two questions whether the store is back."""
 _FIRST_PING_SECONDS = 0.1
 _FAULTS_MAX = 3
 _FAULT_PAUSE_SECONDS = 0.5
 _log = log.get(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ConsumerLimits:
-    """Bounds of the consumer.
-
-    Attributes:
-        concurrency: messages of one queue in hand at once, which is also its prefetch.
-        deliveries: how often a message may come without being done or kept before it is parked: it may be
-        what
-            kills the process.
-        ping_seconds: longest pause between two questions whether the store is back.
-    """
-
-    concurrency: int = 64
-    deliveries: int = 20
-    ping_seconds: float = 5.0
 
 
 class Consumer(Background):
@@ -58,8 +46,6 @@ class Consumer(Background):
         service: str,
         policies: Policies,
         processor: MessageProcessor,
-        *,
-        limits: ConsumerLimits | None = None,
     ) -> None:
         """Prepare; nothing is consumed before `start`.
 
@@ -69,7 +55,6 @@ class Consumer(Background):
             service: its name.
             policies: its table, which says which queues.
             processor: runs one message through its policies.
-            limits: bounds.
         """
         super().__init__("policies")
         self._database = database
@@ -77,7 +62,6 @@ class Consumer(Background):
         self._service = service
         self._queues = policies.queues
         self._processor = processor
-        self._limits = limits or ConsumerLimits()
         self._away = asyncio.Event()
         self._readers: list[_Reader] = []
         metrics = telemetry.current()
@@ -113,7 +97,7 @@ class Consumer(Background):
     async def _consume(self, connection: Connection) -> None:
         """Over one connection, until it is lost or we stop."""
         self._away.clear()
-        self._readers = [_Reader(self, queue, connection, self._limits) for queue in self._queues]
+        self._readers = [_Reader(self, queue, connection) for queue in self._queues]
         try:
             for reader in self._readers:
                 await reader.open()
@@ -132,7 +116,7 @@ class Consumer(Background):
                 await reader.drop()
 
     async def _wait_for_store(self, connection: Connection) -> None:
-        backoff = Backoff(_FIRST_PING_SECONDS, self._limits.ping_seconds)
+        backoff = Backoff(_FIRST_PING_SECONDS, PING_SECONDS)
         while not self.stopping.is_set():
             try:
                 await self._database.ping()
@@ -152,7 +136,7 @@ class Consumer(Background):
 
     async def take(self, received: ReceivedMessage, deliveries: int) -> None:
         """Do one message, or keep it; StoreUnavailable if neither was possible."""
-        if deliveries >= self._limits.deliveries:
+        if deliveries >= DELIVERIES:
             await self._processor.refuse(received, MessageRejected("DELIVERED_TOO_OFTEN"))
         else:
             await self._processor.process(received)
@@ -182,13 +166,10 @@ class Consumer(Background):
 class _Reader:
     """One queue on one channel."""
 
-    def __init__(
-        self, consumer: Consumer, queue: str, connection: Connection, limits: ConsumerLimits
-    ) -> None:
+    def __init__(self, consumer: Consumer, queue: str, connection: Connection) -> None:
         self._consumer = consumer
         self._queue = queue
         self._connection = connection
-        self._limits = limits
         self._channel: Channel | None = None
         self._tag = ""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -199,7 +180,7 @@ class _Reader:
         # The broker cancels when the queue goes or moves to another node.
         channel.add_on_cancel_callback(lambda _: self._connection.fail("consumer cancelled"))
         bounded: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        channel.basic_qos(prefetch_count=self._limits.concurrency, callback=bounded.set_result)
+        channel.basic_qos(prefetch_count=CONCURRENCY, callback=bounded.set_result)
         await self._connection.wait(bounded)
 
     def begin(self) -> None:

@@ -58,7 +58,6 @@ class EventEncoder:
             traceparent=telemetry.traceparent(),
             data=protojson.dumps(sealed),
             mandatory=event.exchange.endswith(COMMANDS),
-            secret=event.secret,
             expires=_expires(message),
         )
 

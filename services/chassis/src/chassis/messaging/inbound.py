@@ -5,10 +5,10 @@ Imports no gRPC and no store: connectors use it too.
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any, Self
+from typing import Any
 
 import protovalidate
 from google.protobuf.message import Message
@@ -60,14 +60,6 @@ class InboundEvent:
     expires: str = ""
     traceparent: str = ""
     data: str = ""
-
-    def to_document(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_document(cls, document: Mapping[str, Any]) -> Self:
-        """Read a kept message; fields that a newer program wrote are passed over."""
-        return cls(**{name: document[name] for name in cls.__dataclass_fields__ if name in document})
 
     @property
     def happened(self) -> datetime:

@@ -19,20 +19,12 @@ _log = log.get(__name__)
 class InboxWorker(Background):
     """The inbox's clock, beside the consumer."""
 
-    def __init__(
-        self,
-        database: Database,
-        processor: MessageProcessor,
-        *,
-        holder: str,
-        look_seconds: float = LOOK_SECONDS,
-    ) -> None:
+    def __init__(self, database: Database, processor: MessageProcessor, *, holder: str) -> None:
         """Prepare; `holder` is this process's own name, for the lease."""
         super().__init__("inbox")
         self._inbox = database.inbox
         self._processor = processor
         self._lease = database.lease("inbox", holder=holder, ttl=TTL)
-        self._look_seconds = look_seconds
         self._running: dict[str, asyncio.Task[None]] = {}
         metrics = telemetry.current()
         self._waiting = metrics.gauge("diwan_inbox_messages", "Messages in the inbox", ("state",))
@@ -45,7 +37,7 @@ class InboxWorker(Background):
         turn = 0
         try:
             while not self.stopping.is_set():
-                pause = self._look_seconds
+                pause = LOOK_SECONDS
                 try:
                     await self._begin_due()
                     if turn % _MEASURE_EVERY == 0:

@@ -5,7 +5,6 @@ Used for what is delivered and for what is tried again; knows nothing of channel
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
@@ -23,6 +22,11 @@ from chassis.messaging.policies import PermanentFailure, Policies, Policy
 from chassis.messaging.received_message import REFUSED, ReceivedMessage
 from chassis.store import Inbox, InboxEntry, StoreUnavailable
 
+ATTEMPTS = 8
+"""Tries of a message in all, the first included; then it is parked."""
+FIRST_PAUSE_SECONDS = 1.0
+PAUSE_FACTOR = 3.0
+LONGEST_PAUSE_SECONDS = 15 * 60.0
 _log = log.get(__name__)
 
 
@@ -35,25 +39,10 @@ class ProcessingOutcome(StrEnum):
     AWAY = "store_away"
 
 
-@dataclass(frozen=True, kw_only=True)
-class RetryPlan:
-    """When a message is tried again.
-
-    Attributes:
-        attempts: tries in all, the first included; then it is parked.
-        first: the first pause; each next is `factor` times as long, with jitter.
-        longest: no pause is longer.
-    """
-
-    attempts: int = 8
-    first: timedelta = timedelta(seconds=1)
-    factor: float = 3.0
-    longest: timedelta = timedelta(minutes=15)
-
-    def pause(self, attempt: int) -> timedelta:
-        """The pause after the try of that number, from 1."""
-        seconds = min(self.first.total_seconds() * self.factor ** (attempt - 1), self.longest.total_seconds())
-        return timedelta(seconds=seconds * random.uniform(0.75, 1.25))  # noqa: S311 -- jitter is no secret
+def retry_pause(attempt: int) -> timedelta:
+    """The pause after the try of that number, from 1: growing, with jitter."""
+    seconds = min(FIRST_PAUSE_SECONDS * PAUSE_FACTOR ** (attempt - 1), LONGEST_PAUSE_SECONDS)
+    return timedelta(seconds=seconds * random.uniform(0.75, 1.25))  # noqa: S311 -- jitter is no secret
 
 
 class MessageProcessor:
@@ -65,13 +54,11 @@ class MessageProcessor:
         inbox: Inbox,
         keys: KeyRing,
         *,
-        plan: RetryPlan | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._policies = policies
         self._inbox = inbox
         self._keys = keys
-        self._plan = plan or RetryPlan()
         self._clock = clock
         metrics = telemetry.current()
         made, by_policy = metrics.counter, ("policy",)
@@ -156,7 +143,7 @@ class MessageProcessor:
         elif self._is_final(failure, attempt):
             await self._inbox.park(entry.id, attempt=attempt, reason=failure_reason(failure))
         else:
-            next_at = self._clock() + self._plan.pause(attempt)
+            next_at = self._clock() + retry_pause(attempt)
             await self._inbox.retry(
                 entry.id, attempt=attempt, next_at=next_at, reason=failure_reason(failure)
             )
@@ -216,7 +203,7 @@ class MessageProcessor:
         return None
 
     def _is_final(self, failure: Exception, attempt: int) -> bool:
-        return isinstance(failure, PermanentFailure | TooOld) or attempt >= self._plan.attempts
+        return isinstance(failure, PermanentFailure | TooOld) or attempt >= ATTEMPTS
 
     def _report(
         self, policy: Policy, found: InboundEvent, error: Exception, attempt: int, outcome: ProcessingOutcome
@@ -248,11 +235,10 @@ class MessageProcessor:
                 headers=received.kept(),
                 body=received.body,
                 attempt=1,
-                next_at=now + self._plan.pause(1),
+                next_at=now + retry_pause(1),
                 reason=failure_reason(failure),
                 at=now,
                 parked=self._is_final(failure, 1),
-                sequence=found.sequence,
                 expires=_expires(received.attributes),
             )
         )

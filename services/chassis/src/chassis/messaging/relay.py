@@ -8,7 +8,6 @@ tell, it finds by looking.
 import asyncio
 import random
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -25,32 +24,21 @@ from chassis.store import Database, Key, OutboxEntry, StoreError, Unsent
 BACKOFF_FIRST_SECONDS = 0.5
 BACKOFF_LAST_SECONDS = 60.0
 STORE_AWAY_SECONDS = 5.0
+OUTSTANDING = 500
+"""Events published and not yet confirmed, at most."""
+AGGREGATES = 5_000
+"""Aggregates held in memory, at most; more are left in the store until there is room."""
+PAGE = 500
+"""Aggregates read in one go in the search for what is unsent."""
+LOOK_SECONDS = 1.0
+"""Between two searches for what no notification named."""
 _log = log.get(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class RelayLimits:
-    """Bounds of the relay.
-
-    Attributes:
-        outstanding: events published and not yet confirmed.
-        aggregates: aggregates held in memory; more are left in the store until there is room.
-        page: aggregates read at once when looking for what is unsent.
-        look_seconds: how often to look for what nobody told of.
-    """
-
-    outstanding: int = 500
-    aggregates: int = 5_000
-    page: int = 500
-    look_seconds: float = 1.0
 
 
 class Relay(Background):
     """Sends one service's events."""
 
-    def __init__(
-        self, database: Database, uri: str, service: str, *, holder: str, limits: RelayLimits | None = None
-    ) -> None:
+    def __init__(self, database: Database, uri: str, service: str, *, holder: str) -> None:
         """Prepare; nothing is sent before `start`.
 
         Args:
@@ -58,7 +46,6 @@ class Relay(Background):
             uri: AMQP URI with the service's own user.
             service: its name, which is also its broker user.
             holder: this process's own name, for the lease.
-            limits: bounds.
         """
         super().__init__("relay")
         self._outbox = database.outbox
@@ -66,7 +53,6 @@ class Relay(Background):
         self._lease = database.lease("relay", holder=holder, ttl=TTL)
         self._uri = uri
         self._service = service
-        self._limits = limits or RelayLimits()
         self._serving = False
         self._publisher: Publisher | None = None
         self._forget()
@@ -145,7 +131,7 @@ class Relay(Background):
 
     def _committed(self, unsent: Unsent) -> None:
         """A command of this process left something to send: called at its commit, must not block."""
-        if self._publisher is None or len(self._queues) >= self._limits.aggregates:
+        if self._publisher is None or len(self._queues) >= AGGREGATES:
             return  # it is in the store, where looking finds it
         if self._queues.follows(unsent):
             self._queues.adopt(unsent)
@@ -158,7 +144,7 @@ class Relay(Background):
         """An aggregate has something to send that we do not know; None: there may be some anywhere."""
         if key is None:
             self._everywhere = True
-        elif len(self._queues) + len(self._wanted) < self._limits.aggregates:
+        elif len(self._queues) + len(self._wanted) < AGGREGATES:
             self._wanted.add(key)
         self._look.set()
 
@@ -169,7 +155,7 @@ class Relay(Background):
             return
         for queue in self._queues.ready():
             while queue.pending and not queue.blocked:
-                if publisher.outstanding >= self._limits.outstanding:
+                if publisher.outstanding >= OUTSTANDING:
                     self._queues.wake(queue)
                     return
                 entry = queue.pending.popleft()
@@ -226,17 +212,17 @@ class Relay(Background):
             with suppress(StoreError):
                 await self._find(everywhere=everywhere)
             if everywhere:
-                due = clock() + self._limits.look_seconds
+                due = clock() + LOOK_SECONDS
                 self._measure()
 
     async def _find(self, *, everywhere: bool) -> None:
-        wanted = list(islice(self._wanted, self._limits.page))
+        wanted = list(islice(self._wanted, PAGE))
         self._wanted.difference_update(wanted)
         if self._wanted:
             self._look.set()
         found = await self._outbox.of(wanted)
-        if everywhere and len(self._queues) < self._limits.aggregates:
-            found += await self._outbox.unsent(self._limits.page)
+        if everywhere and len(self._queues) < AGGREGATES:
+            found += await self._outbox.unsent(PAGE)
         for unsent in found:
             self._queues.adopt(unsent)
         self._more.set()

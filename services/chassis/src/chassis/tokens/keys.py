@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, Self
@@ -36,6 +37,32 @@ REFRESH_AFTER: Final = timedelta(minutes=10)
 FETCH_SECONDS: Final = 3.0
 
 _log = log.get(__name__)
+
+
+@dataclass(frozen=True)
+class SignedConfirmation:
+    """A confirmation as it came, with the keys to verify it at a time (UTC); `verify` reads nothing else."""
+
+    token: str
+    keys: KeySet
+    audience: str
+    now: datetime
+
+    def verify(self, *, purpose: str, digest: str, account: str) -> Confirmation:
+        """The confirmation of exactly this.
+
+        Raises:
+            ConfirmationExpired, ConfirmationMismatch, ConfirmationInvalid.
+        """
+        return verify_confirmation(
+            self.token,
+            self.keys,
+            audience=self.audience,
+            purpose=purpose,
+            digest=digest,
+            account=account,
+            now=self.now,
+        )
 
 
 class TokenKeys:
@@ -85,19 +112,11 @@ class TokenKeys:
         keys = await self._for(token)
         return verify_access(token, keys, self.audience, self._clock())
 
-    async def confirmation(self, token: str, *, purpose: str, digest: str, account: str) -> Confirmation:
-        """The confirmation of exactly this. ConfirmationExpired, ConfirmationInvalid, or KeysUnavailable."""
-        with contextlib.suppress(TokenInvalid):  # the check below says it in its own words
+    async def confirmation(self, token: str) -> SignedConfirmation:
+        """A confirmation with the key that signed it, fetched if it is not kept; KeysUnavailable."""
+        with contextlib.suppress(TokenInvalid):  # reported by `verify`, as a confirmation's error
             await self._for(token)
-        return verify_confirmation(
-            token,
-            self._keys or key_set(),
-            audience=self.audience,
-            purpose=purpose,
-            digest=digest,
-            account=account,
-            now=self._clock(),
-        )
+        return SignedConfirmation(token, self._keys or key_set(), self.audience, self._clock())
 
     async def refresh(self) -> bool:
         """Ask identity now; False when it does not answer, and what is kept stays."""

@@ -62,7 +62,7 @@ def _unsent(decoy: CodeIssued) -> tuple[Message, Binding]:
 
 
 @asynccontextmanager
-async def constant_time_response(step_seconds: float = STEP_SECONDS) -> AsyncIterator[None]:
+async def constant_time_response() -> AsyncIterator[None]:
     """End a whole number of steps after the beginning, so that a caller cannot measure the difference.
 
     What a start leaves to send keeps this process busy for a moment longer; a refusal comes a moment sooner.
@@ -72,7 +72,7 @@ async def constant_time_response(step_seconds: float = STEP_SECONDS) -> AsyncIte
     try:
         yield
     finally:
-        await asyncio.sleep(step_seconds - (loop.time() - began) % step_seconds)
+        await asyncio.sleep(STEP_SECONDS - (loop.time() - began) % STEP_SECONDS)
 
 
 @contextmanager

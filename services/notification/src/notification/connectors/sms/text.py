@@ -5,7 +5,6 @@ from typing import Final
 
 GSM_DEFAULT: Final = 0x00
 UCS2: Final = 0x08
-CONCATENATION_BYTES: Final = 6
 
 _BASIC: Final = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ\x1bÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
