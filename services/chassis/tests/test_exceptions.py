@@ -3,7 +3,7 @@
 import pytest
 from chassis.domain import DomainError
 from chassis.exceptions import failure_reason
-from chassis.policies import PermanentFailure
+from chassis.messaging.policies import PermanentFailure
 
 
 class Known(DomainError):

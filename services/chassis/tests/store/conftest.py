@@ -8,10 +8,10 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from chassis.caller import Caller
 from chassis.commands import Cause, CommandRequest, Decision, EventCause
 from chassis.domain import DomainError
 from chassis.errors import ErrorSet
-from chassis.rpc.caller import Caller
 from chassis.store import (
     Aggregates,
     Change,

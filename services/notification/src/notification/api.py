@@ -1,21 +1,22 @@
 """proto <-> model, nothing else."""
 
 from chassis.mapping import to_message
-from chassis.rpc import call
+from chassis.rpc.current import call
 from diwan.notification.v1 import notification_pb2 as pb
+from diwan.notification.v1 import notification_pb2_grpc as pb_grpc
 
 from notification import queries
 from notification.context import Context
 from notification.model import Message
 
 
-class NotificationApi:
+class NotificationApi(pb_grpc.NotificationServiceServicer):
     """NotificationService."""
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
 
-    async def ListMessages(self, request: pb.ListMessagesRequest, _: object) -> pb.ListMessagesResponse:
+    async def ListMessages(self, request: pb.ListMessagesRequest, context: object) -> pb.ListMessagesResponse:
         shown, token = await queries.listed(
             self._ctx,
             call().caller,
@@ -26,7 +27,7 @@ class NotificationApi:
         )
         return pb.ListMessagesResponse(messages=[_message(one) for one in shown], next_page_token=token)
 
-    async def GetMessage(self, request: pb.GetMessageRequest, _: object) -> pb.Message:
+    async def GetMessage(self, request: pb.GetMessageRequest, context: object) -> pb.Message:
         return _message(await queries.get(self._ctx, call().caller, request.message_id))
 
 

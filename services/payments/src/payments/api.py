@@ -5,9 +5,10 @@ from functools import partial
 
 from chassis.mapping import members, to_message
 from chassis.money import money, piastres
-from chassis.rpc import call
+from chassis.rpc.current import call
 from chassis.times import CAIRO, timestamp
 from diwan.payments.v1 import payments_pb2 as pb
+from diwan.payments.v1 import payments_pb2_grpc as pb_grpc
 from google.type.date_pb2 import Date
 
 from payments import commands, queries
@@ -19,13 +20,13 @@ from payments.model.tariff import Fee, Means, Schedule
 _MEANS = members(Means, pb.PaymentMeans)
 
 
-class PaymentApi:
+class PaymentApi(pb_grpc.PaymentServiceServicer):
     """PaymentService."""
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
 
-    async def PublishTariff(self, request: pb.PublishTariffRequest, _: object) -> pb.Tariff:
+    async def PublishTariff(self, request: pb.PublishTariffRequest, context: object) -> pb.Tariff:
         fees = [_fee(fee, f"fees[{number}]") for number, fee in enumerate(request.fees)]
         current = call()
         published = pb.Tariff(fees=request.fees, publish_time=timestamp(current.now))
@@ -33,7 +34,7 @@ class PaymentApi:
         published.tariff_id = cause.new_id("tariff")
         return await commands.publish_tariff(self._ctx, cause, fees)
 
-    async def GetQuote(self, request: pb.GetQuoteRequest, _: object) -> pb.Quote:
+    async def GetQuote(self, request: pb.GetQuoteRequest, context: object) -> pb.Quote:
         quoted = await queries.quote(
             self._ctx,
             service=request.service,
@@ -52,7 +53,7 @@ class PaymentApi:
             tariff_id=quoted.fee.tariff_id,
         )
 
-    async def CreatePayment(self, request: pb.CreatePaymentRequest, _: object) -> pb.Payment:
+    async def CreatePayment(self, request: pb.CreatePaymentRequest, context: object) -> pb.Payment:
         return await commands.pay(
             self._ctx,
             call().request(request, answer=_payment),
@@ -61,7 +62,7 @@ class PaymentApi:
             card_token=request.card_token,
         )
 
-    async def GetPayment(self, request: pb.GetPaymentRequest, _: object) -> pb.Payment:
+    async def GetPayment(self, request: pb.GetPaymentRequest, context: object) -> pb.Payment:
         return _payment(
             await queries.get(
                 self._ctx,
@@ -72,7 +73,7 @@ class PaymentApi:
         )
 
     async def ListLedgerEntries(
-        self, request: pb.ListLedgerEntriesRequest, _: object
+        self, request: pb.ListLedgerEntriesRequest, context: object
     ) -> pb.ListLedgerEntriesResponse:
         shown, token = await queries.entries(
             self._ctx,

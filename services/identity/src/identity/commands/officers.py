@@ -1,8 +1,9 @@
 """Registration of officers."""
 
+from chassis.caller import Kind
 from chassis.commands import Decision, execute
 from chassis.mapping import to_message
-from chassis.rpc import Call, Kind
+from chassis.rpc.current import Call
 from chassis.store import Duplicate
 from diwan.identity.v1 import identity_pb2 as pb
 
