@@ -11,9 +11,9 @@ from types import UnionType
 
 import pytest
 from chassis import protojson
-from chassis.messaging.headers import owner, parse_time
+from chassis.messaging.headers import owner
 from chassis.money import MOST_PIASTRES, piastres
-from chassis.times import to_datetime
+from chassis.times import parse_time, to_datetime
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.money_pb2 import Money

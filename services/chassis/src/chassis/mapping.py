@@ -29,9 +29,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.money_pb2 import Money
 
 from chassis import protojson
-from chassis.messaging.headers import format_time
 from chassis.money import money
-from chassis.times import timestamp
+from chassis.times import format_time, timestamp
 
 M = TypeVar("M", bound=Message)
 E = TypeVar("E", bound=Enum)

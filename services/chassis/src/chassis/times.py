@@ -18,6 +18,19 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def format_time(time: datetime) -> str:
+    """RFC 3339 in UTC, ending in Z."""
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def parse_time(text: str) -> datetime:
+    """The moment that an RFC 3339 text names, UTC; ValueError for another text, or one without a zone."""
+    parsed = datetime.fromisoformat(text)
+    if parsed.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return parsed.astimezone(UTC)
+
+
 def timestamp(time: datetime) -> Timestamp:
     """A time as messages say it, to the millisecond as the store keeps it.
 

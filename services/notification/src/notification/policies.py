@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from chassis import protojson
+from chassis import protojson, times
 from chassis.commands import EventCause
 from chassis.mapping import members
-from chassis.messaging import headers
 from chassis.messaging.policies import Policy, non_retryable, on
 from chassis.money import PIASTRES_A_POUND, piastres
 from diwan.identity.v1 import events_pb2 as identity
@@ -115,7 +114,7 @@ async def _send(ctx: Context, event: EventCause[Any], message: identity.SendMess
         template=message.template,
         values=content.values,
         number=event.correlation,
-        expire_time=headers.parse_time(message.expire_time) if message.expire_time else None,
+        expire_time=times.parse_time(message.expire_time) if message.expire_time else None,
     )
 
 
@@ -151,5 +150,5 @@ async def _receipted(ctx: Context, event: EventCause[Any], message: sms.SmsRecei
     receipt = RECEIPTS.get(message.state)
     if receipt is None:
         raise ReceiptStateUnknown
-    time = headers.parse_time(message.receipt_time) if message.receipt_time else event.time
+    time = times.parse_time(message.receipt_time) if message.receipt_time else event.time
     await commands.receipted(ctx, event, message.part_id, receipt, time)

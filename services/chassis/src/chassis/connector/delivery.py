@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from google.protobuf.message import Message
 
+from chassis import times
 from chassis.connector.events import OutboundEvent, OutboundMessage
 from chassis.key_ring import KeyRing
 from chassis.messaging import headers, inbound
@@ -107,7 +108,7 @@ class Delivery(Generic[M_co]):
     def expired(self, now: datetime) -> bool:
         """Whether its time is over, by its header or its `expire_time`."""
         until = str(getattr(self.message, "expire_time", "") or "")
-        return self.inbound.expired(now) or bool(until and headers.parse_time(until) <= now)
+        return self.inbound.expired(now) or bool(until and times.parse_time(until) <= now)
 
     def event(self, message: Message, subject: str = "") -> OutboundEvent:
         """An event that this delivery causes; the same type from the same delivery is the same event."""

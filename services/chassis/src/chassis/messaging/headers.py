@@ -6,7 +6,9 @@ connectors use it too.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
+
+from chassis import times
 
 PREFIX = "cloudEvents_"
 ID = PREFIX + "id"
@@ -35,19 +37,6 @@ def source_of(service: str) -> str:
 def owner(exchange: str) -> str:
     """Who alone may write an exchange: the word before the dot."""
     return exchange.partition(".")[0]
-
-
-def format_time(time: datetime) -> str:
-    """RFC 3339 in UTC, ending in Z."""
-    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def parse_time(text: str) -> datetime:
-    """The moment that an RFC 3339 text names, UTC; ValueError for another text, or one without a zone."""
-    parsed = datetime.fromisoformat(text)
-    if parsed.tzinfo is None:
-        raise ValueError("a time without a zone")
-    return parsed.astimezone(UTC)
 
 
 def write(
@@ -81,7 +70,7 @@ def write(
         SEQUENCE: str(sequence or ""),
         CAUSATION: causation,
         CORRELATION: correlation,
-        EXPIRY: format_time(expires) if expires else "",
+        EXPIRY: times.format_time(expires) if expires else "",
         TRACEPARENT: traceparent,
     }
     return {
@@ -89,7 +78,7 @@ def write(
         SOURCE: source_of(publisher),
         TYPE: kind,
         SPECVERSION: "1.0",
-        TIME: format_time(time),
+        TIME: times.format_time(time),
         SUBJECT: subject,
         **{name: value for name, value in optional.items() if value},
     }

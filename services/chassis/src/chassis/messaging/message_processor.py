@@ -12,7 +12,7 @@ from enum import StrEnum
 from google.protobuf.message import Message
 from opentelemetry.trace import SpanKind
 
-from chassis import log, telemetry
+from chassis import log, telemetry, times
 from chassis.commands import TooOld
 from chassis.exceptions import failure_reason
 from chassis.key_ring import KeyRing
@@ -265,7 +265,7 @@ def _expires(attributes: Mapping[str, object]) -> datetime | None:
     if event is not None and not event.secret:
         return None
     try:
-        return headers.parse_time(headers.text(attributes, headers.EXPIRY))
+        return times.parse_time(headers.text(attributes, headers.EXPIRY))
     except ValueError:
         return None
 
