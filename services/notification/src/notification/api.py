@@ -3,13 +3,14 @@
 from chassis.mapping import to_message
 from chassis.rpc.current import call
 from diwan.notification.v1 import notification_pb2 as pb
+from diwan.notification.v1 import notification_pb2_grpc as pb_grpc
 
 from notification import queries
 from notification.context import Context
 from notification.model import Message
 
 
-class NotificationApi:
+class NotificationApi(pb_grpc.NotificationServiceServicer):
     """NotificationService."""
 
     def __init__(self, ctx: Context) -> None:

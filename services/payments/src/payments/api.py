@@ -8,6 +8,7 @@ from chassis.money import money, piastres
 from chassis.rpc.current import call
 from chassis.times import CAIRO, timestamp
 from diwan.payments.v1 import payments_pb2 as pb
+from diwan.payments.v1 import payments_pb2_grpc as pb_grpc
 from google.type.date_pb2 import Date
 
 from payments import commands, queries
@@ -19,7 +20,7 @@ from payments.model.tariff import Fee, Means, Schedule
 _MEANS = members(Means, pb.PaymentMeans)
 
 
-class PaymentApi:
+class PaymentApi(pb_grpc.PaymentServiceServicer):
     """PaymentService."""
 
     def __init__(self, ctx: Context) -> None:
