@@ -1,12 +1,22 @@
-"""Run every check, say what each stage took, and close with pytest's own line. Fails when anything fails."""
+"""Run every check, say what each stage took, and close with pytest's own line. Fails when anything fails.
+
+The tests start first and wait much; the static checks run beside them. What the tests print is shown after the static
+checks are done, and from then on as it comes.
+"""
 
 import argparse
+import contextlib
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -35,32 +45,83 @@ STATIC = (
 )
 # Side by side, two to a processor: many wait for brokers, stores and processes of their own.
 WORKERS = min(6, 2 * (os.cpu_count() or 1))
-TESTS = (
-    Stage(
-        "unit, service and journey tests",
-        (f"{BIN}/pytest", f"--numprocesses={WORKERS}", "--no-loadscope-reorder"),
-    ),
+TESTS = Stage(
+    "unit, service and journey tests",
+    (f"{BIN}/pytest", f"--numprocesses={WORKERS}", "--no-loadscope-reorder"),
 )
+LOOK_SECONDS = 0.1
+
+
+class Running:
+    """A stage that runs, and when it started."""
+
+    def __init__(self, stage: Stage, output: IO[bytes] | None = None) -> None:
+        self.stage = stage
+        self._started = time.monotonic()
+        self.process = subprocess.Popen(  # noqa: S603  our own table
+            stage.command,
+            cwd=ROOT,
+            stdout=output,
+            stderr=subprocess.STDOUT if output else None,
+            # Into a file Python prints by the block.
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+
+    def passed(self) -> bool:
+        """Wait for its end; print what it took."""
+        passed = self.process.wait() == 0
+        seconds = time.monotonic() - self._started
+        print(f"── {self.stage.name}: {'passed' if passed else 'FAILED'} in {seconds:.1f} s", flush=True)
+        return passed
 
 
 def run(stage: Stage) -> bool:
-    """Run a stage with its output in plain sight; say whether it passed."""
+    """Run a stage with its output in plain sight; return whether it passed."""
     print(f"\n── {stage.name}", flush=True)
-    started = time.monotonic()
-    passed = subprocess.run(stage.command, cwd=ROOT, check=False).returncode == 0  # noqa: S603  our own table
-    print(
-        f"── {stage.name}: {'passed' if passed else 'FAILED'} in {time.monotonic() - started:.1f} s",
-        flush=True,
-    )
-    return passed
+    return Running(stage).passed()
+
+
+@contextmanager
+def beside(stage: Stage) -> Iterator[tuple[Running, IO[bytes]]]:
+    """A stage that has begun, and what it prints; on the way out, an interrupt included, it is waited for."""
+    with (
+        tempfile.NamedTemporaryFile(prefix="diwan-check-") as printed,
+        Path(printed.name).open("rb") as read,
+    ):
+        colour = ("--color=yes",) if sys.stdout.isatty() else ()
+        running = Running(Stage(stage.name, stage.command + colour), printed.file)
+        try:
+            yield running, read
+        finally:
+            # Ctrl-C reaches it as well, and it has processes to stop.
+            while running.process.poll() is None:
+                with contextlib.suppress(KeyboardInterrupt):
+                    running.process.wait()
+
+
+def show(running: Running, printed: IO[bytes]) -> bool:
+    """Print what it has printed so far, then the rest as it comes; return whether it passed."""
+    print(f"\n── {running.stage.name}", flush=True)
+    ended = False
+    while not ended:
+        ended = running.process.poll() is not None  # before the look: nothing is printed after the last one
+        shutil.copyfileobj(printed, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+        time.sleep(0 if ended else LOOK_SECONDS)
+    return running.passed()
 
 
 def main() -> None:
-    """Run the stages in order; all of them, so that one run tells everything."""
+    """Run all the stages, so that one run tells everything."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--static", action="store_true", help="only the checks that start nothing")
-    stages = STATIC if parser.parse_args().static else STATIC + TESTS
-    failed = [stage.name for stage in stages if not run(stage)]
+    if parser.parse_args().static:
+        failed = [stage.name for stage in STATIC if not run(stage)]
+    else:
+        with beside(TESTS) as (tests, printed):
+            failed = [stage.name for stage in STATIC if not run(stage)]
+            if not show(tests, printed):
+                failed.append(TESTS.name)
     if failed:
         sys.exit(f"\nfailed: {', '.join(failed)}")
 
