@@ -67,9 +67,19 @@ class Running:
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
 
+    def end(self) -> None:
+        """Wait for its end. Ctrl-C reaches it as well, and it may have processes to stop."""
+        while self.process.poll() is None:
+            with contextlib.suppress(KeyboardInterrupt):
+                self.process.wait()
+
     def passed(self) -> bool:
         """Wait for its end; print what it took."""
-        passed = self.process.wait() == 0
+        try:
+            passed = self.process.wait() == 0
+        except KeyboardInterrupt:
+            self.end()
+            raise
         seconds = time.monotonic() - self._started
         print(f"── {self.stage.name}: {'passed' if passed else 'FAILED'} in {seconds:.1f} s", flush=True)
         return passed
@@ -93,10 +103,7 @@ def beside(stage: Stage) -> Iterator[tuple[Running, IO[bytes]]]:
         try:
             yield running, read
         finally:
-            # Ctrl-C reaches it as well, and it has processes to stop.
-            while running.process.poll() is None:
-                with contextlib.suppress(KeyboardInterrupt):
-                    running.process.wait()
+            running.end()
 
 
 def show(running: Running, printed: IO[bytes]) -> bool:
@@ -114,9 +121,12 @@ def show(running: Running, printed: IO[bytes]) -> bool:
 def main() -> None:
     """Run all the stages, so that one run tells everything."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--static", action="store_true", help="only the checks that start nothing")
-    if parser.parse_args().static:
-        failed = [stage.name for stage in STATIC if not run(stage)]
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--static", action="store_true", help="only the checks that start nothing")
+    only.add_argument("--tests", action="store_true", help="only the tests")
+    given = parser.parse_args()
+    if given.static or given.tests:
+        failed = [stage.name for stage in (STATIC if given.static else (TESTS,)) if not run(stage)]
     else:
         with beside(TESTS) as (tests, printed):
             failed = [stage.name for stage in STATIC if not run(stage)]
