@@ -12,9 +12,8 @@ from demo.journey import Journey, Step
 from demo.session import Session
 from demo.world import World
 from diwan.identity.v1 import identity_pb2 as identity
-from embedded.layout import Layout
-from embedded.stack import Stack
 from opentelemetry import trace
+from testkit.stack import running_stack
 
 TIMEOUT_SECONDS = 60
 TOLD = ("payment.due", "payment.settled", "power_of_attorney.issued", "power_of_attorney.collected")
@@ -24,12 +23,8 @@ TOLD = ("payment.due", "payment.settled", "power_of_attorney.issued", "power_of_
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory):
     """The embedded stack with everything running, for all tests that leave it as they found it."""
-    made = Stack(Layout(tmp_path_factory.mktemp("stack")), say=lambda _: None)
-    try:
-        made.up()
+    with running_stack(tmp_path_factory.mktemp("stack")) as made:
         yield made
-    finally:
-        made.down()
 
 
 @pytest.fixture(scope="session")

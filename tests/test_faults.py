@@ -10,7 +10,6 @@ import pytest
 from demo import operator
 from demo.journey import Journey
 from demo.world import World
-from embedded.layout import Layout
 from embedded.stack import Stack
 
 # Which service dies in which step: where it has work in hand, or others wait for it.
@@ -66,21 +65,16 @@ class Survived:
 
 
 @pytest.fixture(scope="module")
-def survived(tmp_path_factory):
-    """A journey with a kill -9 of each service, on a stack of its own."""
-    stack = Stack(Layout(tmp_path_factory.mktemp("faults")), say=lambda _: None)
-    stack.up()
-    try:
-        faults = Faults(stack)
-        world = World.read(stack.layout.world)
-        journey = Journey(world, tmp_path_factory.mktemp("output"), before_step=faults)
-        done = Survived(stack, journey, faults)
-        for step in journey.steps():
-            done.ended[step.number] = time.time_ns()
-        faults.settle()
-        yield done
-    finally:
-        stack.down()
+def survived(breakable_stack, tmp_path_factory):
+    """A journey with a kill -9 of each service."""
+    faults = Faults(breakable_stack)
+    world = World.read(breakable_stack.layout.world)
+    journey = Journey(world, tmp_path_factory.mktemp("output"), before_step=faults)
+    done = Survived(breakable_stack, journey, faults)
+    for step in journey.steps():
+        done.ended[step.number] = time.time_ns()
+    faults.settle()
+    return done
 
 
 def test_the_journey_completes_though_every_service_was_killed(survived):

@@ -15,33 +15,24 @@ import pymongo
 import pytest
 from embedded import kernel, keys, orphaned_processes, programs
 from embedded.files import write_whole
-from embedded.layout import Layout, port_names
+from embedded.layout import port_names
 from embedded.process import Program, Running
-from embedded.stack import READY_SECONDS, Stack, StackError
+from embedded.stack import READY_SECONDS, StackError
 from platform_table.load import platform
 from pymongo.errors import OperationFailure
+from testkit.stack import empty_stack
 
 
-def quiet(_line):
-    """Say nothing."""
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory):
-    """A whole stack, brought up by two at once, as two shells would."""
-    made = Stack(Layout(tmp_path_factory.mktemp("stack")), quiet)
-    try:
-        with ThreadPoolExecutor(2) as pool:
-            list(pool.map(lambda _: made.up(), range(2)))
-        yield made
-    finally:
-        made.down()
+@pytest.fixture
+def stack(breakable_stack):
+    """A whole stack. Two at once brought it up."""
+    return breakable_stack
 
 
 @pytest.fixture
 def empty(tmp_path):
     """A stack of which nothing runs, taken down at the end."""
-    made = Stack(Layout(tmp_path / "stack"), quiet)
+    made = empty_stack(tmp_path / "stack")
     yield made
     made.down()
 
