@@ -67,7 +67,7 @@ async def make_due(
 
     def decide(state: Payment | None) -> Decision[Payment] | None:
         if state is not None:
-            return None  # submitted again, or told again: the fee is due once
+            return None  # submitted again, or delivered again: the fee is due once
         fee = schedule.fee(service, channel=channel, governorate=governorate, day=day)
         payment, stated = model.make_due(
             payment_id, subject_id, account_id, request_number=number, fee=fee, now=cause.now
