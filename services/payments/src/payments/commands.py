@@ -68,7 +68,7 @@ async def make_due(
 
     def decide(state: Payment | None) -> Decision[Payment] | None:
         if state is not None:
-            return None  # submitted again, or received again: the fee is due once
+            return None  # submitted again, or delivered again: the fee is due once
         fee = schedule.fee(service, channel=channel, governorate=governorate, day=day)
         due = model.make_due(
             payment_id, subject_id, account_id, request_number=number, fee=fee, now=cause.now

@@ -11,7 +11,7 @@ from testkit import run
 
 
 def empty_stack(folder: Path) -> Stack:
-    """A stack of which nothing runs. KeyRing and logs are in its folder, its data where the run has its own."""
+    """A stack of which nothing runs. Keys and logs are in its folder, its data where the run has its own."""
     folder.mkdir(parents=True, exist_ok=True)
     layout = Layout(folder)
     layout.data.symlink_to(run.scratch("stack-data"), target_is_directory=True)
