@@ -15,6 +15,8 @@ from diwan.identity.v1 import identity_pb2 as identity
 from opentelemetry import trace
 from testkit.stack import running_stack
 
+from . import edges
+
 TIMEOUT_SECONDS = 60
 TOLD = ("payment.due", "payment.settled", "power_of_attorney.issued", "power_of_attorney.collected")
 """Templates of the messages about a case, each sent once."""
@@ -87,3 +89,15 @@ def _delivered(journey: Journey) -> list[dict[str, Any]]:
         if told == {(template, "MESSAGE_STATE_DELIVERED") for template in TOLD} or time.monotonic() > give_up:
             return list(listed)
         time.sleep(0.2)
+
+
+@pytest.fixture(scope="session")
+def recorded_edges() -> set[edges.Edge]:
+    """The edges of the network in edges.yaml."""
+    return edges.recorded()
+
+
+@pytest.fixture(scope="session")
+def unrecorded_edges() -> set[edges.Edge]:
+    """The edges of services that edges.yaml does not name yet."""
+    return edges.unrecorded()

@@ -5,25 +5,22 @@ from itertools import permutations
 import pytest
 from demo.calls import Refused
 from demo.session import Session
-from diwan.identity.v1 import identity_pb2 as identity
-from diwan.notary.v1 import notary_pb2 as notary
-from diwan.notification.v1 import notification_pb2 as notification
-from diwan.payments.v1 import payments_pb2 as payments
 from platform_table.load import platform
+
+from .guards.scenarios import QUESTIONS
 
 SERVICES = platform().services
 
 
 def ask(platform, journey, service, session):
-    """Ask a service for what the principal may see there."""
-    case = journey.case.power_of_attorney_id
-    rpc, request = {
-        "identity": ("GetAccount", identity.GetAccountRequest(account_id=journey.principal.account_id)),
-        "payments": ("GetPayment", payments.GetPaymentRequest(subject_id=case)),
-        "notary": ("GetPowerOfAttorney", notary.GetPowerOfAttorneyRequest(power_of_attorney_id=case)),
-        "notification": ("ListMessages", notification.ListMessagesRequest()),
-    }[service]
+    """Call what the principal may call there."""
+    rpc, request = QUESTIONS[service](journey)
     return platform.call(service, rpc, request, session)
+
+
+def test_every_service_has_a_question():
+    """Its module of scenarios states it."""
+    assert set(QUESTIONS) == set(SERVICES)
 
 
 def test_every_service_is_asked(world, session):
