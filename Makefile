@@ -62,7 +62,7 @@ platform: setup ## Render charts, import contracts, tables and chart values from
 	@$(PYTHON) scripts/render_platform.py
 	@$(PYTHON) scripts/helm_values.py
 
-service: setup ## Write a small working service from templates: name=parcels, and entity=parcel if that is not the singular
+service: setup ## Write a small working service: name=parcels (docs/new-service.md)
 	@sh scripts/charts.sh
 	@$(PYTHON) scripts/service/create.py "$(name)" $(if $(entity),--entity "$(entity)")
 

@@ -44,9 +44,9 @@ def before(untouched) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (("Parcels",), "consists of 3 to 20 letters a to z"),
-        (("land-parcels",), "consists of 3 to 20 letters a to z"),
-        (("",), "consists of 3 to 20 letters a to z"),
+        (("Parcels",), "consists of 3 to 16 letters a to z"),
+        (("land-parcels",), "consists of 3 to 16 letters a to z"),
+        (("",), "consists of 3 to 16 letters a to z"),
         (("payments",), "is a program of deploy/platform.yaml already"),
         (("sms",), "is a program of deploy/platform.yaml already"),
         (("bank",), "is a name that the platform uses itself"),

@@ -26,7 +26,7 @@ ENTRY = Path("deploy", "entry.yaml")
 TABLE = ROOT / "deploy" / "platform.yaml"
 GOLDEN = "tests/charts/test_golden.py"
 
-NAME = re.compile(r"[a-z]{3,20}")
+NAME = re.compile(r"[a-z]{3,16}")
 ENTITY = re.compile(r"[a-z]+(_[a-z]+)*")
 # Programs, charts, users and peers that the platform has beside those of its table.
 RESERVED = frozenset(
@@ -132,7 +132,7 @@ def files(given: Mapping[str, str]) -> dict[Path, str]:
 def refusals(name: str, entity: str) -> Iterator[str]:
     """Why the service cannot be written, in the order of what to look at first."""
     if not NAME.fullmatch(name):
-        yield f"a service's name consists of 3 to 20 letters a to z, such as parcels; {name!r} does not"
+        yield f"a service's name consists of 3 to 16 letters a to z, such as parcels; {name!r} does not"
         return
     table = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
     if name in table["programs"]:
@@ -178,7 +178,7 @@ def run(*command: str, **environment: str) -> None:
 def render(written: list[Path]) -> None:
     """Format what was written, and render what follows from it."""
     code = [str(path) for path in written if path.suffix == ".py"]
-    run(f"{BIN}/ruff", "check", "--fix", "--quiet", *code)  # the order of imports depends on the name
+    run(f"{BIN}/ruff", "check", "--fix-only", "--quiet", *code)  # the order of imports depends on the name
     run(f"{BIN}/ruff", "format", "--quiet", *code)
     run(sys.executable, "scripts/protos.py")
     run(sys.executable, "scripts/render_platform.py")
@@ -206,15 +206,16 @@ def report(given: Mapping[str, str], written: list[Path]) -> None:
         print("Rendered: tests/charts/golden; review its diff")
     else:
         print(f"Without Helm tests/charts/golden is as it was; later: GOLDEN=write .venv/bin/pytest {GOLDEN}")
-    print(f"""
-Next (docs/new-service.md):
-  make up                              start it with the platform
-  .venv/bin/pytest services/{name}    run its tests, after `make setup`
-  protos/diwan/{name}/v1             state your API and events, then `make protos`
-  services/{name}/src/{name}/model.py     write your rules, then commands, facts and api
-  deploy/platform.yaml                 what it reads and calls, then `make platform`
-  tests/guards/scenarios_{name}.py    one scenario for each changing RPC
-  make test                            run every check""")
+    print("\nNext (docs/new-service.md):")
+    for what, why in (
+        (f"protos/diwan/{name}/v1", "state your API and events, then `make protos`"),
+        (f"services/{name}/src/{name}", "write your rules in model.py, then facts, commands, api, policies"),
+        ("deploy/platform.yaml", "state what it reads and calls, then `make platform`"),
+        (f"tests/guards/scenarios_{name}.py", "one scenario for each changing RPC"),
+        ("make up", "start it with the platform"),
+        ("make test", "run every check"),
+    ):
+        print(f"  {what:40}  {why}")
 
 
 def main() -> None:
