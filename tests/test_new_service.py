@@ -1,5 +1,6 @@
-"""`make service name=parcels` in a copy of the checkout: the service passes the checks, and runs on the stack."""
+"""`make service name=specimens` in a copy of the checkout: the service passes the checks, and runs on the stack."""
 
+import difflib
 import os
 import re
 
@@ -9,15 +10,15 @@ from .checkout_copy import Checkout
 
 CREATE = ("python", "scripts/service/create.py")
 OWN = re.compile(
-    r"protos/diwan/parcels/|services/parcels/|tests/guards/scenarios_parcels\.py$"
-    r"|protos/gen/diwan/parcels/|deploy/helm/parcels/"
+    r"protos/diwan/specimens/|services/specimens/|tests/guards/scenarios_specimens\.py$"
+    r"|protos/gen/diwan/specimens/|deploy/helm/specimens/"
 )
 CHANGED = {
     ".importlinter",
     "README.md",
     "deploy/helm/diwan-lib/templates/_platform.tpl",
     "deploy/helm/diwan/Chart.yaml",
-    "deploy/helm/diwan/charts/parcels",
+    "deploy/helm/diwan/charts/specimens",
     "deploy/helm/diwan/values.schema.json",
     "deploy/helm/values-local.yaml",
     "deploy/platform.yaml",
@@ -44,8 +45,8 @@ def before(untouched) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (("Parcels",), "consists of 3 to 16 letters a to z"),
-        (("land-parcels",), "consists of 3 to 16 letters a to z"),
+        (("Specimens",), "consists of 3 to 16 letters a to z"),
+        (("land-specimens",), "consists of 3 to 16 letters a to z"),
         (("",), "consists of 3 to 16 letters a to z"),
         (("payments",), "is a program of deploy/platform.yaml already"),
         (("sms",), "is a program of deploy/platform.yaml already"),
@@ -53,7 +54,7 @@ def before(untouched) -> dict[str, str]:
         (("operations",), "protos/diwan/operations exists already"),
         (("queue",), "is a keyword or a module of Python"),
         (("events",), "'event' cannot be the name of an entity"),
-        (("parcels", "--entity", "Parcel"), "'Parcel' cannot be the name of an entity"),
+        (("specimens", "--entity", "Specimen"), "'Specimen' cannot be the name of an entity"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
@@ -69,7 +70,7 @@ def test_a_name_that_cannot_be_is_refused(untouched, before, arguments, reason):
 @pytest.fixture(scope="module")
 def checkout(untouched, before) -> Checkout:
     """The copy with the new service."""
-    printed = untouched.passes(*CREATE, "parcels")
+    printed = untouched.passes(*CREATE, "specimens")
     written = {name for name in untouched.files() if name not in before}
     made = {name for name in written if name.startswith(("services/", "protos/diwan/", "tests/"))}
     assert {name for name in made if name not in printed} == set()
@@ -84,15 +85,16 @@ def test_it_changes_what_lists_services_and_nothing_else(checkout, before):
     others = {name for name in changed if not OWN.match(name)}
 
     assert others - GOLDEN == CHANGED
-    *table, calls = before["deploy/platform.yaml"].splitlines()
-    assert after["deploy/platform.yaml"].splitlines()[: len(table) + 1] == [*table, f"{calls[:-1]}, parcels]"]
+    table = difflib.ndiff(*(each["deploy/platform.yaml"].splitlines() for each in (before, after)))
+    (replaced,) = (line for line in table if line.startswith("- "))
+    assert replaced.startswith("-     calls: [")
 
 
 def test_its_name_is_taken_now(checkout):
     """A second run changes nothing."""
     files = checkout.files()
 
-    assert "is a program of deploy/platform.yaml already" in checkout.run(*CREATE, "parcels").stdout
+    assert "is a program of deploy/platform.yaml already" in checkout.run(*CREATE, "specimens").stdout
     assert checkout.files() == files
 
 
@@ -120,14 +122,14 @@ def test_its_types_are_checked(checkout, monkeypatch):
     )
     monkeypatch.setenv("MYPYPATH", os.pathsep.join(["protos/gen", *sources, "deploy/local/src"]))
 
-    checkout.passes("mypy", "services/parcels/src")
+    checkout.passes("mypy", "services/specimens/src")
 
 
 def test_its_own_tests_and_those_of_all_services_pass(checkout):
     """On a store and a broker of their own; the charts, if Helm is here."""
     printed = checkout.passes(
         "pytest",
-        "services/parcels",
+        "services/specimens",
         "tests/test_contracts.py",
         "tests/test_error_tables.py",
         "tests/test_facts.py",
@@ -135,11 +137,11 @@ def test_its_own_tests_and_those_of_all_services_pass(checkout):
         "tests/test_audience.py",
         "tests/charts/test_network.py",
         "-k",
-        "(parcels or contracts or network or has_a) and not takes",
+        "(specimens or contracts or network or has_a) and not takes",
     )
 
     assert re.search(r"\d+ passed", printed)
-    assert "services/parcels" in printed
+    assert "services/specimens" in printed
 
 
 def test_it_runs_on_the_stack(checkout, tmp_path_factory):
