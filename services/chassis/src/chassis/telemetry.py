@@ -182,7 +182,7 @@ def span(
             raise
 
 
-def following(
+def continue_trace(
     name: str,
     traceparent: str | None,
     *,

@@ -183,7 +183,7 @@ class MessageProcessor:
         outcome = ProcessingOutcome.AWAY
         try:
             with (
-                telemetry.following(
+                telemetry.continue_trace(
                     f"process {found.queue}",
                     found.traceparent,
                     late=late,

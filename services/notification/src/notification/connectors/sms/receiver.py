@@ -69,7 +69,7 @@ class Receiver(SharedExtension):  # type: ignore[misc]  # nameko has no types
         try:
             with (
                 log.correlated(event.correlation),
-                telemetry.following("deliver_sm", traceparent, late=late, kind=SpanKind.CONSUMER),
+                telemetry.continue_trace("deliver_sm", traceparent, late=late, kind=SpanKind.CONSUMER),
             ):
                 self.publisher.publish([event])
         except (Stopped, Unroutable):

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from chassis import log, protojson, telemetry
 from chassis.connector import (
-    Answer,
     Delivery,
     Done,
     HttpRequest,
+    HttpResponse,
     OutboundEvent,
     Outcome,
     Park,
@@ -108,7 +108,7 @@ class AcquirerConnector:
         return Done((_event(decided),))
 
     @serves("POST", "/callbacks")
-    def callback(self, call: HttpRequest) -> Answer:
+    def callback(self, call: HttpRequest) -> HttpResponse:
         """204 once the event is with the broker; anything else makes the acquirer call again."""
         context = self.context
         try:
@@ -119,25 +119,25 @@ class AcquirerConnector:
         except callbacks.Unsigned as error:
             context.callbacks.labels(f"unsigned_{error}").inc()
             _log.warning("callback is not signed by the acquirer", check=str(error))
-            return Answer(401)
+            return HttpResponse(401)
         except callbacks.Misshapen as error:
             context.callbacks.labels("misshapen").inc()
             _log.error("callback is not of the agreed form", fields=str(error))
-            return Answer(422)
+            return HttpResponse(422)
         try:
             self._tell(said)
         except (Stopped, Unroutable):
             context.callbacks.labels("not_published").inc()
-            return Answer(503)
+            return HttpResponse(503)
         context.callbacks.labels("settled" if said.settled else "refused").inc()
-        return Answer(204)
+        return HttpResponse(204)
 
     def _tell(self, said: Callback) -> None:
         """Publish, in the trace of the request if that was a moment ago."""
         asked = float(said.requested_at) if said.requested_at.isdecimal() else 0.0
         with (
             log.correlated(said.correlation),
-            telemetry.following(
+            telemetry.continue_trace(
                 "POST /callbacks",
                 said.traceparent,
                 late=time.time() - asked >= telemetry.SAME_TRACE_SECONDS,
