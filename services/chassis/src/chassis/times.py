@@ -1,4 +1,4 @@
-"""Time: UTC in the store and on the wire, `Timestamp` in messages, Africa/Cairo where people read it."""
+"""Time: UTC in the store and on the wire, `Timestamp` in messages, Africa/Cairo at the edges."""
 
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from google.protobuf.timestamp_pb2 import Timestamp
 
 CAIRO = ZoneInfo("Africa/Cairo")
-"""Where a day begins that people are told, or that a rule speaks of."""
+"""Time zone of calendar days in texts for people and in business rules."""
 
 
 def utc_now() -> datetime:
@@ -15,12 +15,12 @@ def utc_now() -> datetime:
 
 
 def timestamp(time: datetime) -> Timestamp:
-    """A time as messages say it, to the millisecond as the store keeps it.
+    """A time as a message's field, truncated to milliseconds, the store's precision.
 
-    So an answer says the same, whether it was made before its state was stored or after.
+    So an answer is the same whether it is rendered before its state is stored or after.
 
     Raises:
-        ValueError: a time without a zone.
+        ValueError: the time has no zone.
     """
     if time.tzinfo is None:
         raise ValueError("a time without a zone")
@@ -30,9 +30,9 @@ def timestamp(time: datetime) -> Timestamp:
 
 
 def to_datetime(stamp: Timestamp) -> datetime:
-    """The time that a message says, UTC, to the microsecond.
+    """The time of a message's field, UTC, truncated to microseconds.
 
     Raises:
-        ValueError: it is none between the years 1 and 9999.
+        ValueError: the year is not between 1 and 9999.
     """
     return stamp.ToDatetime(tzinfo=UTC)
