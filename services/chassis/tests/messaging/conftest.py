@@ -124,7 +124,7 @@ class Bench:
         uri = self.broker.uri(service, port=port)
         consumer = Consumer(database, uri, service, policies, processor, limits=limits)
         await self.run(consumer)
-        await self.run(InboxWorker(database, processor, holder=uuid4().hex, look_seconds=0.05))
+        await self.run(InboxWorker(database, processor, holder=uuid4().hex, poll_seconds=0.05))
         await eventually(lambda: consumer.ready)
         return consumer
 

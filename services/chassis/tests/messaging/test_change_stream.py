@@ -35,7 +35,7 @@ def no_stream(monkeypatch: pytest.MonkeyPatch) -> list[None]:
 
 async def following(bench: Any, lines: StringIO, service: str = "payments", **limits: Any) -> Database:
     """A relay that follows the stream; afterwards the bench publishes as another process. The relay's database."""
-    relay = await bench.relay(service, limits=RelayLimits(**{"look_seconds": 60.0, **limits}))
+    relay = await bench.relay(service, limits=RelayLimits(**{"scan_seconds": 60.0, **limits}))
     ours: Database = bench.databases[service]
     await eventually(lambda: relay._publisher)
     await eventually(lambda: "change stream is open" in lines.getvalue())
@@ -85,7 +85,7 @@ async def test_a_server_without_streams(
 ) -> None:
     """Looking finds what the stream would have told; the log says once that there is none."""
     await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle))
-    relay = await bench.relay(limits=RelayLimits(look_seconds=0.2))
+    relay = await bench.relay(limits=RelayLimits(scan_seconds=0.2))
     await eventually(lambda: relay._publisher)
     await eventually(lambda: WARNING in lines.getvalue())
     await bench.database("payments", fresh=True)
@@ -124,7 +124,7 @@ async def test_the_store_dies(bench: Any, seen: Seen, lines: StringIO) -> None:
 
 async def test_refused_ones_hide_no_others(bench: Any, no_stream: list[None]) -> None:
     """More aggregates than are looked at in one go have only what nobody reads: those behind are sent all the same."""
-    relay = await bench.relay("identity", limits=RelayLimits(look_seconds=0.1, page=3))
+    relay = await bench.relay("identity", limits=RelayLimits(scan_seconds=0.1, page=3))
     await eventually(lambda: relay._publisher)
     await bench.database("identity", fresh=True)
     with bench.broker.unbound("notification.identity.message"):
