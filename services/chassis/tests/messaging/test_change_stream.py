@@ -29,7 +29,7 @@ def no_stream(monkeypatch: pytest.MonkeyPatch) -> list[None]:
         asked.append(None)
         return [{"$unheardOf": {}}]
 
-    monkeypatch.setattr("chassis.store.change_stream.ChangeStream._wanted", wanted)
+    monkeypatch.setattr("chassis.store.change_stream.ChangeStream._pipeline", wanted)
     return asked
 
 

@@ -1,4 +1,4 @@
-"""How large things may grow. Every list in a document has an end."""
+"""Limits of the store. Every list in a document is bounded."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,14 +10,14 @@ class Limits:
 
     Attributes:
         batch: loads or saves in one round trip.
-        batch_bytes: bytes of saves in one round trip (one larger save goes alone).
+        batch_bytes: bytes of saves in one round trip (a larger single save has a round trip of its own).
         waiting: loads or saves that wait for a round trip.
-        document_bytes: an aggregate's document without its outbox.
-        entry_bytes: one outbox entry.
-        outbox: entries that one aggregate has still to send.
-        requests: requests remembered by one aggregate.
-        request_age: how long a request is remembered.
-        processed_events: events remembered by one aggregate.
+        document_bytes: size of an aggregate's document without its outbox.
+        entry_bytes: size of one outbox entry.
+        outbox: unsent entries of one aggregate.
+        requests: requests stored in one aggregate.
+        request_age: retention of a request.
+        processed_events: event ids stored in one aggregate.
         page: documents that one query returns.
     """
 
