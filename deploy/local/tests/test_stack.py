@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pymongo
 import pytest
-from embedded import keys, orphaned_processes, programs
+from embedded import kernel, keys, orphaned_processes, programs
 from embedded.files import write_whole
-from embedded.layout import PORTS, SERVICES, Layout
-from embedded.process import Program
+from embedded.layout import Layout, port_names
+from embedded.process import Program, Running
 from embedded.stack import READY_SECONDS, Stack, StackError
+from platform_table.load import platform
 from pymongo.errors import OperationFailure
 
 
@@ -66,7 +67,7 @@ def test_two_that_start_it_at_once_start_it_once(stack):
 
     assert all_ready(stack)
     assert set(ids(stack)) == {program.name for program in stack.table()}
-    assert len(stores) == len(SERVICES)
+    assert len(stores) == len(platform().services)
 
 
 def is_store(pid):
@@ -185,6 +186,14 @@ def test_a_program_that_dies_at_start_is_named(empty):
         empty._start([broken])
 
 
+def test_a_program_that_died_before_anybody_looked_does_not_live():
+    """Without a start that was read, a process id says nothing."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as over:
+        over.wait()
+
+    assert not Running(over.pid, kernel.born(over.pid), "").alive
+
+
 def test_a_port_that_a_stranger_took_is_chosen_anew(empty):
     """The others keep theirs."""
     keys.make(empty.layout)
@@ -194,7 +203,7 @@ def test_a_port_that_a_stranger_took_is_chosen_anew(empty):
 
     after = empty.layout.ports()
 
-    assert [name for name in PORTS if before[name] != after[name]] == ["bank"]
+    assert [name for name in port_names() if before[name] != after[name]] == ["bank"]
 
 
 def test_a_process_id_used_again_is_not_ours(empty):

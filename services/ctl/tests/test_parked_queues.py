@@ -68,7 +68,7 @@ def park(broker: Broker, event_id: str, **fields: Any) -> None:
 
 
 def test_every_queue_that_parks_is_known(broker: Broker) -> None:
-    """The command line knows the queues of the broker's table."""
+    """The command line knows the queues of the platform table."""
     parking = {queue.name for queue in broker.topology.queues if queue.retry}
 
     assert {name for names in CONNECTORS.values() for name in names} == parking

@@ -45,7 +45,10 @@ class Program:
 
 @dataclass(frozen=True)
 class Running:
-    """A started program: its process id, when the kernel started it, and what it was started with."""
+    """A started program: its process id, when the kernel started it, and what it was started with.
+
+    `born` is empty if the program ended before that was read.
+    """
 
     pid: int
     born: str
@@ -54,7 +57,7 @@ class Running:
     @property
     def alive(self) -> bool:
         """Whether it is still the process that we started: process ids are used again."""
-        return kernel.born(self.pid) == self.born
+        return bool(self.born) and kernel.born(self.pid) == self.born
 
     def send(self, number: signal.Signals) -> None:
         if self.alive:

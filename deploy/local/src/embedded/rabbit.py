@@ -22,12 +22,16 @@ from embedded.files import write_whole
 
 # Debian's wrapper in /usr/sbin changes to the user `rabbitmq`, who cannot read our folders.
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
-CONTROL = SERVER.with_name("rabbitmqctl")
 START_LIMIT_SECONDS = 60
 STOP_LIMIT_SECONDS = 20
 GREETING = b"AMQP\x00\x00\x09\x01"
 # Below those that the kernel gives to outgoing connections and to whoever asks for any.
 PORTS = range(20_000, 30_000)
+_EVALUATE = """\
+try Answer = begin {} end, io:format("ok ~0tp", [Answer])
+catch Class:Reason -> io:format("~0tp: ~0tp", [Class, Reason])
+end.
+"""
 _spoken_for: list[socket.socket] = []
 
 
@@ -112,18 +116,21 @@ class RabbitNode:
 
     def evaluate(self, expression: str) -> str:
         """Let the running node evaluate an Erlang expression, for what only an administrator may; its answer."""
-        command = [str(CONTROL), "--node", self.name, "eval", expression]
+        # Over the node's own protocol, in milliseconds: its command-line tool starts an Erlang machine each time.
+        # A name of its own for each call: the node refuses a second one of the same name.
+        caller = f"call_{secrets.token_hex(4)}"
         done = subprocess.run(
-            command,
+            ["erl_call", "-sname", self.name, "-h", caller, "-fetch_stdout", "-no_result_term", "-e"],
+            input=_EVALUATE.format(expression.rstrip(". \n")),
             env=self._environment(),
             capture_output=True,
             text=True,
             check=False,
             timeout=START_LIMIT_SECONDS,
         )
-        if done.returncode:
+        if done.returncode or not done.stdout.startswith("ok "):
             raise RabbitError(f"the node refused: {(done.stderr or done.stdout).strip()}")
-        return done.stdout.strip()
+        return done.stdout.removeprefix("ok ")
 
     def _keep(self) -> None:
         kept = {**asdict(self), "folder": str(self.folder)}
@@ -165,7 +172,7 @@ def start_rabbitmq(
 
     Args:
         folder: the node's own, made if it is not there; data in it is kept between starts.
-        definitions: JSON made by `chassis.messaging.topology`; loaded again at each start.
+        definitions: JSON made by `platform_table.broker`; loaded again at each start.
         vhost: the virtual host that the definitions make, used by `RabbitNode.uri`.
         port: for AMQP on 127.0.0.1; a free one is taken, and kept for later starts, if none is given.
         marks: further variables of its environment, by which its processes are told from others.

@@ -247,8 +247,8 @@ def _endpoint(environ: Mapping[str, str]) -> str:
 
 
 def _otlp() -> SpanProcessor:
-    # OTLP over HTTP only: the exporter over gRPC hangs beside eventlet.
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    # Imported only where spans are exported. OTLP over HTTP only: the exporter over gRPC hangs beside eventlet.
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
 
     exporter = MaskingExporter(OTLPSpanExporter(timeout=LIMIT_SECONDS))
     return BatchSpanProcessor(

@@ -1,9 +1,13 @@
 """Time: UTC in the store and on the wire, `Timestamp` in messages, Africa/Cairo at the edges."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from google.protobuf.timestamp_pb2 import Timestamp
+
+Clock = Callable[[], datetime]
+"""A source of the current time, UTC: `utc_now`, or a test's own."""
 
 CAIRO = ZoneInfo("Africa/Cairo")
 """Time zone of calendar days in texts for people and in business rules."""

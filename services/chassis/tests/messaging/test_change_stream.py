@@ -5,8 +5,8 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from chassis.messaging.policies import on
 from chassis.messaging.relay import RelayLimits
-from chassis.policies import on
 from chassis.store import Database
 from diwan.identity.v1 import events_pb2 as identity_pb2
 from diwan.payments.v1 import events_pb2
@@ -45,7 +45,7 @@ async def following(bench: Any, lines: StringIO, service: str = "payments", **li
 
 async def test_sent_when_the_store_tells(bench: Any, seen: Seen, lines: StringIO) -> None:
     """What another process commits is sent long before anybody looks, once, and leaves the outbox."""
-    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle))
+    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
     await following(bench, lines)
 
     for number in range(5):
@@ -64,7 +64,7 @@ async def _nothing_left(bench: Any) -> bool:
 
 async def test_commits_of_two_processes(bench: Any, seen: Seen, lines: StringIO) -> None:
     """The relay's own process and another take turns on one aggregate: all is sent once, in order."""
-    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle))
+    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
     await bench.database("payments")
     ours = bench.counters["payments"]
     await following(bench, lines)
@@ -84,7 +84,7 @@ async def test_a_server_without_streams(
     bench: Any, seen: Seen, no_stream: list[None], lines: StringIO
 ) -> None:
     """Looking finds what the stream would have told; the log says once that there is none."""
-    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle))
+    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
     relay = await bench.relay(limits=RelayLimits(scan_seconds=0.2))
     await eventually(lambda: relay._publisher)
     await eventually(lambda: WARNING in lines.getvalue())
@@ -104,7 +104,7 @@ async def test_the_store_dies(bench: Any, seen: Seen, lines: StringIO) -> None:
     server.start()
     bench.stack.push_async_callback(asyncio.to_thread, server.close)
     bench.store_uri = server.uri
-    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle))
+    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
     await following(bench, lines)
     await bench.publish(settled(1))
     await eventually(lambda: seen.numbers == [1])

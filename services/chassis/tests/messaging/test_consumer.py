@@ -12,8 +12,8 @@ from chassis.commands import EventCause
 from chassis.messaging import headers
 from chassis.messaging.consumer import ConsumerLimits
 from chassis.messaging.message_processor import RetryPlan
+from chassis.messaging.policies import PermanentFailure, non_retryable, on
 from chassis.messaging.received_message import REFUSED, ReceivedMessage
-from chassis.policies import PermanentFailure, non_retryable, on
 from chassis.store import Inbox, InboxEntry, StoreUnavailable
 from diwan.identity.v1 import events_pb2 as identity_pb2
 from diwan.payments.v1 import events_pb2
@@ -81,7 +81,9 @@ async def test_a_foreign_user_is_parked(bench: Any, seen: Seen) -> None:
 async def test_broken_rules_are_told_without_values(bench: Any, seen: Seen) -> None:
     """A message that breaks its proto's rules is parked with path and rule, never the value."""
     queue = "identity.registry.person"
-    await bench.listen(on(queue, registry_pb2.PersonRegistered, seen.handle), service="identity")
+    await bench.listen(
+        on(queue, registry_pb2.PersonRegistered, seen.handle, name="count"), service="identity"
+    )
     person = registry_pb2.PersonRegistered(person_id="29001011234567", record="sealed")
 
     bench.send(
@@ -100,7 +102,7 @@ async def test_broken_rules_are_told_without_values(bench: Any, seen: Seen) -> N
 async def test_sealed_fields_are_opened(bench: Any, seen: Seen) -> None:
     """A policy gets what was sealed for its service; broker and outbox see the sealed form alone."""
     queue = "notification.identity.message"
-    await bench.listen(on(queue, identity_pb2.SendMessage, seen.handle), service="notification")
+    await bench.listen(on(queue, identity_pb2.SendMessage, seen.handle, name="count"), service="notification")
     await bench.relay("identity")
 
     await bench.publish(identity_pb2.SendMessage(template="code", content="123456"), service="identity")
@@ -112,7 +114,7 @@ async def test_sealed_fields_are_opened(bench: Any, seen: Seen) -> None:
 async def test_a_sealed_field_of_another_event_is_refused(bench: Any, seen: Seen) -> None:
     """A sealed field copied into another event does not open there."""
     queue = "notification.identity.message"
-    await bench.listen(on(queue, identity_pb2.SendMessage, seen.handle), service="notification")
+    await bench.listen(on(queue, identity_pb2.SendMessage, seen.handle, name="count"), service="notification")
     await bench.publish(identity_pb2.SendMessage(template="code", content="123456"), service="identity")
     (unsent,) = await bench.databases["identity"].outbox.unsent(1)
 
@@ -290,7 +292,9 @@ async def test_a_bad_message_holds_up_no_other(bench: Any) -> None:
 
     slow = RetryPlan(attempts=100, first=timedelta(minutes=5))
     await bench.listen(
-        on(QUEUE, events_pb2.PaymentSettled, handle), plan=slow, limits=ConsumerLimits(concurrency=2)
+        on(QUEUE, events_pb2.PaymentSettled, handle, name="count"),
+        plan=slow,
+        limits=ConsumerLimits(concurrency=2),
     )
 
     await bench.publish(*(settled(number) for number in range(40)))
@@ -344,7 +348,7 @@ async def test_what_cannot_be_kept_is_kept_bare(bench: Any, monkeypatch: pytest.
     monkeypatch.setattr("chassis.messaging.consumer.within", until_the_other_is_done)
 
     consumer = await bench.listen(
-        settled_policy(seen), on(QUEUE, failing, refuse), limits=ConsumerLimits(concurrency=4)
+        settled_policy(seen), on(QUEUE, failing, refuse, name="refuse"), limits=ConsumerLimits(concurrency=4)
     )
 
     bench.send(failing(payment_id="1"), key="payment.refused.v1", type="diwan.payments.v1.PaymentRefused")
@@ -362,7 +366,7 @@ async def test_what_cannot_be_kept_is_kept_bare(bench: Any, monkeypatch: pytest.
 async def test_a_refused_secret_goes_with_its_time(bench: Any, seen: Seen) -> None:
     """A secret that no policy may see is parked only as long as it is good for; a fact that says so is kept."""
     queue, until = "notification.identity.message", "2099-01-01T00:00:00Z"
-    await bench.listen(on(queue, identity_pb2.SendMessage, seen.handle), service="notification")
+    await bench.listen(on(queue, identity_pb2.SendMessage, seen.handle, name="count"), service="notification")
     told = {
         "user": "identity",
         "user_id": "identity",
@@ -446,7 +450,7 @@ async def test_stopping_finishes_what_is_in_hand(bench: Any) -> None:
         await go.wait()
 
     consumer = await bench.listen(
-        on(QUEUE, events_pb2.PaymentSettled, handle), limits=ConsumerLimits(concurrency=1)
+        on(QUEUE, events_pb2.PaymentSettled, handle, name="count"), limits=ConsumerLimits(concurrency=1)
     )
     bench.send(settled(1))
     bench.send(settled(2))

@@ -7,10 +7,10 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from chassis.caller import Caller, Kind
+from chassis.messaging.policies import PermanentFailure, on
 from chassis.messaging.received_message import REFUSED
 from chassis.operations import DESCRIPTOR, ParkedNotFound, SecretNotReplayed, service
-from chassis.policies import PermanentFailure, on
-from chassis.rpc import Caller, Kind
 from chassis.rpc.current import Call, begin
 from diwan.identity.v1 import events_pb2 as identity_pb2
 from diwan.operations.v1 import operations_pb2 as pb
@@ -32,7 +32,7 @@ async def operations(bench: Any) -> Any:
 def as_operator() -> None:
     """What the server does before a handler runs."""
     caller = Caller(kind=Kind.SERVICE, id="operator")
-    begin(Call(caller=caller, rpc="x", now=None, correlation="", ends=0, hashed=lambda *_: ""))  # type: ignore[arg-type]
+    begin(Call(caller=caller, rpc="x", now=None, correlation="", hashed=lambda *_: ""))  # type: ignore[arg-type]
 
 
 async def test_lists_in_pages(bench: Any, operations: Any) -> None:
@@ -68,7 +68,7 @@ async def test_shows_a_masked_body(bench: Any) -> None:
     """The body is shown with sealed and personal fields masked."""
     queue = "notification.identity.message"
     seen = Seen(failures=[PermanentFailure("NO")])
-    await bench.listen(on(queue, identity_pb2.SendMessage, seen.handle), service="notification")
+    await bench.listen(on(queue, identity_pb2.SendMessage, seen.handle, name="count"), service="notification")
     await bench.relay("identity")
     await bench.publish(identity_pb2.SendMessage(template="t", content="01012345678"), service="identity")
     (entry,) = await eventually(lambda: bench.parked("notification"))
@@ -81,7 +81,7 @@ async def test_shows_a_masked_body(bench: Any) -> None:
 
 async def test_an_unreadable_body_is_not_shown(bench: Any, operations: Any, seen: Seen) -> None:
     """Of what is no message of its type only the size is told."""
-    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle))
+    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
     bench.send(b"01012345678")
     (entry,) = await eventually(bench.parked)
 
@@ -93,7 +93,7 @@ async def test_an_unreadable_body_is_not_shown(bench: Any, operations: Any, seen
 async def test_replays(bench: Any, operations: Any) -> None:
     """A replayed message is tried at once; replaying it twice has the effect of once."""
     seen = Seen(failures=[PermanentFailure("NO")])
-    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle))
+    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
     bench.send(settled(1))
     (entry,) = await eventually(bench.parked)
 
@@ -114,7 +114,7 @@ async def _gone(bench: Any, entry_id: str) -> bool:
 
 async def test_replays_what_was_refused(bench: Any, operations: Any, seen: Seen) -> None:
     """A refused message that is still wrong is parked again, with its reason."""
-    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle))
+    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
     bench.send(b"{")
     (entry,) = await eventually(bench.parked)
     assert entry.policy == REFUSED
@@ -136,7 +136,7 @@ async def test_a_secret_is_not_replayed(bench: Any) -> None:
     """A command that holds a secret can only be discarded."""
     queue = "notification.identity.message"
     seen = Seen(failures=[PermanentFailure("NO")])
-    await bench.listen(on(queue, identity_pb2.SendMessage, seen.handle), service="notification")
+    await bench.listen(on(queue, identity_pb2.SendMessage, seen.handle, name="count"), service="notification")
     await bench.relay("identity")
     await bench.publish(identity_pb2.SendMessage(template="t", content="123456"), service="identity")
     (entry,) = await eventually(lambda: bench.parked("notification"))
@@ -155,7 +155,7 @@ async def test_a_secret_is_not_replayed(bench: Any) -> None:
 async def test_discards(bench: Any, operations: Any, lines: StringIO) -> None:
     """A discarded message is gone, who and why are logged; what is not there is NOT_FOUND."""
     seen = Seen(failures=[PermanentFailure("NO")])
-    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle))
+    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
     bench.send(settled(1))
     (entry,) = await eventually(bench.parked)
 

@@ -49,7 +49,7 @@ async def test_a_server_does_not_start_with_an_rpc_that_states_no_access(harness
     """An RPC without the option is a mistake that no request may find first."""
 
     class Silent:
-        async def Speak(self, request, context):  # noqa: N802
+        async def Speak(self, request, context):
             raise AssertionError
 
     with pytest.raises(AccessNotStatedError, match=r"SilentService\.Speak states no access"):

@@ -7,19 +7,16 @@ from datetime import UTC, datetime, timedelta
 import grpc
 import pytest
 from chassis import log, telemetry
-from chassis.rpc import Caller, Kind
 from chassis.rpc.client import _endings, connect, identity_exchange, identity_keys, status_reason
 from chassis.tokens import (
     ServiceTokens,
     acting_for,
     generate_key,
-    key_set,
-    public_jwks,
-    sign_access,
-    verify_assertion,
 )
 from diwan.identity.v1 import identity_pb2, identity_pb2_grpc
 from opentelemetry.trace import SpanKind, StatusCode
+
+from .conftest import Identity
 
 
 @pytest.fixture
@@ -149,7 +146,7 @@ async def test_a_call_within_a_call_has_no_more_time_than_that(harness):
     limits = []
 
     async def slow(_request):
-        from chassis.rpc import remaining
+        from chassis.rpc.propagation import remaining
 
         limits.append(remaining())
 
@@ -234,26 +231,6 @@ async def test_the_journeys_number_goes_along(harness, tokens):
 
     log.reset(token)
     assert harness.servicer.calls[0].correlation == "R-2026-9"
-
-
-class Identity(identity_pb2_grpc.IdentityServiceServicer):
-    """Publishes its key and issues tokens to whoever proves to be `notary`."""
-
-    def __init__(self, key, client_key):
-        self.key, self.client_key = key, client_key
-
-    async def ListSigningKeys(self, request, context):  # noqa: N802
-        return identity_pb2.ListSigningKeysResponse(jwks=public_jwks([self.key]))
-
-    async def IssueServiceToken(self, request, context):  # noqa: N802
-        now = datetime.now(UTC)
-        verify_assertion(request.client_assertion, key_set(self.client_key), "notary", now)
-        caller = Caller(kind=Kind.SERVICE, id="notary", acting_for=request.acting_for)
-        answer = identity_pb2.IssueServiceTokenResponse(
-            access_token=sign_access(self.key, caller, audience=request.audience, now=now, jti="j")
-        )
-        answer.expire_time.FromDatetime(now + timedelta(minutes=15))
-        return answer
 
 
 async def test_keys_and_tokens_come_from_identity_by_rpc(harness):

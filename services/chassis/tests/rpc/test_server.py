@@ -319,7 +319,7 @@ async def test_the_same_request_has_the_same_cause_and_another_content_another_h
     made = []
 
     async def remember(request):
-        from chassis.rpc import call
+        from chassis.rpc.current import call
 
         made.append(call().request(request, answer=lambda _: harness.trial.Response()))
 

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 from uuid import uuid4
 
 import pytest
+from chassis.caller import Caller
 from chassis.commands import Cause, CommandRequest, Decision, EventCause
 from chassis.errors import ErrorTable
-from chassis.rpc.caller import Caller
 from chassis.store import (
     Aggregates,
     Change,

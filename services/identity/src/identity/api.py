@@ -1,21 +1,19 @@
-"""The API: each RPC to its use case, nothing else. Who may call stands in the proto; the chassis checks it."""
+"""proto <-> model, nothing else."""
 
-# ruff: noqa: N802, ARG002 -- gRPC names the methods and hands each its context
-
-from chassis.rpc import call
+from chassis.rpc.current import call
 from diwan.identity.v1 import identity_pb2 as pb
-from diwan.identity.v1.identity_pb2_grpc import IdentityServiceServicer
+from diwan.identity.v1 import identity_pb2_grpc as pb_grpc
 
 from identity import commands, queries
 from identity.commands.codes import constant_time_response
 from identity.context import Context
 
 
-class IdentityApi(IdentityServiceServicer):
-    """See `protos/diwan/identity/v1/identity.proto`."""
+class IdentityApi(pb_grpc.IdentityServiceServicer):
+    """IdentityService."""
 
-    def __init__(self, context: Context) -> None:
-        self._ctx = context
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
 
     async def StartEnrolment(
         self, request: pb.StartEnrolmentRequest, context: object

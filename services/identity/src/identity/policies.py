@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from chassis.policies import Policy, non_retryable, on
+from chassis.messaging.policies import Policy, non_retryable, on
 from diwan.registry.v1.events_pb2 import PersonRegistered
 
 from identity.commands import register_person

@@ -1,7 +1,8 @@
 """What is read of identity, and the record of who read it."""
 
+from chassis.caller import Kind
 from chassis.commands import Cause, Decision, execute
-from chassis.rpc import Call, Kind
+from chassis.rpc.current import Call
 from chassis.times import timestamp
 from diwan.identity.v1 import identity_pb2 as pb
 

@@ -3,7 +3,7 @@
 from functools import partial
 
 from chassis.commands import EventCause
-from chassis.policies import Policy, non_retryable, on
+from chassis.messaging.policies import Policy, non_retryable, on
 from diwan.notary.v1.events_pb2 import PowerOfAttorneyApproved
 from diwan.payments.v1.events_pb2 import PaymentSettled
 
@@ -22,8 +22,13 @@ def table(ctx: Context, printer: Printer) -> list[Policy]:
     return non_retryable(
         [NotaryError, DocumentError],
         [
-            on(PAYMENTS, PaymentSettled, partial(open_review, ctx)),
-            on(OWN, PowerOfAttorneyApproved, partial(issue_document, ctx, printer)),
+            on(PAYMENTS, PaymentSettled, partial(open_review, ctx), name="open_review.PaymentSettled"),
+            on(
+                OWN,
+                PowerOfAttorneyApproved,
+                partial(issue_document, ctx, printer),
+                name="issue_document.PowerOfAttorneyApproved",
+            ),
         ],
     )
 

@@ -1,6 +1,6 @@
 """proto <-> model, nothing else."""
 
-from chassis.rpc import call
+from chassis.rpc.current import call
 from chassis.times import timestamp
 from diwan.notification.v1 import notification_pb2 as pb
 from diwan.notification.v1 import notification_pb2_grpc as pb_grpc
@@ -13,13 +13,12 @@ from notification.model import Message, MessageState
 class NotificationApi(pb_grpc.NotificationServiceServicer):
     """NotificationService."""
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
 
-    async def ListMessages(self, request: pb.ListMessagesRequest, context: object) -> pb.ListMessagesResponse:  # noqa: N802
-        del context
+    async def ListMessages(self, request: pb.ListMessagesRequest, context: object) -> pb.ListMessagesResponse:
         shown, token = await queries.listed(
-            self._context,
+            self._ctx,
             call().caller,
             account_id=request.account_id,
             request_number=request.request_number,
@@ -28,9 +27,8 @@ class NotificationApi(pb_grpc.NotificationServiceServicer):
         )
         return pb.ListMessagesResponse(messages=[_message(one) for one in shown], next_page_token=token)
 
-    async def GetMessage(self, request: pb.GetMessageRequest, context: object) -> pb.Message:  # noqa: N802
-        del context
-        return _message(await queries.get(self._context, call().caller, request.message_id))
+    async def GetMessage(self, request: pb.GetMessageRequest, context: object) -> pb.Message:
+        return _message(await queries.get(self._ctx, call().caller, request.message_id))
 
 
 def _message(message: Message) -> pb.Message:

@@ -8,8 +8,8 @@ from typing import Any
 from chassis import protojson
 from chassis.commands import EventCause
 from chassis.messaging import headers
+from chassis.messaging.policies import PermanentFailure, Policy, non_retryable, on
 from chassis.money import PIASTRES_A_POUND, piastres
-from chassis.policies import PermanentFailure, Policy, non_retryable, on
 from diwan.identity.v1 import events_pb2 as identity
 from diwan.notary.v1 import events_pb2 as notary
 from diwan.notification.v1 import sms_pb2 as sms

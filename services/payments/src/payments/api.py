@@ -4,7 +4,7 @@ from datetime import date
 from functools import partial
 
 from chassis.money import money, piastres
-from chassis.rpc import call
+from chassis.rpc.current import call
 from chassis.times import CAIRO, timestamp
 from diwan.payments.v1 import payments_pb2 as pb
 from diwan.payments.v1 import payments_pb2_grpc as pb_grpc
@@ -24,22 +24,20 @@ _SHOWN_MEANS = {means: number for number, means in _MEANS.items()}
 class PaymentApi(pb_grpc.PaymentServiceServicer):
     """PaymentService."""
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
 
-    async def PublishTariff(self, request: pb.PublishTariffRequest, context: object) -> pb.Tariff:  # noqa: N802
-        del context
+    async def PublishTariff(self, request: pb.PublishTariffRequest, context: object) -> pb.Tariff:
         fees = [_fee(fee, f"fees[{number}]") for number, fee in enumerate(request.fees)]
         current = call()
         published = pb.Tariff(fees=request.fees, publish_time=timestamp(current.now))
         cause = current.request(request, answer=partial(_tariff, published))
         published.tariff_id = cause.new_id("tariff")
-        return await commands.publish_tariff(self._context, cause, fees)
+        return await commands.publish_tariff(self._ctx, cause, fees)
 
-    async def GetQuote(self, request: pb.GetQuoteRequest, context: object) -> pb.Quote:  # noqa: N802
-        del context
+    async def GetQuote(self, request: pb.GetQuoteRequest, context: object) -> pb.Quote:
         quoted = await queries.quote(
-            self._context,
+            self._ctx,
             service=request.service,
             channel=request.channel,
             governorate=request.governorate,
@@ -56,33 +54,30 @@ class PaymentApi(pb_grpc.PaymentServiceServicer):
             tariff_id=quoted.fee.tariff_id,
         )
 
-    async def CreatePayment(self, request: pb.CreatePaymentRequest, context: object) -> pb.Payment:  # noqa: N802
-        del context
+    async def CreatePayment(self, request: pb.CreatePaymentRequest, context: object) -> pb.Payment:
         return await commands.pay(
-            self._context,
+            self._ctx,
             call().request(request, answer=_payment),
             subject_id=request.subject_id,
             means=_MEANS[request.means],
             card_token=request.card_token,
         )
 
-    async def GetPayment(self, request: pb.GetPaymentRequest, context: object) -> pb.Payment:  # noqa: N802
-        del context
+    async def GetPayment(self, request: pb.GetPaymentRequest, context: object) -> pb.Payment:
         return _payment(
             await queries.get(
-                self._context,
+                self._ctx,
                 call().caller,
                 payment_id=request.payment_id,
                 subject_id=request.subject_id,
             )
         )
 
-    async def ListLedgerEntries(  # noqa: N802
+    async def ListLedgerEntries(
         self, request: pb.ListLedgerEntriesRequest, context: object
     ) -> pb.ListLedgerEntriesResponse:
-        del context
         shown, token = await queries.entries(
-            self._context,
+            self._ctx,
             payment_id=request.payment_id,
             request_number=request.request_number,
             account=request.account,

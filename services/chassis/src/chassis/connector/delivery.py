@@ -12,6 +12,7 @@ from chassis.connector.events import OutboundEvent, OutboundMessage
 from chassis.key_ring import KeyRing
 from chassis.messaging import headers, inbound
 from chassis.messaging.inbound import InboundEvent
+from chassis.messaging.names import retry_exchange
 
 ATTEMPT = "diwan-attempt"
 USER = "diwan-user"
@@ -86,7 +87,7 @@ class Envelope:
         }
         attributes = {**kept, USER: self.user, ATTEMPT: self.attempt, PROGRESS: self.progress, **ours}
         return OutboundMessage(
-            f"{self.reader}.retry", key, self.body, self.message_id, attributes, mandatory=True
+            retry_exchange(self.reader), key, self.body, self.message_id, attributes, mandatory=True
         )
 
 

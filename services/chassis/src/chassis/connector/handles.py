@@ -20,6 +20,7 @@ from chassis.connector.recent_deliveries import RecentDeliveries
 from chassis.connector.settings import ConnectorSettings
 from chassis.key_ring import KeyRing
 from chassis.messaging import headers, inbound
+from chassis.messaging.names import parked_queue, retry_queue
 
 UNROUTABLE_PAUSE_SECONDS: Final = 5
 
@@ -159,7 +160,7 @@ class Handles(Entrypoint):  # type: ignore[misc]  # nameko has no types
             if isinstance(outcome, Retry):
                 name = self._retry_or_park(envelope, outcome)
             elif isinstance(outcome, Park):
-                self.publisher.send(envelope.copy(f"{self.queue}.parked", reason=reason))
+                self.publisher.send(envelope.copy(parked_queue(self.queue), reason=reason))
             else:
                 self.publisher.publish(outcome.events)
         except Unroutable:
@@ -173,7 +174,7 @@ class Handles(Entrypoint):  # type: ignore[misc]  # nameko has no types
         """Send a copy to the next retry queue, or park it after the last attempt; returns "retry" or "parked"."""
         attempts = envelope.attempt + 1
         last = attempts > self._settings.retry_steps
-        key = f"{self.queue}.parked" if last else f"{self.queue}.retry.{attempts}"
+        key = parked_queue(self.queue) if last else retry_queue(self.queue, attempts)
         _log.warning(
             "attempt failed",
             queue=self.queue,

@@ -14,14 +14,14 @@ from typing import Any
 from pika.channel import Channel
 
 from chassis import log, telemetry
-from chassis.background import Background, within
 from chassis.backoff import Backoff
+from chassis.components import Background, within
 from chassis.messaging import headers
 from chassis.messaging.connection import BrokerLost, Connection, reconnecting
 from chassis.messaging.inbound import MessageRejected
 from chassis.messaging.message_processor import MessageProcessor
+from chassis.messaging.policies import Policies
 from chassis.messaging.received_message import ReceivedMessage
-from chassis.policies import Policies
 from chassis.store import Database, StoreError, StoreUnavailable
 
 DELIVERY_COUNT = "x-delivery-count"

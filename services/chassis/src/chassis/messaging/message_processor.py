@@ -18,8 +18,8 @@ from chassis.key_ring import KeyRing
 from chassis.messaging import headers, inbound
 from chassis.messaging.event_registry import event_option, event_type
 from chassis.messaging.inbound import InboundEvent, MessageRejected
+from chassis.messaging.policies import PermanentFailure, Policies, Policy, failure_reason
 from chassis.messaging.received_message import REFUSED, ReceivedMessage
-from chassis.policies import PermanentFailure, Policies, Policy, failure_reason
 from chassis.store import Inbox, InboxEntry, StoreUnavailable
 
 _log = log.get(__name__)

@@ -12,7 +12,7 @@ from google.rpc import error_details_pb2, status_pb2
 from opentelemetry.trace import SpanKind
 
 from chassis import log, telemetry
-from chassis.rpc.current import REQUEST_NUMBER, remaining
+from chassis.rpc.propagation import REQUEST_NUMBER, remaining
 from chassis.times import to_datetime
 from chassis.tokens import ServiceTokens, acting_for
 from chassis.tokens.keys import Fetch

@@ -17,9 +17,8 @@ from chassis.rpc import validation
 from chassis.rpc.current import Hash
 from chassis.rpc.pipeline import Method, Pipeline
 from chassis.settings import ServiceSettings
-from chassis.times import utc_now
+from chassis.times import Clock, utc_now
 from chassis.tokens import TokenKeys
-from chassis.tokens.keys import Clock
 
 HEALTH_SECONDS: Final = 0.25
 """Period at which readiness is copied to gRPC health."""
@@ -56,7 +55,7 @@ class _GenericHandlersOnly:
 
 
 class Server:
-    """Serves a service's RPCs, each through the same pipeline, and gRPC health. A component of `life.run`."""
+    """Serves a service's RPCs, each through the same pipeline, and gRPC health. A component."""
 
     def __init__(
         self,

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from chassis.commands import CommandRequest, Decision, execute
-from chassis.rpc import Call
+from chassis.rpc.current import Call
 from chassis.store import Duplicate
 from chassis.times import timestamp
 from diwan.identity.v1 import identity_pb2 as pb

@@ -1,7 +1,8 @@
 """Registration of officers."""
 
+from chassis.caller import Kind
 from chassis.commands import Decision, execute
-from chassis.rpc import Call, Kind
+from chassis.rpc.current import Call
 from chassis.store import Duplicate
 from diwan.identity.v1 import identity_pb2 as pb
 

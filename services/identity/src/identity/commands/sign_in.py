@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid5
 
+from chassis.caller import Caller, Kind
 from chassis.commands import CommandRequest, Decision, execute
-from chassis.rpc import Call, Caller, Kind
+from chassis.rpc.current import Call
 from chassis.times import timestamp
 from chassis.tokens import sign_access
 from diwan.identity.v1 import identity_pb2 as pb

@@ -13,7 +13,7 @@ from nameko.extensions import DependencyProvider
 from notification.connectors.sms import status, text
 from notification.connectors.sms.receiver import Receiver
 from notification.connectors.sms.session import AnswerUnknown, Malformed, NotSent
-from notification.connectors.sms.settings import SmsSettings
+from notification.connectors.sms.settings import Settings
 from notification.connectors.sms.smsc import Bind, Smsc
 
 ALPHANUMERIC, INTERNATIONAL, ISDN = 5, 1, 1
@@ -34,9 +34,9 @@ class Context(DependencyProvider):  # type: ignore[misc]  # nameko has no types
         return self
 
     @property
-    def settings(self) -> SmsSettings:
+    def settings(self) -> Settings:
         """The connector's settings."""
-        settings: SmsSettings = self.container.config["settings"]
+        settings: Settings = self.container.config["settings"]
         return settings
 
 

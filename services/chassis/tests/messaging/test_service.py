@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chassis.life import Env
-from chassis.messaging.components import messaging_components
-from chassis.policies import on
+from chassis.messaging.policies import on
+from chassis.process import Env
 from chassis.readiness import Readiness
+from chassis.service import messaging_components
 from chassis.settings import ServiceSettings
 from chassis.timers import every
 from chassis.times import utc_now
@@ -41,7 +41,7 @@ async def test_all_of_it(bench: Any, seen: Seen) -> None:
         given,
         await bench.database("notary"),
         bench.keys("notary"),
-        policies=[on(QUEUE, events_pb2.PaymentSettled, seen.handle)],
+        policies=[on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count")],
         timers=[every("tick", timedelta(milliseconds=20), tick)],
     )
     for component in made:
@@ -61,7 +61,7 @@ async def test_a_part_of_it(bench: Any, role: str, names: list[str]) -> None:
     """A process runs only what it was asked for, and its readiness asks only for that."""
     given = env(bench, role)
 
-    made = messaging_components(given, await bench.database("notary"), bench.keys("notary"))
+    made = messaging_components(given, await bench.database("notary"), bench.keys("notary"), [], [])
 
     assert [component.name for component in made] == names
     assert list(given.readiness.states) == names[:1]
