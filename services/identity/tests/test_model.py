@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from identity.model import accounts, channels, confirmations, errors, officers, records, sessions
 from identity.model.codes import WRONG_TRIES, Allowance, Challenge, Throttle, challenge, new_code
+from identity.model.facts import AccountEnrolled, CodeIssued, Contact, MessageContent
 from identity.model.national_id import NationalId
-from identity.model.outcome import AccountEnrolled, CodeIssued
 from identity.model.persons import Person, PersonRecord, register
 
 NOW = datetime(2026, 5, 1, 9, 0, tzinfo=UTC)
@@ -188,7 +188,9 @@ def test_matched_facts_bring_a_code() -> None:
     started = accounts.start_enrolment("e-1", APPLICANT, PERSON, code="123456", code_hash=RIGHT, now=NOW)
 
     expire_time = NOW + timedelta(minutes=5)
-    assert started.facts == (CodeIssued("code.enrolment", "+201012345678", "123456", expire_time),)
+    assert started.facts == (
+        CodeIssued("code.enrolment", MessageContent("+201012345678", {"code": "123456"}), expire_time),
+    )
     assert started.state.challenge.real
 
 
@@ -217,8 +219,10 @@ def test_a_completed_enrolment_makes_an_account() -> None:
 
     made = completed.account(None, NOW)
 
-    assert (made.state.person_id, made.state.assurance) == ("person-1", accounts.Assurance.SUBSTANTIAL)
-    told = AccountEnrolled("account-1", "person-1", "substantial", "portal", "+201012345678")
+    assert (made.state.person_id, made.state.assurance_level) == ("person-1", accounts.Assurance.SUBSTANTIAL)
+    told = AccountEnrolled(
+        "account-1", "person-1", accounts.Assurance.SUBSTANTIAL, "portal", Contact("+201012345678", "ar")
+    )
     assert made.facts == (told,)
 
 
@@ -237,7 +241,7 @@ def test_a_counter_gives_high_assurance() -> None:
     """The clerk who has seen the card is on record."""
     made = accounts.enrol_at_counter(None, APPLICANT, PERSON, clerk_id="c", clerk_person_id="p", now=NOW)
 
-    assert (made.state.assurance, made.state.enrolled_by) == (accounts.Assurance.HIGH, "c")
+    assert (made.state.assurance_level, made.state.enrolled_by) == (accounts.Assurance.HIGH, "c")
 
 
 def test_a_clerk_does_not_enrol_themselves() -> None:

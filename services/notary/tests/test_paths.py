@@ -42,12 +42,12 @@ class Life(RuleBasedStateMachine):
         self.now += timedelta(minutes=1)
         before = self.case
         try:
-            after, stated = operation(before)
+            outcome = operation(before)
         except NotaryError:
             assert self.case == before
             return None
-        self.case = after
-        return after, stated
+        self.case = outcome.state
+        return outcome
 
     @near(State.DRAFT, State.CORRECTION, State.AWAITING_REVIEW)
     @rule(term=terms, account=st.sampled_from(["account-1", "account-2"]))

@@ -2,6 +2,7 @@ import itertools
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from chassis.domain import Outcome
 from hypothesis import given
 from hypothesis import strategies as st
 from notification.model import (
@@ -21,7 +22,7 @@ NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
 DELIVERED, UNDELIVERED, EXPIRED = ReceiptState
 
 
-def opened(*, once: bool = True, expire_time: datetime | None = None) -> tuple[Message, tuple[Handover, ...]]:
+def opened(*, once: bool = True, expire_time: datetime | None = None) -> Outcome[Message, Handover]:
     return open_message(
         "m-1",
         Contact("a-1", "+201012345678"),
@@ -86,7 +87,7 @@ TWO_PARTS = ("submitted", ("p1", "p2"))
 )
 def test_the_strongest_news_makes_the_state(news: list[tuple[object, ...]], state: str) -> None:
     """Each row: what was heard, in order, and where the message then stands."""
-    message, _ = opened()
+    message = opened().state
 
     for item in news:
         message = hear(message, item)
@@ -97,7 +98,7 @@ def test_the_strongest_news_makes_the_state(news: list[tuple[object, ...]], stat
 
 def test_a_refusal_keeps_its_reason_until_the_message_is_taken_after_all() -> None:
     """The reason belongs to the refusal, not to a message that was submitted later."""
-    message, _ = opened()
+    message = opened().state
 
     refused = message.refused("ESME_RINVDSTADR", NOW)
 
@@ -107,7 +108,7 @@ def test_a_refusal_keeps_its_reason_until_the_message_is_taken_after_all() -> No
 
 def test_a_receipt_for_a_part_not_known_is_refused() -> None:
     """It may have overtaken the news of the submission, and is tried again."""
-    message, _ = opened()
+    message = opened().state
 
     with pytest.raises(PartUnknown):
         message.receipted("p1", DELIVERED, NOW, NOW)
@@ -115,16 +116,20 @@ def test_a_receipt_for_a_part_not_known_is_refused() -> None:
 
 def test_opening_hands_the_text_over_and_keeps_neither_text_nor_number() -> None:
     """Neither stays in what is stored, nor shows in what a log would print."""
-    message, handovers = opened(expire_time=NOW + timedelta(minutes=5))
+    outcome = opened(expire_time=NOW + timedelta(minutes=5))
+    message, handovers = outcome.state, outcome.facts
 
-    assert [(h.mobile, h.text, h.once) for h in handovers] == [("+201012345678", "123456", True)]
+    assert [(h.content.mobile, h.content.text, h.once) for h in handovers] == [
+        ("+201012345678", "123456", True)
+    ]
     assert "123456" not in repr(message) + repr(handovers)
     assert "+2010" not in repr(message) + repr(handovers)
 
 
 def test_a_message_whose_time_has_passed_is_handed_to_nobody() -> None:
     """It is kept as expired, so that a person can see what became of it."""
-    message, handovers = opened(expire_time=NOW)
+    outcome = opened(expire_time=NOW)
+    message, handovers = outcome.state, outcome.facts
 
     assert message.state is MessageState.EXPIRED
     assert handovers == ()
@@ -132,7 +137,7 @@ def test_a_message_whose_time_has_passed_is_handed_to_nobody() -> None:
 
 def test_parts_are_bounded() -> None:
     """A connector that goes wrong cannot fill the document."""
-    message, _ = opened()
+    message = opened().state
 
     message = message.submitted([f"p{n}" for n in range(MOST_PARTS + 10)], NOW)
 
@@ -190,7 +195,7 @@ def test_the_steps_are_bounded_and_never_repeat_the_last_one(news: list[tuple[ob
 
 def told(news: list[tuple[object, ...]]) -> Message:
     """A message after hearing all news, early receipts put off to the end as the inbox does."""
-    message, _ = opened()
+    message = opened().state
     waiting: list[tuple[object, ...]] = []
     for item in news:
         try:

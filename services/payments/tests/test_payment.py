@@ -2,6 +2,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from chassis.domain import Outcome
 from hypothesis import given
 from hypothesis import strategies as st
 from payments.model import journal
@@ -17,6 +18,7 @@ from payments.model.errors import (
 )
 from payments.model.payment import (
     MOST_ATTEMPTS,
+    CardContent,
     ChargeInquired,
     ChargeRequested,
     Due,
@@ -37,7 +39,7 @@ PAID = 10_800
 
 
 def owed() -> Payment:
-    return make_due("p-1", "s-1", "a-1", request_number="DW-1", fee=FEE, now=NOW)[0]
+    return make_due("p-1", "s-1", "a-1", request_number="DW-1", fee=FEE, now=NOW).state
 
 
 def tried(*charges: str) -> Payment:
@@ -45,14 +47,15 @@ def tried(*charges: str) -> Payment:
     payment = owed()
     for charge in charges:
         if payment.state is PaymentState.PROCESSING:
-            payment, _ = payment.refuse(payment.charges[-1].charge_id, "DECLINED")
-        payment, _ = payment.pay("a-1", Means.CARD, "tok_x", charge, NOW, patience=PATIENCE)
+            payment = payment.refuse(payment.charges[-1].charge_id, "DECLINED").state
+        payment = payment.pay("a-1", Means.CARD, "tok_x", charge, NOW, patience=PATIENCE).state
     return payment
 
 
 def test_a_fee_becomes_due_as_published() -> None:
     """The fee and its parts are fixed at that moment."""
-    payment, facts = make_due("p-1", "s-1", "a-1", request_number="DW-1", fee=FEE, now=NOW)
+    due = make_due("p-1", "s-1", "a-1", request_number="DW-1", fee=FEE, now=NOW)
+    payment, facts = due.state, due.facts
 
     assert payment.state is PaymentState.DUE
     assert (payment.fee, payment.electronic_discount, payment.platform_share) == (12_000, 1_200, 800)
@@ -61,9 +64,10 @@ def test_a_fee_becomes_due_as_published() -> None:
 
 def test_paying_asks_for_the_fee_less_the_discount() -> None:
     """The card token goes on in the fact and is not kept."""
-    payment, facts = owed().pay("a-1", Means.CARD, "tok_x", "c-1", NOW, patience=PATIENCE)
+    outcome = owed().pay("a-1", Means.CARD, "tok_x", "c-1", NOW, patience=PATIENCE)
+    payment, facts = outcome.state, outcome.facts
 
-    assert facts == (ChargeRequested("c-1", "p-1", PAID, "tok_x", NOW + timedelta(minutes=8)),)
+    assert facts == (ChargeRequested("c-1", "p-1", PAID, CardContent("tok_x"), NOW + timedelta(minutes=8)),)
     assert payment.state is PaymentState.PROCESSING
     assert "tok_x" not in repr(payment)
 
@@ -73,10 +77,12 @@ def test_paying_asks_for_the_fee_less_the_discount() -> None:
     [
         (owed(), "a-2", PaymentNotFound),
         (tried("c-1"), "a-1", PaymentInProgress),
-        (tried("c-1").settle("c-1", PAID, "r", NOW)[0], "a-1", AlreadySettled),
-        (tried("c-1").settle("c-1", PAID, "r", NOW)[0], "a-2", PaymentNotFound),
+        (tried("c-1").settle("c-1", PAID, "r", NOW).state, "a-1", AlreadySettled),
+        (tried("c-1").settle("c-1", PAID, "r", NOW).state, "a-2", PaymentNotFound),
         (
-            tried(*(f"c-{n}" for n in range(MOST_ATTEMPTS))).refuse(f"c-{MOST_ATTEMPTS - 1}", "DECLINED")[0],
+            tried(*(f"c-{n}" for n in range(MOST_ATTEMPTS)))
+            .refuse(f"c-{MOST_ATTEMPTS - 1}", "DECLINED")
+            .state,
             "a-1",
             TooManyAttempts,
         ),
@@ -90,37 +96,39 @@ def test_what_cannot_be_paid(payment: Payment, account: str, error: type[Payment
 
 def test_a_charge_is_asked_for_only_before_it_is_inquired_of() -> None:
     """What the acquirer does not know by then was never taken, and never will be."""
-    payment, (asked,) = owed().pay("a-1", Means.CARD, "tok_x", "c-1", NOW, patience=PATIENCE)
+    outcome = owed().pay("a-1", Means.CARD, "tok_x", "c-1", NOW, patience=PATIENCE)
+    payment, (asked,) = outcome.state, outcome.facts
     assert isinstance(asked, ChargeRequested)
 
-    assert payment.inquire(asked.expire_time, PATIENCE) == (payment, ())
+    assert payment.inquire(asked.expire_time, PATIENCE) == Outcome(payment)
 
 
 def test_silence_is_inquired_of_once_each_time_our_patience_ends() -> None:
     """Not before, and not again at the same moment."""
-    payment, inquired = tried("c-1").inquire(NOW + PATIENCE, PATIENCE)
+    outcome = tried("c-1").inquire(NOW + PATIENCE, PATIENCE)
+    payment, inquired = outcome.state, outcome.facts
     soon = payment.inquire(NOW + PATIENCE, PATIENCE)
-    _, later = payment.inquire(NOW + 2 * PATIENCE, PATIENCE)
+    later = payment.inquire(NOW + 2 * PATIENCE, PATIENCE).facts
 
     assert inquired == later == (ChargeInquired("c-1", "p-1"),)
-    assert soon == (payment, ())
+    assert soon == Outcome(payment)
 
 
 @pytest.mark.parametrize(
     "payment",
-    [owed(), tried("c-1").settle("c-1", PAID, "r", NOW)[0], tried("c-1").refuse("c-1", "DECLINED")[0]],
+    [owed(), tried("c-1").settle("c-1", PAID, "r", NOW).state, tried("c-1").refuse("c-1", "DECLINED").state],
 )
 def test_nothing_is_inquired_of_when_nothing_is_open(payment: Payment) -> None:
     """A fee that nobody tried to pay, one that is paid, a charge that was refused: none is looked for."""
     assert payment.ask_time is None
-    assert payment.inquire(NOW + PATIENCE, PATIENCE) == (payment, ())
+    assert payment.inquire(NOW + PATIENCE, PATIENCE) == Outcome(payment)
 
 
 def test_an_open_charge_of_a_paid_fee_is_inquired_of_too() -> None:
     """Its money, if it was taken, is the citizen's."""
-    payment = tried("c-1", "c-2").settle("c-1", PAID, "r", NOW)[0]
+    payment = tried("c-1", "c-2").settle("c-1", PAID, "r", NOW).state
 
-    assert payment.inquire(NOW + PATIENCE, PATIENCE)[1] == (ChargeInquired("c-2", "p-1"),)
+    assert payment.inquire(NOW + PATIENCE, PATIENCE).facts == (ChargeInquired("c-2", "p-1"),)
 
 
 SETTLED = Settled("p-1", "s-1", "a-1", 12_000, 1_200, PAID)
@@ -166,14 +174,14 @@ def test_what_the_acquirer_says_makes_the_state(
     payment, told = tried(*charges), []
 
     for kind, charge in news:
-        payment, new = hear(payment, kind, charge)
-        told += new
+        heard = hear(payment, kind, charge)
+        payment, told = heard.state, [*told, *heard.facts]
 
     assert payment.state is PaymentState(state)
     assert told == facts
 
 
-def hear(payment: Payment, kind: str, charge: str) -> tuple[Payment, tuple[Fact, ...]]:
+def hear(payment: Payment, kind: str, charge: str) -> Outcome[Payment, Fact]:
     if kind == "accepted":
         return payment.accept(charge, "ref")
     if kind == "settled":
@@ -196,11 +204,11 @@ def test_a_charge_that_we_never_asked_for_is_refused(kind: str) -> None:
 
 def test_the_reason_of_a_refusal_is_shown_while_the_fee_is_due() -> None:
     """A new try, or success, ends it."""
-    refused, _ = tried("c-1").refuse("c-1", "DECLINED")
+    refused = tried("c-1").refuse("c-1", "DECLINED").state
 
     assert refused.refusal_reason == "DECLINED"
-    assert refused.pay("a-1", Means.CARD, "tok_x", "c-2", NOW, patience=PATIENCE)[0].refusal_reason == ""
-    assert refused.settle("c-1", PAID, "ref", NOW)[0].refusal_reason == ""
+    assert refused.pay("a-1", Means.CARD, "tok_x", "c-2", NOW, patience=PATIENCE).state.refusal_reason == ""
+    assert refused.settle("c-1", PAID, "ref", NOW).state.refusal_reason == ""
 
 
 def booked(fact: Fact) -> list[journal.Entry]:
@@ -232,20 +240,20 @@ def test_the_journal_sums_to_zero_and_follows_the_money_under_any_sequence(
     steps: list[tuple[str, int]],
 ) -> None:
     """Whatever is tried and heard: entries balance, and the acquirer owes exactly what it took."""
-    payment, facts = make_due("p-1", "s-1", "a-1", request_number="DW-1", fee=FEE, now=NOW)
-    entries = [entry for fact in facts for entry in booked(fact)]
+    outcome = make_due("p-1", "s-1", "a-1", request_number="DW-1", fee=FEE, now=NOW)
+    payment = outcome.state
+    entries = [entry for fact in outcome.facts for entry in booked(fact)]
     for number, (kind, which) in enumerate(steps):
         try:
             if kind == "pay":
-                payment, facts = payment.pay(
-                    "a-1", Means.CARD, "tok_x", f"c-{number}", NOW, patience=PATIENCE
-                )
+                outcome = payment.pay("a-1", Means.CARD, "tok_x", f"c-{number}", NOW, patience=PATIENCE)
             else:
                 charge = payment.charges[which % len(payment.charges)].charge_id if payment.charges else ""
-                payment, facts = hear(payment, kind, charge)
+                outcome = hear(payment, kind, charge)
         except PaymentsError:
             continue
-        entries += [entry for fact in facts for entry in booked(fact)]
+        payment = outcome.state
+        entries += [entry for fact in outcome.facts for entry in booked(fact)]
 
     balances: dict[str, int] = {}
     for leg in (leg for entry in entries for leg in entry.legs):

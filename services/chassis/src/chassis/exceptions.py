@@ -1,4 +1,4 @@
-"""Exceptions for the log: classes and frames, without their texts, which may quote personal data."""
+"""Exceptions for logs and records: reasons, classes and frames, without their texts, which may quote personal data."""
 
 import traceback
 from types import TracebackType
@@ -32,13 +32,23 @@ def format_exception(exc_info: ExcInfo) -> str:
     return "\n".join(formatted)
 
 
+def failure_reason(error: BaseException) -> str:
+    """The stable reason of an exception, else the name of its class; never its text."""
+    return _stable_reason(error) or type(error).__name__
+
+
+def _stable_reason(error: BaseException) -> str:
+    """An exception's `reason` if it is one word, else "": a library's may be a sentence with personal data."""
+    reason = getattr(error, "reason", "")
+    return reason if isinstance(reason, str) and reason.isascii() and reason.isidentifier() else ""
+
+
 def _format_one(error: BaseException) -> str:
     kind = type(error)
-    reason = getattr(error, "reason", "")
     head = f"{kind.__module__}.{kind.__qualname__}" if kind.__module__ != "builtins" else kind.__qualname__
     if kind.__module__.startswith("chassis."):
         head += f": {error}"
-    elif isinstance(reason, str) and reason.isascii() and reason.isupper():
+    elif reason := _stable_reason(error):
         head += f" {reason}"
     # Not by `traceback.extract_tb`: that reads the source files, whose lines are not needed.
     frames = [

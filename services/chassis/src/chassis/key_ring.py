@@ -23,6 +23,8 @@ from joserfc import jwe
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
+from chassis.errors import ChassisError
+
 ALGORITHM = "ECDH-ES+A256KW"
 ENCRYPTION = "A256GCM"
 HASH_KEY_BYTES_MIN = 32
@@ -31,13 +33,13 @@ HASH_KEY_BYTES_MIN = 32
 _REGISTRY = jwe.JWERegistry(algorithms=[ALGORITHM, ENCRYPTION], strict_check_header=False)
 
 
-class SealError(Exception):
+class SealError(ChassisError):
     """A field cannot be sealed: the reader's public key is missing or unusable."""
 
     reason = "SEAL_FAILED"
 
 
-class OpenError(Exception):
+class OpenError(ChassisError):
     """A sealed field does not open. The text holds nothing of its content."""
 
     reason = "SEALED_FIELD_UNREADABLE"

@@ -26,7 +26,7 @@ from chassis import log, startup, telemetry
 from chassis.admin_server import AdminServer
 from chassis.backoff import Backoff
 from chassis.components import Component, Watched
-from chassis.errors import CODES, code_of
+from chassis.errors import code_of
 from chassis.readiness import Readiness
 from chassis.settings import ProcessSettings
 from chassis.times import Clock, utc_now
@@ -144,7 +144,7 @@ async def _start(component: Component) -> None:
 
 
 def _waiting_repairs(error: Exception) -> bool:
-    return isinstance(error, OSError) or CODES[code_of(error, {})] == CODES["UNAVAILABLE"]
+    return isinstance(error, OSError) or code_of(error, frozenset()) == "UNAVAILABLE"
 
 
 async def _until_stopped(work: Coroutine[Any, Any, None], stopping: asyncio.Event) -> int:

@@ -20,7 +20,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from chassis import operations
 from chassis.components import Component
-from chassis.errors import ErrorTable
+from chassis.errors import ErrorSet
 from chassis.key_ring import KeyRing
 from chassis.messaging.consumer import Consumer
 from chassis.messaging.event_encoder import EventEncoder
@@ -91,7 +91,7 @@ Build = Callable[[ServiceContext[S]], Awaitable[ServiceDefinition]]
 
 
 def serve(
-    name: str, settings_class: type[S], build: Build[S], *, errors: ErrorTable, schema_version: int
+    name: str, settings_class: type[S], build: Build[S], *, errors: ErrorSet, schema_version: int
 ) -> NoReturn:
     """Run a service until SIGTERM.
 
@@ -106,7 +106,7 @@ def serve(
 
 
 async def assemble(
-    env: Env[S], *, build: Build[S], errors: ErrorTable, schema_version: int
+    env: Env[S], *, build: Build[S], errors: ErrorSet, schema_version: int
 ) -> Sequence[Component]:
     """A service's components, each after those that it uses: they stop the other way round."""
     settings = env.settings

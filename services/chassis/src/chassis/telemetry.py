@@ -37,6 +37,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from chassis import log, resource
+from chassis.exceptions import failure_reason
 from chassis.masks import mask_text
 
 LIMIT_SECONDS: Final = 5
@@ -205,8 +206,8 @@ def continue_trace(
 
 
 def failed(span: Span, error: BaseException | str) -> None:
-    """Mark a span as failed by a reason or by an exception's class (or `reason`), without its text."""
-    kind = error if isinstance(error, str) else str(getattr(error, "reason", type(error).__qualname__))
+    """Mark a span as failed by a reason or by an exception's reason or class, without its text."""
+    kind = error if isinstance(error, str) else failure_reason(error)
     span.set_attribute("error.type", kind)
     span.set_status(Status(StatusCode.ERROR, kind))
 

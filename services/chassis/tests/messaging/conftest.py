@@ -86,7 +86,7 @@ class Bench:
                 self.store_uri,
                 f"{self.store_name}_{service}",
                 encode_event=EventEncoder(service, self.keys(service)),
-                refusals={},
+                refusals=frozenset(),
             )
             self.stack.push_async_callback(made.close)
             self.counters[service] = await made.aggregates("counters", dataclass_codec(Counter))

@@ -15,6 +15,7 @@ import grpc
 import pytest
 from chassis import log, telemetry
 from chassis.caller import Caller, Kind
+from chassis.domain import DomainError
 from chassis.readiness import Readiness
 from chassis.rpc.client import connect
 from chassis.rpc.current import call
@@ -31,20 +32,20 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[3]
 
 
-class TrialRefusal(Exception):
+class TrialRefusal(DomainError):
     reason = "TRIAL_REFUSED"
+    code = "FAILED_PRECONDITION"
 
-    def __init__(self, message: str, field: str | None = None) -> None:
-        super().__init__(message)
-        self.metadata = {"limit": "3"}
-        self.field = field
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message, field=field, limit="3")
 
 
 class TrialGone(TrialRefusal):
     reason = "TRIAL_GONE"
+    code = "NOT_FOUND"
 
 
-ERRORS: dict[type[Exception], str] = {TrialRefusal: "FAILED_PRECONDITION", TrialGone: "NOT_FOUND"}
+ERRORS = frozenset({TrialRefusal, TrialGone})
 
 
 @pytest.fixture(scope="session")

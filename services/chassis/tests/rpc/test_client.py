@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import grpc
 import pytest
 from chassis import log, telemetry
-from chassis.rpc.client import _endings, connect, identity_exchange, identity_keys, status_reason
+from chassis.rpc.client import _endings, connect, failure_of, identity_exchange, identity_keys
 from chassis.tokens import (
     ServiceTokens,
     acting_for,
@@ -90,7 +90,7 @@ async def test_a_refused_token_is_not_used_again(harness, issued):
     rpc = harness.rpc("Feed", harness.channel(ServiceTokens("notary", generate_key(), exchange)))
     error = await harness.refused(rpc(harness.request()))
 
-    assert status_reason(error) == "TOKEN_INVALID"
+    assert failure_of(error).reason == "TOKEN_INVALID"
     assert (await rpc(harness.request())).text == "notary"
 
 
@@ -220,7 +220,7 @@ async def test_an_upstream_that_stays_away_is_our_own_unavailable(harness):
     harness.servicer.deeds["it"] = ask
     error = await harness.refused(harness.rpc("Open")(harness.request(deed="it")))
 
-    assert (error.code().name, status_reason(error)) == ("UNAVAILABLE", "UPSTREAM_UNAVAILABLE")
+    assert (error.code().name, failure_of(error).reason) == ("UNAVAILABLE", "UPSTREAM_UNAVAILABLE")
 
 
 async def test_the_journeys_number_goes_along(harness, tokens):
@@ -262,4 +262,4 @@ async def test_an_rpc_that_is_declared_but_not_written_says_so(harness):
     error = await harness.refused(identity_pb2_grpc.IdentityServiceStub(channel).SignOut(request))
 
     await server.stop()
-    assert (error.code().name, status_reason(error)) == ("UNIMPLEMENTED", "UNIMPLEMENTED")
+    assert (error.code().name, failure_of(error).reason) == ("UNIMPLEMENTED", "UNIMPLEMENTED")

@@ -5,8 +5,10 @@ import importlib.util
 import json
 
 import pytest
+from chassis.domain import DomainError
 from chassis.errors import Contended
-from chassis.rpc.client import failure_of, status_reason
+from chassis.protojson import Unreadable
+from chassis.rpc.client import failure_of
 
 NATIONAL_ID = "29901011234567"
 MOBILE = "+201012345678"
@@ -14,9 +16,8 @@ MOBILE = "+201012345678"
 
 @pytest.fixture
 def refusal(harness):
-    """The table's own exceptions, by name."""
-    table = harness.server._pipeline._errors
-    return {kind.__name__: kind for kind in table}
+    """The set's own exceptions, by name."""
+    return {kind.__name__: kind for kind in harness.server._pipeline._errors}
 
 
 def deed(harness, what):
@@ -30,7 +31,7 @@ def deed(harness, what):
 
 
 async def test_a_domain_error_is_its_code_and_reason_and_metadata(harness, refusal):
-    """The service's table decides the code; reason, domain, metadata and field come along."""
+    """Its class states code and reason; domain, metadata and field come along."""
     error = await harness.refused(deed(harness, refusal["TrialRefusal"]("too many", "national_id")))
 
     failure = failure_of(error)
@@ -42,18 +43,18 @@ async def test_a_domain_error_is_its_code_and_reason_and_metadata(harness, refus
     assert failure.message == "too many"
 
 
-async def test_a_more_special_error_has_its_own_row(harness, refusal):
-    """Of a class and its base, both in the table, the class counts."""
+async def test_a_more_special_error_has_its_own_code(harness, refusal):
+    """Of a class and its base, both in the set, the class counts."""
     error = await harness.refused(deed(harness, refusal["TrialGone"]("gone")))
 
-    assert (error.code().name, status_reason(error)) == ("NOT_FOUND", "TRIAL_GONE")
+    assert (error.code().name, failure_of(error).reason) == ("NOT_FOUND", "TRIAL_GONE")
 
 
-async def test_the_chassiss_own_errors_need_no_row(harness):
-    """What every service shares has its code already."""
+async def test_the_chassiss_own_errors_need_no_entry(harness):
+    """The errors that every service shares belong to every set."""
     error = await harness.refused(deed(harness, Contended()))
 
-    assert (error.code().name, status_reason(error)) == ("ABORTED", "CONTENDED")
+    assert (error.code().name, failure_of(error).reason) == ("ABORTED", "CONTENDED")
 
 
 async def test_an_unknown_exception_tells_nothing_outside_and_its_frames_inside(harness, lines):
@@ -89,7 +90,7 @@ async def test_bytes_that_are_no_request_are_the_callers_fault(harness):
     """What cannot be parsed is INVALID_ARGUMENT, not INTERNAL."""
     error = await harness.refused(harness.rpc("Open")(b"\xff\xff\xff"))
 
-    assert (error.code().name, status_reason(error)) == ("INVALID_ARGUMENT", "VALIDATION")
+    assert (error.code().name, failure_of(error).reason) == ("INVALID_ARGUMENT", "VALIDATION")
 
 
 async def test_broken_rules_are_told_by_path_and_rule_never_by_value(harness):
@@ -124,7 +125,7 @@ async def test_a_call_whose_time_is_over_ends(harness, monkeypatch):
 
     error = await harness.refused(deed(harness, 5.0))
 
-    assert (error.code().name, status_reason(error)) == ("DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED")
+    assert (error.code().name, failure_of(error).reason) == ("DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED")
 
 
 async def test_no_caller_gets_more_time_than_the_limit(harness, monkeypatch):
@@ -134,7 +135,7 @@ async def test_no_caller_gets_more_time_than_the_limit(harness, monkeypatch):
     harness.servicer.deeds["it"] = lambda _request: asyncio.sleep(5)
     error = await harness.refused(harness.rpc("Open")(harness.request(deed="it"), timeout=60))
 
-    assert status_reason(error) == "DEADLINE_EXCEEDED"
+    assert failure_of(error).reason == "DEADLINE_EXCEEDED"
 
 
 async def test_a_librarys_timeout_is_not_ours(harness):
@@ -160,13 +161,40 @@ async def test_a_stream_that_breaks_off_says_why(harness, refusal):
     harness.servicer.deeds["it"] = refuse
     made = harness.rpc("Download")(harness.request(deed="it"), metadata=harness.bearer())
 
-    assert status_reason(await harness.refused(made)) == "TRIAL_GONE"
+    assert failure_of(await harness.refused(made)).reason == "TRIAL_GONE"
 
 
-async def test_a_table_with_a_class_without_reason_is_refused_at_start(harness):
+async def test_a_set_with_a_class_without_reason_is_refused_at_start(harness):
     """A closed set is closed at start, not at the first failure."""
-    with pytest.raises(TypeError, match=r"KeyError\.reason"):
-        harness.make([(harness.trial.service, harness.servicer)], errors={KeyError: "NOT_FOUND"})
+
+    class Nameless(DomainError):
+        code = "NOT_FOUND"
+
+    with pytest.raises(TypeError, match=r"Nameless\.reason"):
+        harness.make([(harness.trial.service, harness.servicer)], errors=frozenset({Nameless}))
+
+
+async def test_a_refusal_that_the_service_did_not_declare_is_a_fault(harness, refusal):
+    """The set is closed: a refusal outside it, even a subclass of one inside it, shows nothing of itself."""
+
+    class Undeclared(refusal["TrialGone"]):
+        reason = "TRIAL_UNDECLARED"
+
+    failure = failure_of(await harness.refused(deed(harness, Undeclared("gone", "national_id"))))
+
+    assert (failure.code, failure.reason, failure.metadata, failure.fields) == (
+        "INTERNAL",
+        "INTERNAL",
+        {},
+        (),
+    )
+
+
+async def test_a_chassis_fault_tells_nothing_outside(harness):
+    """A chassis error with code INTERNAL is no refusal: its reason stays inside."""
+    failure = failure_of(await harness.refused(deed(harness, Unreadable("no proto-JSON"))))
+
+    assert (failure.code, failure.reason) == ("INTERNAL", "INTERNAL")
 
 
 def test_errors_load_without_grpc():

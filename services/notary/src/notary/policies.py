@@ -9,8 +9,7 @@ from diwan.payments.v1.events_pb2 import PaymentSettled
 
 from notary import commands
 from notary.context import Context
-from notary.document_renderer import DocumentError
-from notary.model.errors import NotaryError
+from notary.errors import NON_RETRYABLE
 from notary.printing import Printer
 
 PAYMENTS = "notary.payments.payment"
@@ -20,7 +19,7 @@ OWN = "notary.notary.power_of_attorney"
 def table(ctx: Context, printer: Printer) -> list[Policy]:
     """Notary's policies. What a rule or the renderer refuses is for a person to look at."""
     return non_retryable(
-        [NotaryError, DocumentError],
+        NON_RETRYABLE,
         [
             on(PAYMENTS, PaymentSettled, partial(open_review, ctx), name="open_review.PaymentSettled"),
             on(

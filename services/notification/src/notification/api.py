@@ -1,13 +1,13 @@
 """proto <-> model, nothing else."""
 
+from chassis.mapping import to_message
 from chassis.rpc.current import call
-from chassis.times import timestamp
 from diwan.notification.v1 import notification_pb2 as pb
 from diwan.notification.v1 import notification_pb2_grpc as pb_grpc
 
 from notification import queries
 from notification.context import Context
-from notification.model import Message, MessageState
+from notification.model import Message
 
 
 class NotificationApi(pb_grpc.NotificationServiceServicer):
@@ -32,21 +32,4 @@ class NotificationApi(pb_grpc.NotificationServiceServicer):
 
 
 def _message(message: Message) -> pb.Message:
-    shown = pb.Message(
-        message_id=message.message_id,
-        account_id=message.account_id,
-        template=message.template,
-        request_number=message.request_number,
-        state=_state(message.state),
-        reason=message.reason,
-        parts=len(message.parts),
-        attempts=[pb.MessageAttempt(state=_state(s.state), time=timestamp(s.time)) for s in message.steps],
-        create_time=timestamp(message.create_time),
-    )
-    if message.receipt_time is not None:
-        shown.receipt_time.CopyFrom(timestamp(message.receipt_time))
-    return shown
-
-
-def _state(state: MessageState) -> pb.MessageState.ValueType:
-    return pb.MessageState.Value(f"MESSAGE_STATE_{state.name}")
+    return to_message(message, pb.Message, parts=len(message.parts), attempts=message.steps)

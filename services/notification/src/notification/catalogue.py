@@ -28,9 +28,7 @@ class Template:
         """The text in a language (Arabic if it has none); ValuesWrong names the placeholders without a value."""
         missing = sorted(name for name in self.placeholders if not values.get(name))
         if missing:
-            raise ValuesWrong(
-                "The template lacks values.", {"template": self.key, "placeholders": ",".join(missing)}
-            )
+            raise ValuesWrong("The template lacks values.", template=self.key, placeholders=",".join(missing))
         text = self.texts.get(language.partition("-")[0].lower(), self.texts[DEFAULT_LANGUAGE])
         # One pass, so that braces inside a value are not replaced.
         return PLACEHOLDER.sub(lambda match: _clean(values[match[1]]), text)

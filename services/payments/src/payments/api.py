@@ -3,6 +3,7 @@
 from datetime import date
 from functools import partial
 
+from chassis.mapping import members, to_message
 from chassis.money import money, piastres
 from chassis.rpc.current import call
 from chassis.times import CAIRO, timestamp
@@ -13,12 +14,10 @@ from google.type.date_pb2 import Date
 from payments import commands, queries
 from payments.context import Context
 from payments.model.errors import DateInvalid
-from payments.model.journal import Entry
 from payments.model.payment import Payment
 from payments.model.tariff import Fee, Means, Schedule
 
-_MEANS = {pb.PAYMENT_MEANS_CARD: Means.CARD, pb.PAYMENT_MEANS_CASH: Means.CASH}
-_SHOWN_MEANS = {means: number for number, means in _MEANS.items()}
+_MEANS = members(Means, pb.PaymentMeans)
 
 
 class PaymentApi(pb_grpc.PaymentServiceServicer):
@@ -84,7 +83,9 @@ class PaymentApi(pb_grpc.PaymentServiceServicer):
             page_size=request.page_size,
             page_token=request.page_token,
         )
-        return pb.ListLedgerEntriesResponse(entries=[_entry(entry) for entry in shown], next_page_token=token)
+        return pb.ListLedgerEntriesResponse(
+            entries=[to_message(entry, pb.LedgerEntry) for entry in shown], next_page_token=token
+        )
 
 
 def _fee(fee: pb.Fee, place: str) -> Fee:
@@ -110,31 +111,13 @@ def _tariff(published: pb.Tariff, _: Schedule) -> pb.Tariff:
 
 
 def _payment(payment: Payment) -> pb.Payment:
-    shown = pb.Payment(
-        payment_id=payment.payment_id,
-        subject_id=payment.subject_id,
-        state=pb.PaymentState.Value(f"PAYMENT_STATE_{payment.state.name}"),
-        fee=money(payment.fee),
-        refusal_reason=payment.refusal_reason,
-        due_time=timestamp(payment.due_time),
-    )
     charge = payment.charge
-    if charge is not None:
-        shown.means = _SHOWN_MEANS[charge.means]
-        shown.discount.CopyFrom(money(payment.fee - charge.amount))
-        shown.amount.CopyFrom(money(charge.amount))
-    if payment.settle_time is not None:
-        shown.settle_time.CopyFrom(timestamp(payment.settle_time))
-    return shown
-
-
-def _entry(entry: Entry) -> pb.LedgerEntry:
-    return pb.LedgerEntry(
-        entry_id=entry.entry_id,
-        kind=entry.kind,
-        payment_id=entry.payment_id,
-        book_time=timestamp(entry.book_time),
-        legs=[pb.LedgerLeg(account=leg.account, amount=money(leg.amount)) for leg in entry.legs],
+    return to_message(
+        payment,
+        pb.Payment,
+        means=charge and charge.means,
+        discount=charge and payment.fee - charge.amount,
+        amount=charge and charge.amount,
     )
 
 

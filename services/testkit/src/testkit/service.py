@@ -20,7 +20,7 @@ import pytest
 import pytest_asyncio
 from chassis.caller import Caller, Kind
 from chassis.components import Component
-from chassis.errors import ErrorTable
+from chassis.errors import ErrorSet
 from chassis.key_ring import KeyRing
 from chassis.messaging import headers, inbound
 from chassis.messaging.event_encoder import EventEncoder
@@ -208,7 +208,7 @@ async def begin(
     settings_class: type[ServiceSettings],
     build: Build[Any],
     *,
-    errors: ErrorTable,
+    errors: ErrorSet,
     schema_version: int,
     broker: Broker,
     store_uri: str,
@@ -253,7 +253,7 @@ def service_fixture(
     settings_class: type[ServiceSettings],
     build: Build[Any],
     *,
-    errors: ErrorTable,
+    errors: ErrorSet,
     schema_version: int,
 ) -> Any:
     """A fixture for a service's `conftest.py`: the service on a real store and broker, one for each module."""

@@ -14,11 +14,12 @@ from opentelemetry.trace import SpanKind
 
 from chassis import log, telemetry
 from chassis.commands import TooOld
+from chassis.exceptions import failure_reason
 from chassis.key_ring import KeyRing
 from chassis.messaging import headers, inbound
 from chassis.messaging.event_registry import event_option, event_type
 from chassis.messaging.inbound import InboundEvent, MessageRejected
-from chassis.messaging.policies import PermanentFailure, Policies, Policy, failure_reason
+from chassis.messaging.policies import PermanentFailure, Policies, Policy
 from chassis.messaging.received_message import REFUSED, ReceivedMessage
 from chassis.store import Inbox, InboxEntry, StoreUnavailable
 

@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 
 from chassis import log
 from chassis.commands import EventCause
+from chassis.exceptions import failure_reason
 from chassis.messaging import headers
 from chassis.messaging.event_registry import event_option
 from chassis.messaging.inbound import InboundEvent
@@ -107,12 +108,6 @@ def non_retryable(errors: Iterable[type[Exception]], table: Iterable[Policy]) ->
     """
     classes = tuple(errors)
     return [replace(policy, non_retryable=classes) for policy in table]
-
-
-def failure_reason(error: BaseException) -> str:
-    """A failure's stable reason, or its class: never its text, which may quote personal data."""
-    reason = getattr(error, "reason", None)
-    return reason if isinstance(reason, str) and reason else type(error).__name__
 
 
 class Policies:

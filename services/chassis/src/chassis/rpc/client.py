@@ -138,11 +138,6 @@ def failure_of(error: grpc.RpcError) -> Failure:
     )
 
 
-def status_reason(error: grpc.RpcError) -> str:
-    """The stable reason of a failed call, such as FEE_NOT_PUBLISHED; "" when it has none."""
-    return failure_of(error).reason
-
-
 class _Outgoing:
     """The part that unary and streaming calls have in common."""
 

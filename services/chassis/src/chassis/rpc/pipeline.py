@@ -20,7 +20,7 @@ from chassis.caller import ANONYMOUS, Caller, Kind
 from chassis.errors import (
     CODES,
     DeadlineExceeded,
-    ErrorTable,
+    ErrorSet,
     TokenMissing,
     Unimplemented,
     UpstreamUnavailable,
@@ -102,7 +102,7 @@ class Pipeline:
     """Creates the gRPC handlers of a service's methods."""
 
     def __init__(
-        self, service: str, *, errors: ErrorTable, keys: TokenKeys, hashed: Hash, clock: Clock
+        self, service: str, *, errors: ErrorSet, keys: TokenKeys, hashed: Hash, clock: Clock
     ) -> None:
         self._service = service
         self._errors = errors

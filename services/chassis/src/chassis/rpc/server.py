@@ -11,7 +11,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from chassis import log
-from chassis.errors import AddressTaken, ErrorTable, check_table
+from chassis.errors import AddressTaken, ErrorSet, check_errors
 from chassis.readiness import Readiness
 from chassis.rpc import validation
 from chassis.rpc.current import Hash
@@ -63,7 +63,7 @@ class Server:
         settings: ServiceSettings,
         *,
         services: Sequence[tuple[ServiceDescriptor, object]],
-        errors: ErrorTable,
+        errors: ErrorSet,
         keys: TokenKeys,
         hashed: Hash,
         readiness: Readiness,
@@ -86,7 +86,7 @@ class Server:
             AccessNotStatedError: an RPC states no access.
             TypeError: an RPC has no handler, or the error table is wrong.
         """
-        check_table(errors)
+        check_errors(errors)
         self.name = "api" if services else "health"
         self._settings = settings
         self._readiness = readiness

@@ -16,7 +16,7 @@ from identity.context import Context
 from identity.model import channels, sessions
 from identity.model.codes import new_code
 from identity.model.errors import SessionEnded, SignInNotFound
-from identity.model.outcome import CodeIssued
+from identity.model.facts import CodeIssued, MessageContent
 from identity.model.sessions import Holder, Session
 from identity.signing import read_refresh_token, refresh_token
 
@@ -73,7 +73,9 @@ async def start_sign_in(ctx: Context, call: Call, form: pb.StartSignInRequest) -
         code_hash=ctx.code_hash(session_id, code),
         now=call.now,
     )
-    decoy = CodeIssued("code.sign_in", _NO_MOBILE, code, started.state.challenge.expire_time)
+    decoy = CodeIssued(
+        "code.sign_in", MessageContent(_NO_MOBILE, {"code": code}), started.state.challenge.expire_time
+    )
 
     def decide(_: Session | None) -> Decision[Session]:
         return codes.with_code(ctx, started, decoy)

@@ -3,14 +3,17 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from chassis.domain import DomainError
+
 TEXT_LIMIT = 40_000
 """Longest sum of a document's texts, characters: a longer one is an error or an attack."""
 
 
-class DocumentError(Exception):
+class DocumentError(DomainError):
     """The document cannot be printed; the text names the field, never its value."""
 
     reason = "DOCUMENT_UNPRINTABLE"
+    code = "FAILED_PRECONDITION"
 
 
 @dataclass(frozen=True)
