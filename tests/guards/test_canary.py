@@ -6,7 +6,7 @@ from .locations import Locations
 
 # What stands in each place for sure, so that an empty place is not taken for a clean one.
 WITNESSES = {
-    "logs": ["request_number", "rpc", "CODE_TOO_SOON", "message refused"],
+    "logs": ["request_number", "rpc", "CODE_TOO_SOON", "message rejected"],
     "spans": [
         "send identity.commands",
         "submit_sm",

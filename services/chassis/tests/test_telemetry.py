@@ -95,7 +95,7 @@ def test_what_happens_later_is_a_root_with_a_link(spans):
 def test_what_follows_is_of_the_same_trace_unless_it_comes_late(spans):
     """Then it begins its own and points to the one it belongs to; without one it points nowhere."""
     for traceparent, late in ((UNSAMPLED, False), (UNSAMPLED, True), ("", True)):
-        with telemetry.following("process", traceparent, late=late):
+        with telemetry.continue_trace("process", traceparent, late=late):
             pass
 
     soon, late, alone = spans.get_finished_spans()

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from notary.document_renderer import (
     DocumentError,
     DocumentRenderer,
-    PressBusy,
-    PressError,
-    PressTimeout,
+    RendererBusy,
+    RendererError,
+    RendererTimeout,
     page,
     signing,
     wording,
@@ -256,7 +256,7 @@ async def test_the_pool_makes_signed_documents_off_the_loop(authority):
     """The loop goes on turning while a document is made."""
     async with DocumentRenderer(authority.files, timeout_seconds=PATIENCE_SECONDS) as renderer:
         turns = 0
-        making = asyncio.create_task(renderer.make(DOCUMENT))
+        making = asyncio.create_task(renderer.render(DOCUMENT))
         while not making.done():
             await asyncio.sleep(0.01)
             turns += 1
@@ -275,7 +275,7 @@ async def test_a_document_takes_its_trace_along(authority):
     tracer = provider.get_tracer("test")
     async with DocumentRenderer(authority.files, tracer=tracer, timeout_seconds=PATIENCE_SECONDS) as renderer:
         with tracer.start_as_current_span("caller") as caller:
-            await renderer.make(DOCUMENT)
+            await renderer.render(DOCUMENT)
 
     by_name = {span.name: span for span in spans.get_finished_spans()}
     make = by_name["renderer.make"]
@@ -299,8 +299,8 @@ async def test_its_processes_are_begun_off_the_loop(authority, monkeypatch):
     monkeypatch.setattr(ProcessPoolExecutor, "submit", watched)
     async with DocumentRenderer(authority.files, workers=2, timeout_seconds=PATIENCE_SECONDS) as renderer:
         os.kill(renderer.process_ids()[0], signal.SIGKILL)
-        await renderer.make(DOCUMENT)
-        await renderer.make(DOCUMENT)
+        await renderer.render(DOCUMENT)
+        await renderer.render(DOCUMENT)
 
     assert len(begun) == 3
     assert loop not in begun
@@ -309,7 +309,7 @@ async def test_its_processes_are_begun_off_the_loop(authority, monkeypatch):
 async def test_a_killed_process_is_replaced_and_the_document_made(authority):
     """kill -9 in the middle of a document costs time, not the document."""
     async with DocumentRenderer(authority.files, timeout_seconds=PATIENCE_SECONDS) as renderer:
-        making = asyncio.create_task(renderer.make(DOCUMENT))
+        making = asyncio.create_task(renderer.render(DOCUMENT))
         await asyncio.sleep(0.1)
         os.kill(renderer.process_ids()[0], signal.SIGKILL)
 
@@ -324,30 +324,30 @@ async def test_a_document_that_kills_every_process_is_given_up(authority, monkey
 
     def deadly(pool, what, *args):
         made = submit(pool, what, *args)
-        if what is worker.make:
+        if what is worker.render:
             killed.extend(pool._processes)
             os.kill(killed[-1], signal.SIGKILL)
         return made
 
     async with DocumentRenderer(authority.files, timeout_seconds=PATIENCE_SECONDS) as renderer:
         monkeypatch.setattr(ProcessPoolExecutor, "submit", deadly)
-        with pytest.raises(PressError, match="died"):
-            await renderer.make(DOCUMENT)
+        with pytest.raises(RendererError, match="died"):
+            await renderer.render(DOCUMENT)
         monkeypatch.setattr(ProcessPoolExecutor, "submit", submit)
 
         assert len(set(killed)) == 2
-        assert (await renderer.make(DOCUMENT)).startswith(b"%PDF-")
+        assert (await renderer.render(DOCUMENT)).startswith(b"%PDF-")
 
 
 async def test_what_takes_too_long_is_ended(authority):
     """A time-out kills the process that is at work; the next document finds a fresh one."""
     async with DocumentRenderer(authority.files, timeout_seconds=PATIENCE_SECONDS) as renderer:
         renderer.timeout_seconds = 0.05
-        with pytest.raises(PressTimeout):
-            await renderer.make(DOCUMENT)
+        with pytest.raises(RendererTimeout):
+            await renderer.render(DOCUMENT)
         renderer.timeout_seconds = PATIENCE_SECONDS
 
-        assert (await renderer.make(DOCUMENT)).startswith(b"%PDF-")
+        assert (await renderer.render(DOCUMENT)).startswith(b"%PDF-")
 
 
 async def test_a_full_renderer_refuses(authority):
@@ -355,11 +355,11 @@ async def test_a_full_renderer_refuses(authority):
     async with DocumentRenderer(
         authority.files, waiting_limit=1, timeout_seconds=PATIENCE_SECONDS
     ) as renderer:
-        taken = [asyncio.create_task(renderer.make(DOCUMENT)) for _ in range(2)]
+        taken = [asyncio.create_task(renderer.render(DOCUMENT)) for _ in range(2)]
         await asyncio.sleep(0)
 
-        with pytest.raises(PressBusy):
-            await renderer.make(DOCUMENT)
+        with pytest.raises(RendererBusy):
+            await renderer.render(DOCUMENT)
 
         assert all(pdf.startswith(b"%PDF-") for pdf in await asyncio.gather(*taken))
 
@@ -370,13 +370,13 @@ async def test_a_bad_document_leaves_the_process_alone(authority):
         before = renderer.process_ids()
 
         with pytest.raises(DocumentError):
-            await renderer.make(replace(DOCUMENT, number=""))
+            await renderer.render(replace(DOCUMENT, number=""))
 
         assert renderer.process_ids() == before
 
 
 def test_a_renderer_without_a_key_does_not_start(tmp_path):
-    """An unusable key is said at the start, not at the first document."""
+    """An unusable key is an error at the start, not at the first document."""
     authority = make_authority(tmp_path)
     authority.files.key.write_text("no key")
 

@@ -53,13 +53,13 @@ def test_a_text_is_in_the_language_wanted_or_in_arabic(language: str, start: str
 
 
 def test_values_that_a_template_does_not_declare_are_left_out() -> None:
-    """Only declared places are filled, whatever else is handed in."""
+    """Only declared placeholders are filled, whatever other values are passed."""
     text = load().template("code.sign_in").render("ar", {"code": "123456", "name": "منى"})
 
     assert "منى" not in text
 
 
-def test_a_value_cannot_bring_places_controls_or_length() -> None:
+def test_a_value_cannot_bring_placeholders_controls_or_length() -> None:
     """A value is text, never a template; marks that turn the reading direction are taken out."""
     template = load().template("power_of_attorney.issued")
 
@@ -72,11 +72,11 @@ def test_a_value_cannot_bring_places_controls_or_length() -> None:
 
 
 def test_a_missing_value_is_named_without_the_others() -> None:
-    """The error says which place is empty and holds no value."""
+    """The error names the placeholder without a value, and no value."""
     with pytest.raises(ValuesWrong) as raised:
         load().template("payment.due").render("ar", {"number": "DW-1"})
 
-    assert raised.value.metadata == {"template": "payment.due", "places": "amount"}
+    assert raised.value.metadata == {"template": "payment.due", "placeholders": "amount"}
     assert "DW-1" not in str(raised.value)
 
 
@@ -89,12 +89,12 @@ def test_an_unknown_template_is_refused() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        'places = ["code"]\nar = "no place"',
-        'places = []\nar = "{code}"',
-        'places = ["code"]\nar = "{code}"\nen = "none"',
-        'places = []\nen = "only English"',
-        'places = []\nar = "a } alone"',
-        'places = "code"\nar = "{code}"',
+        'placeholders = ["code"]\nar = "no place"',
+        'placeholders = []\nar = "{code}"',
+        'placeholders = ["code"]\nar = "{code}"\nen = "none"',
+        'placeholders = []\nen = "only English"',
+        'placeholders = []\nar = "a } alone"',
+        'placeholders = "code"\nar = "{code}"',
         'once = 1\nar = "text"',
     ],
 )

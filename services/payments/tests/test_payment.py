@@ -17,7 +17,7 @@ from payments.model.errors import (
     TooManyAttempts,
 )
 from payments.model.payment import (
-    MOST_ATTEMPTS,
+    MAX_ATTEMPTS,
     CardContent,
     ChargeInquired,
     ChargeRequested,
@@ -33,7 +33,7 @@ from payments.model.payment import (
 from payments.model.tariff import Fee, Means
 
 NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
-PATIENCE = timedelta(minutes=10)
+INQUIRE_AFTER = timedelta(minutes=10)
 FEE = Fee("notary.poa", "*", "*", "notary", date(2026, 1, 1), None, 12_000, 1_200, 800, "t-1")
 PAID = 10_800
 
@@ -48,7 +48,7 @@ def tried(*charges: str) -> Payment:
     for charge in charges:
         if payment.state is PaymentState.PROCESSING:
             payment = payment.refuse(payment.charges[-1].charge_id, "DECLINED").state
-        payment = payment.pay("a-1", Means.CARD, "tok_x", charge, NOW, patience=PATIENCE).state
+        payment = payment.pay("a-1", Means.CARD, "tok_x", charge, NOW, inquire_after=INQUIRE_AFTER).state
     return payment
 
 
@@ -64,7 +64,7 @@ def test_a_fee_becomes_due_as_published() -> None:
 
 def test_paying_asks_for_the_fee_less_the_discount() -> None:
     """The card token goes on in the fact and is not kept."""
-    outcome = owed().pay("a-1", Means.CARD, "tok_x", "c-1", NOW, patience=PATIENCE)
+    outcome = owed().pay("a-1", Means.CARD, "tok_x", "c-1", NOW, inquire_after=INQUIRE_AFTER)
     payment, facts = outcome.state, outcome.facts
 
     assert facts == (ChargeRequested("c-1", "p-1", PAID, CardContent("tok_x"), NOW + timedelta(minutes=8)),)
@@ -80,9 +80,7 @@ def test_paying_asks_for_the_fee_less_the_discount() -> None:
         (tried("c-1").settle("c-1", PAID, "r", NOW).state, "a-1", AlreadySettled),
         (tried("c-1").settle("c-1", PAID, "r", NOW).state, "a-2", PaymentNotFound),
         (
-            tried(*(f"c-{n}" for n in range(MOST_ATTEMPTS)))
-            .refuse(f"c-{MOST_ATTEMPTS - 1}", "DECLINED")
-            .state,
+            tried(*(f"c-{n}" for n in range(MAX_ATTEMPTS))).refuse(f"c-{MAX_ATTEMPTS - 1}", "DECLINED").state,
             "a-1",
             TooManyAttempts,
         ),
@@ -91,24 +89,24 @@ def test_paying_asks_for_the_fee_less_the_discount() -> None:
 def test_what_cannot_be_paid(payment: Payment, account: str, error: type[PaymentsError]) -> None:
     """Another's fee, one under way, one paid, one tried too often."""
     with pytest.raises(error):
-        payment.pay(account, Means.CARD, "tok_x", "c-new", NOW, patience=PATIENCE)
+        payment.pay(account, Means.CARD, "tok_x", "c-new", NOW, inquire_after=INQUIRE_AFTER)
 
 
 def test_a_charge_is_asked_for_only_before_it_is_inquired_of() -> None:
     """What the acquirer does not know by then was never taken, and never will be."""
-    outcome = owed().pay("a-1", Means.CARD, "tok_x", "c-1", NOW, patience=PATIENCE)
+    outcome = owed().pay("a-1", Means.CARD, "tok_x", "c-1", NOW, inquire_after=INQUIRE_AFTER)
     payment, (asked,) = outcome.state, outcome.facts
     assert isinstance(asked, ChargeRequested)
 
-    assert payment.inquire(asked.expire_time, PATIENCE) == Outcome(payment)
+    assert payment.inquire(asked.expire_time, INQUIRE_AFTER) == Outcome(payment)
 
 
-def test_silence_is_inquired_of_once_each_time_our_patience_ends() -> None:
+def test_silence_is_inquired_of_once_in_each_period() -> None:
     """Not before, and not again at the same moment."""
-    outcome = tried("c-1").inquire(NOW + PATIENCE, PATIENCE)
+    outcome = tried("c-1").inquire(NOW + INQUIRE_AFTER, INQUIRE_AFTER)
     payment, inquired = outcome.state, outcome.facts
-    soon = payment.inquire(NOW + PATIENCE, PATIENCE)
-    later = payment.inquire(NOW + 2 * PATIENCE, PATIENCE).facts
+    soon = payment.inquire(NOW + INQUIRE_AFTER, INQUIRE_AFTER)
+    later = payment.inquire(NOW + 2 * INQUIRE_AFTER, INQUIRE_AFTER).facts
 
     assert inquired == later == (ChargeInquired("c-1", "p-1"),)
     assert soon == Outcome(payment)
@@ -120,15 +118,15 @@ def test_silence_is_inquired_of_once_each_time_our_patience_ends() -> None:
 )
 def test_nothing_is_inquired_of_when_nothing_is_open(payment: Payment) -> None:
     """A fee that nobody tried to pay, one that is paid, a charge that was refused: none is looked for."""
-    assert payment.ask_time is None
-    assert payment.inquire(NOW + PATIENCE, PATIENCE) == Outcome(payment)
+    assert payment.last_request_time is None
+    assert payment.inquire(NOW + INQUIRE_AFTER, INQUIRE_AFTER) == Outcome(payment)
 
 
 def test_an_open_charge_of_a_paid_fee_is_inquired_of_too() -> None:
     """Its money, if it was taken, is the citizen's."""
     payment = tried("c-1", "c-2").settle("c-1", PAID, "r", NOW).state
 
-    assert payment.inquire(NOW + PATIENCE, PATIENCE).facts == (ChargeInquired("c-2", "p-1"),)
+    assert payment.inquire(NOW + INQUIRE_AFTER, INQUIRE_AFTER).facts == (ChargeInquired("c-2", "p-1"),)
 
 
 SETTLED = Settled("p-1", "s-1", "a-1", 12_000, 1_200, PAID)
@@ -207,7 +205,10 @@ def test_the_reason_of_a_refusal_is_shown_while_the_fee_is_due() -> None:
     refused = tried("c-1").refuse("c-1", "DECLINED").state
 
     assert refused.refusal_reason == "DECLINED"
-    assert refused.pay("a-1", Means.CARD, "tok_x", "c-2", NOW, patience=PATIENCE).state.refusal_reason == ""
+    assert (
+        refused.pay("a-1", Means.CARD, "tok_x", "c-2", NOW, inquire_after=INQUIRE_AFTER).state.refusal_reason
+        == ""
+    )
     assert refused.settle("c-1", PAID, "ref", NOW).state.refusal_reason == ""
 
 
@@ -246,7 +247,9 @@ def test_the_journal_sums_to_zero_and_follows_the_money_under_any_sequence(
     for number, (kind, which) in enumerate(steps):
         try:
             if kind == "pay":
-                outcome = payment.pay("a-1", Means.CARD, "tok_x", f"c-{number}", NOW, patience=PATIENCE)
+                outcome = payment.pay(
+                    "a-1", Means.CARD, "tok_x", f"c-{number}", NOW, inquire_after=INQUIRE_AFTER
+                )
             else:
                 charge = payment.charges[which % len(payment.charges)].charge_id if payment.charges else ""
                 outcome = hear(payment, kind, charge)
@@ -268,7 +271,7 @@ def test_the_journal_sums_to_zero_and_follows_the_money_under_any_sequence(
     else:
         assert balances["citizen/a-1"] == 12_000
     assert sum(isinstance(entry, journal.Entry) and entry.kind == "settled" for entry in entries) <= 1
-    assert len(payment.charges) <= MOST_ATTEMPTS
+    assert len(payment.charges) <= MAX_ATTEMPTS
 
 
 @pytest.mark.parametrize(

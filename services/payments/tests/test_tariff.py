@@ -11,7 +11,7 @@ from payments.model.errors import (
     TariffInPast,
     TariffOverlap,
 )
-from payments.model.tariff import MOST_FEES, Fee, Means, Schedule
+from payments.model.tariff import MAX_FEES, Fee, Means, Schedule
 
 TODAY = date(2026, 3, 1)
 DAY = timedelta(days=1)
@@ -175,7 +175,7 @@ def test_a_fee_in_force_does_not_end_today() -> None:
 
 def test_the_schedule_is_bounded() -> None:
     """One more than fits is refused whole."""
-    full = Schedule(tuple(fee(service=f"service.{n}") for n in range(MOST_FEES)))
+    full = Schedule(tuple(fee(service=f"service.{n}") for n in range(MAX_FEES)))
 
     with pytest.raises(TariffFull):
         full.publish([fee()], "t-2", TODAY)
@@ -216,5 +216,5 @@ def test_whatever_is_published_no_day_has_two_fees_and_no_past_changes(
                 f.amount for f in before.fees if f.in_force(day)
             ]
     for day in (TODAY + n * DAY for n in range(60)):
-        ways = [f.way for f in schedule.fees if f.in_force(day)]
-        assert len(ways) == len(set(ways))
+        scopes = [f.scope for f in schedule.fees if f.in_force(day)]
+        assert len(scopes) == len(set(scopes))

@@ -224,7 +224,7 @@ def fast_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(message_processor, "ATTEMPTS", 3)
     monkeypatch.setattr(message_processor, "FIRST_PAUSE_SECONDS", 0.05)
     monkeypatch.setattr(message_processor, "PAUSE_FACTOR", 1.0)
-    monkeypatch.setattr(inbox_worker, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(inbox_worker, "POLL_SECONDS", 0.05)
 
 
 @pytest.fixture

@@ -29,14 +29,14 @@ def no_stream(monkeypatch: pytest.MonkeyPatch) -> list[None]:
         asked.append(None)
         return [{"$unheardOf": {}}]
 
-    monkeypatch.setattr("chassis.store.change_stream.ChangeStream._wanted", wanted)
+    monkeypatch.setattr("chassis.store.change_stream.ChangeStream._pipeline", wanted)
     return asked
 
 
 @pytest.fixture
 def looks_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
     """The relay does not find by itself, within the time of a test, what nobody told it of."""
-    monkeypatch.setattr(relay_module, "LOOK_SECONDS", 60.0)
+    monkeypatch.setattr(relay_module, "SCAN_SECONDS", 60.0)
 
 
 async def following(bench: Any, lines: StringIO, service: str = "payments") -> Database:
@@ -91,7 +91,7 @@ async def test_a_server_without_streams(
 ) -> None:
     """Looking finds what the stream would have told; the log says once that there is none."""
     await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
-    monkeypatch.setattr(relay_module, "LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(relay_module, "SCAN_SECONDS", 0.2)
     relay = await bench.relay()
     await eventually(lambda: relay._publisher)
     await eventually(lambda: WARNING in lines.getvalue())
@@ -133,7 +133,7 @@ async def test_refused_ones_hide_no_others(
     bench: Any, no_stream: list[None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More aggregates than are looked at in one go have only what nobody reads: those behind are sent all the same."""
-    monkeypatch.setattr(relay_module, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(relay_module, "SCAN_SECONDS", 0.1)
     monkeypatch.setattr(relay_module, "PAGE", 3)
     relay = await bench.relay("identity")
     await eventually(lambda: relay._publisher)

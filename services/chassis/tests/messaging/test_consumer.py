@@ -333,7 +333,7 @@ async def test_a_header_that_no_store_can_hold_stops_nobody(bench: Any, name: st
 async def test_what_cannot_be_kept_is_kept_bare(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A message whose keeping fails, and not for want of the store, waits alone, and is parked without headers."""
     seen = Seen()
-    monkeypatch.setattr(ReceivedMessage, "kept", lambda _: {"\0": "what no store holds"})
+    monkeypatch.setattr(ReceivedMessage, "stored_headers", lambda _: {"\0": "what no store holds"})
     failing = events_pb2.PaymentRefused
 
     async def refuse(event: Any, message: Any) -> None:

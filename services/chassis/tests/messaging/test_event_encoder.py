@@ -68,8 +68,8 @@ def test_the_id_follows_from_cause_and_place(encoder: EventEncoder) -> None:
 
 
 def test_another_services_fact_is_refused(encoder: EventEncoder) -> None:
-    """A service publishes its own facts only, and only messages that say where they go."""
+    """A service publishes its own facts only, and only messages with an exchange and a key."""
     with pytest.raises(NotAnEvent, match="published by payments"):
         encoder(payments_pb2.PaymentSettled(), context())
-    with pytest.raises(NotAnEvent, match="does not state"):
+    with pytest.raises(NotAnEvent, match="declares no exchange and key"):
         encoder(events_pb2.Contact(), context())

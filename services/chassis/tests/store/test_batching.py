@@ -243,7 +243,7 @@ async def test_answer_lost_on_the_way(bench: Any, monkeypatch: pytest.MonkeyPatc
         bench.committed.clear()
         return [StoreUnavailable() for _ in jobs]
 
-    monkeypatch.setattr(bench.accounts._saves, "_trip", losing)
+    monkeypatch.setattr(bench.accounts._saves, "_round_trip", losing)
     answers = await asyncio.gather(
         *(execute(bench.accounts, f"a{n}", bench.put(n, "fact"), bench.request()) for n in range(5))
     )

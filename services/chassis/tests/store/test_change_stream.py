@@ -85,7 +85,7 @@ async def test_no_content_travels(bench: Any, open_bench: Any, follower: Followe
     """The server is asked for keys alone: what it answers holds no state and no event."""
     changes: list[Any] = []
     watch = bench.database._database.watch
-    async with watch(bench.database.change_stream._wanted(), max_await_time_ms=100) as stream:
+    async with watch(bench.database.change_stream._pipeline(), max_await_time_ms=100) as stream:
         other = await open_bench()
         await execute(
             other.accounts, "a", other.put(1, "secret 123456", mobile="+201555000111"), other.request()

@@ -20,7 +20,7 @@ from payments.model.payment import Overpaid, Payment
 from payments.model.tariff import Fee, Means, Schedule
 from payments.store import SCHEDULE
 
-MOST_INQUIRIES = 100
+MAX_INQUIRIES = 100
 _NAMESPACE = UUID("b7a1d1c2-52f6-5c0e-9d0b-6f2f3a9c4e11")
 
 Change = Callable[[Payment], Outcome[Payment, model.Fact]]
@@ -96,7 +96,9 @@ async def pay(
         if state is None:
             raise PaymentNotFound
         charge_id = request.new_id("charge")
-        tried = state.pay(request.caller.id, means, card_token, charge_id, request.now, patience=ctx.patience)
+        tried = state.pay(
+            request.caller.id, means, card_token, charge_id, request.now, inquire_after=ctx.inquire_after
+        )
         moves[:] = [(state, tried.state)]
         return Decision(state=tried.state, facts=facts.messages(tried.facts))
 
@@ -106,16 +108,16 @@ async def pay(
 
 
 async def inquire(ctx: Context) -> None:
-    """Ask the acquirer about charges of which nothing was heard for as long as our patience lasts.
+    """Request an inquiry for each charge without an event for `ctx.inquire_after`.
 
-    The longest silent ones first and so many at a time: those that were asked about wait their turn again.
+    The oldest requests first, MAX_INQUIRIES in one run; an inquiry counts as a new request.
     """
     now = ctx.clock()
-    for payment in await ctx.store.unheard_of(now - ctx.patience, MOST_INQUIRIES):
-        assert payment.ask_time is not None  # it was found by it
+    for payment in await ctx.store.due_for_inquiry(now - ctx.inquire_after, MAX_INQUIRIES):
+        assert payment.last_request_time is not None  # the query's condition
         cause = Cause(
-            # Two processes that hold themselves for the one with the lease ask once.
-            id=cause_id("timer", "inquire", payment.payment_id, payment.ask_time.isoformat()),
+            # Two processes that both assume the lease inquire once.
+            id=cause_id("timer", "inquire", payment.payment_id, payment.last_request_time.isoformat()),
             now=now,
         )
         await execute(ctx.store.payments, payment.payment_id, partial(_inquire, ctx, now), cause)
@@ -124,7 +126,7 @@ async def inquire(ctx: Context) -> None:
 def _inquire(ctx: Context, now: datetime, state: Payment | None) -> Decision[Payment] | None:
     if state is None:
         return None
-    inquired = state.inquire(now, ctx.patience)
+    inquired = state.inquire(now, ctx.inquire_after)
     return Decision(state=inquired.state, facts=facts.messages(inquired.facts)) if inquired.facts else None
 
 

@@ -19,7 +19,7 @@ SCHEDULE = "schedule"
 _SCHEDULE_BYTES = 8 * 1024 * 1024
 _MOST_PAYMENTS_OF_A_CASE = 20
 _OLDEST = [("state.book_time", 1)]
-_ASKED = [("state.ask_time", 1)]
+_LAST_REQUEST = [("state.last_request_time", 1)]
 
 
 class EntryCodec:
@@ -57,8 +57,12 @@ class Store:
                 "payments",
                 dataclass_codec(Payment),
                 indexes=[
-                    # Those with a charge under way, and no others: few, however many payments there are.
-                    Index(name="asked", keys=_ASKED, where={"state.ask_time": {"$type": "date"}}),
+                    # Only payments with a charge under way, which are few.
+                    Index(
+                        name="last_request",
+                        keys=_LAST_REQUEST,
+                        where={"state.last_request_time": {"$type": "date"}},
+                    ),
                     Index(name="request_number", keys=[("state.request_number", 1)]),
                 ],
                 correlation=lambda payment: payment.request_number,
@@ -84,10 +88,10 @@ class Store:
         loaded = await self.payments.load(payment_id)
         return loaded.state if loaded else None
 
-    async def unheard_of(self, before: datetime, limit: int) -> list[Payment]:
-        """Payments with a charge under way that the acquirer was last asked about before then, oldest first."""
-        where = {"state.ask_time": {"$type": "date", "$lte": before}}
-        return await self.payments.find(where, sort=_ASKED, limit=limit)
+    async def due_for_inquiry(self, before: datetime, limit: int) -> list[Payment]:
+        """Payments with a charge under way whose last request is not after `before`, oldest first."""
+        where = {"state.last_request_time": {"$type": "date", "$lte": before}}
+        return await self.payments.find(where, sort=_LAST_REQUEST, limit=limit)
 
     async def payments_of(self, request_number: str) -> list[str]:
         """The ids of the payments for a case, in order."""

@@ -81,7 +81,7 @@ class Aggregates(Generic[S]):
         Raises:
             StoreUnavailable: the server does not answer.
         """
-        return await self._loads.ask(aggregate_id)
+        return await self._loads.submit(aggregate_id)
 
     async def save(self, change: Change[S]) -> Saved:
         """Write one aggregate where its version is what was read; create it where nothing was.
@@ -95,7 +95,7 @@ class Aggregates(Generic[S]):
             StoreUnavailable: the server does not answer, and the write may or may not have happened.
         """
         write = prepare(change, self._codec, self.limits, next(self._write_tokens))
-        return await self._saves.ask(write, write.size)
+        return await self._saves.submit(write, write.size)
 
     async def find(
         self, where: Mapping[str, Any], *, sort: Sequence[tuple[str, int]] = (), limit: int

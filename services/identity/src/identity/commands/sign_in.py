@@ -170,11 +170,11 @@ async def _tokens(ctx: Context, session: Session, generation: int) -> pb.TokenPa
             audience=audience,
             now=issued,
             jti=str(uuid5(UUID(session.session_id), f"access/{generation}/{audience}")),
-            lifetime=sessions.ACCESS_LIFE,
+            lifetime=sessions.ACCESS_LIFETIME,
         )
 
     return pb.TokenPair(
         access_tokens={audience: access(audience) for audience in ctx.settings.audiences},
-        expire_time=timestamp((issued + sessions.ACCESS_LIFE).replace(microsecond=0)),
+        expire_time=timestamp((issued + sessions.ACCESS_LIFETIME).replace(microsecond=0)),
         refresh_token=refresh_token(ctx.keys, session.session_id, generation),
     )
