@@ -2,6 +2,7 @@
 
 import fnmatch
 import importlib
+import inspect
 import pkgutil
 import re
 
@@ -141,3 +142,19 @@ def test_every_message_of_a_fact_says_where_it_goes():
     }
 
     assert silent == {"CardContent", "Contact", "MessageContent", "PersonRecord", "SmsContent"}
+
+
+@pytest.mark.parametrize("service", platform().services)
+def test_a_service_reads_the_events_of_its_policies(service):
+    """An event that the table does not name never arrives; one without a policy is delivered for nothing."""
+    policies = importlib.import_module(f"{service}.policies")
+    contexts = dict.fromkeys(inspect.signature(policies.table).parameters)
+    handled = {(policy.queue, option(policy.message.DESCRIPTOR).key) for policy in policies.table(**contexts)}
+
+    read = {
+        (queue.name, option(event).key)
+        for queue in TABLE.read_by(service)
+        for event in EVENTS
+        if option(event).exchange == queue.exchange and bound(queue, option(event).key)
+    }
+    assert handled == read
