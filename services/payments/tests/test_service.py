@@ -28,7 +28,7 @@ from .desk import (
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 
-TOLD = "notary.payments.payment"
+TOLD = "notification.payments.payment"
 
 
 @pytest.fixture
