@@ -1,4 +1,4 @@
-"""The broker as others use it: an integrator or connector that publishes, an administrator who listens to all."""
+"""Access to the broker as an integrator or connector that publishes, and as an administrator who reads everything."""
 
 import secrets
 import uuid
@@ -20,16 +20,16 @@ TAP = "tap"
 
 @contextmanager
 def channel_of(layout: Layout, user: str, password: str = "") -> Iterator[Any]:
-    """A channel of a broker user on the stack's node."""
+    """Open a channel as a broker user on the stack's node."""
     uri = node_of(layout).uri(user, password or layout.password(user))
     with pika.BlockingConnection(pika.URLParameters(uri)) as connection:
         yield connection.channel()
 
 
 def node_of(layout: Layout) -> RabbitNode:
-    found = RabbitNode.find(layout.data / "broker")
-    assert found is not None
-    return found
+    node = RabbitNode.find(layout.data / "broker")
+    assert node is not None
+    return node
 
 
 def publish(
@@ -37,18 +37,18 @@ def publish(
     user: str,
     exchange: str,
     key: str,
-    kind: str,
+    event_type: str,
     body: str,
     *,
     subject: str,
     event_id: str = "",
 ) -> str:
-    """Publish one event as its exchange's owner would; returns the event's id."""
+    """Publish one event as the owner of the exchange; return the event's id."""
     event_id = event_id or str(uuid.uuid4())
     headers = {
         "cloudEvents_id": event_id,
         "cloudEvents_source": f"diwan/{user}",
-        "cloudEvents_type": kind,
+        "cloudEvents_type": event_type,
         "cloudEvents_specversion": "1.0",
         "cloudEvents_time": datetime.now(UTC).isoformat(),
         "cloudEvents_subject": subject,
@@ -64,8 +64,8 @@ def publish(
 
 
 @dataclass(frozen=True)
-class Heard:
-    """One message as an eavesdropper gets it."""
+class CapturedMessage:
+    """One message as the tap received it."""
 
     exchange: str
     key: str
@@ -74,21 +74,21 @@ class Heard:
 
 
 class Tap:
-    """Hears every message of every exchange while it is open."""
+    """Captures every message of every exchange while it is open."""
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._password = secrets.token_urlsafe(16)
         self.exchanges: list[str] = yaml.safe_load(TOPOLOGY.read_text())["exchanges"]
-        self.heard: list[Heard] = []
+        self.captured: list[CapturedMessage] = []
 
     def _administer(self, function: str, *words: str) -> None:
-        told = ", ".join(f'<<"{word}">>' for word in words)
-        node_of(self._layout).evaluate(f"rabbit_auth_backend_internal:{function}({told}).")
+        arguments = ", ".join(f'<<"{word}">>' for word in words)
+        node_of(self._layout).evaluate(f"rabbit_auth_backend_internal:{function}({arguments}).")
 
     @contextmanager
     def open(self) -> Iterator[None]:
-        """Listen with a queue of our own; what was heard is in `heard` afterwards."""
+        """Capture with a queue of its own; the messages are in `captured` afterwards."""
         vhost = node_of(self._layout).vhost
         self._administer("add_user", TAP, self._password, "tests")
         self._administer("set_permissions", TAP, vhost, ".*", ".*", ".*", "tests")
@@ -107,6 +107,8 @@ class Tap:
             method, properties, body = channel.basic_get(queue, auto_ack=True)
             if method is None:
                 return
-            self.heard.append(
-                Heard(method.exchange, method.routing_key, str(properties), body.decode(errors="replace"))
+            self.captured.append(
+                CapturedMessage(
+                    method.exchange, method.routing_key, str(properties), body.decode(errors="replace")
+                )
             )
