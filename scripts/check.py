@@ -1,4 +1,4 @@
-"""Run every check, say what each stage took, and close with pytest's own line. Fails when anything fails."""
+"""Run every check and print the duration of each stage; fail when any stage fails."""
 
 import argparse
 import os
@@ -14,7 +14,7 @@ BIN = Path(sys.executable).parent
 
 @dataclass(frozen=True)
 class Stage:
-    """A check: what it is called, and the command that fails when it finds something."""
+    """A check: its name, and a command that exits with an error when the check fails."""
 
     name: str
     command: tuple[str, ...]
@@ -30,7 +30,7 @@ STATIC = (
     Stage("protos", (f"{BIN}/python", "scripts/protos.py", "--check")),
     Stage("charts' values", (f"{BIN}/python", "scripts/helm_values.py", "--check")),
 )
-# Side by side, two to a processor: many wait for brokers, stores and processes of their own.
+# Two workers for each processor, because many tests wait for brokers, stores and processes.
 WORKERS = min(6, 2 * (os.cpu_count() or 1))
 TESTS = (
     Stage(
@@ -41,7 +41,7 @@ TESTS = (
 
 
 def run(stage: Stage) -> bool:
-    """Run a stage with its output in plain sight; say whether it passed."""
+    """Run a stage with its output on the terminal; return whether it passed."""
     print(f"\n── {stage.name}", flush=True)
     started = time.monotonic()
     passed = subprocess.run(stage.command, cwd=ROOT, check=False).returncode == 0  # noqa: S603  our own table
@@ -53,7 +53,7 @@ def run(stage: Stage) -> bool:
 
 
 def main() -> None:
-    """Run the stages in order; all of them, so that one run tells everything."""
+    """Run all stages in order, also after a failure, so that one run reports every problem."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--static", action="store_true", help="only the checks that start nothing")
     stages = STATIC if parser.parse_args().static else STATIC + TESTS
