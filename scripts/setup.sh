@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the checkout needs and says so; what is there is left alone.
-#   system packages by apt-get (sudo when not root), Python packages into .venv, locked and hash-checked.
+# Installs what the checkout needs and prints what it installs; installed packages are not changed.
+#   System packages with apt-get (with sudo if not root); Python packages into .venv, locked and checked by hash.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -17,7 +17,7 @@ if [ -n "$missing" ]; then
     [ "$(id -u)" -eq 0 ] || as_root="sudo"
     say "installing system packages:$missing"
     $as_root apt-get update -q
-    # RabbitMQ's package starts a broker of its own on the usual port; we start a private one, so it is told not to.
+    # RabbitMQ's package would start a broker on the standard port; policy-rc.d prevents that, since we start a private one.
     guard=$(mktemp)
     printf '#!/bin/sh\nexit 101\n' >"$guard"
     if [ -e /usr/sbin/policy-rc.d ]; then
@@ -41,9 +41,9 @@ for candidate in python3 python3.13 python3.12 python3.11; do
         break
     fi
 done
-[ -n "$python" ] || { echo "Python 3.11 or later is needed" >&2; exit 1; }
+[ -n "$python" ] || { echo "setup: Python 3.11 or later is required" >&2; exit 1; }
 
-# What this machine trusts, a proxy's certificate perhaps, uv trusts too; pip does so by itself.
+# Let uv use this machine's certificates, such as that of a proxy; pip does so by default.
 [ ! -e /etc/ssl/certs/ca-certificates.crt ] || export UV_SYSTEM_CERTS=true
 
 wanted=$(cat requirements.txt scripts/setup.sh protos/pyproject.toml services/*/pyproject.toml deploy/local/pyproject.toml | sha256sum)

@@ -9,8 +9,9 @@ from diwan.identity.v1 import identity_pb2 as identity
 from diwan.notary.v1 import notary_pb2 as notary
 from diwan.notification.v1 import notification_pb2 as notification
 from diwan.payments.v1 import payments_pb2 as payments
+from platform_table.load import platform
 
-SERVICES = ("identity", "payments", "notary", "notification")
+SERVICES = platform().services
 
 
 def read_own_data(platform, journey, service, session):

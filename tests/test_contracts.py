@@ -1,20 +1,19 @@
-"""The options of the protos agree with each other and with the broker's topology."""
+"""What the protos state, held against each other and against the platform table."""
 
 import fnmatch
 import importlib
 import pkgutil
 import re
-from pathlib import Path
 
 import diwan
 import pytest
 from buf.validate import validate_pb2
-from chassis.messaging import topology
 from diwan.options.v1 import options_pb2
 from diwan.rules.v1 import rules_pb2
+from platform_table.broker import topology
+from platform_table.load import platform
 
-ROOT = Path(__file__).resolve().parent.parent
-TABLE = topology.load(ROOT / "deploy" / "broker" / "topology.yaml")
+TABLE = topology(platform())
 FILES = [
     importlib.import_module(module.name)
     for module in pkgutil.walk_packages(diwan.__path__, "diwan.")

@@ -1,6 +1,6 @@
 #!/bin/sh
-# add.sh OUT (-r SET.txt | PACKAGE…): install into /opt/diwan what the set or the folders hold, leave out what no program
-# reads at run time, compile the rest, and put what is new below OUT: the next layer of an image.
+# add.sh OUT (-r SET.txt | PACKAGE…): install a set of requirements or package folders into /opt/diwan, remove files that
+# no program reads at run time, compile the rest, and copy the new files below OUT, as the next layer of an image.
 set -eu
 out=$1
 shift
@@ -15,7 +15,7 @@ after=$(mktemp)
 
 if [ "$1" = -r ]; then
     uv pip install --quiet --python "$venv/bin/python" --require-hashes --only-binary :all: --no-deps -r "$2"
-    uv pip check --quiet --python "$venv/bin/python" # a set that lacks something ends here
+    uv pip check --quiet --python "$venv/bin/python" # fails if the set is incomplete
 else
     uv pip install --quiet --python "$venv/bin/python" --no-deps --offline "$@"
 fi
@@ -25,7 +25,7 @@ find "$packages" -depth -type d \( -name tests -o -name test -o -name __pycache_
 find "$packages" -type f \( -name '*.pyi' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.c' -o -name '*.h' \) -delete
 find "$packages" -path '*.dist-info/*' \( -name RECORD -o -name REQUESTED -o -name direct_url.json -o -name uv_cache.json \) -delete
 find "$venv/bin" -mindepth 1 ! -name 'python*' ! -name diwan -delete
-# No clock makes this byte code stale: a read-only root has it, and two builds are alike.
+# The byte code is not checked against timestamps: the root is read-only, and builds are reproducible.
 /usr/bin/python3 -m compileall -q --invalidation-mode unchecked-hash -j 0 "$packages"
 
 cd /

@@ -1,6 +1,6 @@
 #!/bin/sh
-# build.sh [build|load|sizes]: build the images, hand them to a cluster, or weigh them. Called by `make images…`, which
-# give the variables; docs/operate.md says what each is for.
+# build.sh [build|load|sizes]: build the images, load them into a cluster, or print their sizes. Called by `make images…`,
+# which set the variables; docs/operate.md describes them.
 set -eu
 cd "$(dirname "$0")/../.."
 : "${IMAGES:=service notary connector trial-rabbitmq trial-store trial-outside}"
@@ -9,16 +9,16 @@ cd "$(dirname "$0")/../.."
 : "${OUT:=deploy/image/out}"
 if [ -z "${BUILDER:-}" ]; then
     for each in docker podman buildah; do
-        # A client without its daemon builds nothing.
+        # A client without a running daemon cannot build.
         if command -v "$each" >/dev/null && "$each" info >/dev/null 2>&1; then
             BUILDER=$each
             break
         fi
     done
 fi
-[ -n "${BUILDER:-}" ] || { echo "images: neither docker, podman nor buildah works here; install one, or say BUILDER=…" >&2; exit 1; }
+[ -n "${BUILDER:-}" ] || { echo "images: neither docker, podman nor buildah works; install one, or set BUILDER" >&2; exit 1; }
 case ${BUILDER##*/} in
-docker*) own="" ;; # finds Containerfile.dockerignore by itself
+docker*) own="" ;; # finds Containerfile.dockerignore on its own
 podman*) own="--ignorefile deploy/image/Containerfile.dockerignore" ;;
 *) own="--ignorefile deploy/image/Containerfile.dockerignore --layers" ;;
 esac
@@ -26,7 +26,7 @@ esac
 build() { # build TARGET [OPTION…]
     target=$1
     shift
-    # BUILDER, BUILD_ARGS and the like are lists of words.
+    # BUILDER and BUILD_ARGS are lists of words.
     # shellcheck disable=SC2086
     $BUILDER build $own -f deploy/image/Containerfile --target "$target" \
         ${BASE_IMAGE:+--build-arg "BASE_IMAGE=$BASE_IMAGE"} \
@@ -38,7 +38,7 @@ save() { # save IMAGE FILE
     rm -f "$2"
     case ${BUILDER##*/} in
     docker*) $BUILDER save -o "$2" "$1" ;;
-    # podman's own `save` would name it localhost/…, which the charts do not look for.
+    # podman's `save` would name the image localhost/…, which the charts do not use.
     *) $BUILDER push --quiet "$1" "docker-archive:$2:$1" ;;
     esac
 }
@@ -54,7 +54,7 @@ build)
     for image in $IMAGES; do echo "diwan/$image:$TAG"; done
     ;;
 load)
-    [ -n "${LOAD:-}" ] || { echo "images-load: say LOAD='a command that takes image archives', for example LOAD='kind load image-archive'" >&2; exit 2; }
+    [ -n "${LOAD:-}" ] || { echo "images-load: set LOAD to a command that takes image archives, for example LOAD='kind load image-archive'" >&2; exit 2; }
     files=""
     for image in $IMAGES; do
         save "diwan/$image:$TAG" "$OUT/$image.tar"
@@ -65,7 +65,7 @@ load)
     # shellcheck disable=SC2086
     [ -n "${KEEP_ARCHIVES:-}" ] || rm -f $files
     ;;
-sizes) # what a registry would hold and a node fetch
+sizes) # in a registry, and on a node
     for image in $IMAGES; do
         save "diwan/$image:$TAG" "$OUT/$image.tar"
         printf '%-26s %4d MB compressed, %4d MB on disk\n' "diwan/$image:$TAG" \
@@ -73,5 +73,5 @@ sizes) # what a registry would hold and a node fetch
         rm -f "$OUT/$image.tar"
     done
     ;;
-*) echo "build.sh: build, load or sizes" >&2; exit 2 ;;
+*) echo "usage: build.sh [build|load|sizes]" >&2; exit 2 ;;
 esac

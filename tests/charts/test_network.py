@@ -1,25 +1,16 @@
 """The connections that the rendered network policies allow, compared with those that the programs need."""
 
+import importlib
 from pathlib import Path
 
 import pytest
 import yaml
-from chassis.messaging import topology
-from embedded.layout import CONNECTORS, SERVICES, TOPOLOGY
-from identity.settings import Settings as IdentitySettings
-from notary.settings import NotarySettings
-from notification.connectors.sms.settings import SmsSettings
-from notification.settings import NotificationSettings
-from payments.connectors.acquirer.settings import AcquirerSettings
-from payments.settings import PaymentsSettings
+from platform_table.load import platform
 
+SERVICES, CONNECTORS = platform().services, platform().connectors
 SETTINGS = {
-    "identity": IdentitySettings,
-    "payments": PaymentsSettings,
-    "notary": NotarySettings,
-    "notification": NotificationSettings,
-    "sms": SmsSettings,
-    "acquirer": AcquirerSettings,
+    program.name: importlib.import_module(f"{program.package}.settings").Settings
+    for program in platform().installed
 }
 NAME = "app.kubernetes.io/name"
 CALLER, PROMETHEUS = "[('diwan-caller', 'true')]", f"[('{NAME}', 'prometheus')]"
@@ -28,11 +19,10 @@ OBSERVED = Path(__file__).parents[1] / "edges.yaml"
 
 
 def expected():
-    """Edges that follow from the broker's table and from the settings that name an address."""
-    table = topology.load(TOPOLOGY)
+    """Edges that follow from the users of the broker and from the settings that name an address."""
     for name, settings in SETTINGS.items():
         fields = settings.model_fields
-        if name in table.users:
+        if name in platform().users:
             yield name, "rabbitmq", 5672
         if "store_uri" in fields:
             yield name, f"{name}-store", 27017

@@ -5,7 +5,8 @@ import re
 import pytest
 from chassis.rpc.server import CONNECTION_SECONDS
 from embedded import secrets
-from embedded.layout import CONNECTORS, SERVICES, Layout
+from embedded.layout import Layout
+from platform_table.load import platform
 
 DNS_TTL_SECONDS = 30  # of the name servers of most clusters
 WORKLOADS = ("Deployment", "StatefulSet")
@@ -18,7 +19,7 @@ def pods(manifests):
 
 def programs(manifests):
     """Return the pods of our programs; the others have no drain."""
-    ours = {*SERVICES, *CONNECTORS}
+    ours = set(platform().readers)
     return {name: pod for name, pod in pods(manifests).items() if pod["containers"][0]["name"] in ours}
 
 
@@ -92,7 +93,7 @@ def test_a_pod_ends_after_its_callers_have_moved_on(production):
     """An API waits for longer than connections and DNS entries last; a worker has no callers."""
     waits = {name: pause(pod["containers"][0]) for name, pod in programs(production).items()}
 
-    for service in SERVICES:
+    for service in platform().services:
         assert waits[f"diwan-{service}-api"] > 1.1 * CONNECTION_SECONDS + DNS_TTL_SECONDS
         assert waits[f"diwan-{service}-worker"] == 0
 
@@ -111,7 +112,7 @@ def test_probes_use_the_protocol_of_the_program(manifests):
         container = pod["containers"][0]
         probes = [container[f"{kind}Probe"] for kind in ("startup", "readiness", "liveness")]
 
-        if container["name"] in SERVICES:
+        if container["name"] in platform().services:
             assert [probe["grpc"].get("service", "") for probe in probes] == ["live", "", "live"], name
         else:
             assert [p["httpGet"]["path"] for p in probes] == ["/healthz", "/readyz", "/healthz"], name

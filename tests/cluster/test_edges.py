@@ -5,13 +5,14 @@ from pathlib import Path
 import pytest
 import yaml
 from demo.calls import Platform
+from platform_table.load import platform
 
 from .conftest import RELEASE
 from .counts import messages
 from .edges import edges_of
 
 EDGES = Path(__file__).parents[1] / "edges.yaml"
-SERVICES = ("identity", "payments", "notary", "notification", "sms", "acquirer", "demo")
+SERVICES = (*platform().readers, "demo")
 
 
 @pytest.fixture(scope="module")

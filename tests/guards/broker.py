@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pika
-import yaml
-from embedded.layout import TOPOLOGY, Layout
+from embedded.layout import Layout
 from embedded.rabbit import RabbitNode
+from platform_table.load import platform
 
 from .actors import Actors
 
@@ -79,7 +79,8 @@ class Tap:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._password = secrets.token_urlsafe(16)
-        self.exchanges: list[str] = yaml.safe_load(TOPOLOGY.read_text())["exchanges"]
+        programs = platform().programs.values()
+        self.exchanges = [exchange for program in programs for exchange in program.exchanges]
         self.captured: list[CapturedMessage] = []
 
     def _administer(self, function: str, *words: str) -> None:

@@ -13,7 +13,8 @@ from demo.registry import publish as publish_extract
 from diwan.notary.v1 import notary_pb2 as notary
 from diwan.operations.v1 import operations_pb2 as operations
 from diwan.payments.v1 import payments_pb2 as payments
-from embedded.layout import CONNECTORS, SERVICES, Layout
+from embedded.layout import Layout
+from platform_table.load import platform
 
 from . import failure_cases
 from .actors import TERM, Actors
@@ -182,7 +183,7 @@ def _spans(path: Path) -> Texts:
 
 def _metrics(layout: Layout) -> Texts:
     ports = layout.ports()
-    return {name: _read(ports[f"{name}-http"]) for name in (*SERVICES, *CONNECTORS)}
+    return {name: _read(ports[f"{name}-http"]) for name in platform().readers}
 
 
 def _read(port: int) -> str:

@@ -7,8 +7,9 @@ from urllib.parse import quote
 
 import pymongo
 from demo.phone import CODE, Phone
-from embedded.layout import SERVICES, Layout
+from embedded.layout import Layout
 from embedded.programs import HOST, STORE_USER
+from platform_table.load import platform
 from population import Person
 
 TIMEOUT_SECONDS = 60.0
@@ -31,7 +32,7 @@ class Probes:
         self._layout = layout
         self._phones_url = phones_url
         self._clients: list[pymongo.MongoClient[dict[str, Any]]] = []
-        self.stores = {name: self._store(name) for name in SERVICES}
+        self.stores = {name: self._store(name) for name in platform().services}
 
     def _store(self, name: str) -> Any:
         password = quote(self._layout.password(f"{name}-store"), safe="")

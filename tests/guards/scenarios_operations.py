@@ -2,8 +2,8 @@
 
 import uuid
 
+from chassis.caller import Caller, Kind
 from chassis.commands import CommandRequest
-from chassis.rpc.caller import Caller, Kind
 from diwan.operations.v1 import operations_pb2 as operations
 from diwan.payments.v1 import acquirer_pb2 as acquirer
 from diwan.payments.v1 import payments_pb2 as payments

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pymongo
 import pytest
-from embedded import keys, orphaned_processes, programs
+from embedded import kernel, keys, orphaned_processes, programs
 from embedded.files import write_whole
-from embedded.layout import PORTS, SERVICES, Layout
-from embedded.process import Program
+from embedded.layout import Layout, port_names
+from embedded.process import Program, Running
 from embedded.stack import READY_SECONDS, Stack, StackError
+from platform_table.load import platform
 from pymongo.errors import OperationFailure
 
 
@@ -66,7 +67,7 @@ def test_concurrent_starts_start_each_program_once(stack):
 
     assert all_ready(stack)
     assert set(ids(stack)) == {program.name for program in stack.table()}
-    assert len(stores) == len(SERVICES)
+    assert len(stores) == len(platform().services)
 
 
 def is_store(pid):
@@ -185,6 +186,14 @@ def test_a_program_that_dies_at_start_is_named(empty):
         empty._start([broken])
 
 
+def test_a_program_that_ended_before_its_start_was_read_is_not_alive():
+    """A process id without a start time identifies no process."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+
+    assert not Running(ended.pid, kernel.start_time(ended.pid), "").alive
+
+
 def test_a_port_taken_by_another_program_is_replaced(empty):
     """The other ports stay the same."""
     keys.make(empty.layout)
@@ -194,7 +203,7 @@ def test_a_port_taken_by_another_program_is_replaced(empty):
 
     after = empty.layout.ports()
 
-    assert [name for name in PORTS if before[name] != after[name]] == ["bank"]
+    assert [name for name in port_names() if before[name] != after[name]] == ["bank"]
 
 
 def test_a_reused_process_id_is_not_ours(empty):

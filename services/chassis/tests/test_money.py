@@ -73,7 +73,9 @@ def test_any_money_is_piastres_or_refused(units: int, nanos: int) -> None:
 
 def test_a_refused_amount_is_an_invalid_argument() -> None:
     """The error names the field, in every service."""
-    status = to_status(MoneyInvalid("Amounts are in EGP.", field="fee.currency_code"), "payments", {})
+    status = to_status(
+        MoneyInvalid("Amounts are in EGP.", field="fee.currency_code"), "payments", frozenset()
+    )
 
     info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
     assert status.code == 3

@@ -8,6 +8,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from chassis.caller import Caller, Kind
 from chassis.errors import (
     ConfirmationExpired,
     ConfirmationInvalid,
@@ -15,7 +16,6 @@ from chassis.errors import (
     TokenExpired,
     TokenInvalid,
 )
-from chassis.rpc import Caller, Kind
 from chassis.tokens import (
     TokenKeys,
     claimed_client,

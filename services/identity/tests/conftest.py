@@ -19,11 +19,12 @@ import pymongo
 import pytest
 import pytest_asyncio
 from chassis import log, telemetry
+from chassis.caller import Caller, Kind
+from chassis.components import Component
 from chassis.key_ring import Binding, KeyRing
-from chassis.life import ROLES, Component, Env
 from chassis.messaging import headers
+from chassis.process import ROLES, Env
 from chassis.readiness import Readiness
-from chassis.rpc import Caller, Kind
 from chassis.rpc.client import failure_of
 from chassis.service import assemble
 from chassis.tokens import generate_key, sign_access
@@ -177,16 +178,17 @@ class World:
             broker_uri=broker.uri("identity"),
             keys_dir=own,
             grpc_listen="127.0.0.1:0",
+            services="identity,payments,notary,notification",
             drain_seconds=5,
         )
         self.logs = io.StringIO()
         self.spans = InMemorySpanExporter()
+        processors = [SimpleSpanProcessor(telemetry.MaskingExporter(self.spans))]
+        self.telemetry = telemetry.Telemetry("identity", "0", processors=processors)
         self.components: Sequence[Component] = ()
 
     async def start(self) -> None:
-        log.setup("identity", "DEBUG", stream=self.logs)
-        processors = [SimpleSpanProcessor(telemetry.MaskingExporter(self.spans))]
-        telemetry.install(telemetry.Telemetry("identity", "0", processors=processors))
+        self.observe()
         self.readiness = Readiness()
         env = Env("identity", self.settings, frozenset(ROLES), self.readiness, self.clock)
         self.components = await assemble(env, build=build, errors=ERRORS, schema_version=SCHEMA_VERSION)
@@ -197,6 +199,11 @@ class World:
         self.channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
         self.stub = identity_pb2_grpc.IdentityServiceStub(self.channel)
         await self.until(lambda: self.readiness.ready)
+
+    def observe(self) -> None:
+        """Send log lines and spans here: tests of others, between two of identity's, send them elsewhere."""
+        log.setup("identity", "DEBUG", stream=self.logs)
+        telemetry.install(self.telemetry)
 
     async def stop(self) -> None:
         await self.channel.close()
@@ -219,7 +226,7 @@ class World:
 
     async def answered(self) -> None:
         """Wait until the server has finished all calls, which may be shortly after their answers arrived."""
-        value = telemetry.current().registry.get_sample_value
+        value = self.telemetry.registry.get_sample_value
         await self.until(lambda: value("rpc_server_calls_in_hand") == 0)
 
     async def call(self, rpc: str, request: Message, token: str = "") -> Any:
@@ -311,14 +318,13 @@ class World:
             user_id=user,
             content_type=headers.CONTENT_TYPE,
             delivery_mode=headers.PERSISTENT,
-            headers={
-                headers.ID: event_id,
-                headers.SOURCE: "diwan/registry",
-                headers.TYPE: kind,
-                headers.SPECVERSION: "1.0",
-                headers.TIME: headers.format_time(datetime.now(UTC) - ago),
-                headers.SUBJECT: person.person_id,
-            },
+            headers=headers.write(
+                event_id=event_id,
+                publisher="registry",
+                kind=kind,
+                time=datetime.now(UTC) - ago,
+                subject=person.person_id,
+            ),
         )
         with self.broker.connect(user) as connection:
             connection.channel().basic_publish(
@@ -382,7 +388,7 @@ def _write(path: Path, key: ECKey, *, private: bool) -> None:
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
-async def world(
+async def running(
     tmp_path_factory: pytest.TempPathFactory, broker_node: Broker, store_uri: str
 ) -> AsyncIterator[World]:
     """Identity, started once for all tests of this folder."""
@@ -391,3 +397,10 @@ async def world(
     await world.start()
     yield world
     await world.stop()
+
+
+@pytest.fixture
+def world(running: World) -> World:
+    """Identity, as one test meets it."""
+    running.observe()
+    return running

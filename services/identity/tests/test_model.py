@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from identity.model import accounts, channels, confirmations, errors, officers, records, sessions
 from identity.model.codes import WRONG_TRIES, Allowance, Challenge, Throttle, challenge, new_code
+from identity.model.facts import AccountEnrolled, CodeIssued, Contact, MessageContent
 from identity.model.national_id import NationalId
-from identity.model.outcome import AccountEnrolled, CodeIssued
 from identity.model.persons import Person, PersonRecord, register
 
 NOW = datetime(2026, 5, 1, 9, 0, tzinfo=UTC)
@@ -189,7 +189,9 @@ def test_matching_data_issue_a_code() -> None:
     started = accounts.start_enrolment("e-1", APPLICANT, PERSON, code="123456", code_hash=RIGHT, now=NOW)
 
     expire_time = NOW + timedelta(minutes=5)
-    assert started.facts == (CodeIssued("code.enrolment", "+201012345678", "123456", expire_time),)
+    assert started.facts == (
+        CodeIssued("code.enrolment", MessageContent("+201012345678", {"code": "123456"}), expire_time),
+    )
     assert started.state.challenge.real
 
 
@@ -218,8 +220,13 @@ def test_a_completed_enrolment_creates_an_account() -> None:
 
     created = completed.account(None, NOW)
 
-    assert (created.state.person_id, created.state.assurance) == ("person-1", accounts.Assurance.SUBSTANTIAL)
-    fact = AccountEnrolled("account-1", "person-1", "substantial", "portal", "+201012345678")
+    assert (created.state.person_id, created.state.assurance_level) == (
+        "person-1",
+        accounts.Assurance.SUBSTANTIAL,
+    )
+    fact = AccountEnrolled(
+        "account-1", "person-1", accounts.Assurance.SUBSTANTIAL, "portal", Contact("+201012345678", "ar")
+    )
     assert created.facts == (fact,)
 
 
@@ -238,7 +245,7 @@ def test_a_counter_gives_high_assurance() -> None:
     """The account records the clerk who saw the card."""
     created = accounts.enrol_at_counter(None, APPLICANT, PERSON, clerk_id="c", clerk_person_id="p", now=NOW)
 
-    assert (created.state.assurance, created.state.enrolled_by) == (accounts.Assurance.HIGH, "c")
+    assert (created.state.assurance_level, created.state.enrolled_by) == (accounts.Assurance.HIGH, "c")
 
 
 def test_a_clerk_does_not_enrol_themselves() -> None:

@@ -33,6 +33,7 @@ class Process:
             "IDENTITY_STORE_URI": settings.store_uri,
             "IDENTITY_STORE_DATABASE": settings.store_database,
             "IDENTITY_KEYS_DIR": str(settings.keys_dir),
+            "IDENTITY_SERVICES": settings.services,
             "IDENTITY_GRPC_LISTEN": f"127.0.0.1:{self.rpc}",
             "IDENTITY_HTTP_LISTEN": f"127.0.0.1:{self.http}",
         }

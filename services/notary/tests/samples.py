@@ -25,26 +25,28 @@ CONTENT = Content(
 
 
 def drafted(content: Content = CONTENT) -> PowerOfAttorney:
-    return draft(content, number="PA-2026-7Q4M2K9D", entered_by=content.principal.person_id, now=NOW)[0]
+    return draft(content, number="PA-2026-7Q4M2K9D", entered_by=content.principal.person_id, now=NOW).state
 
 
 def submitted(*, case: PowerOfAttorney | None = None, confirmation: str = "jti-1") -> PowerOfAttorney:
     case = case or drafted()
-    return case.submit(confirmation, case.digest, account_id="account-1", channel="portal", now=NOW)[0]
+    return case.submit(confirmation, case.digest, account_id="account-1", channel="portal", now=NOW).state
 
 
 def paid() -> PowerOfAttorney:
-    return submitted().settle("payment-1", NOW)[0]
+    return submitted().settle("payment-1", NOW).state
 
 
 def claimed(reviewer: Reviewer = REVIEWER) -> PowerOfAttorney:
-    return paid().claim(reviewer, "claim-1", NOW)[0]
+    return paid().claim(reviewer, "claim-1", NOW).state
 
 
 def decided(decision: ReviewDecision, reason: str = "") -> PowerOfAttorney:
-    return claimed().decide(
-        decision, reason, reviewer=REVIEWER, office=CAIRO, verification_code=CODE, now=NOW
-    )[0]
+    return (
+        claimed()
+        .decide(decision, reason, reviewer=REVIEWER, office=CAIRO, verification_code=CODE, now=NOW)
+        .state
+    )
 
 
 def approved() -> PowerOfAttorney:
@@ -52,11 +54,11 @@ def approved() -> PowerOfAttorney:
 
 
 def issued() -> PowerOfAttorney:
-    return approved().issue("d" * 64, NOW + timedelta(seconds=2))[0]
+    return approved().issue("d" * 64, NOW + timedelta(seconds=2)).state
 
 
 def collected() -> PowerOfAttorney:
-    return issued().collect(clerk=CLERK, office_id=CAIRO.id, now=NOW)[0]
+    return issued().collect(clerk=CLERK, office_id=CAIRO.id, now=NOW).state
 
 
 def correcting() -> PowerOfAttorney:

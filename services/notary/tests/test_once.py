@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 from chassis.errors import ConfirmationExpired
-from chassis.policies import PermanentFailure
+from chassis.messaging.policies import PermanentFailure
 from diwan.notary.v1 import notary_pb2 as pb
 from notary.commands import PURPOSE
 

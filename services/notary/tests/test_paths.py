@@ -45,12 +45,12 @@ class LifeCycle(RuleBasedStateMachine):
         self.now += timedelta(minutes=1)
         before = self.case
         try:
-            after, facts = operation(before)
+            outcome = operation(before)
         except NotaryError:
             assert self.case == before
             return None
-        self.case = after
-        return after, facts
+        self.case = outcome.state
+        return outcome
 
     @only_in(State.DRAFT, State.CORRECTION, State.AWAITING_REVIEW)
     @rule(term=terms, account=st.sampled_from(["account-1", "account-2"]))

@@ -6,9 +6,9 @@ from uuid import uuid4
 
 import grpc
 import pytest
+from chassis.caller import Caller, Kind
 from chassis.commands import CommandRequest
 from chassis.errors import RequestIdReused
-from chassis.rpc import Caller, Kind
 from diwan.notary.v1 import notary_pb2 as pb
 from notary import commands, rendering, timers
 from notary.model.power_of_attorney import Reviewer

@@ -2,16 +2,13 @@
 
 import hashlib
 import io
-import json
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
 import grpc
 import pytest
-from chassis.rpc import Caller, Kind
-from chassis.rpc.client import connect
+from chassis.caller import Caller, Kind
 from chassis.tokens import generate_key, sign_confirmation
 from diwan.identity.v1 import identity_pb2_grpc
 from diwan.notary.v1 import events_pb2 as events
@@ -21,7 +18,7 @@ from diwan.payments.v1.events_pb2 import PaymentSettled
 from notary.__main__ import build
 from notary.commands import PURPOSE
 from notary.errors import ERRORS
-from notary.settings import NotarySettings
+from notary.settings import Settings
 from notary.store import SCHEMA_VERSION
 from pypdf import PdfReader
 from testkit.service import begin, eventually
@@ -47,23 +44,20 @@ async def trial(broker, store_uri, tmp_path):
         await identity_server.start()
         stack.push_async_callback(identity_server.stop, None)
 
-        async def build_with_keys(service):
-            settings = service.env.settings.model_copy(update={"identity_target": target})
-            key = json.dumps(generate_key().as_dict(private=True))
-            (settings.keys_dir / "client.jwk").write_text(key)
-            make_authority(settings.keys_dir)
-            env = replace(service.env, settings=settings)
-            return await build(replace(service, env=env, identity=connect(target)))
+        async def build_with_authority(service):
+            make_authority(service.env.settings.keys_dir)
+            return await build(service)
 
         trial = await begin(
             "notary",
-            NotarySettings,
-            build_with_keys,
+            Settings,
+            build_with_authority,
             errors=ERRORS,
             schema_version=SCHEMA_VERSION,
             broker=broker,
             store_uri=store_uri,
             folder=tmp_path,
+            identity_target=target,
         )
         stack.push_async_callback(trial.stop)
         yield trial

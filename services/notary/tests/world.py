@@ -11,12 +11,12 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
 import grpc
+from chassis.caller import Caller, Kind
 from chassis.key_ring import KeyRing
 from chassis.messaging.event_encoder import EventEncoder
 from chassis.messaging.inbound import InboundEvent
-from chassis.policies import Policies
+from chassis.messaging.policies import Policies
 from chassis.readiness import Readiness
-from chassis.rpc import Caller, Kind
 from chassis.rpc.client import connect, failure_of, identity_exchange
 from chassis.rpc.server import Server
 from chassis.store import Database
@@ -36,11 +36,11 @@ from diwan.notary.v1 import notary_pb2_grpc
 from diwan.payments.v1.events_pb2 import PaymentSettled
 from notary import catalogue, commands, policies
 from notary.accounts import Accounts
-from notary.api import PowersOfAttorney
+from notary.api import PowerOfAttorneyApi
 from notary.context import Context
 from notary.errors import ERRORS
 from notary.metrics import Metrics
-from notary.settings import NotarySettings
+from notary.settings import Settings
 from notary.store import Store
 
 NAMES = ["محمد أحمد علي حسن", "فاطمة إبراهيم سيد", "مصطفى محمود", "سارة عبد الله", "يوسف كمال"]
@@ -95,7 +95,7 @@ class Identity(identity_pb2_grpc.IdentityServiceServicer):
         self.calls: list[tuple[str, Caller, str]] = []
         self.down = False
 
-    async def GetAccount(self, request, context):  # noqa: N802
+    async def GetAccount(self, request, context):
         if self.down:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "down")
         bearer = dict(context.invocation_metadata())["authorization"].removeprefix("Bearer ")
@@ -113,7 +113,7 @@ class Identity(identity_pb2_grpc.IdentityServiceServicer):
                 )
         return await context.abort(grpc.StatusCode.NOT_FOUND, "no such account")
 
-    async def IssueServiceToken(self, request, context):  # noqa: N802
+    async def IssueServiceToken(self, request, context):
         now = datetime.now(UTC)
         caller = Caller(kind=Kind.SERVICE, id="notary", acting_for=request.acting_for)
         answer = identity_pb2.IssueServiceTokenResponse(
@@ -311,7 +311,7 @@ async def start(store_uri: str, store_name: str, folder: Path, printer: Any, sta
     metrics = Metrics(Telemetry("notary", "0"))
     ctx = Context(store, Accounts(channel), token_keys, catalogue.load(), metrics, DRAFTS_PER_HOUR)
 
-    settings = NotarySettings(
+    settings = Settings(
         broker_uri="amqp://unused",
         store_uri=store_uri,
         store_database=store_name,
@@ -323,7 +323,7 @@ async def start(store_uri: str, store_name: str, folder: Path, printer: Any, sta
     server = Server(
         "notary",
         settings,
-        services=[(pb.DESCRIPTOR.services_by_name["PowerOfAttorneyService"], PowersOfAttorney(ctx))],
+        services=[(pb.DESCRIPTOR.services_by_name["PowerOfAttorneyService"], PowerOfAttorneyApi(ctx))],
         errors=ERRORS,
         keys=token_keys,
         hashed=keys.keyed_hash,

@@ -2,10 +2,8 @@
 
 from notification.__main__ import build
 from notification.errors import ERRORS
-from notification.settings import NotificationSettings
+from notification.settings import Settings
 from notification.store import SCHEMA_VERSION
 from testkit.service import service_fixture
 
-trial = service_fixture(
-    "notification", NotificationSettings, build, errors=ERRORS, schema_version=SCHEMA_VERSION
-)
+trial = service_fixture("notification", Settings, build, errors=ERRORS, schema_version=SCHEMA_VERSION)

@@ -4,7 +4,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from chassis.rpc import Caller, Kind
+from chassis.caller import Caller, Kind
 from diwan.identity.v1 import events_pb2 as identity
 from diwan.notification.v1 import notification_pb2 as pb
 from diwan.notification.v1 import notification_pb2_grpc, sms_pb2

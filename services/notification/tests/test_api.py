@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from chassis.rpc import Caller, Kind
+from chassis.caller import Caller, Kind
 from chassis.rpc.client import failure_of
 from diwan.notification.v1 import notification_pb2 as pb
 from grpc import RpcError

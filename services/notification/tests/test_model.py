@@ -2,6 +2,7 @@ import itertools
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from chassis.domain import Outcome
 from hypothesis import given
 from hypothesis import strategies as st
 from notification.model import (
@@ -21,9 +22,7 @@ NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
 DELIVERED, UNDELIVERED, EXPIRED = ReceiptState
 
 
-def new_message(
-    *, once: bool = True, expire_time: datetime | None = None
-) -> tuple[Message, tuple[Handover, ...]]:
+def new_message(*, once: bool = True, expire_time: datetime | None = None) -> Outcome[Message, Handover]:
     return open_message(
         "m-1",
         Contact("a-1", "+201012345678"),
@@ -88,7 +87,7 @@ TWO_PARTS = ("submitted", ("p1", "p2"))
 )
 def test_the_strongest_event_determines_the_state(events: list[tuple[object, ...]], state: str) -> None:
     """Each row has the events in their order and the resulting state."""
-    message, _ = new_message()
+    message = new_message().state
 
     for event in events:
         message = apply(message, event)
@@ -99,7 +98,7 @@ def test_the_strongest_event_determines_the_state(events: list[tuple[object, ...
 
 def test_a_refusal_keeps_its_reason_until_a_later_submission() -> None:
     """The reason belongs to the refusal, not to the submitted message."""
-    message, _ = new_message()
+    message = new_message().state
 
     refused = message.refused("ESME_RINVDSTADR", NOW)
 
@@ -109,7 +108,7 @@ def test_a_refusal_keeps_its_reason_until_a_later_submission() -> None:
 
 def test_a_receipt_for_an_unknown_part_is_refused() -> None:
     """It may have arrived before the event of the submission, and is retried."""
-    message, _ = new_message()
+    message = new_message().state
 
     with pytest.raises(PartUnknown):
         message.receipted("p1", DELIVERED, NOW, NOW)
@@ -117,16 +116,20 @@ def test_a_receipt_for_an_unknown_part_is_refused() -> None:
 
 def test_a_message_hands_its_text_over_and_keeps_neither_text_nor_number() -> None:
     """Neither is in the stored message, nor in the repr that a log would contain."""
-    message, handovers = new_message(expire_time=NOW + timedelta(minutes=5))
+    outcome = new_message(expire_time=NOW + timedelta(minutes=5))
+    message, handovers = outcome.state, outcome.facts
 
-    assert [(h.mobile, h.text, h.once) for h in handovers] == [("+201012345678", "123456", True)]
+    assert [(h.content.mobile, h.content.text, h.once) for h in handovers] == [
+        ("+201012345678", "123456", True)
+    ]
     assert "123456" not in repr(message) + repr(handovers)
     assert "+2010" not in repr(message) + repr(handovers)
 
 
 def test_an_expired_message_is_not_handed_over() -> None:
     """It is kept in the state expired, visible to operators."""
-    message, handovers = new_message(expire_time=NOW)
+    outcome = new_message(expire_time=NOW)
+    message, handovers = outcome.state, outcome.facts
 
     assert message.state is MessageState.EXPIRED
     assert handovers == ()
@@ -134,7 +137,7 @@ def test_an_expired_message_is_not_handed_over() -> None:
 
 def test_parts_are_bounded() -> None:
     """A faulty connector cannot fill the document."""
-    message, _ = new_message()
+    message = new_message().state
 
     message = message.submitted([f"p{n}" for n in range(MOST_PARTS + 10)], NOW)
 
@@ -192,7 +195,7 @@ def test_the_steps_are_bounded_and_never_repeat(events: list[tuple[object, ...]]
 
 def apply_all(events: list[tuple[object, ...]]) -> Message:
     """Return a message after all events; early receipts are retried at the end, as the inbox does."""
-    message, _ = new_message()
+    message = new_message().state
     retries: list[tuple[object, ...]] = []
     for event in events:
         try:

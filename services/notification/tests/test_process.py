@@ -12,7 +12,7 @@ import pytest
 from diwan.identity.v1 import events_pb2 as identity
 from diwan.notification.v1 import sms_pb2
 from google.protobuf import json_format
-from notification.settings import NotificationSettings
+from notification.settings import Settings
 from testkit.ports import free_port
 from testkit.service import Trial, eventually
 
@@ -47,7 +47,7 @@ async def test_help_lists_every_setting() -> None:
     text, status = await output_of(await process("--help"))
 
     assert status == 0
-    for field in NotificationSettings.model_fields:
+    for field in Settings.model_fields:
         assert f"NOTIFICATION_{field.upper()}" in text
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from chassis.rpc import Caller, Kind
+from chassis.caller import Caller, Kind
 from chassis.rpc.client import failure_of
 from diwan.notary.v1 import events_pb2 as notary
 from diwan.payments.v1 import acquirer_pb2 as acquirer

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from chassis.rpc import Caller, Kind
+from chassis.caller import Caller, Kind
 from diwan.payments.v1 import acquirer_pb2 as acquirer
 from diwan.payments.v1 import payments_pb2 as pb
 from google.type.money_pb2 import Money

@@ -2,6 +2,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from chassis.domain import Outcome
 from hypothesis import given
 from hypothesis import strategies as st
 from payments.model import journal
@@ -17,6 +18,7 @@ from payments.model.errors import (
 )
 from payments.model.payment import (
     MOST_ATTEMPTS,
+    CardContent,
     ChargeInquired,
     ChargeRequested,
     Due,
@@ -37,7 +39,7 @@ PAID = 10_800
 
 
 def due_payment() -> Payment:
-    return make_due("p-1", "s-1", "a-1", request_number="DW-1", fee=FEE, now=NOW)[0]
+    return make_due("p-1", "s-1", "a-1", request_number="DW-1", fee=FEE, now=NOW).state
 
 
 def payment_with(*charges: str) -> Payment:
@@ -45,14 +47,15 @@ def payment_with(*charges: str) -> Payment:
     payment = due_payment()
     for charge in charges:
         if payment.state is PaymentState.PROCESSING:
-            payment, _ = payment.refuse(payment.charges[-1].charge_id, "DECLINED")
-        payment, _ = payment.pay("a-1", Means.CARD, "tok_x", charge, NOW, patience=INTERVAL)
+            payment = payment.refuse(payment.charges[-1].charge_id, "DECLINED").state
+        payment = payment.pay("a-1", Means.CARD, "tok_x", charge, NOW, patience=INTERVAL).state
     return payment
 
 
 def test_a_fee_becomes_due_as_published() -> None:
     """The fee and its parts are fixed when the payment is created."""
-    payment, facts = make_due("p-1", "s-1", "a-1", request_number="DW-1", fee=FEE, now=NOW)
+    due = make_due("p-1", "s-1", "a-1", request_number="DW-1", fee=FEE, now=NOW)
+    payment, facts = due.state, due.facts
 
     assert payment.state is PaymentState.DUE
     assert (payment.fee, payment.electronic_discount, payment.platform_share) == (12_000, 1_200, 800)
@@ -61,9 +64,10 @@ def test_a_fee_becomes_due_as_published() -> None:
 
 def test_paying_requests_a_charge_of_the_fee_less_the_discount() -> None:
     """The card token is in the fact and is not kept in the payment."""
-    payment, facts = due_payment().pay("a-1", Means.CARD, "tok_x", "c-1", NOW, patience=INTERVAL)
+    outcome = due_payment().pay("a-1", Means.CARD, "tok_x", "c-1", NOW, patience=INTERVAL)
+    payment, facts = outcome.state, outcome.facts
 
-    assert facts == (ChargeRequested("c-1", "p-1", PAID, "tok_x", NOW + timedelta(minutes=8)),)
+    assert facts == (ChargeRequested("c-1", "p-1", PAID, CardContent("tok_x"), NOW + timedelta(minutes=8)),)
     assert payment.state is PaymentState.PROCESSING
     assert "tok_x" not in repr(payment)
 
@@ -73,12 +77,12 @@ def test_paying_requests_a_charge_of_the_fee_less_the_discount() -> None:
     [
         (due_payment(), "a-2", PaymentNotFound),
         (payment_with("c-1"), "a-1", PaymentInProgress),
-        (payment_with("c-1").settle("c-1", PAID, "r", NOW)[0], "a-1", AlreadySettled),
-        (payment_with("c-1").settle("c-1", PAID, "r", NOW)[0], "a-2", PaymentNotFound),
+        (payment_with("c-1").settle("c-1", PAID, "r", NOW).state, "a-1", AlreadySettled),
+        (payment_with("c-1").settle("c-1", PAID, "r", NOW).state, "a-2", PaymentNotFound),
         (
-            payment_with(*(f"c-{n}" for n in range(MOST_ATTEMPTS))).refuse(
-                f"c-{MOST_ATTEMPTS - 1}", "DECLINED"
-            )[0],
+            payment_with(*(f"c-{n}" for n in range(MOST_ATTEMPTS)))
+            .refuse(f"c-{MOST_ATTEMPTS - 1}", "DECLINED")
+            .state,
             "a-1",
             TooManyAttempts,
         ),
@@ -94,41 +98,43 @@ def test_a_payment_that_is_not_due_to_the_account_is_refused(
 
 def test_a_charge_request_expires_before_its_first_inquiry() -> None:
     """A charge that the acquirer does not know at the inquiry can therefore not be made later."""
-    payment, (requested,) = due_payment().pay("a-1", Means.CARD, "tok_x", "c-1", NOW, patience=INTERVAL)
+    outcome = due_payment().pay("a-1", Means.CARD, "tok_x", "c-1", NOW, patience=INTERVAL)
+    payment, (requested,) = outcome.state, outcome.facts
     assert isinstance(requested, ChargeRequested)
 
-    assert payment.inquire(requested.expire_time, INTERVAL) == (payment, ())
+    assert payment.inquire(requested.expire_time, INTERVAL) == Outcome(payment)
 
 
 def test_a_charge_without_a_result_is_inquired_about_once_per_interval() -> None:
     """There is no inquiry before the end of the interval, and none twice at the same time."""
-    payment, inquired = payment_with("c-1").inquire(NOW + INTERVAL, INTERVAL)
+    outcome = payment_with("c-1").inquire(NOW + INTERVAL, INTERVAL)
+    payment, inquired = outcome.state, outcome.facts
     soon = payment.inquire(NOW + INTERVAL, INTERVAL)
-    _, later = payment.inquire(NOW + 2 * INTERVAL, INTERVAL)
+    later = payment.inquire(NOW + 2 * INTERVAL, INTERVAL).facts
 
     assert inquired == later == (ChargeInquired("c-1", "p-1"),)
-    assert soon == (payment, ())
+    assert soon == Outcome(payment)
 
 
 @pytest.mark.parametrize(
     "payment",
     [
         due_payment(),
-        payment_with("c-1").settle("c-1", PAID, "r", NOW)[0],
-        payment_with("c-1").refuse("c-1", "DECLINED")[0],
+        payment_with("c-1").settle("c-1", PAID, "r", NOW).state,
+        payment_with("c-1").refuse("c-1", "DECLINED").state,
     ],
 )
 def test_a_payment_without_an_open_charge_has_no_inquiry(payment: Payment) -> None:
     """Without a charge, with a settled one, and with a refused one."""
     assert payment.ask_time is None
-    assert payment.inquire(NOW + INTERVAL, INTERVAL) == (payment, ())
+    assert payment.inquire(NOW + INTERVAL, INTERVAL) == Outcome(payment)
 
 
 def test_an_open_charge_of_a_settled_payment_is_inquired_about() -> None:
     """Money taken for it belongs to the citizen."""
-    payment = payment_with("c-1", "c-2").settle("c-1", PAID, "r", NOW)[0]
+    payment = payment_with("c-1", "c-2").settle("c-1", PAID, "r", NOW).state
 
-    assert payment.inquire(NOW + INTERVAL, INTERVAL)[1] == (ChargeInquired("c-2", "p-1"),)
+    assert payment.inquire(NOW + INTERVAL, INTERVAL).facts == (ChargeInquired("c-2", "p-1"),)
 
 
 SETTLED = Settled("p-1", "s-1", "a-1", 12_000, 1_200, PAID)
@@ -174,14 +180,14 @@ def test_the_acquirers_events_determine_the_state(
     payment, published = payment_with(*charges), []
 
     for kind, charge in events:
-        payment, new = apply(payment, kind, charge)
-        published += new
+        outcome = apply(payment, kind, charge)
+        payment, published = outcome.state, [*published, *outcome.facts]
 
     assert payment.state is PaymentState(state)
     assert published == facts
 
 
-def apply(payment: Payment, kind: str, charge: str) -> tuple[Payment, tuple[Fact, ...]]:
+def apply(payment: Payment, kind: str, charge: str) -> Outcome[Payment, Fact]:
     if kind == "accepted":
         return payment.accept(charge, "ref")
     if kind == "settled":
@@ -204,11 +210,11 @@ def test_an_event_of_an_unknown_charge_is_refused(kind: str) -> None:
 
 def test_a_refusal_reason_is_kept_while_the_fee_is_due() -> None:
     """A new charge or a settlement clears it."""
-    refused, _ = payment_with("c-1").refuse("c-1", "DECLINED")
+    refused = payment_with("c-1").refuse("c-1", "DECLINED").state
 
     assert refused.refusal_reason == "DECLINED"
-    assert refused.pay("a-1", Means.CARD, "tok_x", "c-2", NOW, patience=INTERVAL)[0].refusal_reason == ""
-    assert refused.settle("c-1", PAID, "ref", NOW)[0].refusal_reason == ""
+    assert refused.pay("a-1", Means.CARD, "tok_x", "c-2", NOW, patience=INTERVAL).state.refusal_reason == ""
+    assert refused.settle("c-1", PAID, "ref", NOW).state.refusal_reason == ""
 
 
 def entries_of(fact: Fact) -> list[journal.Entry]:
@@ -240,20 +246,20 @@ def test_the_journal_balances_after_any_sequence_of_events(
     steps: list[tuple[str, int]],
 ) -> None:
     """The entries sum to zero, and the acquirer owes exactly the settled amounts."""
-    payment, facts = make_due("p-1", "s-1", "a-1", request_number="DW-1", fee=FEE, now=NOW)
-    entries = [entry for fact in facts for entry in entries_of(fact)]
+    outcome = make_due("p-1", "s-1", "a-1", request_number="DW-1", fee=FEE, now=NOW)
+    payment = outcome.state
+    entries = [entry for fact in outcome.facts for entry in entries_of(fact)]
     for number, (kind, which) in enumerate(steps):
         try:
             if kind == "pay":
-                payment, facts = payment.pay(
-                    "a-1", Means.CARD, "tok_x", f"c-{number}", NOW, patience=INTERVAL
-                )
+                outcome = payment.pay("a-1", Means.CARD, "tok_x", f"c-{number}", NOW, patience=INTERVAL)
             else:
                 charge = payment.charges[which % len(payment.charges)].charge_id if payment.charges else ""
-                payment, facts = apply(payment, kind, charge)
+                outcome = apply(payment, kind, charge)
         except PaymentsError:
             continue
-        entries += [entry for fact in facts for entry in entries_of(fact)]
+        payment = outcome.state
+        entries += [entry for fact in outcome.facts for entry in entries_of(fact)]
 
     balances: dict[str, int] = {}
     for leg in (leg for entry in entries for leg in entry.legs):

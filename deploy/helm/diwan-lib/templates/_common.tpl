@@ -4,9 +4,11 @@ Templates of this chart take a dictionary:
   v           its values, laid over the defaults
   name        of the program: `identity`
   component   which of its parts: api, worker, all, connector
+  platform    the platform table (_platform.tpl), for programs of it
+  program     its entry there
 */}}
 
-{{/* Values over defaults, for a chart's kind. {root, kinds} */}}
+{{/* Merges the values over the defaults of the chart's kinds. {root, kinds} */}}
 {{- define "diwan-lib.values" -}}
 {{- $defaults := index .root.Values "diwan-lib" "defaults" -}}
 {{- $v := dict "global" (deepCopy $defaults.global) -}}
@@ -34,13 +36,13 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version | replace "+" "_" }
 {{ .v.global.image.tag | default .root.Chart.AppVersion }}
 {{- end -}}
 
-{{/* A digest, where one is given, is what counts; the tag beside it is for people. {root, v, image} */}}
+{{/* If a digest is set, it selects the image, and the tag is informational. {root, v, image} */}}
 {{- define "diwan-lib.image" -}}
 {{- with .v.global.image.registry }}{{ trimSuffix "/" . }}/{{ end }}{{ .image.repository }}:{{ include "diwan-lib.version" . }}
 {{- with .image.digest }}@{{ . }}{{ end -}}
 {{- end -}}
 
-{{/* The program's ServiceAccount, which no pod needs a token of. */}}
+{{/* The program's ServiceAccount; no pod mounts its token. */}}
 {{- define "diwan-lib.serviceAccount" -}}
 ---
 apiVersion: v1
@@ -51,7 +53,7 @@ metadata:
 automountServiceAccountToken: false
 {{- end -}}
 
-{{/* What every pod of ours says of itself, `restricted` by Pod Security's standards. */}}
+{{/* The settings of all pods; they comply with the Pod Security Standard `restricted`. */}}
 {{- define "diwan-lib.pod" -}}
 serviceAccountName: {{ .root.Release.Name }}-{{ .name }}
 automountServiceAccountToken: false
@@ -84,7 +86,7 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end -}}
 
-{{/* At most `maxUnavailable` pods of a component are evicted at once. */}}
+{{/* At most `maxUnavailable` pods of a component are evicted at the same time. */}}
 {{- define "diwan-lib.disruption" -}}
 {{- if .v.podDisruptionBudget.enabled }}
 ---
@@ -95,7 +97,7 @@ metadata:
   labels: {{- include "diwan-lib.labels" . | nindent 4 }}
 spec:
   maxUnavailable: {{ .v.podDisruptionBudget.maxUnavailable }}
-  # A pod that is not ready does no work: it must not keep a node from being drained.
+  # An unready pod does no work and must not block the drain of a node.
   unhealthyPodEvictionPolicy: AlwaysAllow
   selector:
     matchLabels: {{- include "diwan-lib.selector" . | nindent 6 }}

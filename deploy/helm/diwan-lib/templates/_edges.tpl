@@ -1,48 +1,21 @@
 {{/*
-Who may open a connection to whom: the one table of the network. Whatever is not in it is refused.
-  from, to   programs, or what lies outside them: broker, store, collector, smsc, bank, dns; callbacks (the gateway
-             through which the acquirer calls back), callers (whoever uses the API), monitoring
+Who may open a connection to whom; what is not listed is refused. The edges of the programs are rendered from
+deploy/platform.yaml (_platform.tpl); below stand those of a trial's sandbox.
+  from, to   programs, or what lies outside them: broker, store, collector, dns, what the table lists as `outside`;
+             callers (of the API), monitoring
   port       grpc or http of our programs; the port of what lies outside follows from its name
   trial      the line holds only for what the chart `trial` brings
 */}}
 {{- define "diwan-lib.edges" -}}
-- {from: [identity, payments, notary, notification, sms, acquirer], to: broker}
-- {from: [identity, payments, notary, notification], to: store}
-- {from: [payments, notary, notification], to: identity, port: grpc}
-- {from: [sms], to: smsc}
-- {from: [acquirer], to: bank}
-- {from: [callbacks], to: acquirer, port: http}
-- {from: [callers], to: identity, port: grpc}
-- {from: [callers], to: payments, port: grpc}
-- {from: [callers], to: notary, port: grpc}
-- {from: [callers], to: notification, port: grpc}
-- {from: [monitoring], to: identity, port: http}
-- {from: [monitoring], to: payments, port: http}
-- {from: [monitoring], to: notary, port: http}
-- {from: [monitoring], to: notification, port: http}
-- {from: [monitoring], to: sms, port: http}
-- {from: [monitoring], to: acquirer, port: http}
-- {from: [identity, payments, notary, notification, sms, acquirer], to: collector}
-- {from: [identity, payments, notary, notification, sms, acquirer], to: dns}
+{{ toYaml (fromYaml (include "diwan-lib.platform" .)).edges }}
 - {from: [callers], to: broker, trial: true}
 - {from: [callers], to: smsc, port: http, trial: true}
 - {from: [callers], to: collector, trial: true}
-- {from: [bank], to: acquirer, port: http, trial: true}
-- {from: [bank], to: dns, trial: true}
 {{- end -}}
 
-{{- define "diwan-lib.programs" -}}
-- identity
-- payments
-- notary
-- notification
-- sms
-- acquirer
-{{- end -}}
-
-{{/* The peers of one end of an edge, as the list under `from` or `to`. Empty: every address to go to, nobody who comes. {root, v, who} */}}
+{{/* The peers at one end of an edge, as a list for `from` or `to`. Empty: any destination, but no source. {root, v, who} */}}
 {{- define "diwan-lib.peers" -}}
-{{- if has .who (fromYamlArray (include "diwan-lib.programs" .)) -}}
+{{- if hasKey (fromYaml (include "diwan-lib.platform" .)).programs .who -}}
 - podSelector:
     matchLabels:
       app.kubernetes.io/name: {{ .who }}
@@ -52,7 +25,7 @@ Who may open a connection to whom: the one table of the network. Whatever is not
 {{- end -}}
 {{- end -}}
 
-{{/* The port at the far end of an edge. {v, to, port} */}}
+{{/* The port at the destination of an edge. {v, to, port} */}}
 {{- define "diwan-lib.edgePorts" -}}
 {{- if eq .to "dns" -}}
 - {port: {{ .v.global.networkPolicy.ports.dns }}, protocol: UDP}
@@ -67,9 +40,10 @@ Who may open a connection to whom: the one table of the network. Whatever is not
 {{- end -}}
 
 {{/*
-The policy of one node of the table. {root, v, node, name, readers}
-  node      its name in the table; name: of its pods
-  readers   who of `from` may come in, if not all (a store lets in its own service alone)
+The NetworkPolicy of one node of the table. {root, v, node, name, readers}
+  node      its name in the table
+  name      the name of its pods
+  readers   the permitted sources among `from`; all if not set (a store permits only its own service)
 */}}
 {{- define "diwan-lib.networkPolicy" -}}
 {{- if .v.global.networkPolicy.enabled }}

@@ -1,4 +1,4 @@
-{{/* Settings of a program. Nothing secret is among them: secrets are files, which `<VARIABLE>_FILE` names. */}}
+{{/* Environment of a program. It contains no secret: secrets are files, and `<VARIABLE>_FILE` names them. */}}
 {{- define "diwan-lib.environment" -}}
 {{- $prefix := upper .name -}}
 - name: {{ $prefix }}_KEYS_DIR
@@ -18,12 +18,16 @@
   value: /var/lib/diwan
 - name: {{ $prefix }}_GRPC_LISTEN
   value: ":50051"
-{{- if ne .name "identity" }}
-- name: {{ $prefix }}_IDENTITY_TARGET
-  value: {{ tpl .v.identityTarget .root | default (printf "dns:///%s-identity-headless:50051" .root.Release.Name) | quote }}
 {{- end }}
+{{- range $called := .program.calls }}
+- name: {{ $prefix }}_{{ upper $called }}_TARGET
+  value: {{ ternary (tpl (default "" $.v.identityTarget) $.root) "" (eq $called "identity") | default (printf "dns:///%s-%s-headless:50051" $.root.Release.Name $called) | quote }}
 {{- end }}
-{{- range .credentials }}
+{{- if eq .name "identity" }}
+- name: {{ $prefix }}_SERVICES
+  value: {{ join "," .platform.services }}
+{{- end }}
+{{- range .program.secrets }}
 - name: {{ $prefix }}_{{ . | replace "-" "_" | upper }}_FILE
   value: /run/diwan/credentials/{{ . }}
 {{- end }}
@@ -54,7 +58,7 @@
 {{- end }}
 {{- end -}}
 
-{{/* The component in a Deployment's name; a connector has but one. */}}
+{{/* Suffix of a Deployment's name: the component; none for a connector, which has only one. */}}
 {{- define "diwan-lib.suffix" -}}
 {{- if ne .component "connector" }}-{{ .component }}{{ end -}}
 {{- end -}}
@@ -69,11 +73,11 @@
       - secret:
           name: {{ .v.global.publicKeysSecret }}
           items:
-            {{- range concat (fromYamlArray (include "diwan-lib.programs" .)) .v.global.extraReaders }}
+            {{- range concat .platform.readers .v.global.extraReaders }}
             - {key: seal.{{ . }}.jwk, path: public/seal/{{ . }}.jwk}
             {{- end }}
             {{- if eq .name "identity" }}
-            {{- range concat (list "identity" "payments" "notary" "notification" "operator") .v.global.extraClients }}
+            {{- range concat .platform.clients .v.global.extraClients }}
             - {key: client.{{ . }}.jwk, path: clients/{{ . }}.jwk}
             {{- end }}
             {{- end }}

@@ -1,19 +1,21 @@
-{{/* All of a service: its chart includes this and nothing else. */}}
+{{/* All manifests of a service; its chart includes only this template. */}}
 {{- define "diwan-lib.service" -}}
 {{- $v := fromJson (include "diwan-lib.values" (dict "root" . "kinds" (list "program" "service"))) -}}
 {{- $name := .Chart.Name -}}
-{{- $whole := dict "root" . "v" $v "name" $name -}}
+{{- $platform := fromYaml (include "diwan-lib.platform" .) -}}
+{{- $program := get $platform.programs $name -}}
+{{- $whole := dict "root" . "v" $v "name" $name "platform" $platform "program" $program -}}
 {{ include "diwan-lib.serviceAccount" $whole }}
 {{- if $v.split }}
-{{- $api := merge (dict "component" "api" "replicas" $v.api.replicas "resources" $v.api.resources "arguments" (list $name "--only" "api")) $whole }}
-{{- $worker := merge (dict "component" "worker" "replicas" $v.worker.replicas "resources" $v.worker.resources "arguments" (list $name "--only" "policies" "--only" "relay")) $whole }}
+{{- $api := merge (dict "component" "api" "replicas" $v.api.replicas "resources" $v.api.resources "arguments" (list $program.package "--only" "api")) $whole }}
+{{- $worker := merge (dict "component" "worker" "replicas" $v.worker.replicas "resources" $v.worker.resources "arguments" (list $program.package "--only" "policies" "--only" "relay")) $whole }}
 {{- range list $api $worker }}
 {{ include "diwan-lib.deployment" . }}
 {{ include "diwan-lib.disruption" . }}
 {{- end }}
 {{ include "diwan-lib.ports" $api }}
 {{- else }}
-{{- $all := merge (dict "component" "all" "replicas" $v.api.replicas "resources" $v.api.resources "arguments" (list $name)) $whole }}
+{{- $all := merge (dict "component" "all" "replicas" $v.api.replicas "resources" $v.api.resources "arguments" (list $program.package)) $whole }}
 {{ include "diwan-lib.deployment" $all }}
 {{ include "diwan-lib.disruption" $all }}
 {{ include "diwan-lib.ports" $all }}
@@ -21,12 +23,14 @@
 {{ include "diwan-lib.networkPolicy" (merge (dict "node" $name) $whole) }}
 {{- end -}}
 
-{{/* All of a connector. {root, module, credentials} */}}
+{{/* All of a connector: its chart includes this and nothing else. */}}
 {{- define "diwan-lib.connector" -}}
-{{- $v := fromJson (include "diwan-lib.values" (dict "root" .root "kinds" (list "program" "connector"))) -}}
-{{- $name := .root.Chart.Name -}}
-{{- $whole := dict "root" .root "v" $v "name" $name -}}
-{{- $connector := merge (dict "component" "connector" "replicas" $v.replicas "resources" $v.resources "arguments" (list .module) "credentials" .credentials) $whole }}
+{{- $v := fromJson (include "diwan-lib.values" (dict "root" . "kinds" (list "program" "connector"))) -}}
+{{- $name := .Chart.Name -}}
+{{- $platform := fromYaml (include "diwan-lib.platform" .) -}}
+{{- $program := get $platform.programs $name -}}
+{{- $whole := dict "root" . "v" $v "name" $name "platform" $platform "program" $program -}}
+{{- $connector := merge (dict "component" "connector" "replicas" $v.replicas "resources" $v.resources "arguments" (list $program.package)) $whole }}
 {{ include "diwan-lib.serviceAccount" $whole }}
 {{ include "diwan-lib.deployment" $connector }}
 {{ include "diwan-lib.disruption" $connector }}
@@ -34,7 +38,7 @@
 apiVersion: v1
 kind: Service
 metadata:
-  name: {{ .root.Release.Name }}-{{ $name }}
+  name: {{ .Release.Name }}-{{ $name }}
   labels: {{- include "diwan-lib.labels" $whole | nindent 4 }}
 spec:
   selector: {{- include "diwan-lib.selector" $connector | nindent 4 }}
@@ -44,8 +48,8 @@ spec:
 {{- end -}}
 
 {{/*
-Headless for callers that balance by themselves (gRPC holds one connection for long, which a cluster address would pin
-to one pod); with a cluster address for proxies, gateways and people.
+The Kubernetes Services of a program: one headless, for clients that balance (a gRPC connection to a cluster address
+stays with one pod), and one with a cluster address, for proxies, gateways and manual use.
 */}}
 {{- define "diwan-lib.ports" -}}
 {{- range $suffix := list "-headless" "" }}

@@ -1,4 +1,4 @@
-{{/* A Deployment of one component. Further keys: arguments, replicas, resources, credentials (names of further files). */}}
+{{/* A Deployment of one component. Further keys: arguments, replicas, resources. */}}
 {{- define "diwan-lib.deployment" -}}
 ---
 apiVersion: apps/v1
@@ -11,7 +11,7 @@ spec:
   selector:
     matchLabels: {{- include "diwan-lib.selector" . | nindent 6 }}
   strategy:
-    # The old pod goes when the new one is ready, never before.
+    # An old pod stops only when a new one is ready.
     rollingUpdate: {maxUnavailable: 0, maxSurge: 1}
   template:
     metadata:
@@ -27,7 +27,7 @@ spec:
         {{- with .v.podAnnotations }}{{ toYaml . | nindent 8 }}{{ end }}
     spec: {{- include "diwan-lib.pod" . | nindent 6 }}
       {{- $pause := ternary 0 (int .v.preStopSeconds) (eq .component "worker") }}
-      # Time for callers to go elsewhere, for the drain, and for the last spans to leave.
+      # Time for callers to move to other pods, for the drain, and for the export of the last spans.
       terminationGracePeriodSeconds: {{ add $pause .v.drainSeconds 10 }}
       {{- if .v.topologySpread }}
       topologySpreadConstraints:
@@ -42,7 +42,7 @@ spec:
       {{- end }}
       containers:
         - name: {{ .name }}
-          image: {{ include "diwan-lib.image" (merge (dict "image" .v.image) .) | quote }}
+          image: {{ include "diwan-lib.image" (merge (dict "image" (dict "digest" .v.image.digest "repository" (default (print "diwan/" .program.image) .v.image.repository))) .) | quote }}
           imagePullPolicy: {{ .v.global.image.pullPolicy }}
           args: {{- toYaml .arguments | nindent 12 }}
           env: {{- include "diwan-lib.environment" . | nindent 12 }}
@@ -54,7 +54,7 @@ spec:
           {{- include "diwan-lib.probes" . | nindent 10 }}
           {{- if $pause }}
           lifecycle:
-            # Callers go elsewhere before the pod ends.
+            # Callers move to other pods before this one stops.
             preStop: {sleep: {seconds: {{ $pause }}}}
           {{- end }}
           resources: {{- toYaml .resources | nindent 12 }}
@@ -68,8 +68,8 @@ spec:
 {{- end -}}
 
 {{/*
-Liveness asks whether the process answers at all, never whether store and broker do: restarting would mend neither.
-A process gives its store a minute at start, and ends by itself after; the start-up probe outlasts that.
+The liveness probe checks only whether the process answers, not its store or broker: a restart would repair neither.
+At start a process waits for its store for a minute and then exits; the start-up probe allows more time than that.
 */}}
 {{- define "diwan-lib.probes" -}}
 {{- if ne .component "connector" -}}

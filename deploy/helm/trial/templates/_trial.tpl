@@ -2,7 +2,7 @@
 {{- include "diwan-lib.values" (dict "root" . "kinds" list) -}}
 {{- end -}}
 
-{{/* What a StatefulSet and a Service of one member have in common. {root, v, name, node, ports, image, args, ...} */}}
+{{/* Shared parts of StatefulSets and Services with one member. {root, v, name, node, ports, image, args, ...} */}}
 {{- define "trial.service" -}}
 ---
 apiVersion: v1
@@ -50,7 +50,7 @@ spec:
 {{- end -}}
 
 {{- define "trial.claims" -}}
-# The claim goes with the release, not with the pod.
+# The volume claim is deleted with the release, not with the pod.
 persistentVolumeClaimRetentionPolicy: {whenDeleted: Delete, whenScaled: Retain}
 volumeClaimTemplates:
   - metadata:

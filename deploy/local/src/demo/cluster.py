@@ -16,8 +16,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import click
-from embedded.layout import CHECKOUT, SERVICES, Layout
+from embedded.layout import CHECKOUT, Layout
 from embedded.rabbit import free_ports
+from platform_table.load import platform
 
 from demo.__main__ import run as run_journey
 from demo.environment import Environment
@@ -158,7 +159,7 @@ def environment_of(
                 return f"dns://{servers}/{release}-{name}-headless.{namespace}.svc.cluster.local:{GRPC_PORT}"
             return to(f"{release}-{name}", GRPC_PORT)
 
-        targets = {name: grpc_to(name) for name in SERVICES}
+        targets = {name: grpc_to(name) for name in platform().services}
         broker_host, _, broker_port = to(f"{outside}-rabbitmq", AMQP_PORT).partition(":")
         layout.keep_operator_config(targets, broker_host, int(broker_port), "diwan")
         spans = f"http://{to(collector or f'{outside}-collector', OTLP_PORT)}"

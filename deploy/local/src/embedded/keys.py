@@ -10,15 +10,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from joserfc.jwk import ECKey
+from platform_table.load import platform
+from platform_table.table import IDENTITY, INTEGRATOR
 
 from embedded.files import write_whole
-from embedded.layout import CONNECTORS, SERVICES, Layout
+from embedded.layout import Layout
 
-READERS = (*SERVICES, *CONNECTORS)
-CLIENTS = (*SERVICES, "operator")
-BROKER_USERS = (*SERVICES, *CONNECTORS, "registry", "operator")
-SECRETS = ("bank-api-key", *(f"{name}-store" for name in SERVICES))
-SMPP_PASSWORD_CHARACTERS = 8  # SMPP 3.4 allows no more
+SECRET_CHARACTERS = {"smsc-password": 8}
+"""Longest secrets that a protocol allows: SMPP 3.4 has 8 characters for a password."""
 YEARS = timedelta(days=3650)
 
 
@@ -30,11 +29,12 @@ def make(layout: Layout) -> None:
 
 
 def _passwords(folder: Path) -> None:
-    for name in (*BROKER_USERS, *SECRETS):
+    table = platform()
+    secrets_of = {f"{p.name}-{secret}": secret for p in table.programs.values() for secret in p.secrets}
+    for name in (*table.users, *(f"{name}-store" for name in table.services), *secrets_of):
         if not (folder / name).exists():
-            write_whole(folder / name, secrets.token_urlsafe(24))
-    if not (folder / "smpp").exists():
-        write_whole(folder / "smpp", secrets.token_hex(SMPP_PASSWORD_CHARACTERS // 2))
+            characters = SECRET_CHARACTERS.get(secrets_of.get(name, ""))
+            write_whole(folder / name, secrets.token_urlsafe(24)[:characters])
 
 
 def _private_key(path: Path) -> ECKey:
@@ -45,20 +45,23 @@ def _private_key(path: Path) -> ECKey:
 
 
 def _jwks(folder: Path) -> None:
-    for owner in {*READERS, *CLIENTS}:
+    table = platform()
+    owners = {*table.readers, *table.clients}
+    for owner in owners:
         if not (folder / owner / "hash.key").exists():
             write_whole(folder / owner / "hash.key", secrets.token_hex(32))
-    for reader in READERS:
+    for reader in table.readers:
         public = json.dumps(_private_key(folder / reader / "seal.jwk").as_dict(private=False))
-        for owner in {*READERS, *CLIENTS, "registry"}:
+        for owner in {*owners, *table.names(INTEGRATOR)}:
             write_whole(folder / owner / "public" / "seal" / f"{reader}.jwk", public)
-    for client in CLIENTS:
+    for client in table.clients:
         public = json.dumps(_private_key(folder / client / "client.jwk").as_dict(private=False))
-        write_whole(folder / "identity" / "clients" / f"{client}.jwk", public)
-    _private_key(folder / "identity" / "signing.jwk")
-    # The acquirer and its connector share the key that signs callbacks.
-    if not (folder / "acquirer" / "callback.key").exists():
-        write_whole(folder / "acquirer" / "callback.key", secrets.token_hex(32))
+        write_whole(folder / IDENTITY / "clients" / f"{client}.jwk", public)
+    _private_key(folder / IDENTITY / "signing.jwk")
+    # A program that is called from outside shares with its caller the key that signs callbacks.
+    for program in table.programs.values():
+        if program.reached_by and not (folder / program.name / "callback.key").exists():
+            write_whole(folder / program.name / "callback.key", secrets.token_hex(32))
 
 
 def _authority(folder: Path) -> None:

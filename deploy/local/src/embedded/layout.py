@@ -6,26 +6,30 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+from platform_table.load import platform
+from platform_table.table import CHECKOUT
 
 from embedded.files import write_whole
 from embedded.rabbit import free_ports
 
-CHECKOUT = Path(__file__).resolve().parents[4]
-TOPOLOGY = CHECKOUT / "deploy" / "broker" / "topology.yaml"
 VARIABLE = "DIWAN_STACK_DIR"
 
-SERVICES = ("identity", "payments", "notary", "notification")
-CONNECTORS = ("sms", "acquirer")
-PORTS = (
-    *(f"{name}-store" for name in SERVICES),
-    *(f"{name}-grpc" for name in SERVICES),
-    *(f"{name}-http" for name in (*SERVICES, *CONNECTORS)),
-    "broker",
-    "smsc",
-    "phones",
-    "bank",
-    "collector",
-)
+__all__ = ["CHECKOUT", "Layout", "port_names"]
+
+
+def port_names() -> tuple[str, ...]:
+    """What has a port: each service's store and API, each program's HTTP, the broker, the sandbox."""
+    table = platform()
+    return (
+        *(f"{name}-store" for name in table.services),
+        *(f"{name}-grpc" for name in table.services),
+        *(f"{name}-http" for name in (*table.services, *table.connectors)),
+        "broker",
+        "smsc",
+        "phones",
+        "bank",
+        "collector",
+    )
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ class Layout:
         """The port of each program, the same at every start."""
         place = self.folder / "ports.json"
         kept: dict[str, int] = json.loads(place.read_text()) if place.exists() else {}
-        missing = [name for name in PORTS if name not in kept]
+        missing = [name for name in port_names() if name not in kept]
         if missing:
             kept |= dict(zip(missing, free_ports(len(missing)), strict=True))
             self.keep_ports(kept)

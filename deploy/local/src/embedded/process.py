@@ -45,7 +45,10 @@ class Program:
 
 @dataclass(frozen=True)
 class Running:
-    """A started program: its process id, its start in ticks since boot, and its fingerprint at the start."""
+    """A started program: its process id, its start in ticks since boot, and its fingerprint at the start.
+
+    `start_time` is empty if the program ended before it was read.
+    """
 
     pid: int
     start_time: str
@@ -54,7 +57,7 @@ class Running:
     @property
     def alive(self) -> bool:
         """Whether the process still runs; its start time is compared too, since process ids are reused."""
-        return kernel.start_time(self.pid) == self.start_time
+        return bool(self.start_time) and kernel.start_time(self.pid) == self.start_time
 
     def send(self, number: signal.Signals) -> None:
         if self.alive:

@@ -4,7 +4,11 @@ import sys
 from pathlib import Path
 from urllib.parse import quote
 
-from embedded.layout import CONNECTORS, SERVICES, Layout
+from platform_table.load import platform
+from platform_table.table import CONNECTOR, IDENTITY, SERVICE
+from platform_table.table import Program as TableProgram
+
+from embedded.layout import Layout
 from embedded.process import Program
 
 HOST = "127.0.0.1"
@@ -34,7 +38,7 @@ def stores(layout: Layout, *, open_for_setup: bool = False) -> list[Program]:
             ),
             port=f"{name}-store",
         )
-        for name in SERVICES
+        for name in platform().services
     ]  # fmt: skip
 
 
@@ -45,12 +49,12 @@ def outside(layout: Layout) -> list[Program]:
         _python(
             "smsc", "sandbox.smsc",
             "--port", ports["smsc"], "--http-port", ports["phones"],
-            "--system-id", SMSC_SYSTEM_ID, "--password-file", layout.passwords / "smpp",
+            "--system-id", SMSC_SYSTEM_ID, "--password-file", layout.passwords / "sms-smsc-password",
             "--receipt-delay", SMSC_RECEIPT_DELAY_SECONDS,
         ),
         _python(
             "bank", "sandbox.acquirer",
-            "--port", ports["bank"], "--api-key-file", layout.passwords / "bank-api-key",
+            "--port", ports["bank"], "--api-key-file", layout.passwords / "acquirer-api-key",
             "--callback-url", f"http://{HOST}:{ports['acquirer-http']}/callbacks",
             "--callback-key-file", layout.keys / "acquirer" / "callback.key",
         ),
@@ -65,56 +69,54 @@ def services(layout: Layout) -> list[Program]:
     """The services, each with its own store, broker user and keys."""
     ports = layout.ports()
     made = []
-    for name in SERVICES:
-        prefix = name.upper()
-        store_password = quote(layout.password(f"{name}-store"), safe="")
-        environment = _common(layout, name) | {
-            f"{prefix}_STORE_URI": f"mongodb://{STORE_USER}:{store_password}@{HOST}:{ports[f'{name}-store']}/admin",
-            f"{prefix}_STORE_DATABASE": name,
-            f"{prefix}_GRPC_LISTEN": f"{HOST}:{ports[f'{name}-grpc']}",
-            f"{prefix}_STATE_DIR": str(layout.data / name),
+    for each in platform().of(SERVICE):
+        store_password = quote(layout.password(f"{each.name}-store"), safe="")
+        address = f"{HOST}:{ports[f'{each.name}-store']}"
+        environment = {
+            "STORE_URI": f"mongodb://{STORE_USER}:{store_password}@{address}/admin",
+            "STORE_DATABASE": each.name,
+            "GRPC_LISTEN": f"{HOST}:{ports[f'{each.name}-grpc']}",
+            "STATE_DIR": str(layout.data / each.name),
         }
-        if name != "identity":
-            environment[f"{prefix}_IDENTITY_TARGET"] = f"{HOST}:{ports['identity-grpc']}"
-        made.append(_program(layout, name, name, environment))
+        environment |= {f"{other.upper()}_TARGET": f"{HOST}:{ports[f'{other}-grpc']}" for other in each.calls}
+        if each.name == IDENTITY:
+            environment["SERVICES"] = ",".join(platform().services)
+        made.append(_program(layout, each, environment))
     return made
 
 
 def connectors(layout: Layout) -> list[Program]:
-    """The connectors, each with its own broker user and keys."""
+    """The connectors, each with its own broker user and keys, and the sandbox for the world outside."""
     ports = layout.ports()
-    modules = {"sms": "notification.connectors.sms", "acquirer": "payments.connectors.acquirer"}
-    own = {
-        "sms": {
-            "SMS_SMSC_HOST": HOST,
-            "SMS_SMSC_PORT": str(ports["smsc"]),
-            "SMS_SMSC_SYSTEM_ID": SMSC_SYSTEM_ID,
-            "SMS_SMSC_PASSWORD": layout.password("smpp"),
-        },
-        "acquirer": {
-            "ACQUIRER_API_URL": f"http://{HOST}:{ports['bank']}",
-            "ACQUIRER_API_KEY": layout.password("bank-api-key"),
-        },
+    sandbox = {
+        "smsc": {"SMSC_HOST": HOST, "SMSC_PORT": str(ports["smsc"]), "SMSC_SYSTEM_ID": SMSC_SYSTEM_ID},
+        "bank": {"API_URL": f"http://{HOST}:{ports['bank']}"},
     }
-    return [_program(layout, name, modules[name], _common(layout, name) | own[name]) for name in CONNECTORS]
+    return [
+        _program(
+            layout, each, {k: v for outside in each.reaches for k, v in sandbox.get(outside, {}).items()}
+        )
+        for each in platform().of(CONNECTOR)
+    ]
 
 
-def _common(layout: Layout, name: str) -> dict[str, str]:
-    ports = layout.ports()
-    prefix = name.upper()
+def _program(layout: Layout, program: TableProgram, own: dict[str, str]) -> Program:
+    """A program with the settings that all have, and its own; names without their prefix."""
+    name, ports = program.name, layout.ports()
     password = quote(layout.password(name), safe="")
-    return {
-        f"{prefix}_BROKER_URI": f"amqp://{name}:{password}@{HOST}:{ports['broker']}/{VHOST}",
-        f"{prefix}_HTTP_LISTEN": f"{HOST}:{ports[f'{name}-http']}",
-        f"{prefix}_KEYS_DIR": str(layout.keys / name),
+    settings = own | {
+        "BROKER_URI": f"amqp://{name}:{password}@{HOST}:{ports['broker']}/{VHOST}",
+        "HTTP_LISTEN": f"{HOST}:{ports[f'{name}-http']}",
+        "KEYS_DIR": str(layout.keys / name),
+    }
+    for secret in program.secrets:
+        settings[secret.replace("-", "_").upper()] = layout.password(f"{name}-{secret}")
+    environment = {f"{program.prefix}_{setting}": value for setting, value in settings.items()} | {
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{HOST}:{ports['collector']}",
         "OTEL_BSP_SCHEDULE_DELAY": "500",
     }
-
-
-def _program(layout: Layout, name: str, module: str, environment: dict[str, str]) -> Program:
-    ready = f"http://{HOST}:{layout.ports()[f'{name}-http']}/readyz"
-    command = (sys.executable, "-m", module)
+    ready = f"http://{HOST}:{ports[f'{name}-http']}/readyz"
+    command = (sys.executable, "-m", program.package)
     return Program(name, command, port=f"{name}-http", environment=environment, ready=ready)
 
 

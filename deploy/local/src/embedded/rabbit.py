@@ -22,12 +22,16 @@ from embedded.files import write_whole
 
 # Debian's wrapper in /usr/sbin changes to the user `rabbitmq`, which cannot read our folders.
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
-CONTROL = SERVER.with_name("rabbitmqctl")
 START_LIMIT_SECONDS = 60
 STOP_LIMIT_SECONDS = 20
 PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
 # Below the ephemeral ports of the kernel.
 PORTS = range(20_000, 30_000)
+_EVALUATE = """\
+try Answer = begin {} end, io:format("ok ~0tp", [Answer])
+catch Class:Reason -> io:format("~0tp: ~0tp", [Class, Reason])
+end.
+"""
 _reservations: list[socket.socket] = []
 
 
@@ -112,18 +116,21 @@ class RabbitNode:
 
     def evaluate(self, expression: str) -> str:
         """Evaluate an Erlang expression on the running node, as an administrator; return its printed value."""
-        command = [str(CONTROL), "--node", self.name, "eval", expression]
+        # erl_call takes milliseconds; rabbitmqctl starts an Erlang machine at each call.
+        # Each call has its own name, because the node refuses a second connection of the same name.
+        caller = f"call_{secrets.token_hex(4)}"
         completed = subprocess.run(
-            command,
+            ["erl_call", "-sname", self.name, "-h", caller, "-fetch_stdout", "-no_result_term", "-e"],
+            input=_EVALUATE.format(expression.rstrip(". \n")),
             env=self._environment(),
             capture_output=True,
             text=True,
             check=False,
             timeout=START_LIMIT_SECONDS,
         )
-        if completed.returncode:
+        if completed.returncode or not completed.stdout.startswith("ok "):
             raise RabbitError(f"the node returned an error: {(completed.stderr or completed.stdout).strip()}")
-        return completed.stdout.strip()
+        return completed.stdout.removeprefix("ok ")
 
     def _keep(self) -> None:
         kept = {**asdict(self), "folder": str(self.folder)}
@@ -165,7 +172,7 @@ def start_rabbitmq(
 
     Args:
         folder: the node's own folder, created if missing; its data are kept between starts.
-        definitions: JSON made by `chassis.messaging.topology`; loaded again at each start.
+        definitions: JSON made by `platform_table.broker`; loaded again at each start.
         vhost: the virtual host of the definitions, used by `RabbitNode.uri`.
         port: for AMQP on 127.0.0.1; by default a free port is chosen and kept for later starts.
         marks: further environment variables, which identify its processes.

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from chassis.messaging import topology
+from platform_table import broker
+from platform_table.load import platform
+from platform_table.table import CONNECTOR, SERVICE, Program
 
 from embedded import keys
-from embedded.layout import CONNECTORS, SERVICES, TOPOLOGY, Layout
+from embedded.layout import Layout
 from embedded.programs import STORE_USER, VHOST
 
 BROKER_PORT = 5672
@@ -35,32 +37,29 @@ def manifests(layout: Layout, *, namespace: str, release: str) -> list[Manifest]
         "diwan-public-keys": _public(layout.keys),
         "diwan-broker-definitions": {"definitions.json": _definitions(layout)},
         "diwan-trial-outside": {
-            "smsc-password": layout.password("smpp"),
-            "api-key": layout.password("bank-api-key"),
+            "smsc-password": layout.password("sms-smsc-password"),
+            "api-key": layout.password("acquirer-api-key"),
             "callback.key": (layout.keys / "acquirer" / "callback.key").read_text(),
         },
     }
-    for name in (*SERVICES, *CONNECTORS):
-        contents[f"diwan-{name}-keys"] = _files(layout.keys / name)
-        contents[f"diwan-{name}-credentials"] = _credentials(layout, name, release)
-    for name in SERVICES:
+    for program in platform().of(SERVICE, CONNECTOR):
+        contents[f"diwan-{program.name}-keys"] = _files(layout.keys / program.name)
+        contents[f"diwan-{program.name}-credentials"] = _credentials(layout, program, release)
+    for name in platform().services:
         contents[f"diwan-{name}-store"] = {"store-password": layout.password(f"{name}-store")}
     return [_secret(name, namespace, content) for name, content in sorted(contents.items())]
 
 
-def _credentials(layout: Layout, name: str, release: str) -> dict[str, str]:
+def _credentials(layout: Layout, program: Program, release: str) -> dict[str, str]:
+    name = program.name
     password = quote(layout.password(name), safe="")
     made = {"broker-uri": f"amqp://{name}:{password}@{release}-rabbitmq:{BROKER_PORT}/{VHOST}"}
-    if name in SERVICES:
+    if program.kind == SERVICE:
         password = quote(layout.password(f"{name}-store"), safe="")
         address = f"{release}-{name}-store:{STORE_PORT}"
         # Direct: a trial's store announces its listen address, which clients cannot reach.
         made["store-uri"] = f"mongodb://{STORE_USER}:{password}@{address}/admin?directConnection=true"
-    if name == "sms":
-        made["smsc-password"] = layout.password("smpp")
-    if name == "acquirer":
-        made["api-key"] = layout.password("bank-api-key")
-    return made
+    return made | {secret: layout.password(f"{name}-{secret}") for secret in program.secrets}
 
 
 def _public(folder: Path) -> dict[str, str]:
@@ -80,8 +79,8 @@ def _files(folder: Path) -> dict[str, str]:
 
 
 def _definitions(layout: Layout) -> str:
-    table = topology.load(TOPOLOGY)
-    return json.dumps(topology.render(table, topology.hashes_of(layout.passwords, table.users)))
+    topology = broker.topology(platform())
+    return json.dumps(broker.render(topology, broker.hashes_of(layout.passwords, topology.users)))
 
 
 def _secret(name: str, namespace: str, content: dict[str, str]) -> Manifest:

@@ -14,9 +14,11 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+from platform_table.load import platform
+
 from embedded import keys, orphaned_processes, programs, store_users
 from embedded.files import write_whole
-from embedded.layout import CHECKOUT, SERVICES, TOPOLOGY, Layout
+from embedded.layout import CHECKOUT, Layout
 from embedded.process import Program, Running, start
 from embedded.rabbit import RabbitNode, free_ports, listens, start_rabbitmq
 
@@ -160,7 +162,7 @@ class Stack:
         """Choose new ports for those that other programs have taken since the last start."""
         ports, running, node = self.layout.ports(), self.running(), self._node()
         ours = {program.port for program in self.table() if program.name in running}
-        ours |= {f"{name}-grpc" for name in SERVICES if name in running}
+        ours |= {f"{name}-grpc" for name in platform().services if name in running}
         ours |= {"phones"} if "smsc" in running else set()
         ours |= {"broker"} if node and node.running else set()
         taken = [name for name, port in ports.items() if name not in ours and listens(port)]
@@ -176,7 +178,7 @@ class Stack:
         folder = self.layout.data / "broker"
         folder.mkdir(parents=True, exist_ok=True)
         definitions = self.layout.folder / "definitions.json"
-        render = [sys.executable, "-m", "chassis.messaging.topology", str(TOPOLOGY)]
+        render = [sys.executable, "-m", "platform_table.broker"]
         render += ["--passwords", str(self.layout.passwords), "--out", str(definitions)]
         subprocess.run(render, check=True, cwd=CHECKOUT)
         definitions.chmod(0o600)
@@ -226,7 +228,7 @@ class Stack:
     def _write_descriptions(self) -> None:
         """Write the files that describe the stack to its users: the operator's configuration, and addresses."""
         layout, ports, host = self.layout, self.layout.ports(), programs.HOST
-        targets = {name: f"{host}:{ports[f'{name}-grpc']}" for name in SERVICES}
+        targets = {name: f"{host}:{ports[f'{name}-grpc']}" for name in platform().services}
         layout.keep_operator_config(targets, host, ports["broker"], programs.VHOST)
         world = {
             "targets": targets,

@@ -6,9 +6,10 @@ A store server accepts a new user only without authentication, so it runs once w
 from concurrent.futures import ThreadPoolExecutor
 
 import pymongo
+from platform_table.load import platform
 
 from embedded import programs
-from embedded.layout import SERVICES, Layout
+from embedded.layout import Layout
 from embedded.process import Program, start
 
 OPEN_SECONDS = 30
@@ -16,7 +17,7 @@ OPEN_SECONDS = 30
 
 def make(layout: Layout) -> None:
     """Create the missing users of the stores."""
-    new = [name for name in SERVICES if not _done(layout, name)]
+    new = [name for name in platform().services if not _done(layout, name)]
     if not new:
         return
     open_for_setup = {p.name: p for p in programs.stores(layout, open_for_setup=True)}

@@ -17,7 +17,7 @@ _UNAVAILABLE: Final = 503
 
 
 class AdminServer:
-    """A small HTTP/1.1 server: GET only, one answer a connection. A component of `life.run`."""
+    """A small HTTP/1.1 server: GET only, one answer a connection. A component."""
 
     name = "http"
 

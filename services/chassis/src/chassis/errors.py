@@ -1,44 +1,25 @@
 """Errors: how a refusal becomes a `google.rpc.Status`.
 
-A service's model raises exceptions of its own, a closed set. Each class has `reason` (UPPER_SNAKE_CASE,
-stable, what programs look at) and may carry `metadata` (dict[str, str], no personal data) and `field` (path
-of the request field at fault). One table of the service gives each class its canonical code; `to_status` does
-the rest. The chassis's own errors state their `code` themselves. Nothing here knows gRPC, so that connectors
-may import it.
+A service's model raises a closed set of subclasses of `DomainError`, each with its reason and canonical code;
+`error_set` collects them, the server checks them at start, and `to_status` makes the answer. The errors that every
+service shares are here. Nothing here imports gRPC, so that connectors may import it.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from types import ModuleType
 
-from google.rpc import error_details_pb2, status_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
 
+from chassis.domain import DomainError
 from chassis.masks import mask_text
 
-CODES: Mapping[str, int] = {
-    "CANCELLED": 1,
-    "UNKNOWN": 2,
-    "INVALID_ARGUMENT": 3,
-    "DEADLINE_EXCEEDED": 4,
-    "NOT_FOUND": 5,
-    "ALREADY_EXISTS": 6,
-    "PERMISSION_DENIED": 7,
-    "RESOURCE_EXHAUSTED": 8,
-    "FAILED_PRECONDITION": 9,
-    "ABORTED": 10,
-    "OUT_OF_RANGE": 11,
-    "UNIMPLEMENTED": 12,
-    "INTERNAL": 13,
-    "UNAVAILABLE": 14,
-    "DATA_LOSS": 15,
-    "UNAUTHENTICATED": 16,
-}
-"""Canonical codes by name, as google.rpc.Code numbers them."""
+CODES: Mapping[str, int] = {name: number for name, number in code_pb2.Code.items() if number}
+"""Canonical codes of failures by name, as google.rpc.Code numbers them."""
 
-
-ErrorTable = Mapping[type[Exception], str]
-"""A service's closed set: exception class -> canonical code name."""
+ErrorSet = frozenset[type[DomainError]]
+"""A service's closed set: the refusals that its RPCs may answer with, beside those of the chassis."""
 
 MAX_VIOLATIONS = 20
 """More would push the answer's metadata over 8 KiB, which the client then sees as RESOURCE_EXHAUSTED."""
@@ -60,18 +41,11 @@ class FieldViolation:
     rule: str
 
 
-class ChassisError(Exception):
-    """A refusal that every service shares."""
+class ChassisError(DomainError):
+    """An error that every service shares. One with code INTERNAL is a fault: a caller learns nothing of it."""
 
-    reason: ClassVar[str] = "INTERNAL"
-    code: ClassVar[str] = "INTERNAL"
-
-    def __init__(
-        self, message: str = "", *, metadata: Mapping[str, str] | None = None, field: str | None = None
-    ) -> None:
-        super().__init__(message or self.reason)
-        self.metadata = dict(metadata or {})
-        self.field = field
+    reason = "INTERNAL"
+    code = "INTERNAL"
 
 
 class RequestIdReused(ChassisError):
@@ -175,52 +149,72 @@ class Invalid(ChassisError):
         self.violations = tuple(violations[:MAX_VIOLATIONS])
 
 
-def check_table(table: ErrorTable) -> None:
-    """Raise TypeError when an entry of a service's table could not become an answer; called at start."""
-    for kind, code in table.items():
-        reason = getattr(kind, "reason", None)
-        if not isinstance(reason, str) or not _REASON.fullmatch(reason):
-            msg = f"{kind.__qualname__}.reason must be UPPER_SNAKE_CASE of 3 to 63 characters"
-            raise TypeError(msg)
-        if code not in CODES or code in _NOT_FOR_DOMAINS:
-            msg = f"{kind.__qualname__}: {code!r} is not a canonical code for a refusal"
-            raise TypeError(msg)
+def error_set(*modules: ModuleType) -> ErrorSet:
+    """The refusals that these modules of a service define, without the base classes, which state no reason."""
+    defined = {
+        kind
+        for module in modules
+        for kind in vars(module).values()
+        if isinstance(kind, type) and issubclass(kind, DomainError) and kind.__module__ == module.__name__
+    }
+    bases = {base for kind in defined for base in kind.__mro__[1:]}
+    return frozenset(kind for kind in defined if kind.reason or kind not in bases)
 
 
-def code_of(error: BaseException, table: ErrorTable) -> str:
+def check_errors(errors: Collection[type[DomainError]]) -> None:
+    """Raise TypeError when a class of a service's set could not become an answer; called at start."""
+    known: dict[str, type[DomainError]] = {}
+    for kind in errors:
+        if not _REASON.fullmatch(kind.reason):
+            raise TypeError(f"{kind.__qualname__}.reason must be UPPER_SNAKE_CASE of 3 to 63 characters")
+        if kind.code not in CODES or kind.code in _NOT_FOR_DOMAINS:
+            raise TypeError(f"{kind.__qualname__}.code: {kind.code!r} is not a canonical code for a refusal")
+        other = known.setdefault(kind.reason, kind)
+        if other is not kind:
+            raise TypeError(
+                f"{kind.__qualname__} and {other.__qualname__} have the same reason {kind.reason}"
+            )
+
+
+def code_of(error: BaseException, errors: ErrorSet) -> str:
     """The canonical code name of an exception; "INTERNAL" for one that nobody declared."""
-    declared = next((table[kind] for kind in type(error).__mro__ if kind in table), None)
-    own = getattr(type(error), "code", None)
-    return declared or (own if isinstance(own, str) and own in CODES else "INTERNAL")
+    refusal = _declared(error, errors)
+    return refusal.code if refusal else "INTERNAL"
 
 
-def reason_of(error: BaseException, table: ErrorTable) -> str:
-    """The stable reason of an exception; "INTERNAL" for one that nobody declared."""
-    if code_of(error, table) == "INTERNAL":
-        return "INTERNAL"
-    return str(getattr(error, "reason", "INTERNAL"))
+def reason_of(error: BaseException, errors: ErrorSet) -> str:
+    """The stable reason of an exception as callers see it; "INTERNAL" for one that nobody declared."""
+    refusal = _declared(error, errors)
+    return refusal.reason if refusal else "INTERNAL"
 
 
-def to_status(error: BaseException, service: str, table: ErrorTable) -> status_pb2.Status:
+def _declared(error: BaseException, errors: ErrorSet) -> DomainError | None:
+    """The exception where it is a refusal that may leave the service, else None."""
+    if not isinstance(error, DomainError) or error.code == "INTERNAL":
+        return None
+    return error if isinstance(error, ChassisError) or type(error) in errors else None
+
+
+def to_status(error: BaseException, service: str, errors: ErrorSet) -> status_pb2.Status:
     """Turn an exception into the answer's status.
 
     One ErrorInfo (reason, domain `diwan.<service>`, metadata) always; one BadRequest where fields are at
-    fault. An exception that nobody declared tells nothing of itself. Texts are masked: they leave the house.
+    fault. Of an exception that nobody declared nothing is shown. Texts are masked: they leave the platform.
     """
-    code = code_of(error, table)
-    known = code != "INTERNAL"
+    refusal = _declared(error, errors)
     status = status_pb2.Status(
-        code=CODES[code], message=_short(str(error)) if known else "Something went wrong on our side"
+        code=CODES[code_of(error, errors)],
+        message=_short(str(refusal)) if refusal else "Something went wrong on our side",
     )
-    metadata = getattr(error, "metadata", None) or {} if known else {}
+    metadata = refusal.metadata if refusal else {}
     status.details.add().Pack(
         error_details_pb2.ErrorInfo(
-            reason=reason_of(error, table),
+            reason=reason_of(error, errors),
             domain=f"diwan.{service}",
-            metadata={key: _short(str(value)) for key, value in metadata.items()},
+            metadata={key: _short(value) for key, value in metadata.items()},
         )
     )
-    violations = _violations(error) if known else ()
+    violations = _violations(refusal) if refusal else ()
     if violations:
         bad = error_details_pb2.BadRequest()
         for violation in violations:
@@ -230,13 +224,10 @@ def to_status(error: BaseException, service: str, table: ErrorTable) -> status_p
     return status
 
 
-def _violations(error: BaseException) -> Sequence[FieldViolation]:
+def _violations(error: DomainError) -> Sequence[FieldViolation]:
     if isinstance(error, Invalid):
         return error.violations
-    field = getattr(error, "field", None)
-    if not isinstance(field, str) or not field:
-        return ()
-    return (FieldViolation(field, str(getattr(error, "reason", ""))),)
+    return (FieldViolation(error.field, error.reason),) if error.field else ()
 
 
 def _short(text: str) -> str:

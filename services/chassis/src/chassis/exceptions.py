@@ -1,4 +1,4 @@
-"""Traces of exceptions for the log: classes and frames, no word of what an exception says."""
+"""Exceptions for logs and records: reasons, classes and frames, no word of an exception's text."""
 
 import traceback
 from types import TracebackType
@@ -32,13 +32,23 @@ def format_exception(exc_info: ExcInfo) -> str:
     return "\n".join(told)
 
 
+def failure_reason(error: BaseException) -> str:
+    """The stable reason that an exception states, else the name of its class; never its text."""
+    return _stable_reason(error) or type(error).__name__
+
+
+def _stable_reason(error: BaseException) -> str:
+    """The `reason` of an exception where it is one word, else "": a library's may be a sentence that quotes."""
+    reason = getattr(error, "reason", "")
+    return reason if isinstance(reason, str) and reason.isascii() and reason.isidentifier() else ""
+
+
 def _one(error: BaseException) -> str:
     kind = type(error)
-    reason = getattr(error, "reason", "")
     head = f"{kind.__module__}.{kind.__qualname__}" if kind.__module__ != "builtins" else kind.__qualname__
     if kind.__module__.startswith("chassis."):
         head += f": {error}"
-    elif isinstance(reason, str) and reason.isascii() and reason.isupper():
+    elif reason := _stable_reason(error):
         head += f" {reason}"
     # Walked by hand: reading the source's lines would cost more than it tells.
     frames = [

@@ -24,6 +24,8 @@ from joserfc import jwe
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
+from chassis.errors import ChassisError
+
 ALGORITHM = "ECDH-ES+A256KW"
 ENCRYPTION = "A256GCM"
 HASH_KEY_BYTES_MIN = 32
@@ -32,13 +34,13 @@ HASH_KEY_BYTES_MIN = 32
 _REGISTRY = jwe.JWERegistry(algorithms=[ALGORITHM, ENCRYPTION], strict_check_header=False)
 
 
-class SealError(Exception):
+class SealError(ChassisError):
     """A field cannot be sealed: the reader's public key is missing or no key."""
 
     reason = "SEAL_FAILED"
 
 
-class OpenError(Exception):
+class OpenError(ChassisError):
     """A sealed field does not open. Why is not told further than this: the text holds nothing of it."""
 
     reason = "SEALED_FIELD_UNREADABLE"

@@ -1,16 +1,17 @@
 """What operators do to a service: list, show, replay and discard parked messages (`diwan.operations.v1`)."""
 
 import json
-from typing import Any
 
 from diwan.operations.v1 import operations_pb2 as pb
+from diwan.operations.v1 import operations_pb2_grpc as pb_grpc
 from google.protobuf.descriptor import ServiceDescriptor
 
-from chassis import log, pages, protojson, rpc
+from chassis import log, pages, protojson
 from chassis.errors import ChassisError
 from chassis.masks import mask_text, masked_message
 from chassis.messaging import headers
 from chassis.messaging.event_registry import event_option, event_type
+from chassis.rpc.current import call
 from chassis.store import Database, Inbox, InboxEntry
 from chassis.times import timestamp
 
@@ -35,16 +36,16 @@ class SecretNotReplayed(ChassisError):
 
 def service(database: Database) -> tuple[ServiceDescriptor, object]:
     """The operators' RPCs on a service's inbox, as `rpc.server.Server` takes them."""
-    return DESCRIPTOR, Operations(database.inbox)
+    return DESCRIPTOR, OperationsApi(database.inbox)
 
 
-class Operations:
-    """Answers the operators' RPCs."""
+class OperationsApi(pb_grpc.OperationsServiceServicer):
+    """OperationsService."""
 
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
 
-    async def ListParked(self, request: pb.ListParkedRequest, _context: Any) -> pb.ListParkedResponse:  # noqa: N802
+    async def ListParked(self, request: pb.ListParkedRequest, context: object) -> pb.ListParkedResponse:
         """A page of parked messages, in the order of their ids."""
         size = request.page_size or pages.SIZE
         found = await self._inbox.page(parked=True, after=request.page_token, limit=size + 1)
@@ -54,14 +55,14 @@ class Operations:
             next_page_token=page[-1].id if len(found) > size else "",
         )
 
-    async def GetParked(self, request: pb.GetParkedRequest, _context: Any) -> pb.ParkedMessage:  # noqa: N802
+    async def GetParked(self, request: pb.GetParkedRequest, context: object) -> pb.ParkedMessage:
         """One parked message with its masked body."""
         entry = await self._parked(request.parked_id)
         shown = _shown(entry)
         shown.masked_body = _masked_body(entry)
         return shown
 
-    async def ReplayParked(self, request: pb.ReplayParkedRequest, _context: Any) -> pb.ParkedMessage:  # noqa: N802
+    async def ReplayParked(self, request: pb.ReplayParkedRequest, context: object) -> pb.ParkedMessage:
         """Make it due now; one that is due already stays so."""
         entry = await self._inbox.get(request.parked_id)
         if entry is None:
@@ -69,11 +70,11 @@ class Operations:
         if _secret(entry):
             raise SecretNotReplayed
         if await self._inbox.replay(entry.id):
-            _log.warning("parked message replayed", parked_id=entry.id, by=rpc.call().caller.id)
+            _log.warning("parked message replayed", parked_id=entry.id, by=call().caller.id)
         return _shown(await self._inbox.get(entry.id) or entry)
 
-    async def DiscardParked(  # noqa: N802
-        self, request: pb.DiscardParkedRequest, _context: Any
+    async def DiscardParked(
+        self, request: pb.DiscardParkedRequest, context: object
     ) -> pb.DiscardParkedResponse:
         """Remove it; who and why are on record in the log."""
         entry = await self._parked(request.parked_id)
@@ -82,7 +83,7 @@ class Operations:
                 "parked message discarded",
                 parked_id=entry.id,
                 type=_told(entry, headers.TYPE),
-                by=rpc.call().caller.id,
+                by=call().caller.id,
                 why=request.reason,
             )
         return pb.DiscardParkedResponse()

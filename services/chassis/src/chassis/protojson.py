@@ -8,10 +8,12 @@ from typing import TypeVar
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
+from chassis.errors import ChassisError
+
 M = TypeVar("M", bound=Message)
 
 
-class Unreadable(Exception):
+class Unreadable(ChassisError):
     """A text is no proto-JSON of the message that it should be. Its own text holds nothing of it."""
 
     reason = "CONTENT_INVALID"

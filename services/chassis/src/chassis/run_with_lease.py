@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from chassis import log
-from chassis.background import within
+from chassis.components import within
 from chassis.store import Lease, StoreError
 
 TTL = timedelta(seconds=6)

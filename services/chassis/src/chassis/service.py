@@ -1,32 +1,39 @@
-"""A service as it is put together: store, keys, tokens, messaging and API, the same for each.
+"""A service: what it is built from, what it defines, and how the chassis makes components of both.
 
 def main() -> None:
-    serve("notary", NotarySettings, build, errors=ERRORS, schema_version=SCHEMA_VERSION)
+    serve("notary", Settings, build, errors=ERRORS, schema_version=SCHEMA_VERSION)
 
-async def build(service: ServiceContext[NotarySettings]) -> ServiceDefinition:
-    context = Context(await Store.open(service.database), ...)
+async def build(service: ServiceContext[Settings]) -> ServiceDefinition:
+    context = Context(await Store.open(service.database), Accounts(service.client("identity")))
     return ServiceDefinition(rpcs=[(SERVICE, Api(context))], policies=policies.table(context))
+
+`serve` hands `assemble` to `chassis.process`, which starts, watches and stops the components that it returns.
 """
 
+import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Generic, NoReturn, TypeVar, cast
+from typing import Any, Generic, NoReturn, TypeVar
 
 from google.protobuf.descriptor import ServiceDescriptor
 
 from chassis import operations
-from chassis.errors import ErrorTable
+from chassis.components import Component
+from chassis.errors import ErrorSet
 from chassis.key_ring import KeyRing
-from chassis.life import Component, Env, run
-from chassis.messaging.components import messaging_components
+from chassis.messaging.consumer import Consumer
 from chassis.messaging.event_encoder import EventEncoder
-from chassis.policies import Policy
-from chassis.rpc.client import connect, identity_keys
+from chassis.messaging.inbox_worker import InboxWorker
+from chassis.messaging.message_processor import MessageProcessor
+from chassis.messaging.policies import Policies, Policy
+from chassis.messaging.relay import Relay
+from chassis.process import Env, run
+from chassis.rpc.clients import Clients
 from chassis.rpc.server import Server
 from chassis.settings import ServiceSettings
 from chassis.store import Database
-from chassis.timers import Timer
+from chassis.timers import Timer, Timers
 from chassis.tokens import TokenKeys
 
 KEPT_KEYS = "identity.jwks"
@@ -37,39 +44,46 @@ S = TypeVar("S", bound=ServiceSettings)
 
 @dataclass(frozen=True)
 class ServiceContext(Generic[S]):
-    """What a service is made in.
+    """What a service is built from.
 
     Attributes:
         env: settings, clock, which roles run here, readiness.
         database: open.
         keys: the service's own.
         tokens: checks tokens and confirmations with identity's public keys.
-        identity: channel to identity, for more than its keys; identity itself has none.
+        clients: of other services; see `client`.
     """
 
     env: Env[S]
     database: Database
     keys: KeyRing
     tokens: TokenKeys
-    identity: Any
+    clients: Clients
+
+    def client(self, other: str) -> Any:
+        """The `grpc.aio.Channel` to another service, with this service's own token; the chassis closes it.
+
+        Its target is the setting `<other>_target`. ValueError if that is not set.
+        """
+        return self.clients.channel(other)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceDefinition:
-    """What a service adds to what all have.
+    """What a service adds to what all services have.
 
     Attributes:
-        rpcs: descriptors and what answers them.
-        policies: its table.
+        rpcs: descriptors, and the objects that answer them.
+        policies: its table; ValueError if it names a queue that is not the service's.
         timers: its table.
-        components: whatever else of its own runs as long as the process; stopped after API and policies, which use it.
-        tokens: checks tokens instead of the house's; identity's, which checks with what it signs with.
+        components: of its own; they stop after API and policies, which use them.
+        tokens: checks tokens instead of the context's; identity's own, which checks with the keys it signs with.
     """
 
     rpcs: Sequence[tuple[ServiceDescriptor, object]]
     policies: Sequence[Policy] = ()
     timers: Sequence[Timer] = ()
-    components: Sequence[Component] = field(default_factory=tuple)
+    components: Sequence[Component] = ()
     tokens: TokenKeys | None = None
 
 
@@ -77,9 +91,9 @@ Build = Callable[[ServiceContext[S]], Awaitable[ServiceDefinition]]
 
 
 def serve(
-    name: str, settings_class: type[S], build: Build[S], *, errors: ErrorTable, schema_version: int
+    name: str, settings_class: type[S], build: Build[S], *, errors: ErrorSet, schema_version: int
 ) -> NoReturn:
-    """Run a service until it is asked to stop.
+    """Run a service until SIGTERM.
 
     Args:
         name: of the service; its broker user and the audience of its tokens too.
@@ -92,9 +106,9 @@ def serve(
 
 
 async def assemble(
-    env: Env[S], *, build: Build[S], errors: ErrorTable, schema_version: int
+    env: Env[S], *, build: Build[S], errors: ErrorSet, schema_version: int
 ) -> Sequence[Component]:
-    """A service's components, in the order in which they lean on each other."""
+    """A service's components, each after those that it uses: they stop the other way round."""
     settings = env.settings
     keys = KeyRing(env.name, settings.keys_dir)
     database = await Database.open(
@@ -105,52 +119,70 @@ async def assemble(
         schema_version=schema_version,
         clock=env.clock,
     )
-    identity = connect(settings.identity_target) if settings.identity_target else None
-    tokens = TokenKeys(
+    clients = Clients(env.name, settings, clock=env.clock)
+    kept_keys = settings.state_dir / KEPT_KEYS
+    tokens = TokenKeys(env.name, path=kept_keys, fetch=clients.signing_keys, clock=env.clock)
+    definition = await build(ServiceContext(env, database, keys, tokens, clients))
+    env.readiness.add("store", partial(_answers, database))
+    # Without the role `api` the server answers for health alone: all processes are watched in the same way.
+    rpcs = [*definition.rpcs, operations.service(database)] if env.wants("api") else []
+    server = Server(
         env.name,
-        path=settings.state_dir / KEPT_KEYS,
-        fetch=identity_keys(identity) if identity else None,
+        settings,
+        services=rpcs,
+        errors=errors,
+        keys=definition.tokens or tokens,
+        hashed=keys.keyed_hash,
+        readiness=env.readiness,
         clock=env.clock,
     )
-    made = await build(ServiceContext(env, database, keys, tokens, identity))
-    env.readiness.add("store", partial(_answers, database))
-    # Stopped the other way round: nothing is asked of a store or a channel that is closed.
-    all_components: list[Component] = [_Base(database, identity), *made.components]
-    all_components += messaging_components(
-        cast("Env[ServiceSettings]", env), database, keys, policies=made.policies, timers=made.timers
-    )
-    # Without the API its server answers for health alone: whoever watches processes asks all of them the same way.
-    all_components.append(
-        Server(
-            env.name,
-            settings,
-            services=[*made.rpcs, operations.service(database)] if env.wants("api") else [],
-            errors=errors,
-            keys=made.tokens or tokens,
-            hashed=keys.keyed_hash,
-            readiness=env.readiness,
-            clock=env.clock,
-        )
-    )
-    return all_components
+    return [
+        _Connections(database, clients),
+        *definition.components,
+        *messaging_components(env, database, keys, definition.policies, definition.timers),
+        server,
+    ]
 
 
-class _Base:
-    """What everything else leans on: closed last."""
+def messaging_components(
+    env: Env[S], database: Database, keys: KeyRing, policies: Sequence[Policy], timers: Sequence[Timer]
+) -> list[Component]:
+    """The relay, the consumer with its retries, and the timers, as far as this process runs them.
 
-    name = "base"
+    Relay and consumer are added to the process's readiness.
+    """
+    holder = f"{env.name}-{uuid.uuid4().hex[:12]}"
+    uri = env.settings.broker_uri
+    components: list[Component] = []
+    if env.wants("relay"):
+        relay = Relay(database, uri, env.name, holder=holder)
+        env.readiness.add("relay", relay.check)
+        components.append(relay)
+    if env.wants("policies"):
+        table = Policies(env.name, policies)
+        processor = MessageProcessor(table, database.inbox, keys, clock=env.clock)
+        consumer = Consumer(database, uri, env.name, table, processor)
+        env.readiness.add("policies", consumer.check)
+        inbox_worker = InboxWorker(database, processor, holder=holder)
+        components += [consumer, inbox_worker, Timers(database, timers, holder=holder)]
+    return components
 
-    def __init__(self, database: Database, identity: Any) -> None:
+
+class _Connections:
+    """The store and the channels to other services: all other components use them, so they close last."""
+
+    name = "connections"
+
+    def __init__(self, database: Database, clients: Clients) -> None:
         self._database = database
-        self._identity = identity
+        self._clients = clients
 
     async def start(self) -> None:
-        """Nothing to begin: the store was opened, and the channel opens when it is used."""
+        """Nothing to begin: the store is open, and a channel opens when it is used."""
 
     async def stop(self) -> None:
-        """Close the store and the channel."""
-        if self._identity:
-            await self._identity.close()
+        """Close them."""
+        await self._clients.close()
         await self._database.close()
 
 

@@ -1,8 +1,8 @@
-"""Settings: from the environment, checked at start, explained by `--help`.
+"""Settings: read from the environment, validated at start, listed by `--help`.
 
-Each setting of service `notary` is a variable `NOTARY_<SETTING>`; `NOTARY_<SETTING>_FILE` names a file that
-holds the value instead, for secrets. A wrong one ends the process with a line that says which, why and how to
-mend it, never the value. `BROKER_URI` without a prefix is used where a service has none of its own.
+Each setting of service `notary` is a variable `NOTARY_<SETTING>`; for secrets, `NOTARY_<SETTING>_FILE` names a
+file that contains the value. A wrong setting ends the process with a line that states the variable, the fault
+and the remedy, never the value. `BROKER_URI` without a prefix applies to services that have none of their own.
 """
 
 import os
@@ -16,7 +16,7 @@ from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 Address = Annotated[str, StringConstraints(pattern=r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]*):\d{1,5}$")]
-"""`host:port`; an empty host is every interface, port 0 a free one."""
+"""`host:port`; an empty host means all interfaces, port 0 a free port."""
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -24,24 +24,24 @@ _SHARED = ("broker_uri",)
 
 
 class ProcessSettings(BaseSettings):
-    """What services and connectors have in common."""
+    """Settings that services and connectors share."""
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
     broker_uri: str = Field(
-        description="URI of the broker, with user and password: amqp://user:password@host:5672/vhost",
+        description="URI of the broker with user and password: amqp://user:password@host:5672/vhost",
         pattern=r"^amqps?://",
         repr=False,
     )
     http_listen: Address = Field(
-        "127.0.0.1:0", description="Where /metrics, /healthz and /readyz answer, host:port"
+        "127.0.0.1:0", description="Address of the HTTP server for /metrics, /healthz and /readyz, host:port"
     )
-    keys_dir: DirectoryPath = Field(description="Folder with this process's own keys")
+    keys_dir: DirectoryPath = Field(description="Folder with the keys of this process")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        "INFO", description="Least severe log lines to write"
+        "INFO", description="Lowest severity of log lines"
     )
     drain_seconds: float = Field(
-        20, gt=0, le=300, description="Longest time to finish what is in hand when asked to stop, seconds"
+        20, gt=0, le=300, description="Time limit to finish calls and messages after SIGTERM, seconds"
     )
 
     @classmethod
@@ -58,38 +58,46 @@ class ProcessSettings(BaseSettings):
 
 
 class ServiceSettings(ProcessSettings):
-    """What every service has. A service adds its own and gives the prefix by `model_config`."""
+    """Settings of every service. A service adds its own and sets the prefix in `model_config`."""
 
     store_uri: str = Field(
         description="URI of this service's own store: mongodb://user:password@host:27017/?…",
         repr=False,
         pattern=r"^mongodb(\+srv)?://",
     )
-    store_database: str = Field(description="Name of its database there", pattern=r"^[a-z][a-z0-9_-]{0,37}$")
-    grpc_listen: Address = Field("127.0.0.1:0", description="Where the gRPC API answers, host:port")
+    store_database: str = Field(
+        description="Name of the database in that store", pattern=r"^[a-z][a-z0-9_-]{0,37}$"
+    )
+    grpc_listen: Address = Field("127.0.0.1:0", description="Address of the gRPC server, host:port")
     identity_target: str = Field(
-        "", description="gRPC target of identity, such as dns:///identity:50051; identity itself needs none"
+        "", description="gRPC target of identity, such as dns:///identity:50051; empty for identity itself"
     )
     state_dir: Path = Field(
-        Path(".state"), description="Folder for what may be lost but is better kept: identity's public keys"
+        Path(".state"), description="Folder for cached data that may be lost: identity's public keys"
     )
-    reflection: bool = Field(default=True, description="Whether the gRPC API describes itself (reflection)")
+    reflection: bool = Field(default=True, description="Whether the gRPC server offers reflection")
     max_message_bytes: int = Field(
-        4 * 1024 * 1024, ge=1024, le=64 * 1024 * 1024, description="Longest gRPC request or answer, bytes"
+        4 * 1024 * 1024,
+        ge=1024,
+        le=64 * 1024 * 1024,
+        description="Size limit of a gRPC request or response, bytes",
     )
     max_concurrent_calls: int = Field(
-        1000, ge=1, le=100_000, description="Calls in hand at once; more are refused with RESOURCE_EXHAUSTED"
+        1000,
+        ge=1,
+        le=100_000,
+        description="Concurrent calls; further ones are refused with RESOURCE_EXHAUSTED",
     )
 
 
 def load(settings_class: type[S], name: str) -> S:
-    """Read the settings, or end the process (exit status 2) with a line for each wrong one.
+    """Read the settings, or exit with status 2 and a line for each wrong setting.
 
     Args:
         settings_class: the service's settings.
-        name: the process's name, which the lines begin with.
+        name: of the process; each line starts with it.
     """
-    given: dict[str, Any] = {}  # all of it comes from the sources above
+    given: dict[str, Any] = {}  # all values come from the sources above
     try:
         return settings_class(**given)
     except ValidationError as error:
@@ -97,20 +105,18 @@ def load(settings_class: type[S], name: str) -> S:
 
 
 def variable(settings_class: type[BaseSettings], field: str) -> str:
-    """Name of a setting's environment variable."""
+    """Name of the environment variable of a setting."""
     return (settings_class.model_config.get("env_prefix", "") + field).upper()
 
 
 def explain(settings_class: type[BaseSettings]) -> str:
-    """Every setting: variable, default or "required", what it is for."""
-    lines = ["settings, from the environment (VARIABLE_FILE names a file that holds the value):"]
+    """Describe every setting: variable, default or "required", description."""
+    lines = ["settings, from the environment (VARIABLE_FILE names a file that contains the value):"]
     for field, info in settings_class.model_fields.items():
         lines.append(f"  {variable(settings_class, field)}  [{_default(info)}]")
         lines.append(f"      {info.description or ''}")
     lines.append("  OTEL_EXPORTER_OTLP_ENDPOINT  [none: no spans are sent]")
-    lines.append(
-        "      Collector of traces (OTLP over HTTP); the other standard OTEL_* variables hold as well"
-    )
+    lines.append("      Collector of traces (OTLP over HTTP); the other standard OTEL_* variables apply too")
     return "\n".join(lines)
 
 
@@ -133,7 +139,7 @@ def _refuse(settings_class: type[BaseSettings], name: str, error: ValidationErro
 
 
 class _Files(PydanticBaseSettingsSource):
-    """Values from the files that `<VARIABLE>_FILE` names; a file that cannot be read is a wrong setting."""
+    """Values from the files in `<VARIABLE>_FILE`; an unreadable file is a wrong setting."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         del field
@@ -145,7 +151,7 @@ class _Files(PydanticBaseSettingsSource):
         except OSError as error:
             name = variable(self.settings_cls, field_name)
             why = error.strerror or "unreadable"
-            sys.stderr.write(f"{name}_FILE is wrong ({why}); let it name a readable file, or set {name}.\n")
+            sys.stderr.write(f"{name}_FILE is wrong ({why}); set it to a readable file, or set {name}.\n")
             raise SystemExit(2) from None
 
     def __call__(self) -> dict[str, Any]:
@@ -156,7 +162,7 @@ class _Files(PydanticBaseSettingsSource):
 
 
 class _Shared(PydanticBaseSettingsSource):
-    """Values of variables without a prefix, for what a whole deployment has in common."""
+    """Values of variables without a prefix, shared by all processes of a deployment."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         del field

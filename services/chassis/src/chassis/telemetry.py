@@ -37,6 +37,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from chassis import log, resource
+from chassis.exceptions import failure_reason
 from chassis.masks import mask_text
 
 LIMIT_SECONDS: Final = 5
@@ -205,7 +206,7 @@ def following(
 
 def failed(span: Span, error: BaseException | str) -> None:
     """Mark the span as failed by this reason or exception class, telling nothing of its text."""
-    kind = error if isinstance(error, str) else str(getattr(error, "reason", type(error).__qualname__))
+    kind = error if isinstance(error, str) else failure_reason(error)
     span.set_attribute("error.type", kind)
     span.set_status(Status(StatusCode.ERROR, kind))
 
@@ -246,8 +247,8 @@ def _endpoint(environ: Mapping[str, str]) -> str:
 
 
 def _otlp() -> SpanProcessor:
-    # OTLP over HTTP only: the one over gRPC hangs beside eventlet.
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    # Loaded only where spans are sent. OTLP over HTTP only: the one over gRPC hangs beside eventlet.
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
 
     exporter = MaskingExporter(OTLPSpanExporter(timeout=LIMIT_SECONDS))
     return BatchSpanProcessor(

@@ -9,7 +9,7 @@ from datetime import timedelta
 from opentelemetry.trace import SpanKind
 
 from chassis import log, telemetry
-from chassis.background import Background, within
+from chassis.components import Background, within
 from chassis.run_with_lease import TTL, run_with_lease
 from chassis.store import Database
 

@@ -1,9 +1,13 @@
 """Time: UTC in the store and on the wire, `Timestamp` in messages, Africa/Cairo where people read it."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from google.protobuf.timestamp_pb2 import Timestamp
+
+Clock = Callable[[], datetime]
+"""A source of the current time, UTC: `utc_now`, or a test's own."""
 
 CAIRO = ZoneInfo("Africa/Cairo")
 """Where a day begins that people are told, or that a rule speaks of."""
@@ -12,6 +16,19 @@ CAIRO = ZoneInfo("Africa/Cairo")
 def utc_now() -> datetime:
     """The system clock, UTC."""
     return datetime.now(UTC)
+
+
+def format_time(time: datetime) -> str:
+    """RFC 3339 in UTC, ending in Z."""
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def parse_time(text: str) -> datetime:
+    """The moment that an RFC 3339 text names, UTC; ValueError for another text, or one without a zone."""
+    parsed = datetime.fromisoformat(text)
+    if parsed.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return parsed.astimezone(UTC)
 
 
 def timestamp(time: datetime) -> Timestamp:

@@ -50,7 +50,8 @@ def test_a_wrong_setting_is_reported_in_one_line(monkeypatch, capsys) -> None:
 
     assert ended.value.code == 2
     assert capsys.readouterr().err == (
-        "trial: KEYS_DIR is not set; set it to: the connector's own key folder (hash.key, seal.jwk). See --help.\n"
+        "trial: KEYS_DIR is not set; set it to: Folder with the keys of the connector (hash.key, seal.jwk). "
+        "See --help.\n"
     )
 
 

@@ -15,16 +15,16 @@ import pika
 import pymongo
 import pytest
 from chassis import log, telemetry
-from chassis.background import Background
 from chassis.commands import Cause, Decision, EventCause, cause_id, execute
+from chassis.components import Background
 from chassis.key_ring import KeyRing
 from chassis.messaging import headers
 from chassis.messaging.consumer import Consumer, ConsumerLimits
 from chassis.messaging.event_encoder import EventEncoder
 from chassis.messaging.inbox_worker import InboxWorker
 from chassis.messaging.message_processor import MessageProcessor, RetryPlan
+from chassis.messaging.policies import Policies, Policy
 from chassis.messaging.relay import Relay
-from chassis.policies import Policies, Policy
 from chassis.store import Database, dataclass_codec
 from diwan.payments.v1 import events_pb2
 from google.protobuf import json_format
@@ -86,7 +86,7 @@ class Bench:
                 self.store_uri,
                 f"{self.store_name}_{service}",
                 encode_event=EventEncoder(service, self.keys(service)),
-                refusals={},
+                refusals=frozenset(),
             )
             self.stack.push_async_callback(database.close)
             self.counters[service] = await database.aggregates("counters", dataclass_codec(Counter))

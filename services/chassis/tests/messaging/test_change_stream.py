@@ -5,8 +5,8 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from chassis.messaging.policies import on
 from chassis.messaging.relay import RelayLimits
-from chassis.policies import on
 from chassis.store import Database
 from diwan.identity.v1 import events_pb2 as identity_pb2
 from diwan.payments.v1 import events_pb2
@@ -45,7 +45,7 @@ async def following(bench: Any, lines: StringIO, service: str = "payments", **li
 
 async def test_commits_of_another_process_are_sent_at_once(bench: Any, seen: Seen, lines: StringIO) -> None:
     """Each event is sent once, long before the next scan, and leaves the outbox."""
-    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle))
+    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
     await following(bench, lines)
 
     for number in range(5):
@@ -64,7 +64,7 @@ async def _nothing_left(bench: Any) -> bool:
 
 async def test_commits_of_two_processes_are_sent_in_order(bench: Any, seen: Seen, lines: StringIO) -> None:
     """The relay's process and another one alternate on one aggregate: each event is sent once."""
-    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle))
+    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
     await bench.database("payments")
     ours = bench.counters["payments"]
     await following(bench, lines)
@@ -84,7 +84,7 @@ async def test_a_server_without_change_streams_is_scanned(
     bench: Any, seen: Seen, no_stream: list[None], lines: StringIO
 ) -> None:
     """The scan finds the commits, and one log line reports that there is no stream."""
-    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle))
+    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
     relay = await bench.relay(limits=RelayLimits(look_seconds=0.2))
     await eventually(lambda: relay._publisher)
     await eventually(lambda: WARNING in lines.getvalue())
@@ -106,7 +106,7 @@ async def test_the_stream_is_reopened_after_an_outage_of_the_store(
     server.start()
     bench.stack.push_async_callback(asyncio.to_thread, server.close)
     bench.store_uri = server.uri
-    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle))
+    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
     await following(bench, lines)
     await bench.publish(settled(1))
     await eventually(lambda: seen.numbers == [1])

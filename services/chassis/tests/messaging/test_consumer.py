@@ -12,8 +12,8 @@ from chassis.commands import EventCause
 from chassis.messaging import headers
 from chassis.messaging.consumer import ConsumerLimits
 from chassis.messaging.message_processor import RetryPlan
+from chassis.messaging.policies import PermanentFailure, non_retryable, on
 from chassis.messaging.received_message import REFUSED, ReceivedMessage
-from chassis.policies import PermanentFailure, non_retryable, on
 from chassis.store import Inbox, InboxEntry, StoreUnavailable
 from diwan.identity.v1 import events_pb2 as identity_pb2
 from diwan.payments.v1 import events_pb2
@@ -83,7 +83,9 @@ async def test_a_foreign_user_is_parked(bench: Any, seen: Seen) -> None:
 async def test_violated_rules_are_reported_without_values(bench: Any, seen: Seen) -> None:
     """A message that violates the rules of its proto is parked with path and rule."""
     queue = "identity.registry.person"
-    await bench.listen(on(queue, registry_pb2.PersonRegistered, seen.handle), service="identity")
+    await bench.listen(
+        on(queue, registry_pb2.PersonRegistered, seen.handle, name="count"), service="identity"
+    )
     person = registry_pb2.PersonRegistered(person_id="29001011234567", record="sealed")
 
     bench.send(
@@ -102,7 +104,7 @@ async def test_violated_rules_are_reported_without_values(bench: Any, seen: Seen
 async def test_sealed_fields_are_opened(bench: Any, seen: Seen) -> None:
     """A policy receives the plain value of a field that was sealed for its service."""
     queue = "notification.identity.message"
-    await bench.listen(on(queue, identity_pb2.SendMessage, seen.handle), service="notification")
+    await bench.listen(on(queue, identity_pb2.SendMessage, seen.handle, name="count"), service="notification")
     await bench.relay("identity")
 
     await bench.publish(identity_pb2.SendMessage(template="code", content="123456"), service="identity")
@@ -114,7 +116,7 @@ async def test_sealed_fields_are_opened(bench: Any, seen: Seen) -> None:
 async def test_a_sealed_field_of_another_event_is_refused(bench: Any, seen: Seen) -> None:
     """A sealed field that was copied into another event cannot be opened."""
     queue = "notification.identity.message"
-    await bench.listen(on(queue, identity_pb2.SendMessage, seen.handle), service="notification")
+    await bench.listen(on(queue, identity_pb2.SendMessage, seen.handle, name="count"), service="notification")
     await bench.publish(identity_pb2.SendMessage(template="code", content="123456"), service="identity")
     (unsent,) = await bench.databases["identity"].outbox.unsent(1)
 
@@ -294,7 +296,9 @@ async def test_a_failing_message_blocks_no_other(bench: Any) -> None:
 
     slow = RetryPlan(attempts=100, first=timedelta(minutes=5))
     await bench.listen(
-        on(QUEUE, events_pb2.PaymentSettled, handle), plan=slow, limits=ConsumerLimits(concurrency=2)
+        on(QUEUE, events_pb2.PaymentSettled, handle, name="count"),
+        plan=slow,
+        limits=ConsumerLimits(concurrency=2),
     )
 
     await bench.publish(*(settled(number) for number in range(40)))
@@ -350,7 +354,7 @@ async def test_a_message_that_cannot_be_stored_is_parked_without_headers(
     monkeypatch.setattr("chassis.messaging.consumer.within", until_the_other_is_done)
 
     consumer = await bench.listen(
-        settled_policy(seen), on(QUEUE, failing, refuse), limits=ConsumerLimits(concurrency=4)
+        settled_policy(seen), on(QUEUE, failing, refuse, name="refuse"), limits=ConsumerLimits(concurrency=4)
     )
 
     bench.send(failing(payment_id="1"), key="payment.refused.v1", type="diwan.payments.v1.PaymentRefused")
@@ -368,7 +372,7 @@ async def test_a_message_that_cannot_be_stored_is_parked_without_headers(
 async def test_a_refused_secret_expires(bench: Any, seen: Seen) -> None:
     """A parked secret is removed at its expiry time; a fact with such a header is kept."""
     queue, until = "notification.identity.message", "2099-01-01T00:00:00Z"
-    await bench.listen(on(queue, identity_pb2.SendMessage, seen.handle), service="notification")
+    await bench.listen(on(queue, identity_pb2.SendMessage, seen.handle, name="count"), service="notification")
     address = {
         "user": "identity",
         "user_id": "identity",
@@ -452,7 +456,7 @@ async def test_stop_finishes_the_messages_in_progress(bench: Any) -> None:
         await proceed.wait()
 
     consumer = await bench.listen(
-        on(QUEUE, events_pb2.PaymentSettled, handle), limits=ConsumerLimits(concurrency=1)
+        on(QUEUE, events_pb2.PaymentSettled, handle, name="count"), limits=ConsumerLimits(concurrency=1)
     )
     bench.send(settled(1))
     bench.send(settled(2))

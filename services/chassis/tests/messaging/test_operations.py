@@ -7,10 +7,10 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from chassis.caller import Caller, Kind
+from chassis.messaging.policies import PermanentFailure, on
 from chassis.messaging.received_message import REFUSED
 from chassis.operations import DESCRIPTOR, ParkedNotFound, SecretNotReplayed, service
-from chassis.policies import PermanentFailure, on
-from chassis.rpc import Caller, Kind
 from chassis.rpc.current import Call, begin
 from diwan.identity.v1 import events_pb2 as identity_pb2
 from diwan.operations.v1 import operations_pb2 as pb
@@ -32,7 +32,7 @@ async def operations(bench: Any) -> Any:
 def as_operator() -> None:
     """Set the caller of the current call, as the server does before a handler runs."""
     caller = Caller(kind=Kind.SERVICE, id="operator")
-    begin(Call(caller=caller, rpc="x", now=None, correlation="", ends=0, hashed=lambda *_: ""))  # type: ignore[arg-type]
+    begin(Call(caller=caller, rpc="x", now=None, correlation="", hashed=lambda *_: ""))  # type: ignore[arg-type]
 
 
 async def test_parked_messages_are_listed_in_pages(bench: Any, operations: Any) -> None:
@@ -68,7 +68,7 @@ async def test_the_shown_body_is_masked(bench: Any) -> None:
     """Sealed and personal fields are masked."""
     queue = "notification.identity.message"
     seen = Seen(failures=[PermanentFailure("NO")])
-    await bench.listen(on(queue, identity_pb2.SendMessage, seen.handle), service="notification")
+    await bench.listen(on(queue, identity_pb2.SendMessage, seen.handle, name="count"), service="notification")
     await bench.relay("identity")
     await bench.publish(identity_pb2.SendMessage(template="t", content="01012345678"), service="identity")
     (entry,) = await eventually(lambda: bench.parked("notification"))
@@ -81,7 +81,7 @@ async def test_the_shown_body_is_masked(bench: Any) -> None:
 
 async def test_an_unreadable_body_is_not_shown(bench: Any, operations: Any, seen: Seen) -> None:
     """Only its size is returned."""
-    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle))
+    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
     bench.send(b"01012345678")
     (entry,) = await eventually(bench.parked)
 
@@ -93,7 +93,7 @@ async def test_an_unreadable_body_is_not_shown(bench: Any, operations: Any, seen
 async def test_a_replayed_message_is_retried_at_once(bench: Any, operations: Any) -> None:
     """A second replay has no effect."""
     seen = Seen(failures=[PermanentFailure("NO")])
-    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle))
+    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
     bench.send(settled(1))
     (entry,) = await eventually(bench.parked)
 
@@ -114,7 +114,7 @@ async def _gone(bench: Any, entry_id: str) -> bool:
 
 async def test_a_replayed_invalid_message_is_parked_again(bench: Any, operations: Any, seen: Seen) -> None:
     """It keeps its reason."""
-    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle))
+    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
     bench.send(b"{")
     (entry,) = await eventually(bench.parked)
     assert entry.policy == REFUSED
@@ -136,7 +136,7 @@ async def test_a_secret_is_not_replayed(bench: Any) -> None:
     """A secret command can only be discarded."""
     queue = "notification.identity.message"
     seen = Seen(failures=[PermanentFailure("NO")])
-    await bench.listen(on(queue, identity_pb2.SendMessage, seen.handle), service="notification")
+    await bench.listen(on(queue, identity_pb2.SendMessage, seen.handle, name="count"), service="notification")
     await bench.relay("identity")
     await bench.publish(identity_pb2.SendMessage(template="t", content="123456"), service="identity")
     (entry,) = await eventually(lambda: bench.parked("notification"))
@@ -155,7 +155,7 @@ async def test_a_secret_is_not_replayed(bench: Any) -> None:
 async def test_a_discarded_message_is_removed(bench: Any, operations: Any, lines: StringIO) -> None:
     """The operator and the reason are logged; an unknown message is not found."""
     seen = Seen(failures=[PermanentFailure("NO")])
-    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle))
+    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
     bench.send(settled(1))
     (entry,) = await eventually(bench.parked)
 

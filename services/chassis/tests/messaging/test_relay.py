@@ -9,14 +9,21 @@ from uuid import uuid4
 
 import pytest
 from chassis import telemetry
+from chassis.messaging.policies import on
 from chassis.messaging.relay import Relay
-from chassis.policies import on
 from diwan.identity.v1 import events_pb2 as identity_pb2
 from diwan.payments.v1 import events_pb2
+from testkit.broker import Broker
 
 from .conftest import QUEUE, Seen, eventually, settled
 
 pytestmark = pytest.mark.real
+
+
+@pytest.fixture(scope="session")
+def broker_node(own_broker: Broker) -> Broker:
+    """Its own: tests kill it."""
+    return own_broker
 
 
 def command(**given: Any) -> identity_pb2.SendMessage:
@@ -37,7 +44,7 @@ async def test_a_commit_is_sent_at_once(bench: Any, seen: Seen, monkeypatch: pyt
         pass
 
     monkeypatch.setattr(Relay, "_find", finds_nothing)
-    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle))
+    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
     relay = await bench.relay()
     await eventually(lambda: relay._publisher)
 
@@ -62,7 +69,7 @@ async def _none_left(bench: Any, service: str = "payments") -> bool:
 
 async def test_events_of_an_aggregate_keep_their_order(bench: Any, seen: Seen) -> None:
     """The events of many commands on one aggregate are published in the order of the commands."""
-    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle))
+    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
     await eventually((await bench.relay()).check)
 
     for number in range(0, 60, 3):
@@ -78,7 +85,7 @@ async def test_events_of_a_dead_process_are_sent(bench: Any, seen: Seen) -> None
     await bench.publish(settled(1), settled(2))
     await bench.publish(settled(3))
     await bench.database("payments", fresh=True)
-    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle))
+    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
 
     await bench.relay()
 
@@ -88,7 +95,7 @@ async def test_events_of_a_dead_process_are_sent(bench: Any, seen: Seen) -> None
 
 async def test_events_of_another_process_are_sent_in_order(bench: Any, seen: Seen) -> None:
     """They are sent before the later events of this process."""
-    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle))
+    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
     await eventually((await bench.relay()).check)
     ours = bench.counters["payments"]
     await bench.database("payments", fresh=True)
@@ -154,7 +161,7 @@ async def test_an_expired_secret_is_removed(bench: Any) -> None:
 
 async def test_no_event_is_lost_when_the_broker_is_killed(bench: Any, seen: Seen) -> None:
     """Under load each committed event arrives at least once."""
-    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle))
+    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
     await eventually((await bench.relay()).check)
 
     async def load() -> None:
@@ -173,7 +180,7 @@ async def test_no_event_is_lost_when_the_broker_is_killed(bench: Any, seen: Seen
 
 async def test_unconfirmed_events_are_sent_again(bench: Any, seen: Seen) -> None:
     """Events without a confirm at the death of the broker are sent again in order."""
-    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle))
+    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
     relay = await bench.relay()
     await eventually(lambda: relay._publisher)
     os.kill(bench.broker.node.pid, signal.SIGSTOP)
@@ -190,7 +197,7 @@ async def test_unconfirmed_events_are_sent_again(bench: Any, seen: Seen) -> None
 
 async def test_the_message_belongs_to_the_trace_of_its_command(bench: Any, seen: Seen) -> None:
     """Command, send and process are one trace: the message carries the span of the sender."""
-    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle))
+    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
     await eventually((await bench.relay()).check)
 
     with telemetry.span("command") as parent:

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from io import StringIO
 from pathlib import Path
@@ -14,12 +14,15 @@ from typing import Any
 import grpc
 import pytest
 from chassis import log, telemetry
+from chassis.caller import Caller, Kind
+from chassis.domain import DomainError
 from chassis.readiness import Readiness
-from chassis.rpc import Caller, Kind, call
 from chassis.rpc.client import connect
+from chassis.rpc.current import call
 from chassis.rpc.server import Server
 from chassis.settings import ServiceSettings
-from chassis.tokens import TokenKeys, generate_key, sign_access
+from chassis.tokens import TokenKeys, generate_key, key_set, public_jwks, sign_access, verify_assertion
+from diwan.identity.v1 import identity_pb2, identity_pb2_grpc
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from grpc_tools import protoc
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -29,20 +32,20 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[3]
 
 
-class TrialRefusal(Exception):
+class TrialRefusal(DomainError):
     reason = "TRIAL_REFUSED"
+    code = "FAILED_PRECONDITION"
 
-    def __init__(self, message: str, field: str | None = None) -> None:
-        super().__init__(message)
-        self.metadata = {"limit": "3"}
-        self.field = field
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message, field=field, limit="3")
 
 
 class TrialGone(TrialRefusal):
     reason = "TRIAL_GONE"
+    code = "NOT_FOUND"
 
 
-ERRORS: dict[type[Exception], str] = {TrialRefusal: "FAILED_PRECONDITION", TrialGone: "NOT_FOUND"}
+ERRORS = frozenset({TrialRefusal, TrialGone})
 
 
 @pytest.fixture(scope="session")
@@ -78,7 +81,7 @@ class Servicer:
         self.deeds: dict[str, Callable[[Any], Awaitable[Any]]] = {}
         self.calls: list[Any] = []
 
-    async def Open(self, request: Any, context: Any) -> Any:  # noqa: N802
+    async def Open(self, request: Any, context: Any) -> Any:
         self.calls.append(call())
         if request.deed in self.deeds:
             return self.response(text=str(await self.deeds[request.deed](request)))
@@ -86,11 +89,31 @@ class Servicer:
 
     Own = Decide = Feed = Open
 
-    async def Download(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
+    async def Download(self, request: Any, context: Any) -> AsyncIterator[Any]:
         for number in range(3):
             yield self.response(text=f"{call().caller.id}-{number}")
         if request.deed in self.deeds:
             await self.deeds[request.deed](request)
+
+
+class Identity(identity_pb2_grpc.IdentityServiceServicer):
+    """Publishes its key and issues tokens to a client that proves to be `notary`."""
+
+    def __init__(self, key, client_key):
+        self.key, self.client_key = key, client_key
+
+    async def ListSigningKeys(self, request, context):
+        return identity_pb2.ListSigningKeysResponse(jwks=public_jwks([self.key]))
+
+    async def IssueServiceToken(self, request, context):
+        now = datetime.now(UTC)
+        verify_assertion(request.client_assertion, key_set(self.client_key), "notary", now)
+        caller = Caller(kind=Kind.SERVICE, id="notary", acting_for=request.acting_for)
+        answer = identity_pb2.IssueServiceTokenResponse(
+            access_token=sign_access(self.key, caller, audience=request.audience, now=now, jti="j")
+        )
+        answer.expire_time.FromDatetime(now + timedelta(minutes=15))
+        return answer
 
 
 class Harness:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from chassis.rpc.access import AccessNotStatedError
-from chassis.rpc.client import status_reason
+from chassis.rpc.client import failure_of
 from chassis.tokens import generate_key
 from joserfc import jwt
 
@@ -41,7 +41,7 @@ async def test_only_the_callers_of_the_proto_are_allowed(harness, rpc, kind, mor
         assert (await pending).text == more.get("who", "a-1")
     else:
         error = await harness.refused(pending)
-        assert (error.code().name, status_reason(error)) == ("PERMISSION_DENIED", "ACCESS_DENIED")
+        assert (error.code().name, failure_of(error).reason) == ("PERMISSION_DENIED", "ACCESS_DENIED")
         assert harness.servicer.calls == []
 
 
@@ -49,7 +49,7 @@ async def test_a_server_does_not_start_with_an_rpc_without_access(harness):
     """The mistake must be found before the first request."""
 
     class Silent:
-        async def Speak(self, request, context):  # noqa: N802
+        async def Speak(self, request, context):
             raise AssertionError
 
     with pytest.raises(AccessNotStatedError, match=r"SilentService\.Speak states no access"):
@@ -77,7 +77,7 @@ async def test_a_bad_token_is_refused_with_its_reason(harness, token, reason):
     """The reasons are missing, expired and invalid, without further details."""
     error = await harness.refused(harness.rpc("Own")(harness.request(), metadata=token(harness)))
 
-    assert (error.code().name, status_reason(error)) == ("UNAUTHENTICATED", reason)
+    assert (error.code().name, failure_of(error).reason) == ("UNAUTHENTICATED", reason)
 
 
 async def test_a_token_for_two_audiences_is_refused(harness):
@@ -90,7 +90,7 @@ async def test_a_token_for_two_audiences_is_refused(harness):
         harness.rpc("Own")(harness.request(), metadata=(("authorization", bearer),))
     )
 
-    assert (error.code().name, status_reason(error)) == ("UNAUTHENTICATED", "TOKEN_INVALID")
+    assert (error.code().name, failure_of(error).reason) == ("UNAUTHENTICATED", "TOKEN_INVALID")
 
 
 async def test_an_expired_token_is_accepted_by_an_rpc_for_anyone(harness):
@@ -118,7 +118,7 @@ async def test_access_is_checked_before_the_request_is_parsed(harness):
     """A caller without access learns nothing about the rules of the request."""
     error = await harness.refused(harness.rpc("Own")(b"\xff\xff"))
 
-    assert status_reason(error) == "TOKEN_MISSING"
+    assert failure_of(error).reason == "TOKEN_MISSING"
 
 
 async def test_access_to_a_stream_is_checked(harness):
@@ -126,5 +126,5 @@ async def test_access_to_a_stream_is_checked(harness):
     error = await harness.refused(harness.rpc("Download")(harness.request()))
     texts = [one.text async for one in harness.rpc("Download")(harness.request(), metadata=harness.bearer())]
 
-    assert status_reason(error) == "TOKEN_MISSING"
+    assert failure_of(error).reason == "TOKEN_MISSING"
     assert texts == ["a-1-0", "a-1-1", "a-1-2"]

@@ -5,8 +5,10 @@ import importlib.util
 import json
 
 import pytest
+from chassis.domain import DomainError
 from chassis.errors import Contended
-from chassis.rpc.client import failure_of, status_reason
+from chassis.protojson import Unreadable
+from chassis.rpc.client import failure_of
 
 NATIONAL_ID = "29901011234567"
 MOBILE = "+201012345678"
@@ -14,9 +16,8 @@ MOBILE = "+201012345678"
 
 @pytest.fixture
 def refusal(harness):
-    """The exceptions of the error table, by name."""
-    table = harness.server._pipeline._errors
-    return {kind.__name__: kind for kind in table}
+    """The set's own exceptions, by name."""
+    return {kind.__name__: kind for kind in harness.server._pipeline._errors}
 
 
 def deed(harness, what):
@@ -29,8 +30,8 @@ def deed(harness, what):
     return harness.rpc("Open")(harness.request(deed="it"))
 
 
-async def test_a_domain_error_has_code_reason_and_metadata(harness, refusal):
-    """The service's table decides the code; the error also has the domain and the field."""
+async def test_a_domain_error_is_its_code_and_reason_and_metadata(harness, refusal):
+    """Its class states code and reason; domain, metadata and field come along."""
     error = await harness.refused(deed(harness, refusal["TrialRefusal"]("too many", "national_id")))
 
     failure = failure_of(error)
@@ -42,18 +43,18 @@ async def test_a_domain_error_has_code_reason_and_metadata(harness, refusal):
     assert failure.message == "too many"
 
 
-async def test_a_subclass_has_its_own_row(harness, refusal):
-    """The row of a class precedes that of its base class."""
+async def test_a_more_special_error_has_its_own_code(harness, refusal):
+    """Of a class and its base, both in the set, the class counts."""
     error = await harness.refused(deed(harness, refusal["TrialGone"]("gone")))
 
-    assert (error.code().name, status_reason(error)) == ("NOT_FOUND", "TRIAL_GONE")
+    assert (error.code().name, failure_of(error).reason) == ("NOT_FOUND", "TRIAL_GONE")
 
 
-async def test_errors_of_the_chassis_need_no_row(harness):
-    """Their codes are the same in every service."""
+async def test_the_chassiss_own_errors_need_no_entry(harness):
+    """The errors that every service shares belong to every set."""
     error = await harness.refused(deed(harness, Contended()))
 
-    assert (error.code().name, status_reason(error)) == ("ABORTED", "CONTENDED")
+    assert (error.code().name, failure_of(error).reason) == ("ABORTED", "CONTENDED")
 
 
 async def test_an_unknown_exception_is_internal_and_logged_with_its_frames(harness, lines):
@@ -89,7 +90,7 @@ async def test_an_unparsable_request_is_invalid(harness):
     """The code is INVALID_ARGUMENT, not INTERNAL."""
     error = await harness.refused(harness.rpc("Open")(b"\xff\xff\xff"))
 
-    assert (error.code().name, status_reason(error)) == ("INVALID_ARGUMENT", "VALIDATION")
+    assert (error.code().name, failure_of(error).reason) == ("INVALID_ARGUMENT", "VALIDATION")
 
 
 async def test_violated_rules_are_reported_by_path_and_rule(harness):
@@ -124,7 +125,7 @@ async def test_a_handler_is_cancelled_at_the_deadline(harness, monkeypatch):
 
     error = await harness.refused(deed(harness, 5.0))
 
-    assert (error.code().name, status_reason(error)) == ("DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED")
+    assert (error.code().name, failure_of(error).reason) == ("DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED")
 
 
 async def test_a_deadline_is_limited(harness, monkeypatch):
@@ -134,7 +135,7 @@ async def test_a_deadline_is_limited(harness, monkeypatch):
     harness.servicer.deeds["it"] = lambda _request: asyncio.sleep(5)
     error = await harness.refused(harness.rpc("Open")(harness.request(deed="it"), timeout=60))
 
-    assert status_reason(error) == "DEADLINE_EXCEEDED"
+    assert failure_of(error).reason == "DEADLINE_EXCEEDED"
 
 
 async def test_a_timeout_of_a_library_is_internal(harness):
@@ -160,13 +161,40 @@ async def test_an_interrupted_stream_has_its_reason(harness, refusal):
     harness.servicer.deeds["it"] = refuse
     stream = harness.rpc("Download")(harness.request(deed="it"), metadata=harness.bearer())
 
-    assert status_reason(await harness.refused(stream)) == "TRIAL_GONE"
+    assert failure_of(await harness.refused(stream)).reason == "TRIAL_GONE"
 
 
-async def test_a_table_with_a_class_without_reason_is_refused_at_start(harness):
+async def test_a_set_with_a_class_without_reason_is_refused_at_start(harness):
     """An incomplete table is an error at the start, not at the first failure."""
-    with pytest.raises(TypeError, match=r"KeyError\.reason"):
-        harness.make([(harness.trial.service, harness.servicer)], errors={KeyError: "NOT_FOUND"})
+
+    class Nameless(DomainError):
+        code = "NOT_FOUND"
+
+    with pytest.raises(TypeError, match=r"Nameless\.reason"):
+        harness.make([(harness.trial.service, harness.servicer)], errors=frozenset({Nameless}))
+
+
+async def test_a_refusal_that_the_service_did_not_declare_is_a_fault(harness, refusal):
+    """The set is closed: a refusal outside it, even a subclass of one inside it, shows nothing of itself."""
+
+    class Undeclared(refusal["TrialGone"]):
+        reason = "TRIAL_UNDECLARED"
+
+    failure = failure_of(await harness.refused(deed(harness, Undeclared("gone", "national_id"))))
+
+    assert (failure.code, failure.reason, failure.metadata, failure.fields) == (
+        "INTERNAL",
+        "INTERNAL",
+        {},
+        (),
+    )
+
+
+async def test_a_chassis_fault_tells_nothing_outside(harness):
+    """A chassis error with code INTERNAL is no refusal: its reason stays inside."""
+    failure = failure_of(await harness.refused(deed(harness, Unreadable("no proto-JSON"))))
+
+    assert (failure.code, failure.reason) == ("INTERNAL", "INTERNAL")
 
 
 def test_errors_are_imported_without_grpc():

@@ -319,7 +319,7 @@ async def test_a_repeated_request_has_the_same_cause_and_content_hash(harness):
     requests = []
 
     async def remember(request):
-        from chassis.rpc import call
+        from chassis.rpc.current import call
 
         requests.append(call().request(request, answer=lambda _: harness.trial.Response()))
 

@@ -4,13 +4,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from chassis.caller import Caller
 from chassis.commands import Cause, CommandRequest, Decision, EventCause
-from chassis.errors import ErrorTable
-from chassis.rpc.caller import Caller
+from chassis.domain import DomainError
+from chassis.errors import ErrorSet
 from chassis.store import (
     Aggregates,
     Change,
@@ -39,23 +40,24 @@ class Account:
     notes: tuple[str, ...] = ()
 
 
-class WrongCode(Exception):
+class WrongCode(DomainError):
     """A refusal that is committed with a change."""
 
-    reason: ClassVar[str] = "WRONG_CODE"
+    reason = "WRONG_CODE"
+    code = "INVALID_ARGUMENT"
 
     def __init__(self, tries_left: int) -> None:
-        super().__init__("the code is wrong")
-        self.metadata = {"tries_left": str(tries_left)}
+        super().__init__("the code is wrong", tries_left=str(tries_left))
 
 
-class Locked(Exception):
+class Locked(DomainError):
     """A refusal that changes nothing."""
 
-    reason: ClassVar[str] = "LOCKED"
+    reason = "LOCKED"
+    code = "FAILED_PRECONDITION"
 
 
-ERRORS: ErrorTable = {WrongCode: "INVALID_ARGUMENT", Locked: "FAILED_PRECONDITION"}
+ERRORS: ErrorSet = frozenset({WrongCode, Locked})
 
 
 class Clock:

@@ -1,8 +1,10 @@
 """What connectors parked. They have no store: it lies on `<queue>.parked`, and is looked at over AMQP."""
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Any, Final
 
 import click
@@ -12,16 +14,16 @@ from chassis.masks import masked_message
 from chassis.messaging import headers
 from chassis.messaging.event_registry import event_type
 from chassis.messaging.inbound import fingerprint
+from chassis.messaging.names import parked_queue, retry_exchange
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError
 
 from diwanctl.config import Broker, Config
 
-CONNECTORS: Final[Mapping[str, tuple[str, ...]]] = {
-    "sms": ("sms.notification.message",),
-    "acquirer": ("acquirer.payments.charge", "acquirer.payments.inquiry"),
-}
-"""The queues of each connector, as in the broker's table."""
+CONNECTORS: Final[Mapping[str, list[str]]] = json.loads(
+    files("diwanctl").joinpath("connectors.json").read_text(encoding="utf-8")
+)
+"""The queues of each connector; the file is rendered from deploy/platform.yaml."""
 
 USER: Final = "operator"
 LOOKED_AT_MAX: Final = 1000
@@ -86,7 +88,7 @@ def parked(channel: BlockingChannel, connector: str, limit: int = LOOKED_AT_MAX)
     """The oldest of what a connector parked, one by one, at most `limit` a queue; none of it is taken away."""
     for queue in CONNECTORS[connector]:
         for _ in range(limit):
-            method, properties, body = channel.basic_get(f"{queue}.parked")
+            method, properties, body = channel.basic_get(parked_queue(queue))
             if method is None or properties is None:
                 break
             told = {k: v for k, v in (properties.headers or {}).items() if not k.startswith("x-")}
@@ -115,7 +117,7 @@ def replay(channel: BlockingChannel, found: Parked) -> None:
         user_id=USER,
         headers={**found.told, FIRST_USER: user, ATTEMPT: 0},
     )
-    channel.basic_publish(f"{reader}.retry", found.queue, found.body, properties, mandatory=True)
+    channel.basic_publish(retry_exchange(reader), found.queue, found.body, properties, mandatory=True)
     channel.basic_ack(found.tag)
 
 

@@ -2,19 +2,19 @@
 
 from functools import partial
 
-from chassis.policies import Policy, non_retryable, on
+from chassis.messaging.policies import Policy, non_retryable, on
 from diwan.registry.v1.events_pb2 import PersonRegistered
 
 from identity.commands import register_person
 from identity.context import Context
-from identity.model.errors import IdentityError
+from identity.errors import NON_RETRYABLE
 
 PERSONS = "identity.registry.person"
 
 
 def table(ctx: Context) -> list[Policy]:
-    """Identity's policies. No later try mends a record: whoever sent it does, and replays."""
+    """Identity's policies."""
     keep_person = partial(register_person, ctx)
     return non_retryable(
-        [IdentityError], [on(PERSONS, PersonRegistered, keep_person, name="keep_person.PersonRegistered")]
+        NON_RETRYABLE, [on(PERSONS, PersonRegistered, keep_person, name="keep_person.PersonRegistered")]
     )

@@ -1,12 +1,12 @@
 """What is read of identity, and the record of who read it."""
 
+from chassis.caller import Kind
 from chassis.commands import Cause, Decision, execute
-from chassis.rpc import Call, Kind
-from chassis.times import timestamp
+from chassis.mapping import to_message
+from chassis.rpc.current import Call
 from diwan.identity.v1 import identity_pb2 as pb
 
 from identity.context import Context
-from identity.facts import ASSURANCE
 from identity.model import records
 from identity.model.accounts import Account, masked
 from identity.model.errors import AccountNotFound
@@ -68,13 +68,11 @@ async def _record(ctx: Context, call: Call, account_id: str, purpose: str) -> No
 
 def render_account(account: Account, person: Person | None, *, with_national_id: bool = False) -> pb.Account:
     """An account as callers see it."""
-    return pb.Account(
-        account_id=account.account_id,
-        person_id=account.person_id,
-        assurance_level=ASSURANCE[account.assurance],
+    return to_message(
+        account,
+        pb.Account,
         full_name=person.full_name if person else "",
         national_id=person.national_id if person and with_national_id else "",
         governorate=person.governorate if person else "",
         masked_mobile=masked(account.mobile),
-        enrol_time=timestamp(account.enrolled_at),
     )

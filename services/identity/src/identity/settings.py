@@ -1,4 +1,4 @@
-"""Identity's settings, variables `IDENTITY_<SETTING>`."""
+"""Settings of identity, variables `IDENTITY_<SETTING>`."""
 
 from datetime import timedelta
 from typing import Literal
@@ -11,32 +11,31 @@ from identity.model.codes import Allowance
 
 
 class Settings(ServiceSettings):
-    """What identity has beside what every service has."""
+    """Settings of identity, in addition to those of every service."""
 
     model_config = SettingsConfigDict(env_prefix="IDENTITY_")
 
     check_digit_rule: Literal["none", "weighted_mod_11"] = Field(
         "none",
-        description="Rule of a national ID's last digit: none is published, so none is asked by default",
+        description="Check of a national ID's last digit; none by default, because no official rule is published",
     )
     services: str = Field(
-        "identity,payments,notary,notification",
         pattern=r"^[a-z]+(,[a-z]+)*$",
-        description="Audiences of tokens: every service, separated by commas",
+        description="Audiences of tokens: all services, separated by commas",
     )
     acting_clients: str = Field(
         "notary",
         pattern=r"^([a-z]+(,[a-z]+)*)?$",
-        description="Clients that may get a token to act for a citizen, separated by commas",
+        description="Clients that may obtain a token to act for a citizen, separated by commas",
     )
     starts_per_hour: int = Field(
-        5, ge=1, le=100, description="Codes that one person or mobile may ask for in an hour, per purpose"
+        5, ge=1, le=100, description="Codes per hour for one person, mobile or content, per purpose"
     )
     confirmations_per_hour: int = Field(
-        20, ge=1, le=200, description="Confirmations that one account may start in an hour"
+        20, ge=1, le=200, description="Confirmations per hour that one account may start"
     )
     resend_seconds: int = Field(
-        60, ge=0, le=3600, description="Shortest time between two codes for one purpose, seconds"
+        60, ge=0, le=3600, description="Minimum time between two codes for one subject and purpose, seconds"
     )
 
     @property
@@ -49,10 +48,10 @@ class Settings(ServiceSettings):
 
     @property
     def starts(self) -> Allowance:
-        """For enrolment and sign-in."""
+        """Limit of enrolments and sign-ins."""
         return Allowance(self.starts_per_hour, timedelta(seconds=self.resend_seconds))
 
     @property
     def confirmations(self) -> Allowance:
-        """For one account, whatever it confirms: different contents may follow one another at once."""
+        """Limit of confirmations per account; different contents need no pause between them."""
         return Allowance(self.confirmations_per_hour, timedelta(0))

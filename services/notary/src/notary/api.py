@@ -1,9 +1,11 @@
-"""The API: from requests to use cases and back, nothing else."""
+"""proto <-> model, nothing else."""
 
 from collections.abc import AsyncIterator
 
-from chassis.rpc import Kind, call
+from chassis.caller import Kind
+from chassis.rpc.current import call
 from diwan.notary.v1 import notary_pb2 as pb
+from diwan.notary.v1 import notary_pb2_grpc as pb_grpc
 from google.protobuf.message import Message
 
 from notary import commands, queries, rendering
@@ -13,78 +15,80 @@ from notary.context import Context
 CHUNK_BYTES = 64 * 1024
 
 
-def _asked(request: Message) -> Request:
+def _cause(request: Message) -> Request:
     return call().request(request, answer=rendering.shown)
 
 
-class PowersOfAttorney:
+class PowerOfAttorneyApi(pb_grpc.PowerOfAttorneyServiceServicer):
     """PowerOfAttorneyService."""
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
 
-    async def DraftPowerOfAttorney(  # noqa: N802
-        self, request: pb.DraftPowerOfAttorneyRequest, _: object
+    async def DraftPowerOfAttorney(
+        self, request: pb.DraftPowerOfAttorneyRequest, context: object
     ) -> pb.PowerOfAttorney:
         return await commands.draft(
             self._ctx,
-            _asked(request),
+            _cause(request),
             case_id=request.power_of_attorney_id,
             kind=rendering.KIND_OF[request.kind],
             agent=Named(request.agent_national_id, request.agent_first_name),
             special_terms=list(request.special_terms),
         )
 
-    async def SubmitPowerOfAttorney(  # noqa: N802
-        self, request: pb.SubmitPowerOfAttorneyRequest, _: object
+    async def SubmitPowerOfAttorney(
+        self, request: pb.SubmitPowerOfAttorneyRequest, context: object
     ) -> pb.PowerOfAttorney:
         return await commands.submit(
             self._ctx,
-            _asked(request),
+            _cause(request),
             case_id=request.power_of_attorney_id,
             confirmation=request.confirmation,
         )
 
-    async def ClaimNextReview(self, request: pb.ClaimNextReviewRequest, _: object) -> pb.PowerOfAttorney:  # noqa: N802
-        return await commands.claim_next(self._ctx, _asked(request))
+    async def ClaimNextReview(
+        self, request: pb.ClaimNextReviewRequest, context: object
+    ) -> pb.PowerOfAttorney:
+        return await commands.claim_next(self._ctx, _cause(request))
 
-    async def DecideReview(self, request: pb.DecideReviewRequest, _: object) -> pb.PowerOfAttorney:  # noqa: N802
+    async def DecideReview(self, request: pb.DecideReviewRequest, context: object) -> pb.PowerOfAttorney:
         return await commands.decide_review(
             self._ctx,
-            _asked(request),
+            _cause(request),
             case_id=request.power_of_attorney_id,
             decision=rendering.DECISION_OF[request.decision],
             reason=request.reason,
         )
 
-    async def CollectPowerOfAttorney(  # noqa: N802
-        self, request: pb.CollectPowerOfAttorneyRequest, _: object
+    async def CollectPowerOfAttorney(
+        self, request: pb.CollectPowerOfAttorneyRequest, context: object
     ) -> pb.PowerOfAttorney:
-        return await commands.collect(self._ctx, _asked(request), case_id=request.power_of_attorney_id)
+        return await commands.collect(self._ctx, _cause(request), case_id=request.power_of_attorney_id)
 
-    async def GetPowerOfAttorney(  # noqa: N802
-        self, request: pb.GetPowerOfAttorneyRequest, _: object
+    async def GetPowerOfAttorney(
+        self, request: pb.GetPowerOfAttorneyRequest, context: object
     ) -> pb.PowerOfAttorney:
         caller = call().caller
         case = await queries.get(self._ctx, caller, request.power_of_attorney_id)
         return rendering.shown_to_principal(case) if caller.kind is Kind.CITIZEN else rendering.shown(case)
 
-    async def ListPowersOfAttorney(  # noqa: N802
-        self, request: pb.ListPowersOfAttorneyRequest, _: object
+    async def ListPowersOfAttorney(
+        self, request: pb.ListPowersOfAttorneyRequest, context: object
     ) -> pb.ListPowersOfAttorneyResponse:
         found, token = await queries.listed(self._ctx, call().caller, request.page_size, request.page_token)
         return pb.ListPowersOfAttorneyResponse(
             powers_of_attorney=[rendering.shown(case) for case in found], next_page_token=token
         )
 
-    async def VerifyPowerOfAttorney(  # noqa: N802
-        self, request: pb.VerifyPowerOfAttorneyRequest, _: object
+    async def VerifyPowerOfAttorney(
+        self, request: pb.VerifyPowerOfAttorneyRequest, context: object
     ) -> pb.VerifyPowerOfAttorneyResponse:
         case = await queries.verify(self._ctx, request.number, request.verification_code)
         return rendering.shown_to_third_party(case)
 
-    async def DownloadPowerOfAttorney(  # noqa: N802
-        self, request: pb.DownloadPowerOfAttorneyRequest, _: object
+    async def DownloadPowerOfAttorney(
+        self, request: pb.DownloadPowerOfAttorneyRequest, context: object
     ) -> AsyncIterator[pb.DownloadPowerOfAttorneyResponse]:
         pdf = await queries.download(self._ctx, call().caller, request.power_of_attorney_id)
         for start in range(0, len(pdf), CHUNK_BYTES):

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from chassis import log
 from chassis.commands import Cause, CommandRequest, Decision, cause_id, execute
+from chassis.domain import Outcome
 from chassis.errors import ConfirmationExpired, ConfirmationInvalid, RequestIdReused
 from chassis.store import Duplicate
 from chassis.times import CAIRO
@@ -18,6 +19,7 @@ from notary.model import errors
 from notary.model import power_of_attorney as model
 from notary.model.content import Content, Kind, number_of, office_for
 from notary.model.drafting import Drafting
+from notary.model.facts import Fact
 from notary.model.power_of_attorney import PowerOfAttorney, Reviewer, State
 from notary.printing import Printer
 from notary.store import NUMBER, OPEN_REVIEWER
@@ -27,7 +29,7 @@ NUMBER_ATTEMPTS = 5
 CLAIM_ROUNDS = 5
 
 Request = CommandRequest[PowerOfAttorney, pb.PowerOfAttorney]
-Change = Callable[[PowerOfAttorney], model.Outcome]
+Change = Callable[[PowerOfAttorney], Outcome[PowerOfAttorney, Fact]]
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ async def submit(ctx: Context, request: Request, *, case_id: str, confirmation: 
     case = await _found(ctx, case_id)
     checked = await _checked(ctx, confirmation, case, request.caller.id)
 
-    def change(case: PowerOfAttorney) -> model.Outcome:
+    def change(case: PowerOfAttorney) -> Outcome[PowerOfAttorney, Fact]:
         case.check_submittable(request.caller.id)
         if isinstance(checked, Exception):
             raise checked
@@ -195,7 +197,7 @@ async def decide_review(
     code = ctx.new_code()
     reviewer = Reviewer(request.caller.id, request.caller.person)
 
-    def change(case: PowerOfAttorney) -> model.Outcome:
+    def change(case: PowerOfAttorney) -> Outcome[PowerOfAttorney, Fact]:
         office = office_for(case.id, ctx.catalogue.offices_of(case.content.governorate))
         return case.decide(
             decision, reason, reviewer=reviewer, office=office, verification_code=code, now=request.now
@@ -280,14 +282,15 @@ async def _found(ctx: Context, case_id: str) -> PowerOfAttorney:
     return case
 
 
-def _decision(outcome: model.Outcome) -> Decision[PowerOfAttorney]:
-    state, stated = outcome
-    return Decision(state=state, facts=facts.messages(stated))
+def _decision(outcome: Outcome[PowerOfAttorney, Fact]) -> Decision[PowerOfAttorney]:
+    return Decision(state=outcome.state, facts=facts.messages(outcome.facts))
 
 
-def _changed(before: PowerOfAttorney, outcome: model.Outcome) -> Decision[PowerOfAttorney] | None:
+def _changed(
+    before: PowerOfAttorney, outcome: Outcome[PowerOfAttorney, Fact]
+) -> Decision[PowerOfAttorney] | None:
     """None where there is nothing to do."""
-    return None if outcome == (before, ()) else _decision(outcome)
+    return None if outcome == Outcome(before) else _decision(outcome)
 
 
 __all__ = ["claim_next", "collect", "decide_review", "draft", "issue", "release", "settle", "submit"]

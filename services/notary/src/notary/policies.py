@@ -3,14 +3,13 @@
 from functools import partial
 
 from chassis.commands import EventCause
-from chassis.policies import Policy, non_retryable, on
+from chassis.messaging.policies import Policy, non_retryable, on
 from diwan.notary.v1.events_pb2 import PowerOfAttorneyApproved
 from diwan.payments.v1.events_pb2 import PaymentSettled
 
 from notary import commands
 from notary.context import Context
-from notary.document_renderer import DocumentError
-from notary.model.errors import NotaryError
+from notary.errors import NON_RETRYABLE
 from notary.printing import Printer
 
 PAYMENTS = "notary.payments.payment"
@@ -20,10 +19,15 @@ OWN = "notary.notary.power_of_attorney"
 def table(ctx: Context, printer: Printer) -> list[Policy]:
     """Notary's policies. What a rule or the renderer refuses is for a person to look at."""
     return non_retryable(
-        [NotaryError, DocumentError],
+        NON_RETRYABLE,
         [
-            on(PAYMENTS, PaymentSettled, partial(open_review, ctx)),
-            on(OWN, PowerOfAttorneyApproved, partial(issue_document, ctx, printer)),
+            on(PAYMENTS, PaymentSettled, partial(open_review, ctx), name="open_review.PaymentSettled"),
+            on(
+                OWN,
+                PowerOfAttorneyApproved,
+                partial(issue_document, ctx, printer),
+                name="issue_document.PowerOfAttorneyApproved",
+            ),
         ],
     )
 

@@ -4,7 +4,7 @@ import hmac
 from uuid import uuid4
 
 from chassis import pages
-from chassis.rpc.caller import Caller, Kind
+from chassis.caller import Caller, Kind
 
 from notary.context import Context
 from notary.model import errors

@@ -1,34 +1,37 @@
-"""Notary's settings: those of every service, and its own."""
+"""Settings of notary, variables `NOTARY_<SETTING>`."""
 
 from chassis.settings import ServiceSettings
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 
-class NotarySettings(ServiceSettings):
+class Settings(ServiceSettings):
     """Read from the environment, prefix NOTARY_."""
 
     model_config = SettingsConfigDict(env_prefix="NOTARY_")
 
     identity_target: str = Field(
         min_length=1,
-        description="gRPC target of identity, such as dns:///identity:50051: accounts, its keys and tokens",
+        description="gRPC target of identity (accounts, tokens, public keys), such as dns:///identity:50051",
     )
     claim_hours: int = Field(
-        24, ge=1, le=24 * 30, description="A claimed case that lies longer goes back to the queue, hours"
+        24,
+        ge=1,
+        le=24 * 30,
+        description="Time after which an undecided claimed case returns to the queue, hours",
     )
     release_seconds: int = Field(
-        300, ge=1, le=86_400, description="How often cases that lie are looked for, seconds"
+        300, ge=1, le=86_400, description="Interval of the search for such cases, seconds"
     )
     drafts_per_hour: int = Field(
-        20, ge=1, le=1000, description="Drafts that one account may ask for in an hour, refused ones too"
+        20, ge=1, le=1000, description="Drafts per hour for one account, including refused ones"
     )
-    renderer_workers: int = Field(1, ge=1, le=32, description="Processes that print and sign documents")
+    renderer_workers: int = Field(1, ge=1, le=32, description="Processes that render and sign documents")
     renderer_timeout_seconds: float = Field(
-        25, gt=0, le=29, description="Longest time to print and sign one document, seconds"
+        25, gt=0, le=29, description="Time limit to render and sign one document, seconds"
     )
     verify_url: str = Field(
         "https://verify.diwan.example/poa",
-        description="Page that the QR code on a document leads to; number and code are added",
+        description="Address in the QR code of a document; number and verification code are appended",
         pattern=r"^https?://",
     )

@@ -8,14 +8,14 @@ from chassis.timers import Timer, every
 
 from notary import commands
 from notary.context import Context
-from notary.settings import NotarySettings
+from notary.settings import Settings
 
 CASES_PER_RUN = 200
 CASES_COUNTED = 1000
 COUNT_PERIOD = timedelta(seconds=15)
 
 
-def table(ctx: Context, settings: NotarySettings) -> list[Timer]:
+def table(ctx: Context, settings: Settings) -> list[Timer]:
     """Notary's timers."""
     release = partial(release_lying, ctx, timedelta(hours=settings.claim_hours))
     return [

@@ -9,17 +9,17 @@ from notification.api import NotificationApi
 from notification.context import Context
 from notification.errors import ERRORS
 from notification.metrics import Metrics
-from notification.settings import NotificationSettings
+from notification.settings import Settings
 from notification.store import SCHEMA_VERSION, Store
 
 SERVICE = notification_pb2.DESCRIPTOR.services_by_name["NotificationService"]
 
 
-async def build(service: ServiceContext[NotificationSettings]) -> ServiceDefinition:
+async def build(service: ServiceContext[Settings]) -> ServiceDefinition:
     """Notification's own part."""
     context = Context(await Store.open(service.database), catalogue.load(), Metrics(telemetry.current()))
     return ServiceDefinition(rpcs=[(SERVICE, NotificationApi(context))], policies=policies.table(context))
 
 
 if __name__ == "__main__":
-    serve("notification", NotificationSettings, build, errors=ERRORS, schema_version=SCHEMA_VERSION)
+    serve("notification", Settings, build, errors=ERRORS, schema_version=SCHEMA_VERSION)

@@ -1,25 +1,23 @@
 """proto <-> model, nothing else."""
 
-from chassis.rpc import call
-from chassis.times import timestamp
+from chassis.mapping import to_message
+from chassis.rpc.current import call
 from diwan.notification.v1 import notification_pb2 as pb
-from diwan.notification.v1 import notification_pb2_grpc as pb_grpc
 
 from notification import queries
 from notification.context import Context
-from notification.model import Message, MessageState
+from notification.model import Message
 
 
-class NotificationApi(pb_grpc.NotificationServiceServicer):
+class NotificationApi:
     """NotificationService."""
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
 
-    async def ListMessages(self, request: pb.ListMessagesRequest, context: object) -> pb.ListMessagesResponse:  # noqa: N802
-        del context
+    async def ListMessages(self, request: pb.ListMessagesRequest, context: object) -> pb.ListMessagesResponse:
         shown, token = await queries.listed(
-            self._context,
+            self._ctx,
             call().caller,
             account_id=request.account_id,
             request_number=request.request_number,
@@ -28,27 +26,9 @@ class NotificationApi(pb_grpc.NotificationServiceServicer):
         )
         return pb.ListMessagesResponse(messages=[_message(one) for one in shown], next_page_token=token)
 
-    async def GetMessage(self, request: pb.GetMessageRequest, context: object) -> pb.Message:  # noqa: N802
-        del context
-        return _message(await queries.get(self._context, call().caller, request.message_id))
+    async def GetMessage(self, request: pb.GetMessageRequest, context: object) -> pb.Message:
+        return _message(await queries.get(self._ctx, call().caller, request.message_id))
 
 
 def _message(message: Message) -> pb.Message:
-    shown = pb.Message(
-        message_id=message.message_id,
-        account_id=message.account_id,
-        template=message.template,
-        request_number=message.request_number,
-        state=_state(message.state),
-        reason=message.reason,
-        parts=len(message.parts),
-        attempts=[pb.MessageAttempt(state=_state(s.state), time=timestamp(s.time)) for s in message.steps],
-        create_time=timestamp(message.create_time),
-    )
-    if message.receipt_time is not None:
-        shown.receipt_time.CopyFrom(timestamp(message.receipt_time))
-    return shown
-
-
-def _state(state: MessageState) -> pb.MessageState.ValueType:
-    return pb.MessageState.Value(f"MESSAGE_STATE_{state.name}")
+    return to_message(message, pb.Message, parts=len(message.parts), attempts=message.steps)

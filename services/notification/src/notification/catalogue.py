@@ -28,9 +28,7 @@ class Template:
         """The text in the language (Arabic where it has none). ValuesWrong names the places left empty."""
         missing = sorted(place for place in self.places if not values.get(place))
         if missing:
-            raise ValuesWrong(
-                "The template lacks values.", {"template": self.key, "places": ",".join(missing)}
-            )
+            raise ValuesWrong("The template lacks values.", template=self.key, places=",".join(missing))
         text = self.texts.get(language.partition("-")[0].lower(), self.texts[DEFAULT_LANGUAGE])
         # One pass: braces inside a value stay what they are.
         return PLACE.sub(lambda place: _clean(values[place[1]]), text)

@@ -47,7 +47,7 @@ async def tell(
     The text goes into the outbox, sealed, and nowhere else.
     """
     chosen = ctx.catalogue.template(template)
-    message, handovers = open_message(
+    opened = open_message(
         cause.new_id("message"),
         contact,
         template=template,
@@ -60,11 +60,11 @@ async def tell(
 
     def decide(state: Message | None) -> Decision[Message] | None:
         # It is there only if its cause was handled longer ago than the message remembers.
-        return None if state is not None else Decision(state=message, facts=facts.messages(handovers))
+        return None if state is not None else Decision(state=opened.state, facts=facts.messages(opened.facts))
 
     written = cause if not number else replace(cause, correlation=number)
-    await execute(ctx.store.messages, message.message_id, decide, written)
-    ctx.metrics.moved(None, message)
+    await execute(ctx.store.messages, opened.state.message_id, decide, written)
+    ctx.metrics.moved(None, opened.state)
 
 
 async def submitted(ctx: Context, cause: Cause, message_id: str, part_ids: Sequence[str]) -> None:

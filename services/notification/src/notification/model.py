@@ -5,11 +5,12 @@ guess, and receipts beat that.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
-from typing import ClassVar
+
+from chassis.domain import DomainError, Outcome
 
 MOST_PARTS = 40
 """Parts of which receipts are kept; an SMS of 2,600 Arabic characters, far more than a template gives."""
@@ -18,50 +19,57 @@ MOBILE = re.compile(r"\+[1-9][0-9]{7,14}")
 """E.164. Whether a number is one of Egypt's is identity's to say: contacts come from there."""
 
 
-class NotificationError(Exception):
-    """A refusal of this service: a closed set, one subclass a reason; `metadata` holds no personal datum."""
-
-    reason: ClassVar[str] = ""
-
-    def __init__(self, message: str, metadata: Mapping[str, str] | None = None) -> None:
-        super().__init__(message)
-        self.metadata = dict(metadata or {})
+class NotificationError(DomainError):
+    """Base of the refusals of notification."""
 
 
 class MessageNotFound(NotificationError):
     """There is no such message, or it is not the caller's to see."""
 
     reason = "MESSAGE_NOT_FOUND"
+    code = "NOT_FOUND"
 
 
 class TemplateUnknown(NotificationError):
     """The catalogue has no such template."""
 
     reason = "TEMPLATE_UNKNOWN"
+    code = "INVALID_ARGUMENT"
 
 
 class ValuesWrong(NotificationError):
     """A template was not given what its text needs."""
 
     reason = "VALUES_WRONG"
+    code = "INVALID_ARGUMENT"
 
 
 class RecipientInvalid(NotificationError):
     """A message or a contact names no mobile that can be written to."""
 
     reason = "RECIPIENT_INVALID"
+    code = "INVALID_ARGUMENT"
 
 
 class ContactUnknown(NotificationError):
     """No contact is kept for the account yet; the fact that brings it may still be on its way."""
 
     reason = "CONTACT_UNKNOWN"
+    code = "FAILED_PRECONDITION"
 
 
 class PartUnknown(NotificationError):
     """A receipt names a part that no message has yet; the news of its submission may still be on its way."""
 
     reason = "PART_UNKNOWN"
+    code = "FAILED_PRECONDITION"
+
+
+class ReceiptStateUnknown(NotificationError):
+    """A receipt states no known outcome of its part."""
+
+    reason = "RECEIPT_STATE_UNKNOWN"
+    code = "INVALID_ARGUMENT"
 
 
 class MessageState(Enum):
@@ -123,12 +131,19 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Handover:
-    """Fact: a text goes to the SMS connector. It holds text and number, and is never part of the state."""
+class SmsContent:
+    """The sealed part of a handover: a mobile in E.164 and the text."""
 
-    message_id: str
     mobile: str = field(repr=False)
     text: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Handover:
+    """Fact: a text goes to the SMS connector. It is never part of the state."""
+
+    message_id: str
+    content: SmsContent
     once: bool = False
     expire_time: datetime | None = None
 
@@ -217,7 +232,7 @@ def open_message(
     text: str,
     expire_time: datetime | None,
     now: datetime,
-) -> tuple[Message, tuple[Handover, ...]]:
+) -> Outcome[Message, Handover]:
     """Make a message and hand it over; one whose time has passed is kept as expired and handed to nobody."""
     message = Message(
         message_id=message_id,
@@ -230,5 +245,6 @@ def open_message(
         steps=(Step(MessageState.PENDING, now),),
     )
     if expire_time is not None and expire_time <= now:
-        return message.expired(now), ()
-    return message, (Handover(message_id, contact.mobile, text, once=once, expire_time=expire_time),)
+        return Outcome(message.expired(now))
+    content = SmsContent(contact.mobile, text)
+    return Outcome(message, (Handover(message_id, content, once=once, expire_time=expire_time),))

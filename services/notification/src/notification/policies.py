@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from chassis import protojson
+from chassis import protojson, times
 from chassis.commands import EventCause
-from chassis.messaging import headers
+from chassis.mapping import members
+from chassis.messaging.policies import Policy, non_retryable, on
 from chassis.money import PIASTRES_A_POUND, piastres
-from chassis.policies import PermanentFailure, Policy, non_retryable, on
 from diwan.identity.v1 import events_pb2 as identity
 from diwan.notary.v1 import events_pb2 as notary
 from diwan.notification.v1 import sms_pb2 as sms
@@ -19,7 +19,7 @@ from google.protobuf.message import Message as Proto
 from notification import commands
 from notification.context import Context
 from notification.errors import NON_RETRYABLE
-from notification.model import Contact, ReceiptState
+from notification.model import Contact, ReceiptState, ReceiptStateUnknown
 
 ACCOUNTS = "notification.identity.account"
 ORDERS = "notification.identity.message"
@@ -74,11 +74,7 @@ RULES: Mapping[tuple[str, type[Proto]], NotificationRule] = {
 }
 """Event -> the rule by which it notifies a person."""
 
-RECEIPTS: Mapping[int, ReceiptState] = {
-    sms.SMS_RECEIPT_STATE_DELIVERED: ReceiptState.DELIVERED,
-    sms.SMS_RECEIPT_STATE_UNDELIVERED: ReceiptState.UNDELIVERED,
-    sms.SMS_RECEIPT_STATE_EXPIRED: ReceiptState.EXPIRED,
-}
+RECEIPTS = members(ReceiptState, sms.SmsReceiptState)
 
 
 def table(ctx: Context) -> list[Policy]:
@@ -118,7 +114,7 @@ async def _send(ctx: Context, event: EventCause[Any], message: identity.SendMess
         template=message.template,
         values=content.values,
         number=event.correlation,
-        expire_time=headers.parse_time(message.expire_time) if message.expire_time else None,
+        expire_time=times.parse_time(message.expire_time) if message.expire_time else None,
     )
 
 
@@ -153,6 +149,6 @@ async def _expired(ctx: Context, event: EventCause[Any], message: sms.SmsExpired
 async def _receipted(ctx: Context, event: EventCause[Any], message: sms.SmsReceipted) -> None:
     receipt = RECEIPTS.get(message.state)
     if receipt is None:
-        raise PermanentFailure("RECEIPT_STATE_UNKNOWN")
-    time = headers.parse_time(message.receipt_time) if message.receipt_time else event.time
+        raise ReceiptStateUnknown
+    time = times.parse_time(message.receipt_time) if message.receipt_time else event.time
     await commands.receipted(ctx, event, message.part_id, receipt, time)

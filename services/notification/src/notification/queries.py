@@ -1,7 +1,7 @@
 """What is read. A citizen sees messages of their own, and is told of no others."""
 
 from chassis import pages
-from chassis.rpc import Caller, Kind
+from chassis.caller import Caller, Kind
 
 from notification.context import Context
 from notification.model import Message, MessageNotFound

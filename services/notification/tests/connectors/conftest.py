@@ -75,6 +75,12 @@ class Sms:
         return metric(f"http://127.0.0.1:{self.http_port}/metrics", line)
 
 
+@pytest.fixture(scope="session")
+def broker_node(own_broker: Broker) -> Broker:
+    """Its own: a test takes it away."""
+    return own_broker
+
+
 @pytest.fixture(scope="module")
 def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     """A sandbox SMSC."""

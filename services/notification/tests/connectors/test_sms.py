@@ -7,6 +7,7 @@ from typing import Any
 
 import pika
 import pytest
+from chassis import times
 from chassis.messaging import headers
 from diwan.notification.v1 import sms_pb2
 from testkit.connectors import eventually, take
@@ -65,7 +66,7 @@ def test_receipt_becomes_an_event(sms: Sms) -> None:
     )
 
     assert event.state == sms_pb2.SMS_RECEIPT_STATE_DELIVERED
-    assert abs(headers.parse_time(event.receipt_time) - datetime.now(UTC)) < timedelta(minutes=1)
+    assert abs(times.parse_time(event.receipt_time) - datetime.now(UTC)) < timedelta(minutes=1)
     assert event_headers[headers.SUBJECT] == event.part_id
 
 
@@ -115,8 +116,8 @@ def test_refused_number_is_refused(sms: Sms) -> None:
 
 
 def test_expired_text_is_not_submitted(sms: Sms) -> None:
-    """An expired text is reported and not sent."""
-    message_id = sms.submit("late", expire_time=headers.format_time(datetime.now(UTC) - timedelta(seconds=1)))
+    """A text whose time has passed is told of and not sent."""
+    message_id = sms.submit("late", expire_time=times.format_time(datetime.now(UTC) - timedelta(seconds=1)))
 
     event, _ = sms.side.hears(sms_pb2.SmsExpired)
 

@@ -11,13 +11,13 @@ from payments.api import PaymentApi
 from payments.context import Context
 from payments.errors import ERRORS
 from payments.metrics import Metrics
-from payments.settings import PaymentsSettings
+from payments.settings import Settings
 from payments.store import SCHEMA_VERSION, Store
 
 SERVICE = payments_pb2.DESCRIPTOR.services_by_name["PaymentService"]
 
 
-async def build(service: ServiceContext[PaymentsSettings]) -> ServiceDefinition:
+async def build(service: ServiceContext[Settings]) -> ServiceDefinition:
     """Payments' own part."""
     settings = service.env.settings
     context = Context(
@@ -34,4 +34,4 @@ async def build(service: ServiceContext[PaymentsSettings]) -> ServiceDefinition:
 
 
 if __name__ == "__main__":
-    serve("payments", PaymentsSettings, build, errors=ERRORS, schema_version=SCHEMA_VERSION)
+    serve("payments", Settings, build, errors=ERRORS, schema_version=SCHEMA_VERSION)

@@ -3,43 +3,39 @@
 from datetime import date
 from functools import partial
 
+from chassis.mapping import members, to_message
 from chassis.money import money, piastres
-from chassis.rpc import call
+from chassis.rpc.current import call
 from chassis.times import CAIRO, timestamp
 from diwan.payments.v1 import payments_pb2 as pb
-from diwan.payments.v1 import payments_pb2_grpc as pb_grpc
 from google.type.date_pb2 import Date
 
 from payments import commands, queries
 from payments.context import Context
 from payments.model.errors import DateInvalid
-from payments.model.journal import Entry
 from payments.model.payment import Payment
 from payments.model.tariff import Fee, Means, Schedule
 
-_MEANS = {pb.PAYMENT_MEANS_CARD: Means.CARD, pb.PAYMENT_MEANS_CASH: Means.CASH}
-_SHOWN_MEANS = {means: number for number, means in _MEANS.items()}
+_MEANS = members(Means, pb.PaymentMeans)
 
 
-class PaymentApi(pb_grpc.PaymentServiceServicer):
+class PaymentApi:
     """PaymentService."""
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
 
-    async def PublishTariff(self, request: pb.PublishTariffRequest, context: object) -> pb.Tariff:  # noqa: N802
-        del context
+    async def PublishTariff(self, request: pb.PublishTariffRequest, context: object) -> pb.Tariff:
         fees = [_fee(fee, f"fees[{number}]") for number, fee in enumerate(request.fees)]
         current = call()
         published = pb.Tariff(fees=request.fees, publish_time=timestamp(current.now))
         cause = current.request(request, answer=partial(_tariff, published))
         published.tariff_id = cause.new_id("tariff")
-        return await commands.publish_tariff(self._context, cause, fees)
+        return await commands.publish_tariff(self._ctx, cause, fees)
 
-    async def GetQuote(self, request: pb.GetQuoteRequest, context: object) -> pb.Quote:  # noqa: N802
-        del context
+    async def GetQuote(self, request: pb.GetQuoteRequest, context: object) -> pb.Quote:
         quoted = await queries.quote(
-            self._context,
+            self._ctx,
             service=request.service,
             channel=request.channel,
             governorate=request.governorate,
@@ -56,40 +52,39 @@ class PaymentApi(pb_grpc.PaymentServiceServicer):
             tariff_id=quoted.fee.tariff_id,
         )
 
-    async def CreatePayment(self, request: pb.CreatePaymentRequest, context: object) -> pb.Payment:  # noqa: N802
-        del context
+    async def CreatePayment(self, request: pb.CreatePaymentRequest, context: object) -> pb.Payment:
         return await commands.pay(
-            self._context,
+            self._ctx,
             call().request(request, answer=_payment),
             subject_id=request.subject_id,
             means=_MEANS[request.means],
             card_token=request.card_token,
         )
 
-    async def GetPayment(self, request: pb.GetPaymentRequest, context: object) -> pb.Payment:  # noqa: N802
-        del context
+    async def GetPayment(self, request: pb.GetPaymentRequest, context: object) -> pb.Payment:
         return _payment(
             await queries.get(
-                self._context,
+                self._ctx,
                 call().caller,
                 payment_id=request.payment_id,
                 subject_id=request.subject_id,
             )
         )
 
-    async def ListLedgerEntries(  # noqa: N802
+    async def ListLedgerEntries(
         self, request: pb.ListLedgerEntriesRequest, context: object
     ) -> pb.ListLedgerEntriesResponse:
-        del context
         shown, token = await queries.entries(
-            self._context,
+            self._ctx,
             payment_id=request.payment_id,
             request_number=request.request_number,
             account=request.account,
             page_size=request.page_size,
             page_token=request.page_token,
         )
-        return pb.ListLedgerEntriesResponse(entries=[_entry(entry) for entry in shown], next_page_token=token)
+        return pb.ListLedgerEntriesResponse(
+            entries=[to_message(entry, pb.LedgerEntry) for entry in shown], next_page_token=token
+        )
 
 
 def _fee(fee: pb.Fee, place: str) -> Fee:
@@ -115,31 +110,13 @@ def _tariff(published: pb.Tariff, _: Schedule) -> pb.Tariff:
 
 
 def _payment(payment: Payment) -> pb.Payment:
-    shown = pb.Payment(
-        payment_id=payment.payment_id,
-        subject_id=payment.subject_id,
-        state=pb.PaymentState.Value(f"PAYMENT_STATE_{payment.state.name}"),
-        fee=money(payment.fee),
-        refusal_reason=payment.refusal_reason,
-        due_time=timestamp(payment.due_time),
-    )
     charge = payment.charge
-    if charge is not None:
-        shown.means = _SHOWN_MEANS[charge.means]
-        shown.discount.CopyFrom(money(payment.fee - charge.amount))
-        shown.amount.CopyFrom(money(charge.amount))
-    if payment.settle_time is not None:
-        shown.settle_time.CopyFrom(timestamp(payment.settle_time))
-    return shown
-
-
-def _entry(entry: Entry) -> pb.LedgerEntry:
-    return pb.LedgerEntry(
-        entry_id=entry.entry_id,
-        kind=entry.kind,
-        payment_id=entry.payment_id,
-        book_time=timestamp(entry.book_time),
-        legs=[pb.LedgerLeg(account=leg.account, amount=money(leg.amount)) for leg in entry.legs],
+    return to_message(
+        payment,
+        pb.Payment,
+        means=charge and charge.means,
+        discount=charge and payment.fee - charge.amount,
+        amount=charge and charge.amount,
     )
 
 

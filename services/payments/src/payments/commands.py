@@ -7,6 +7,7 @@ from functools import partial
 from uuid import UUID, uuid5
 
 from chassis.commands import Cause, CommandRequest, Decision, cause_id, execute
+from chassis.domain import Outcome
 from chassis.times import CAIRO
 from diwan.payments.v1 import payments_pb2 as pb
 
@@ -23,7 +24,7 @@ from payments.store import SCHEDULE
 MOST_INQUIRIES = 100
 _NAMESPACE = UUID("b7a1d1c2-52f6-5c0e-9d0b-6f2f3a9c4e11")
 
-Change = Callable[[Payment], model.Outcome]
+Change = Callable[[Payment], Outcome[Payment, model.Fact]]
 
 
 def payment_id_of(subject_id: str) -> str:
@@ -67,16 +68,14 @@ async def make_due(
     schedule = await ctx.store.schedule()
     day = time.astimezone(CAIRO).date()
     fee = schedule.fee(service, channel=channel, governorate=governorate, day=day)
-    payment, stated = model.make_due(
-        payment_id, subject_id, account_id, request_number=number, fee=fee, now=cause.now
-    )
+    due = model.make_due(payment_id, subject_id, account_id, request_number=number, fee=fee, now=cause.now)
     made: list[Payment] = []
 
     def decide(state: Payment | None) -> Decision[Payment] | None:
         if state is not None:
             return None
-        made[:] = [payment]
-        return Decision(state=payment, facts=facts.messages(stated))
+        made[:] = [due.state]
+        return Decision(state=due.state, facts=facts.messages(due.facts))
 
     await execute(ctx.store.payments, payment_id, decide, replace(cause, correlation=number))
     for new in made:
@@ -102,11 +101,9 @@ async def pay(
         if state is None:
             raise PaymentNotFound
         charge_id = request.new_id("charge")
-        after, stated = state.pay(
-            request.caller.id, means, card_token, charge_id, request.now, patience=ctx.patience
-        )
-        moves[:] = [(state, after)]
-        return Decision(state=after, facts=facts.messages(stated))
+        tried = state.pay(request.caller.id, means, card_token, charge_id, request.now, patience=ctx.patience)
+        moves[:] = [(state, tried.state)]
+        return Decision(state=tried.state, facts=facts.messages(tried.facts))
 
     numbered = replace(request, correlation=payment.request_number)
     answer = await execute(ctx.store.payments, payment_id, decide, numbered)
@@ -132,8 +129,10 @@ async def inquire(ctx: Context) -> None:
 
 
 def _inquire(ctx: Context, now: datetime, state: Payment | None) -> Decision[Payment] | None:
-    after, stated = state.inquire(now, ctx.patience) if state else (None, ())
-    return Decision(state=after, facts=facts.messages(stated)) if after and stated else None
+    if state is None:
+        return None
+    inquired = state.inquire(now, ctx.patience)
+    return Decision(state=inquired.state, facts=facts.messages(inquired.facts)) if inquired.facts else None
 
 
 async def accept(ctx: Context, cause: Cause, payment_id: str, *, charge_id: str, reference: str) -> None:
@@ -162,9 +161,9 @@ async def _hear(ctx: Context, cause: Cause, payment_id: str, change: Change) -> 
     stated: list[model.Fact] = []
 
     def decide(state: Payment | None) -> Decision[Payment]:
-        after, stated[:] = change(state or payment)
-        moves[:] = [(state or payment, after)]
-        return Decision(state=after, facts=facts.messages(stated))
+        changed = change(state or payment)
+        moves[:], stated[:] = [(state or payment, changed.state)], changed.facts
+        return Decision(state=changed.state, facts=facts.messages(changed.facts))
 
     await execute(ctx.store.payments, payment_id, decide, replace(cause, correlation=payment.request_number))
     _count(ctx, moves)

@@ -5,8 +5,8 @@ from functools import partial
 from typing import Any, TypeVar
 
 from chassis.commands import EventCause
+from chassis.messaging.policies import Policy, non_retryable, on
 from chassis.money import piastres
-from chassis.policies import Policy, non_retryable, on
 from chassis.times import to_datetime
 from diwan.notary.v1 import events_pb2 as notary
 from diwan.payments.v1 import acquirer_pb2 as acquirer

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from chassis import pages
-from chassis.rpc import Caller, Kind
+from chassis.caller import Caller, Kind
 
 from payments.commands import payment_id_of
 from payments.context import Context

@@ -1,26 +1,29 @@
-"""Payments' settings: those that every service has, how often the books are audited, when to inquire."""
+"""Settings of payments, variables `PAYMENTS_<SETTING>`: interval of the audit, time before an inquiry."""
 
 from chassis.settings import ServiceSettings
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 
-class PaymentsSettings(ServiceSettings):
+class Settings(ServiceSettings):
     """Variables `PAYMENTS_…`."""
 
     model_config = SettingsConfigDict(env_prefix="PAYMENTS_")
 
     identity_target: str = Field(
         min_length=1,
-        description="gRPC target of identity, such as dns:///identity:50051: its keys check tokens",
+        description="gRPC target of identity (public keys), such as dns:///identity:50051",
     )
 
     audit_seconds: float = Field(
-        60, ge=1, le=86_400, description="How often the journal is audited, a piece at a time, seconds"
+        60,
+        ge=1,
+        le=86_400,
+        description="Interval of the journal's audit, which checks a bounded part per run, seconds",
     )
     inquire_minutes: float = Field(
         10,
         gt=0,
         le=1_440,
-        description="How long no news of a charge is borne before the acquirer is asked about it, minutes",
+        description="Time without a result after which the acquirer is queried about a charge, minutes",
     )

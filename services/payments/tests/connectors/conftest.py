@@ -94,6 +94,12 @@ def settled(charge_id: str, **changed: Any) -> bytes:
     return json.dumps({"type": f"charge.{charge['state']}", "charge": charge}).encode()
 
 
+@pytest.fixture(scope="session")
+def broker_node(own_broker: Broker) -> Broker:
+    """Its own: a test takes it away."""
+    return own_broker
+
+
 @pytest.fixture(scope="module")
 def acquiring_scene(broker_node: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Acquiring]:
     """Connector and acquirer, running; shared by the tests of a module, because a start takes seconds."""

@@ -1,31 +1,50 @@
-"""A real broker for tests: a private RabbitMQ node with the platform's queues and users."""
+"""A real broker for tests: a virtual host with the platform's queues and users, on a private RabbitMQ node."""
 
-import atexit
-import functools
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator
+import json
+import uuid
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pika
-from embedded.rabbit import start_rabbitmq
+from embedded.rabbit import RabbitNode, start_rabbitmq
 
-from testkit import table
+from testkit import run, table
 
 
 class Broker:
-    """A real broker with the platform's table, and a user for each of its lines."""
+    """A virtual host with the platform's table, and a user for each of its lines."""
 
-    def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="diwan-broker-"))
-        self.topology = table.platform()
-        self._passwords = table.passwords(self.topology)
-        definitions = self._folder / "definitions.json"
-        definitions.write_text(table.definitions(self.topology, self._passwords), encoding="utf-8")
-        self._guard = _guard(self._folder)
-        self.node = start_rabbitmq(self._folder / "node", definitions, vhost=self.topology.vhost)
+    def __init__(self, node: RabbitNode, passwords: Mapping[str, str]) -> None:
+        """Build the virtual host on a node that has the users.
+
+        Args:
+            node: that runs, made for this object.
+            passwords: by user.
+        """
+        self.node = node
+        self.topology = replace(table.platform(), vhost=f"test_{uuid.uuid4().hex[:12]}")
+        self._passwords = passwords
+        node.vhost = self.topology.vhost
+        definitions = run.scratch("vhost") / "definitions.json"
+        definitions.write_text(table.definitions(self.topology), encoding="utf-8")
+        told = node.evaluate(
+            f'{{ok, Text}} = file:read_file("{definitions}"), rabbit_definitions:import_raw(Text).'
+        )
+        assert told == "ok", told
+
+    @classmethod
+    def shared(cls) -> "Broker":
+        """On the run's node, started by the first process that asks."""
+        kept = run.once("shared-broker", _start)
+        return cls(_found(Path(kept["folder"])), json.loads(kept["passwords"]))
+
+    @classmethod
+    def own(cls) -> "Broker":
+        """On a node that is started for this object alone."""
+        kept = _start(run.scratch("broker"))
+        return cls(_found(Path(kept["folder"])), json.loads(kept["passwords"]))
 
     def uri(self, user: str, *, port: int | None = None) -> str:
         """AMQP URI of a user; `port` leads through something in between."""
@@ -84,38 +103,21 @@ class Broker:
 
     def purge(self) -> None:
         """Empty all queues, so that a test finds none of the last one's messages."""
-        for user in {queue.reader for queue in self.topology.queues}:
-            with self.connect(user) as connection:
-                channel = connection.channel()
-                for queue in self.topology.read_by(user):
-                    channel.queue_purge(queue.name)
-
-    def close(self) -> None:
-        """Stop it and remove its data."""
-        self.node.stop()
-        self._guard.communicate()
+        self.node.evaluate(
+            f'[rabbit_amqqueue:purge(Queue) || Queue <- rabbit_amqqueue:list(<<"{self.topology.vhost}">>)].'
+        )
 
 
-_GUARD = """
-import shutil, sys
-from pathlib import Path
-from embedded.rabbit import RabbitNode
-sys.stdin.read()
-node = RabbitNode.find(Path(sys.argv[1]) / "node")
-if node: node.kill()
-shutil.rmtree(sys.argv[1], ignore_errors=True)
-"""
+def _start(folder: Path) -> dict[str, str]:
+    """Start a node that has the platform's users, and no queue yet."""
+    passwords = table.passwords(table.platform())
+    definitions = folder / "definitions.json"
+    definitions.write_text(table.users(passwords), encoding="utf-8")
+    start_rabbitmq(folder / "node", definitions, marks=run.mark())
+    return {"folder": str(folder / "node"), "passwords": json.dumps(passwords)}
 
 
-def _guard(folder: Path) -> subprocess.Popen[bytes]:
-    """A process that ends the node once we are gone, in whatever way: tests are killed, and a node outlives them."""
-    command = [sys.executable, "-c", _GUARD, str(folder)]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)  # noqa: S603 - our own command
-
-
-@functools.cache
-def shared_broker() -> Broker:
-    """One broker for all tests of this process, stopped when it ends."""
-    made = Broker()
-    atexit.register(made.close)
-    return made
+def _found(folder: Path) -> RabbitNode:
+    node = RabbitNode.find(folder)
+    assert node is not None
+    return node

@@ -149,25 +149,24 @@ class Side:
         sealed = type(message)()
         sealed.CopyFrom(message)
         self.keys.seal_fields(sealed, Binding(event_id, kind, source))
-        told: dict[str, Any] = {
-            headers.ID: event_id,
-            headers.SOURCE: source,
-            headers.TYPE: kind,
-            headers.SPECVERSION: "1.0",
-            headers.TIME: headers.format_time(datetime.now(UTC)),
-            headers.SUBJECT: str(uuid.uuid4()),
-        }
-        told |= {
+        written = headers.write(
+            event_id=event_id,
+            publisher=self.service,
+            kind=kind,
+            time=datetime.now(UTC),
+            subject=str(uuid.uuid4()),
+        )
+        written |= {
             name if name == "traceparent" else headers.PREFIX + name: value
             for name, value in attributes.items()
         }
         where = message.DESCRIPTOR.GetOptions().Extensions[options_pb2.event]
         properties = pika.BasicProperties(
-            content_type="application/json",
-            delivery_mode=2,
+            content_type=headers.CONTENT_TYPE,
+            delivery_mode=headers.PERSISTENT,
             message_id=event_id,
             user_id=None if user == "nobody" else user or self.service,
-            headers=told,
+            headers=written,
         )
         body = json_format.MessageToJson(sealed, indent=None, ensure_ascii=False).encode()
         publisher = self.service if user == "nobody" else user or self.service

@@ -7,14 +7,34 @@ from collections.abc import Iterator
 import pymongo
 import pytest
 
-from testkit.broker import Broker, shared_broker
+from testkit import run
+from testkit.broker import Broker
 from testkit.store import shared_store
+
+_LEAD = pytest.StashKey[run.Lead]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin the run, unless this is one of its workers."""
+    if not hasattr(config, "workerinput"):
+        config.stash[_LEAD] = run.Lead()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End it, with all that it started."""
+    if lead := config.stash.get(_LEAD, None):
+        lead.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _stacks_end_with_the_run(tmp_path_factory: pytest.TempPathFactory) -> None:
+    run.end_stacks_below(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="session")
 def store_uri() -> str:
-    """Address of a real store: `DIWAN_TEST_STORE_URI`, or a server started for this run."""
-    return os.environ.get("DIWAN_TEST_STORE_URI") or shared_store().uri
+    """Address of a real store: `DIWAN_TEST_STORE_URI`, or the run's server."""
+    return os.environ.get("DIWAN_TEST_STORE_URI") or shared_store()
 
 
 @pytest.fixture
@@ -28,8 +48,16 @@ def store_name(store_uri: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def broker_node() -> Broker:
-    """A real broker, started once for the run."""
-    return shared_broker()
+    """A virtual host of this process's own on the run's broker, which all other tests use too."""
+    return Broker.shared()
+
+
+@pytest.fixture(scope="session")
+def own_broker() -> Iterator[Broker]:
+    """A broker that no other process uses, for tests that stop or kill it: they override `broker_node` with it."""
+    made = Broker.own()
+    yield made
+    made.node.kill()
 
 
 @pytest.fixture

@@ -18,14 +18,15 @@ import pika
 import pymongo
 import pytest
 import pytest_asyncio
-from chassis.errors import ErrorTable
+from chassis.caller import Caller, Kind
+from chassis.components import Component
+from chassis.errors import ErrorSet
 from chassis.key_ring import KeyRing
-from chassis.life import ROLES, Component, Env
 from chassis.messaging import headers, inbound
 from chassis.messaging.event_encoder import EventEncoder
 from chassis.messaging.publisher import properties_of
+from chassis.process import ROLES, Env
 from chassis.readiness import Readiness
-from chassis.rpc import Caller, Kind
 from chassis.rpc.client import connect
 from chassis.rpc.server import Server
 from chassis.service import KEPT_KEYS, Build, assemble
@@ -156,13 +157,19 @@ class Trial:
         await eventually(lambda: asyncio.to_thread(sent))
 
     async def stop(self) -> None:
-        """Stop the service and leave."""
+        """Stop the service, drop its database and leave."""
         await self.channel.close()
         for component in reversed(self.components):
             await component.stop()
         for connection in self.sent.values():
             with contextlib.suppress(pika.exceptions.AMQPError):
                 connection.close()
+        await asyncio.to_thread(self._drop)
+
+    def _drop(self) -> None:
+        settings = self.env.settings
+        with pymongo.MongoClient[dict[str, Any]](settings.store_uri) as client:
+            client.drop_database(settings.store_database)
 
     def _send(self, user: str, entry: Any) -> None:
         if user not in self.sent or self.sent[user].is_closed:
@@ -201,13 +208,17 @@ async def begin(
     settings_class: type[ServiceSettings],
     build: Build[Any],
     *,
-    errors: ErrorTable,
+    errors: ErrorSet,
     schema_version: int,
     broker: Broker,
     store_uri: str,
     folder: Path,
+    identity_target: str = "127.0.0.1:9",
 ) -> Trial:
-    """Start a service of its own on a real store and broker, with keys for every user, and wait until ready."""
+    """Start a service of its own on a real store and broker, with keys for every user, and wait until ready.
+
+    Identity is away unless its target is given: its kept keys are enough to check tokens.
+    """
     make_keys(folder / "keys", broker.topology.users)
     signing = generate_key()
     (folder / KEPT_KEYS).write_text(public_jwks([signing]), encoding="utf-8")
@@ -217,8 +228,7 @@ async def begin(
         "store_database": f"test_{uuid.uuid4().hex[:12]}",
         "keys_dir": folder / "keys" / name,
         "state_dir": folder,
-        # Identity is away: its kept keys are enough.
-        "identity_target": "127.0.0.1:9",
+        "identity_target": identity_target,
     }
     env = Env(name, settings_class(**given), frozenset(ROLES), Readiness(), lambda: datetime.now(UTC))
     components = list(await assemble(env, build=build, errors=errors, schema_version=schema_version))
@@ -243,7 +253,7 @@ def service_fixture(
     settings_class: type[ServiceSettings],
     build: Build[Any],
     *,
-    errors: ErrorTable,
+    errors: ErrorSet,
     schema_version: int,
 ) -> Any:
     """A fixture for a service's `conftest.py`: the service on a real store and broker, one for each module."""

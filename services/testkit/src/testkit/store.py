@@ -1,32 +1,31 @@
 """A real store for tests: SecantusDB, which speaks MongoDB's protocol."""
 
-import atexit
 import functools
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 import pymongo
 from pymongo.errors import PyMongoError
 
+from testkit import run
 from testkit.ports import free_port
 
 _START_SECONDS = 60.0
 
 
 class StoreServer:
-    """A store server of our own on a free port, with its data in a temporary folder.
+    """A store server of our own on a free port, with its data in a folder of the test run.
 
     It flushes its log at every commit, so that a killed one has lost nothing it acknowledged.
     """
 
-    def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="diwan-store-"))
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder or run.scratch("store")
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self.uri = f"mongodb://127.0.0.1:{self._port}/"
@@ -88,9 +87,12 @@ class StoreServer:
 
 
 @functools.cache
-def shared_store() -> StoreServer:
-    """One server for all tests of this process, stopped when it ends."""
-    server = StoreServer()
-    atexit.register(server.close)
+def shared_store() -> str:
+    """URI of the run's store server, started by the first process that asks; each test has databases of its own."""
+    return run.once("shared-store", _start)["uri"]
+
+
+def _start(folder: Path) -> dict[str, str]:
+    server = StoreServer(folder)
     server.start()
-    return server
+    return {"uri": server.uri}

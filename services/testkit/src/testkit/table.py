@@ -1,34 +1,42 @@
-"""The platform's broker table, as tests need it. No other module here reads it."""
+"""The broker's part of the platform table, as tests need it. No other module here reads it."""
 
 import json
 import uuid
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from chassis.messaging.topology import Queue, Topology, load, password_hash, render
+from platform_table import load
+from platform_table.broker import Queue, Topology, password_hash, render, topology
 
-__all__ = ["Queue", "Topology", "definitions", "passwords", "permission", "platform"]
-
-_TABLE = Path(__file__).parents[4] / "deploy" / "broker" / "topology.yaml"
+__all__ = ["Queue", "Topology", "definitions", "passwords", "permission", "platform", "users"]
 
 
 def platform() -> Topology:
-    """The table of the checkout."""
-    return load(_TABLE)
+    """What the table of the checkout makes of the broker."""
+    return topology(load.platform())
 
 
-def passwords(topology: Topology) -> dict[str, str]:
+def passwords(broker: Topology) -> dict[str, str]:
     """A random password for each user."""
-    return {user: uuid.uuid4().hex for user in topology.users}
+    return {user: uuid.uuid4().hex for user in broker.users}
 
 
-def definitions(topology: Topology, words: Mapping[str, str]) -> str:
-    """RabbitMQ's definitions as JSON, with these passwords."""
-    return json.dumps(render(topology, {user: password_hash(word) for user, word in words.items()}))
+def users(words: Mapping[str, str]) -> str:
+    """RabbitMQ's definitions as JSON, with the users alone: virtual hosts of one node share them."""
+    hashes = {user: password_hash(word) for user, word in words.items()}
+    return json.dumps({"users": render(platform(), hashes)["users"]})
 
 
-def permission(topology: Topology, user: str) -> dict[str, Any]:
+def definitions(broker: Topology) -> str:
+    """RabbitMQ's definitions as JSON, without the users."""
+    return json.dumps({**_rendered(broker), "users": []})
+
+
+def permission(broker: Topology, user: str) -> dict[str, Any]:
     """A user's permission: regular expressions `configure`, `write` and `read`."""
-    lines: list[dict[str, Any]] = render(topology, dict.fromkeys(topology.users, ""))["permissions"]
+    lines: list[dict[str, Any]] = _rendered(broker)["permissions"]
     return next(line for line in lines if line["user"] == user)
+
+
+def _rendered(topology: Topology) -> dict[str, Any]:
+    return render(topology, dict.fromkeys(topology.users, ""))

@@ -107,63 +107,67 @@ class IdentityServiceServicer:
     """
 
     def StartEnrolment(self, request, context):
-        """Start enrolment online. The four facts are matched to the civil registry, and a code goes to the mobile.
-        The answer does not tell whether the person is known or enrolled already. Errors: NATIONAL_ID_INVALID, MOBILE_INVALID,
-        CHANNEL_UNKNOWN, CHANNEL_NOT_ALLOWED, CODE_TOO_SOON, TOO_MANY_STARTS.
+        """Starts an online enrolment: matches the four facts with the civil registry and sends a code to the mobile. The
+        answer does not reveal whether the person exists or is enrolled.
+        Errors: NATIONAL_ID_INVALID, MOBILE_INVALID, CHANNEL_UNKNOWN, CHANNEL_NOT_ALLOWED, CODE_TOO_SOON,
+        TOO_MANY_STARTS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CompleteEnrolment(self, request, context):
-        """Complete enrolment with the code. Errors: ENROLMENT_NOT_FOUND, CODE_WRONG, CODE_EXPIRED, CODE_LOCKED, ALREADY_ENROLLED,
-        MOBILE_TAKEN.
+        """Completes an online enrolment with the code.
+        Errors: ENROLMENT_NOT_FOUND, CODE_WRONG, CODE_EXPIRED, CODE_LOCKED, ALREADY_ENROLLED, MOBILE_TAKEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def EnrolAtCounter(self, request, context):
-        """Enrol at a counter: a clerk has seen the card. Errors: NATIONAL_ID_INVALID, MOBILE_INVALID, PERSON_NOT_MATCHED, OWN_CASE,
-        ALREADY_ENROLLED, MOBILE_TAKEN.
+        """Enrols a person whose card a clerk has checked.
+        Errors: NATIONAL_ID_INVALID, MOBILE_INVALID, PERSON_NOT_MATCHED, OWN_CASE, ALREADY_ENROLLED, MOBILE_TAKEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StartSignIn(self, request, context):
-        """Start sign-in of a citizen (national ID) or an officer (staff number); a code goes to the mobile on record.
-        The answer does not tell whether there is such an account. Errors: NATIONAL_ID_INVALID, CHANNEL_UNKNOWN,
-        CHANNEL_NOT_ALLOWED, CODE_TOO_SOON, TOO_MANY_STARTS.
+        """Starts the sign-in of a citizen (national ID) or an officer (staff number), and sends a code to the registered
+        mobile. The answer does not reveal whether the account exists.
+        Errors: NATIONAL_ID_INVALID, CHANNEL_UNKNOWN, CHANNEL_NOT_ALLOWED, CODE_TOO_SOON, TOO_MANY_STARTS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CompleteSignIn(self, request, context):
-        """Complete sign-in with the code, for tokens. Errors: SIGN_IN_NOT_FOUND, CODE_WRONG, CODE_EXPIRED, CODE_LOCKED,
-        SESSION_ENDED (a repetition after the session went on).
+        """Completes a sign-in with the code and returns tokens.
+        Errors: SIGN_IN_NOT_FOUND, CODE_WRONG, CODE_EXPIRED, CODE_LOCKED, SESSION_ENDED (a repeated request after the
+        tokens were refreshed or the session ended).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RefreshToken(self, request, context):
-        """Exchange a refresh token for new tokens; the old refresh token ends. Errors: SESSION_ENDED.
+        """Exchanges a refresh token for new tokens; the old refresh token becomes invalid.
+        Errors: SESSION_ENDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SignOut(self, request, context):
-        """End the session of a refresh token. Errors: SESSION_ENDED, for a token that was never given.
+        """Ends the session of a refresh token.
+        Errors: SESSION_ENDED, if identity did not issue the token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StartConfirmation(self, request, context):
-        """Start the confirmation of one exact content; a code bound to it goes to the caller's mobile.
+        """Starts the confirmation of one exact content and sends a code that is bound to it to the caller's mobile.
         Errors: AUDIENCE_UNKNOWN, ACCOUNT_NOT_FOUND, CODE_TOO_SOON, TOO_MANY_STARTS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -171,7 +175,7 @@ class IdentityServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CompleteConfirmation(self, request, context):
-        """Complete a confirmation with the code, for a signed statement of single use.
+        """Completes a confirmation with the code and returns a signed, single-use statement.
         Errors: CONFIRMATION_NOT_FOUND, CODE_WRONG, CODE_EXPIRED, CODE_LOCKED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -179,15 +183,16 @@ class IdentityServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetAccount(self, request, context):
-        """Look up an account: a citizen their own; a service one that it needs, on record. Errors: NOT_OWN_ACCOUNT,
-        PURPOSE_REQUIRED, NATIONAL_ID_INVALID, ACCOUNT_NOT_FOUND (the same whether nobody has the national ID or another name).
+        """Returns an account: to a citizen their own; to a service any, after recording the access.
+        Errors: NOT_OWN_ACCOUNT, PURPOSE_REQUIRED, NATIONAL_ID_INVALID, ACCOUNT_NOT_FOUND (the same for an unknown
+        national ID and for another name).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RegisterOfficer(self, request, context):
-        """Register an officer, by an administrator; the operator may register the first one.
+        """Registers an officer. Administrators register any officer, the operator only the first administrator.
         Errors: NATIONAL_ID_INVALID, MOBILE_INVALID, STAFF_NUMBER_TAKEN, MOBILE_TAKEN, ADMINISTRATOR_EXISTS,
         FIRST_MUST_BE_ADMINISTRATOR, OFFICE_REQUIRED.
         """
@@ -196,7 +201,8 @@ class IdentityServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def IssueServiceToken(self, request, context):
-        """Give a service a token for one audience against a statement signed with its own key (private_key_jwt, RFC 7523).
+        """Issues a service token for one audience, in exchange for an assertion signed with the client's own key
+        (private_key_jwt, RFC 7523).
         Errors: ASSERTION_INVALID, ASSERTION_USED, AUDIENCE_UNKNOWN, ACTING_NOT_ALLOWED, ACCOUNT_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -204,7 +210,7 @@ class IdentityServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListSigningKeys(self, request, context):
-        """The public keys with which tokens are checked (RFC 7517).
+        """Returns the public keys that verify tokens (RFC 7517).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

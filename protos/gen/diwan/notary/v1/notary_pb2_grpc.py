@@ -87,17 +87,20 @@ class PowerOfAttorneyServiceServicer:
     """
 
     def DraftPowerOfAttorney(self, request, context):
-        """Draft a power of attorney, or draft it anew before it is submitted. The answer's digest is what the principal confirms.
-        Errors: AGENT_NOT_MATCHED (the same whether nobody has the national ID or another name), TOO_MANY_DRAFTS,
-        AGENT_IS_PRINCIPAL, SPECIAL_TERM_INVALID, GOVERNORATE_NOT_SERVED, POWER_OF_ATTORNEY_NOT_FOUND, NOT_A_DRAFT, KIND_IS_PAID.
+        """Drafts a power of attorney, or rewrites a draft before it is submitted. The principal confirms the digest in the
+        answer.
+        Errors: AGENT_NOT_MATCHED (the same for an unknown national ID and for another name), TOO_MANY_DRAFTS,
+        AGENT_IS_PRINCIPAL, SPECIAL_TERM_INVALID, GOVERNORATE_NOT_SERVED, POWER_OF_ATTORNEY_NOT_FOUND, NOT_A_DRAFT,
+        KIND_IS_PAID, NUMBERS_EXHAUSTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SubmitPowerOfAttorney(self, request, context):
-        """Submit a draft with the confirmation of exactly its content. One that was paid for before a correction waits for a
-        reviewer at once. Errors: POWER_OF_ATTORNEY_NOT_FOUND, NOT_A_DRAFT, CONFIRMATION_INVALID, CONFIRMATION_MISMATCH,
+        """Submits a draft with the confirmation of exactly its content. A draft whose fee was paid before a correction goes
+        to review at once.
+        Errors: POWER_OF_ATTORNEY_NOT_FOUND, NOT_A_DRAFT, CONFIRMATION_INVALID, CONFIRMATION_MISMATCH,
         CONFIRMATION_EXPIRED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -105,30 +108,32 @@ class PowerOfAttorneyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ClaimNextReview(self, request, context):
-        """Claim the case that has waited longest; the queue decides, never the reviewer. Errors: QUEUE_EMPTY,
-        CASE_ALREADY_CLAIMED, PARTY_TO_CASE.
+        """Assigns the case that has waited longest to the calling reviewer, who cannot choose a case.
+        Errors: QUEUE_EMPTY, CASE_ALREADY_CLAIMED, PARTY_TO_CASE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DecideReview(self, request, context):
-        """Decide a claimed case. Errors: POWER_OF_ATTORNEY_NOT_FOUND, NOT_YOUR_CASE, PARTY_TO_CASE, REASON_REQUIRED.
+        """Decides a claimed case.
+        Errors: POWER_OF_ATTORNEY_NOT_FOUND, NOT_YOUR_CASE, PARTY_TO_CASE, REASON_REQUIRED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CollectPowerOfAttorney(self, request, context):
-        """Hand the document over at the assigned office. Errors: POWER_OF_ATTORNEY_NOT_FOUND, NOT_ISSUED, OTHER_OFFICE,
-        PARTY_TO_CASE.
+        """Records the handover of the document at the assigned office.
+        Errors: POWER_OF_ATTORNEY_NOT_FOUND, NOT_ISSUED, OTHER_OFFICE, PARTY_TO_CASE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetPowerOfAttorney(self, request, context):
-        """Show one: the principal their own, a clerk those issued for their office, a reviewer the one claimed.
+        """Returns one power of attorney: to the principal their own, to a clerk one issued for their office, to a reviewer
+        the one they claimed.
         Errors: POWER_OF_ATTORNEY_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -136,21 +141,23 @@ class PowerOfAttorneyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListPowersOfAttorney(self, request, context):
-        """List, newest first: a principal their own, a clerk those issued for their office. Errors: PAGE_TOKEN_INVALID.
+        """Lists powers of attorney, newest first: for the principal their own, for a clerk those issued for their office.
+        Errors: PAGE_TOKEN_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def VerifyPowerOfAttorney(self, request, context):
-        """Verify a document by the number and code printed on it. Errors: DOCUMENT_NOT_FOUND, for any wrong pair.
+        """Verifies a document by its printed number and verification code.
+        Errors: DOCUMENT_NOT_FOUND, for any wrong pair.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DownloadPowerOfAttorney(self, request, context):
-        """The signed PDF, in chunks, for the principal or a clerk at the assigned office.
+        """Returns the signed PDF in chunks, to the principal or to a clerk of the assigned office.
         Errors: POWER_OF_ATTORNEY_NOT_FOUND, NOT_ISSUED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

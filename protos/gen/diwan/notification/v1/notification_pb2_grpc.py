@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class NotificationServiceStub:
-    """Messages sent to people. Texts and numbers are never shown here.
+    """Messages sent to people. No RPC returns texts or phone numbers.
     """
 
     def __init__(self, channel):
@@ -48,18 +48,20 @@ class NotificationServiceStub:
 
 
 class NotificationServiceServicer:
-    """Messages sent to people. Texts and numbers are never shown here.
+    """Messages sent to people. No RPC returns texts or phone numbers.
     """
 
     def ListMessages(self, request, context):
-        """List messages, newest first: a citizen their own, an auditor or the operator any.
+        """Lists messages, newest first: for a citizen their own, for an auditor or the operator any.
+        Errors: MESSAGE_NOT_FOUND (a citizen requests another account's messages), PAGE_TOKEN_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetMessage(self, request, context):
-        """Show one message. Errors: MESSAGE_NOT_FOUND.
+        """Returns one message.
+        Errors: MESSAGE_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -87,7 +89,7 @@ def add_NotificationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class NotificationService:
-    """Messages sent to people. Texts and numbers are never shown here.
+    """Messages sent to people. No RPC returns texts or phone numbers.
     """
 
     @staticmethod

@@ -62,28 +62,31 @@ class OperationsServiceServicer:
     """
 
     def ListParked(self, request, context):
-        """List parked messages, in the order of their ids.
+        """Lists parked messages in the order of their ids.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetParked(self, request, context):
-        """Show one parked message, personal fields masked.
+        """Returns one parked message with personal fields masked.
+        Errors: PARKED_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReplayParked(self, request, context):
-        """Handle a parked message again, now.
+        """Processes a parked message again, now.
+        Errors: PARKED_NOT_FOUND, SECRET_NOT_REPLAYED (it contains a secret).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DiscardParked(self, request, context):
-        """Give a parked message up; who and why are logged.
+        """Deletes a parked message; operator and reason are logged.
+        Errors: PARKED_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

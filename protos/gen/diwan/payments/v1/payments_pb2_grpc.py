@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class PaymentServiceStub:
-    """Tariffs, quotes, payments and the ledger. All money is in EGP, in whole piastres.
+    """Tariffs, quotes, payments and the journal. All amounts are in EGP, in whole piastres.
     """
 
     def __init__(self, channel):
@@ -63,40 +63,44 @@ class PaymentServiceStub:
 
 
 class PaymentServiceServicer:
-    """Tariffs, quotes, payments and the ledger. All money is in EGP, in whole piastres.
+    """Tariffs, quotes, payments and the journal. All amounts are in EGP, in whole piastres.
     """
 
     def PublishTariff(self, request, context):
-        """Publish a tariff: fees by service, channel, governorate and date. A fee once in force is never changed, only ended.
-        Errors: TARIFF_OVERLAP, TARIFF_IN_PAST.
+        """Publishes a tariff: fees by service, channel, governorate and date. A fee in force is never changed, only ended.
+        Errors: MONEY_INVALID, DATE_INVALID, FEE_INVALID, TARIFF_OVERLAP, TARIFF_IN_PAST, TARIFF_FULL.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetQuote(self, request, context):
-        """The published fee, for anyone, before any request is made. Errors: FEE_NOT_PUBLISHED.
+        """Returns the published fee for a service.
+        Errors: FEE_NOT_PUBLISHED, DATE_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreatePayment(self, request, context):
-        """Pay a due fee. Errors: PAYMENT_NOT_FOUND, ALREADY_SETTLED, PAYMENT_IN_PROGRESS, TOO_MANY_ATTEMPTS.
+        """Starts the payment of a due fee.
+        Errors: PAYMENT_NOT_FOUND, ALREADY_SETTLED, PAYMENT_IN_PROGRESS, TOO_MANY_ATTEMPTS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetPayment(self, request, context):
-        """Show a payment: a citizen their own, auditors any. Errors: PAYMENT_NOT_FOUND.
+        """Returns a payment: to a citizen their own, to an auditor any.
+        Errors: PAYMENT_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListLedgerEntries(self, request, context):
-        """List journal entries, oldest first.
+        """Lists journal entries, oldest first.
+        Errors: PAGE_TOKEN_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -139,7 +143,7 @@ def add_PaymentServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class PaymentService:
-    """Tariffs, quotes, payments and the ledger. All money is in EGP, in whole piastres.
+    """Tariffs, quotes, payments and the journal. All amounts are in EGP, in whole piastres.
     """
 
     @staticmethod

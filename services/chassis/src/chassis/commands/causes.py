@@ -7,8 +7,8 @@ from typing import Generic, TypeVar
 
 from google.protobuf.message import Message
 
+from chassis.caller import Caller
 from chassis.errors import ChassisError
-from chassis.rpc.caller import Caller
 from chassis.store import Cause, cause_id
 
 S = TypeVar("S")
@@ -75,7 +75,7 @@ class EventCause(Cause, Generic[M]):
     Attributes:
         event_id: the event's own id; `id` is `EventCause.identify(policy, source, event_id)`.
         type: full name of its message.
-        source: who published it, such as `diwan/payments`.
+        source: who published it, such as `diwan/notary`.
         subject: the opaque id of what it is about.
         sequence: its place among the subject's events, from 1; 0 if it has none.
         time: when it happened, UTC.

@@ -17,8 +17,8 @@ then calls `run`. Nothing here knows gRPC or the store: eventlet does not share 
 from chassis.connector.delivery import Delivery
 from chassis.connector.events import OutboundEvent
 from chassis.connector.handles import handles
-from chassis.connector.life import run
 from chassis.connector.outcomes import Done, Outcome, Park, Refused, Retry, Unknown
+from chassis.connector.process import run
 from chassis.connector.publisher import PublisherExtension
 from chassis.connector.settings import ConnectorSettings
 from chassis.connector.web import Answer, HttpRequest, Web, serves

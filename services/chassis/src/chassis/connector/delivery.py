@@ -8,10 +8,12 @@ from uuid import uuid4
 
 from google.protobuf.message import Message
 
+from chassis import times
 from chassis.connector.events import OutboundEvent, OutboundMessage
 from chassis.key_ring import KeyRing
 from chassis.messaging import headers, inbound
 from chassis.messaging.inbound import InboundEvent
+from chassis.messaging.names import retry_exchange
 
 ATTEMPT = "diwan-attempt"
 USER = "diwan-user"
@@ -81,7 +83,7 @@ class Envelope:
         }
         attributes = {**kept, USER: self.user, ATTEMPT: self.attempt, PROGRESS: self.progress, **ours}
         return OutboundMessage(
-            f"{self.reader}.retry", key, self.body, self.message_id, attributes, mandatory=True
+            retry_exchange(self.reader), key, self.body, self.message_id, attributes, mandatory=True
         )
 
 
@@ -106,7 +108,7 @@ class Delivery(Generic[M_co]):
     def expired(self, now: datetime) -> bool:
         """Whether its time is over, by its header or its `expire_time`."""
         until = str(getattr(self.message, "expire_time", "") or "")
-        return self.inbound.expired(now) or bool(until and headers.parse_time(until) <= now)
+        return self.inbound.expired(now) or bool(until and times.parse_time(until) <= now)
 
     def event(self, message: Message, subject: str = "") -> OutboundEvent:
         """An event that this delivery causes; the same type from the same delivery is the same event."""

@@ -59,22 +59,21 @@ def outbound(event: OutboundEvent, owner: str) -> OutboundMessage:
     where = options.Extensions[options_pb2.event]
     if not where.key or headers.owner(where.exchange) != owner:
         raise TypeError(f"{event.type} is not published by {owner}")
-    attributes = {
-        headers.ID: event.id,
-        headers.SOURCE: headers.source_of(owner),
-        headers.TYPE: event.type,
-        headers.SPECVERSION: "1.0",
-        headers.TIME: headers.format_time(datetime.now(UTC)),
-        headers.SUBJECT: event.subject,
-        headers.CAUSATION: event.causation,
-        headers.CORRELATION: event.correlation,
-        headers.TRACEPARENT: telemetry.traceparent(),
-    }
+    attributes = headers.write(
+        event_id=event.id,
+        publisher=owner,
+        kind=event.type,
+        time=datetime.now(UTC),
+        subject=event.subject,
+        causation=event.causation,
+        correlation=event.correlation,
+        traceparent=telemetry.traceparent(),
+    )
     return OutboundMessage(
         exchange=where.exchange,
         key=where.key,
         body=protojson.dumps(event.message).encode(),
         message_id=event.id,
-        attributes={name: value for name, value in attributes.items() if value},
+        attributes=attributes,
         mandatory=where.exchange.endswith(".commands"),
     )

@@ -20,6 +20,7 @@ from chassis.connector.publisher import PublisherExtension, Unroutable
 from chassis.connector.settings import ConnectorSettings
 from chassis.key_ring import KeyRing
 from chassis.messaging import headers, inbound
+from chassis.messaging.names import parked_queue, retry_queue
 
 UNROUTABLE_PAUSE_SECONDS: Final = 5
 
@@ -161,7 +162,7 @@ class Handles(Entrypoint):  # type: ignore[misc]  # nameko has no types
             if isinstance(outcome, Retry):
                 name = self._try_again(read, outcome)
             elif isinstance(outcome, Park):
-                self.publisher.send(read.copy(f"{self.queue}.parked", reason=reason))
+                self.publisher.send(read.copy(parked_queue(self.queue), reason=reason))
             else:
                 self.publisher.publish(outcome.events)
         except Unroutable:
@@ -174,7 +175,7 @@ class Handles(Entrypoint):  # type: ignore[misc]  # nameko has no types
         """Put a copy aside, or park it after the last try; the name of what was done."""
         tries = read.attempt + 1
         last = tries > self._settings.retry_steps
-        key = f"{self.queue}.parked" if last else f"{self.queue}.retry.{tries}"
+        key = parked_queue(self.queue) if last else retry_queue(self.queue, tries)
         _log.warning(
             "try failed", queue=self.queue, message_id=read.message_id, attempt=tries, reason=retry.reason
         )

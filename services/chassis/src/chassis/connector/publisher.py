@@ -17,6 +17,7 @@ from chassis.backoff import Backoff
 from chassis.connector import broker
 from chassis.connector.events import OutboundEvent, OutboundMessage, outbound
 from chassis.connector.settings import ConnectorSettings
+from chassis.messaging import headers
 
 BATCH_MAX = 200
 WAITING_MAX = 10_000
@@ -168,8 +169,8 @@ class PublisherExtension(SharedExtension):  # type: ignore[misc]  # nameko has n
     def _basic_publish(self, channel: Any, out: OutboundMessage) -> None:
         message = AmqpMessage(
             out.body,
-            content_type="application/json",
-            delivery_mode=2,
+            content_type=headers.CONTENT_TYPE,
+            delivery_mode=headers.PERSISTENT,
             message_id=out.message_id,
             user_id=self._user,
             application_headers=dict(out.attributes),

@@ -6,17 +6,18 @@ from chassis.settings import Address, ProcessSettings
 
 
 class ConnectorSettings(ProcessSettings):
-    """What every connector is told beside what every process is; a subclass sets `env_prefix` and adds its own."""
+    """Settings of every connector. A subclass sets `env_prefix` and adds its own."""
 
-    keys_dir: DirectoryPath = Field(description="the connector's own key folder (hash.key, seal.jwk)")
-    # A port that is known beforehand: the outside world calls back on it.
+    keys_dir: DirectoryPath = Field(description="Folder with the keys of the connector (hash.key, seal.jwk)")
+    # A fixed port, because external systems call back on it.
     http_listen: Address = Field(
-        "127.0.0.1:8080", description="host:port of /healthz, /readyz, /metrics and callbacks"
+        "127.0.0.1:8080",
+        description="Address of the HTTP server for /healthz, /readyz, /metrics and callbacks, host:port",
     )
-    workers: int = Field(default=50, ge=1, le=1000, description="requests worked on at one time")
+    workers: int = Field(default=50, ge=1, le=1000, description="Requests processed concurrently")
     prefetch: int = Field(
-        50, ge=1, le=2000, description="messages the broker hands over before the first is acked"
+        50, ge=1, le=2000, description="Messages that the broker delivers before the first is acknowledged"
     )
     retry_steps: int = Field(
-        default=5, ge=1, le=20, description="how many retry queues the broker's table has"
+        default=5, ge=1, le=20, description="Number of retry queues in the broker's table"
     )

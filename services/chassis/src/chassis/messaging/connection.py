@@ -9,8 +9,8 @@ from pika.adapters.asyncio_connection import AsyncioConnection
 from pika.channel import Channel
 
 from chassis import log
-from chassis.background import within
 from chassis.backoff import Backoff
+from chassis.components import within
 
 HEARTBEAT_SECONDS = 20
 OPEN_LIMIT_SECONDS = 15

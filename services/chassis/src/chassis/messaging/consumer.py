@@ -13,15 +13,15 @@ from typing import Any
 
 from pika.channel import Channel
 
-from chassis import log, telemetry
-from chassis.background import Background, within
+from chassis import log, telemetry, times
 from chassis.backoff import Backoff
+from chassis.components import Background, within
 from chassis.messaging import headers
 from chassis.messaging.connection import BrokerLost, Connection, reconnecting
 from chassis.messaging.inbound import MessageRejected
 from chassis.messaging.message_processor import MessageProcessor
+from chassis.messaging.policies import Policies
 from chassis.messaging.received_message import ReceivedMessage
-from chassis.policies import Policies
 from chassis.store import Database, StoreError, StoreUnavailable
 
 DELIVERY_COUNT = "x-delivery-count"
@@ -269,7 +269,7 @@ class _Reader:
 
     def _measure(self, attributes: Any) -> None:
         try:
-            happened = headers.parse_time(headers.text(attributes, headers.TIME))
+            happened = times.parse_time(headers.text(attributes, headers.TIME))
         except ValueError:
             return
         self._consumer.age.labels(self._queue).set(max(0.0, (datetime.now(UTC) - happened).total_seconds()))

@@ -81,5 +81,5 @@ def _expires(message: Message) -> datetime | None:
     if field is None or not value:
         return None
     if isinstance(value, str):
-        return headers.parse_time(value)
+        return times.parse_time(value)
     return times.to_datetime(value) if value.seconds else None

@@ -1,4 +1,4 @@
-"""CloudEvents 1.0 over AMQP 0-9-1: the names of the headers, and reading and writing them.
+"""CloudEvents 1.0 over AMQP 0-9-1: the names of the headers, how they are written, and how one is read.
 
 The binding is written for AMQP 1.0; on 0-9-1 the attributes stand in headers `cloudEvents_<name>` (binary
 mode), the event's id also in `message_id`, the publisher in `user_id`. Imports no gRPC and no store:
@@ -6,7 +6,9 @@ connectors use it too.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
+
+from chassis import times
 
 PREFIX = "cloudEvents_"
 ID = PREFIX + "id"
@@ -37,17 +39,49 @@ def owner(exchange: str) -> str:
     return exchange.partition(".")[0]
 
 
-def format_time(time: datetime) -> str:
-    """RFC 3339 in UTC, ending in Z."""
-    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+def write(
+    *,
+    event_id: str,
+    publisher: str,
+    kind: str,
+    time: datetime,
+    subject: str,
+    sequence: int = 0,
+    causation: str = "",
+    correlation: str = "",
+    expires: datetime | None = None,
+    traceparent: str = "",
+) -> dict[str, str]:
+    """The headers of one event; optional attributes that are empty are left out.
 
-
-def parse_time(text: str) -> datetime:
-    """The moment that an RFC 3339 text names, UTC; ValueError for another text, or one without a zone."""
-    parsed = datetime.fromisoformat(text)
-    if parsed.tzinfo is None:
-        raise ValueError("a time without a zone")
-    return parsed.astimezone(UTC)
+    Args:
+        event_id: the event's id, a UUID; the `message_id` too.
+        publisher: name of the service, connector or integrator that publishes it.
+        kind: full name of the event's message.
+        time: when it happened.
+        subject: the opaque id of what it is about.
+        sequence: its place among the subject's events, from 1; 0 if it has none.
+        causation: id of what caused it.
+        correlation: the journey's request number.
+        expires: when it is no longer worth handling.
+        traceparent: W3C trace context of the publisher's span.
+    """
+    optional = {
+        SEQUENCE: str(sequence or ""),
+        CAUSATION: causation,
+        CORRELATION: correlation,
+        EXPIRY: times.format_time(expires) if expires else "",
+        TRACEPARENT: traceparent,
+    }
+    return {
+        ID: event_id,
+        SOURCE: source_of(publisher),
+        TYPE: kind,
+        SPECVERSION: "1.0",
+        TIME: times.format_time(time),
+        SUBJECT: subject,
+        **{name: value for name, value in optional.items() if value},
+    }
 
 
 def text(headers: Mapping[str, object], name: str) -> str:

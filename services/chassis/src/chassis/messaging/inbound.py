@@ -13,7 +13,7 @@ from typing import Any, Self
 import protovalidate
 from google.protobuf.message import Message
 
-from chassis import protojson
+from chassis import protojson, times
 from chassis.key_ring import Binding, KeyRing, OpenError
 from chassis.messaging import headers
 
@@ -72,7 +72,7 @@ class InboundEvent:
     @property
     def happened(self) -> datetime:
         """The moment in `time`."""
-        return headers.parse_time(self.time)
+        return times.parse_time(self.time)
 
     @property
     def binding(self) -> Binding:
@@ -81,7 +81,7 @@ class InboundEvent:
 
     def expired(self, now: datetime) -> bool:
         """Whether its time is over."""
-        return bool(self.expires) and headers.parse_time(self.expires) <= now
+        return bool(self.expires) and times.parse_time(self.expires) <= now
 
 
 def fingerprint(queue: str, attributes: Mapping[str, object], body: bytes) -> str:
@@ -149,7 +149,7 @@ def _attributes(given: Mapping[str, object]) -> dict[str, str]:
 
 def _is_moment(text: str) -> bool:
     try:
-        headers.parse_time(text)
+        times.parse_time(text)
     except ValueError:
         return False
     return True

@@ -4,7 +4,7 @@ import asyncio
 from functools import partial
 
 from chassis import log, telemetry
-from chassis.background import Background, within
+from chassis.components import Background, within
 from chassis.messaging.message_processor import MessageProcessor
 from chassis.run_with_lease import TTL, run_with_lease
 from chassis.store import Database, InboxEntry, StoreError, StoreUnavailable

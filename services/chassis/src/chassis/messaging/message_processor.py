@@ -12,14 +12,15 @@ from enum import StrEnum
 from google.protobuf.message import Message
 from opentelemetry.trace import SpanKind
 
-from chassis import log, telemetry
+from chassis import log, telemetry, times
 from chassis.commands import TooOld
+from chassis.exceptions import failure_reason
 from chassis.key_ring import KeyRing
 from chassis.messaging import headers, inbound
 from chassis.messaging.event_registry import event_option, event_type
 from chassis.messaging.inbound import InboundEvent, MessageRejected
+from chassis.messaging.policies import PermanentFailure, Policies, Policy
 from chassis.messaging.received_message import REFUSED, ReceivedMessage
-from chassis.policies import PermanentFailure, Policies, Policy, failure_reason
 from chassis.store import Inbox, InboxEntry, StoreUnavailable
 
 _log = log.get(__name__)
@@ -264,7 +265,7 @@ def _expires(attributes: Mapping[str, object]) -> datetime | None:
     if event is not None and not event.secret:
         return None
     try:
-        return headers.parse_time(headers.text(attributes, headers.EXPIRY))
+        return times.parse_time(headers.text(attributes, headers.EXPIRY))
     except ValueError:
         return None
 

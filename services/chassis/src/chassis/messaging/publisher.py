@@ -114,27 +114,24 @@ class Publisher:
 
 
 def properties_of(entry: OutboxEntry, service: str, traceparent: str) -> pika.BasicProperties:
-    told = {
-        headers.ID: entry.id,
-        headers.SOURCE: headers.source_of(service),
-        headers.TYPE: entry.type,
-        headers.SPECVERSION: "1.0",
-        headers.TIME: headers.format_time(entry.time),
-        headers.SUBJECT: entry.subject,
-        headers.SEQUENCE: str(entry.sequence),
-        headers.CAUSATION: entry.causation,
-        headers.TRACEPARENT: traceparent,
-    }
-    if entry.correlation:
-        told[headers.CORRELATION] = entry.correlation
-    if entry.expires is not None:
-        told[headers.EXPIRY] = headers.format_time(entry.expires)
+    """Properties and headers of an event that `service` publishes within the span of `traceparent`."""
     return pika.BasicProperties(
         message_id=entry.id,
         user_id=service,
         content_type=headers.CONTENT_TYPE,
         delivery_mode=headers.PERSISTENT,
-        headers=told,
+        headers=headers.write(
+            event_id=entry.id,
+            publisher=service,
+            kind=entry.type,
+            time=entry.time,
+            subject=entry.subject,
+            sequence=entry.sequence,
+            causation=entry.causation,
+            correlation=entry.correlation,
+            expires=entry.expires,
+            traceparent=traceparent,
+        ),
     )
 
 

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from chassis import log, telemetry
-from chassis.background import Background, within
 from chassis.backoff import Backoff
+from chassis.components import Background, within
 from chassis.messaging.change_stream import watch
 from chassis.messaging.connection import BrokerLost, Connection, reconnecting
 from chassis.messaging.outbox_queues import AggregateQueue, OutboxQueues

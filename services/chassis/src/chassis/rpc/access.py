@@ -6,8 +6,8 @@ from typing import Self
 from diwan.options.v1 import options_pb2
 from google.protobuf.descriptor import MethodDescriptor
 
+from chassis.caller import Caller, Kind
 from chassis.errors import AccessDenied
-from chassis.rpc.caller import Caller, Kind
 
 
 class AccessNotStatedError(Exception):

@@ -12,7 +12,7 @@ from google.rpc import error_details_pb2, status_pb2
 from opentelemetry.trace import SpanKind
 
 from chassis import log, telemetry
-from chassis.rpc.current import REQUEST_NUMBER, remaining
+from chassis.rpc.propagation import REQUEST_NUMBER, remaining
 from chassis.times import to_datetime
 from chassis.tokens import ServiceTokens, acting_for
 from chassis.tokens.keys import Fetch
@@ -129,11 +129,6 @@ def failure_of(error: grpc.RpcError) -> Failure:
         fields=tuple((violation.field, violation.description) for violation in bad.field_violations),
         message=message,
     )
-
-
-def status_reason(error: grpc.RpcError) -> str:
-    """The stable reason of a failed call, such as FEE_NOT_PUBLISHED; "" when it told none."""
-    return failure_of(error).reason
 
 
 class _Outgoing:

@@ -1,18 +1,15 @@
 """The call in hand."""
 
-import asyncio
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 
-from chassis.rpc.caller import Caller
-
-if TYPE_CHECKING:
-    from chassis.commands import CommandRequest
+from chassis.caller import Caller
+from chassis.commands import CommandRequest
 
 Hash = Callable[[bytes, str], str]
 """(value, purpose) -> keyed hash, hex: `key_ring.KeyRing.keyed_hash`."""
@@ -21,9 +18,6 @@ S = TypeVar("S")
 M = TypeVar("M", bound=Message)
 
 CONTENT = "request content"
-
-REQUEST_NUMBER: Final = "diwan-request-number"
-"""Metadata by which services hand on the journey's request number; from anybody else it is ignored."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,14 +29,12 @@ class Call:
         rpc: full name, such as `diwan.notary.v1.PowerOfAttorneyService.SubmitPowerOfAttorney`.
         now: when it came, UTC; the moment of whatever it decides.
         correlation: the journey's request number when another service sent it, or "".
-        ends: by when it must be answered, in the event loop's time, seconds.
     """
 
     caller: Caller
     rpc: str
     now: datetime
     correlation: str
-    ends: float
     hashed: Hash
 
     def request(
@@ -52,7 +44,7 @@ class Call:
         answer: Callable[[S], M],
         correlation: str | None = None,
         secret: bool = False,
-    ) -> "CommandRequest[S, M]":
+    ) -> CommandRequest[S, M]:
         """What makes a command happen once: this caller, this RPC, this request id, this content.
 
         Args:
@@ -61,9 +53,6 @@ class Call:
             correlation: the journey's request number where the handler knows it.
             secret: the answer holds a secret: it is rendered again, never kept.
         """
-        # Commands know who calls; to know them here at import time would close a circle.
-        from chassis.commands import CommandRequest
-
         request_id: Any = getattr(message, "request_id", "")
         if not request_id:
             msg = f"{message.DESCRIPTOR.full_name} has no request_id: it cannot be made to happen once"
@@ -91,12 +80,6 @@ def call() -> Call:
         msg = "no call is in hand: only an RPC's handler may ask"
         raise LookupError(msg)
     return current
-
-
-def remaining() -> float | None:
-    """Seconds left for the call in hand, None outside one."""
-    current = _current.get()
-    return None if current is None else max(0.0, current.ends - asyncio.get_running_loop().time())
 
 
 def begin(current: Call) -> None:

@@ -16,10 +16,11 @@ from grpc_status import rpc_status
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from chassis import log, telemetry
+from chassis.caller import ANONYMOUS, Caller, Kind
 from chassis.errors import (
     CODES,
     DeadlineExceeded,
-    ErrorTable,
+    ErrorSet,
     TokenMissing,
     Unimplemented,
     UpstreamUnavailable,
@@ -30,10 +31,10 @@ from chassis.errors import (
 from chassis.masks import mask_text
 from chassis.rpc import validation
 from chassis.rpc.access import Access
-from chassis.rpc.caller import ANONYMOUS, Caller, Kind
-from chassis.rpc.current import REQUEST_NUMBER, Call, Hash, begin
+from chassis.rpc.current import Call, Hash, begin
+from chassis.rpc.propagation import REQUEST_NUMBER, set_deadline
+from chassis.times import Clock
 from chassis.tokens import TokenKeys
-from chassis.tokens.keys import Clock
 
 DEFAULT_SECONDS: Final = 10.0
 """Time for a call whose caller set no deadline."""
@@ -101,7 +102,7 @@ class Pipeline:
     """Makes gRPC handlers out of a service's methods."""
 
     def __init__(
-        self, service: str, *, errors: ErrorTable, keys: TokenKeys, hashed: Hash, clock: Clock
+        self, service: str, *, errors: ErrorSet, keys: TokenKeys, hashed: Hash, clock: Clock
     ) -> None:
         self._service = service
         self._errors = errors
@@ -151,13 +152,13 @@ class Pipeline:
         number = metadata.get(REQUEST_NUMBER, "") if caller.kind is Kind.SERVICE else ""
         number = number if len(number) <= _MAX_NUMBER else ""
         log.correlate(number)
+        set_deadline(outcome.ends)
         begin(
             Call(
                 caller=caller,
                 rpc=method.rpc,
                 now=self._clock(),
                 correlation=number,
-                ends=outcome.ends,
                 hashed=self._hashed,
             )
         )

@@ -11,15 +11,14 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from chassis import log
-from chassis.errors import AddressTaken, ErrorTable, check_table
+from chassis.errors import AddressTaken, ErrorSet, check_errors
 from chassis.readiness import Readiness
 from chassis.rpc import validation
 from chassis.rpc.current import Hash
 from chassis.rpc.pipeline import Method, Pipeline
 from chassis.settings import ServiceSettings
-from chassis.times import utc_now
+from chassis.times import Clock, utc_now
 from chassis.tokens import TokenKeys
-from chassis.tokens.keys import Clock
 
 HEALTH_SECONDS: Final = 0.25
 """How soon a change of readiness is told."""
@@ -56,7 +55,7 @@ class _ByName:
 
 
 class Server:
-    """Serves a service's RPCs, each through the same pipeline, and gRPC health. A part of `life.run`."""
+    """Serves a service's RPCs, each through the same pipeline, and gRPC health. A component."""
 
     def __init__(
         self,
@@ -64,7 +63,7 @@ class Server:
         settings: ServiceSettings,
         *,
         services: Sequence[tuple[ServiceDescriptor, object]],
-        errors: ErrorTable,
+        errors: ErrorSet,
         keys: TokenKeys,
         hashed: Hash,
         readiness: Readiness,
@@ -87,7 +86,7 @@ class Server:
             AccessNotStatedError: an RPC states no access.
             TypeError: an RPC has no handler, or the error table is wrong.
         """
-        check_table(errors)
+        check_errors(errors)
         self.name = "api" if services else "health"
         self._settings = settings
         self._readiness = readiness

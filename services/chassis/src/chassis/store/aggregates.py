@@ -13,7 +13,7 @@ from motor.motor_asyncio import AsyncIOMotorCollection
 from opentelemetry.trace import Span
 from pymongo.errors import BulkWriteError, PyMongoError
 
-from chassis.errors import ErrorTable
+from chassis.errors import ErrorSet
 from chassis.store import instrumentation
 from chassis.store.batcher import Batcher, Job
 from chassis.store.codec import Codec
@@ -44,14 +44,14 @@ class Aggregates(Generic[S]):
         indexes: Sequence[Index],
         limits: Limits,
         encode_event: EncodeEvent,
-        refusals: ErrorTable,
+        refusals: ErrorSet,
         committed: Committed,
         writer: str,
     ) -> None:
         self.name = collection.name
         self.limits = limits
         self.encode_event = encode_event
-        self.refusals = {str(getattr(kind, "reason", "")): kind for kind in refusals}
+        self.refusals = {kind.reason: kind for kind in refusals}
         self.collection = collection
         self._raw = cast(
             "AsyncIOMotorCollection[RawBSONDocument]", collection.with_options(codec_options=_RAW)

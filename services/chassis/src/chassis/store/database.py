@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo.errors import OperationFailure, PyMongoError
 
-from chassis.errors import ErrorTable
+from chassis.errors import ErrorSet
 from chassis.store.aggregates import Aggregates, Committed, EncodeEvent
 from chassis.store.change_stream import ChangeStream
 from chassis.store.codec import Codec
@@ -54,7 +54,7 @@ class Database:
         name: str,
         *,
         encode_event: EncodeEvent,
-        refusals: ErrorTable,
+        refusals: ErrorSet,
         history: timedelta,
         clock: Callable[[], datetime],
     ) -> None:
@@ -78,7 +78,7 @@ class Database:
         name: str,
         *,
         encode_event: EncodeEvent,
-        refusals: ErrorTable,
+        refusals: ErrorSet,
         schema_version: int = 1,
         history: timedelta = timedelta(days=7),
         timeout: timedelta = timedelta(seconds=60),

@@ -48,9 +48,7 @@ class LimitExceeded(StoreError):
     code = "RESOURCE_EXHAUSTED"
 
     def __init__(self, what: str, limit: int) -> None:
-        super().__init__(
-            f"more {what} than the limit of {limit}", metadata={"what": what, "limit": str(limit)}
-        )
+        super().__init__(f"more {what} than the limit of {limit}", what=what, limit=str(limit))
         self.what = what
         self.limit = limit
 

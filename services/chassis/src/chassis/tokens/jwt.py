@@ -24,6 +24,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet
 from joserfc.jws import JWSRegistry
 
+from chassis.caller import Caller, Kind
 from chassis.errors import (
     ConfirmationExpired,
     ConfirmationInvalid,
@@ -31,7 +32,6 @@ from chassis.errors import (
     TokenExpired,
     TokenInvalid,
 )
-from chassis.rpc.caller import Caller, Kind
 
 ALGORITHM: Final = "ES256"
 ISSUER: Final = "diwan.identity"

@@ -11,9 +11,9 @@ from typing import Final, Self
 from joserfc.jwk import ECKey, KeySet
 
 from chassis import log
+from chassis.caller import Caller
 from chassis.errors import KeysUnavailable, TokenInvalid
-from chassis.rpc.caller import Caller
-from chassis.times import utc_now
+from chassis.times import Clock, utc_now
 from chassis.tokens.jwt import (
     Confirmation,
     key_id,
@@ -24,7 +24,6 @@ from chassis.tokens.jwt import (
     verify_confirmation,
 )
 
-Clock = Callable[[], datetime]
 Fetch = Callable[[], Awaitable[str]]
 """Asks identity for its keys (ListSigningKeys); a JWK set as JSON."""
 
@@ -160,6 +159,3 @@ def _write(path: Path, text: str) -> None:
         beside.replace(path)
     except OSError as error:
         _log.warning("signing keys not kept", path=str(path), error=type(error).__qualname__)
-
-
-__all__ = ["Clock", "Fetch", "TokenKeys"]

@@ -11,9 +11,8 @@ from typing import Final
 
 from joserfc.jwk import ECKey
 
-from chassis.times import utc_now
+from chassis.times import Clock, utc_now
 from chassis.tokens.jwt import sign_assertion
-from chassis.tokens.keys import Clock
 
 Exchange = Callable[[str, str, str], Awaitable[tuple[str, datetime]]]
 """(assertion, audience, acting_for) -> (token, its end): IdentityService.IssueServiceToken."""

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TypeVar
 
 from chassis.commands import Cause, Decision, execute
+from chassis.domain import Outcome
 from chassis.key_ring import Binding
 from google.protobuf.message import Message
 
@@ -13,7 +14,7 @@ from identity import facts
 from identity.context import Context
 from identity.model.codes import Allowance, Throttle
 from identity.model.errors import CodeTooSoon, IdentityError, TooManyStarts
-from identity.model.outcome import CodeIssued, Outcome
+from identity.model.facts import CodeIssued, Fact
 
 S = TypeVar("S")
 
@@ -38,12 +39,12 @@ async def throttle(ctx: Context, cause: Cause, purpose: str, subject: str, allow
         raise
 
 
-def decided(outcome: Outcome[S]) -> Decision[S]:
+def decided(outcome: Outcome[S, Fact]) -> Decision[S]:
     """A model's outcome as the store's door wants it."""
     return Decision(state=outcome.state, facts=facts.messages(outcome.facts), refusal=outcome.refusal)
 
 
-def with_code(ctx: Context, outcome: Outcome[S], decoy: CodeIssued) -> Decision[S]:
+def with_code(ctx: Context, outcome: Outcome[S, Fact], decoy: CodeIssued) -> Decision[S]:
     """A start's decision. Where no code is sent, one is sealed all the same, and thrown away.
 
     Sealing is the dear part of a start: its time must not tell whether the person is known.

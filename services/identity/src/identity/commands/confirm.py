@@ -1,7 +1,7 @@
 """Confirmation of one exact content."""
 
 from chassis.commands import CommandRequest, Decision, execute
-from chassis.rpc import Call
+from chassis.rpc.current import Call
 from chassis.times import timestamp
 from chassis.tokens import sign_confirmation
 from diwan.identity.v1 import identity_pb2 as pb

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from chassis.commands import CommandRequest, Decision, execute
-from chassis.rpc import Call
+from chassis.rpc.current import Call
 from chassis.store import Duplicate
 from chassis.times import timestamp
 from diwan.identity.v1 import identity_pb2 as pb
@@ -15,7 +15,7 @@ from identity.context import Context
 from identity.model import accounts, channels
 from identity.model.codes import new_code
 from identity.model.errors import EnrolmentNotFound, IdentityError, MobileTaken
-from identity.model.outcome import CodeIssued
+from identity.model.facts import CodeIssued, MessageContent
 from identity.model.persons import Person
 from identity.queries import render_account
 from identity.store import MOBILE
@@ -69,7 +69,9 @@ async def start_enrolment(
         code_hash=ctx.code_hash(enrolment_id, code),
         now=call.now,
     )
-    decoy = CodeIssued("code.enrolment", form.mobile, code, started.state.challenge.expire_time)
+    decoy = CodeIssued(
+        "code.enrolment", MessageContent(form.mobile, {"code": code}), started.state.challenge.expire_time
+    )
 
     def decide(_: accounts.Enrolment | None) -> Decision[accounts.Enrolment]:
         return codes.with_code(ctx, started, decoy)

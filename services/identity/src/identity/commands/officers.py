@@ -1,7 +1,9 @@
 """Registration of officers."""
 
+from chassis.caller import Kind
 from chassis.commands import Decision, execute
-from chassis.rpc import Call, Kind
+from chassis.mapping import to_message
+from chassis.rpc.current import Call
 from chassis.store import Duplicate
 from diwan.identity.v1 import identity_pb2 as pb
 
@@ -46,9 +48,4 @@ async def register_officer(ctx: Context, call: Call, form: pb.RegisterOfficerReq
 
 
 def _answer(officer: Officer) -> pb.Officer:
-    return pb.Officer(
-        officer_id=officer.officer_id,
-        staff_number=officer.staff_number,
-        roles=officer.roles,
-        office_id=officer.office_id,
-    )
+    return to_message(officer, pb.Officer)

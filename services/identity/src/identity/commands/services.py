@@ -1,8 +1,9 @@
 """Tokens for services."""
 
+from chassis.caller import Caller, Kind
 from chassis.commands import Cause, Decision, cause_id, execute
 from chassis.errors import TokenExpired, TokenInvalid
-from chassis.rpc import Call, Caller, Kind
+from chassis.rpc.current import Call
 from chassis.times import timestamp
 from chassis.tokens import claimed_client, key_set, sign_access, verify_assertion
 from diwan.identity.v1 import identity_pb2 as pb

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid5
 
+from chassis.caller import Caller, Kind
 from chassis.commands import CommandRequest, Decision, execute
-from chassis.rpc import Call, Caller, Kind
+from chassis.rpc.current import Call
 from chassis.times import timestamp
 from chassis.tokens import sign_access
 from diwan.identity.v1 import identity_pb2 as pb
@@ -15,7 +16,7 @@ from identity.context import Context
 from identity.model import channels, sessions
 from identity.model.codes import new_code
 from identity.model.errors import SessionEnded, SignInNotFound
-from identity.model.outcome import CodeIssued
+from identity.model.facts import CodeIssued, MessageContent
 from identity.model.sessions import Holder, Session
 from identity.signing import read_refresh_token, refresh_token
 
@@ -72,7 +73,9 @@ async def start_sign_in(ctx: Context, call: Call, form: pb.StartSignInRequest) -
         code_hash=ctx.code_hash(session_id, code),
         now=call.now,
     )
-    decoy = CodeIssued("code.sign_in", _NO_MOBILE, code, started.state.challenge.expire_time)
+    decoy = CodeIssued(
+        "code.sign_in", MessageContent(_NO_MOBILE, {"code": code}), started.state.challenge.expire_time
+    )
 
     def decide(_: Session | None) -> Decision[Session]:
         return codes.with_code(ctx, started, decoy)

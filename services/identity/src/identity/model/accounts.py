@@ -3,22 +3,16 @@
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
+
+from chassis.domain import Outcome
 
 from identity.model.codes import MEMORY, Challenge, challenge
 from identity.model.errors import AlreadyEnrolled, EnrolmentNotFound, MobileInvalid, OwnCase, PersonNotMatched
-from identity.model.outcome import AccountEnrolled, CodeIssued, Outcome
+from identity.model.facts import AccountEnrolled, Assurance, CodeIssued, Contact, Fact, MessageContent
 from identity.model.persons import Person
 
 _MOBILE = re.compile(r"\+201[0125][0-9]{8}")
 _SHOWN_DIGITS = 3
-
-
-class Assurance(StrEnum):
-    """How sure we are who holds an account."""
-
-    SUBSTANTIAL = "substantial"
-    HIGH = "high"
 
 
 def mobile_number(text: str) -> str:
@@ -48,19 +42,19 @@ class Account:
     person_id: str
     mobile: str
     mobile_key: str
-    assurance: Assurance
+    assurance_level: Assurance
     channel: str
-    enrolled_at: datetime
+    enrol_time: datetime
     enrolled_by: str = ""
 
 
-def _enrolled(account: Account) -> Outcome[Account]:
+def _enrolled(account: Account) -> Outcome[Account, Fact]:
     fact = AccountEnrolled(
         account_id=account.account_id,
         person_id=account.person_id,
-        assurance=account.assurance.value,
+        assurance_level=account.assurance_level,
         channel=account.channel,
-        mobile=account.mobile,
+        contact=Contact(account.mobile),
     )
     return Outcome(account, (fact,))
 
@@ -84,12 +78,12 @@ class Enrolment:
     challenge: Challenge
     forget_time: datetime
 
-    def complete(self, code_hash: str, now: datetime) -> Outcome["Enrolment"]:
+    def complete(self, code_hash: str, now: datetime) -> Outcome["Enrolment", Fact]:
         """Try the code; a wrong one is counted."""
         tried, refusal = self.challenge.attempt(code_hash, now)
         return Outcome(replace(self, challenge=tried), refusal=refusal)
 
-    def account(self, kept: Account | None, now: datetime) -> Outcome[Account]:
+    def account(self, kept: Account | None, now: datetime) -> Outcome[Account, Fact]:
         """The account of a completed enrolment; AlreadyEnrolled if the person has one.
 
         EnrolmentNotFound for a decoy, and for one whose code was not given.
@@ -105,9 +99,9 @@ class Enrolment:
                 person_id=self.person_id,
                 mobile=self.mobile,
                 mobile_key=self.mobile_key,
-                assurance=Assurance.SUBSTANTIAL,
+                assurance_level=Assurance.SUBSTANTIAL,
                 channel=self.channel,
-                enrolled_at=now,
+                enrol_time=now,
             )
         )
 
@@ -133,7 +127,7 @@ def start_enrolment(
     code: str,
     code_hash: str,
     now: datetime,
-) -> Outcome[Enrolment]:
+) -> Outcome[Enrolment, Fact]:
     """Match the four facts. The code is sent where they match; else it is a decoy, the same from outside."""
     matched = person is not None and person.matches(applicant.first_name, applicant.mother_first_name)
     enrolment = Enrolment(
@@ -147,7 +141,11 @@ def start_enrolment(
         challenge=challenge(code_hash, real=matched, now=now),
         forget_time=now + MEMORY,
     )
-    sent = CodeIssued("code.enrolment", enrolment.mobile, code, enrolment.challenge.expire_time)
+    sent = CodeIssued(
+        "code.enrolment",
+        MessageContent(enrolment.mobile, {"code": code}),
+        enrolment.challenge.expire_time,
+    )
     return Outcome(enrolment, (sent,) if matched else ())
 
 
@@ -159,7 +157,7 @@ def enrol_at_counter(
     clerk_id: str,
     clerk_person_id: str,
     now: datetime,
-) -> Outcome[Account]:
+) -> Outcome[Account, Fact]:
     """Enrol somebody whose card a clerk has seen.
 
     PersonNotMatched, AlreadyEnrolled; OwnCase if the clerk is the one enrolled.
@@ -177,9 +175,9 @@ def enrol_at_counter(
             person_id=person.person_id,
             mobile=mobile_number(applicant.mobile),
             mobile_key=applicant.mobile_key,
-            assurance=Assurance.HIGH,
+            assurance_level=Assurance.HIGH,
             channel=applicant.channel,
-            enrolled_at=now,
+            enrol_time=now,
             enrolled_by=clerk_id,
         )
     )

@@ -3,9 +3,11 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from chassis.domain import Outcome
+
 from identity.model.codes import MEMORY, Challenge, challenge
 from identity.model.errors import ConfirmationNotFound
-from identity.model.outcome import CodeIssued, Outcome
+from identity.model.facts import CodeIssued, Fact, MessageContent
 
 STATEMENT_LIFE = timedelta(minutes=5)
 
@@ -28,7 +30,7 @@ class Confirmation:
     confirmed_at: datetime | None
     forget_time: datetime
 
-    def complete(self, account_id: str, code_hash: str, now: datetime) -> Outcome["Confirmation"]:
+    def complete(self, account_id: str, code_hash: str, now: datetime) -> Outcome["Confirmation", Fact]:
         """Try the code; a wrong one is counted. ConfirmationNotFound: it is somebody else's."""
         if account_id != self.account_id:
             raise ConfirmationNotFound
@@ -47,7 +49,7 @@ def start_confirmation(
     code: str,
     code_hash: str,
     now: datetime,
-) -> Outcome[Confirmation]:
+) -> Outcome[Confirmation, Fact]:
     """Bind a code to account, purpose and content."""
     confirmation = Confirmation(
         confirmation_id=confirmation_id,
@@ -58,5 +60,10 @@ def start_confirmation(
         confirmed_at=None,
         forget_time=now + MEMORY,
     )
-    sent = CodeIssued("code.confirmation", mobile, code, confirmation.challenge.expire_time, account_id)
+    sent = CodeIssued(
+        "code.confirmation",
+        MessageContent(mobile, {"code": code}),
+        confirmation.challenge.expire_time,
+        account_id,
+    )
     return Outcome(confirmation, (sent,))

@@ -1,166 +1,217 @@
-"""Every way in which identity says no: a closed set, one reason a class. No text holds a personal datum."""
+"""The refusals of identity: a closed set, one reason a class. No text or metadata holds a personal datum."""
 
-from typing import ClassVar
+from chassis.domain import DomainError
 
 
-class IdentityError(Exception):
-    """Base of the refusals. `reason` is for programs, the message for people, `metadata` for both."""
-
-    reason: ClassVar[str]
-    sentence: ClassVar[str]
-
-    def __init__(self, **metadata: str) -> None:
-        super().__init__(self.sentence)
-        self.metadata = metadata
+class IdentityError(DomainError):
+    """Base of the refusals of identity."""
 
 
 class NationalIdInvalid(IdentityError):
+    """The national ID is not well-formed."""
+
     reason = "NATIONAL_ID_INVALID"
-    sentence = "the national ID is not well-formed"
+    code = "INVALID_ARGUMENT"
 
 
 class MobileInvalid(IdentityError):
+    """The mobile number is not an Egyptian one in E.164 form."""
+
     reason = "MOBILE_INVALID"
-    sentence = "the mobile number is not an Egyptian one in E.164 form"
+    code = "INVALID_ARGUMENT"
 
 
 class ChannelUnknown(IdentityError):
+    """There is no such channel."""
+
     reason = "CHANNEL_UNKNOWN"
-    sentence = "there is no such channel"
+    code = "INVALID_ARGUMENT"
 
 
 class ChannelNotAllowed(IdentityError):
+    """Citizens serve themselves on this channel alone, or officers alone."""
+
     reason = "CHANNEL_NOT_ALLOWED"
-    sentence = "citizens serve themselves on this channel alone, or officers alone"
+    code = "INVALID_ARGUMENT"
 
 
 class NameInvalid(IdentityError):
+    """The name holds no letter."""
+
     reason = "NAME_INVALID"
-    sentence = "the name holds no letter"
+    code = "INVALID_ARGUMENT"
 
 
 class RecordConflict(IdentityError):
-    """The registry says that one national ID belongs to two persons."""
+    """The registry's record contradicts one that is kept."""
 
     reason = "RECORD_CONFLICT"
-    sentence = "the registry's record contradicts one that is kept"
+    code = "FAILED_PRECONDITION"
 
 
 class PersonNotMatched(IdentityError):
+    """The facts do not match the civil registry."""
+
     reason = "PERSON_NOT_MATCHED"
-    sentence = "the facts do not match the civil registry"
+    code = "FAILED_PRECONDITION"
 
 
 class AlreadyEnrolled(IdentityError):
+    """This person has an account."""
+
     reason = "ALREADY_ENROLLED"
-    sentence = "this person has an account"
+    code = "ALREADY_EXISTS"
 
 
 class MobileTaken(IdentityError):
+    """This mobile number belongs to another."""
+
     reason = "MOBILE_TAKEN"
-    sentence = "this mobile number belongs to another"
+    code = "ALREADY_EXISTS"
 
 
 class OwnCase(IdentityError):
+    """An officer does not decide a case of their own."""
+
     reason = "OWN_CASE"
-    sentence = "an officer does not decide a case of their own"
+    code = "PERMISSION_DENIED"
 
 
 class EnrolmentNotFound(IdentityError):
+    """There is no such enrolment."""
+
     reason = "ENROLMENT_NOT_FOUND"
-    sentence = "there is no such enrolment"
+    code = "NOT_FOUND"
 
 
 class SignInNotFound(IdentityError):
+    """There is no such sign-in."""
+
     reason = "SIGN_IN_NOT_FOUND"
-    sentence = "there is no such sign-in"
+    code = "NOT_FOUND"
 
 
 class ConfirmationNotFound(IdentityError):
+    """The caller has no such confirmation."""
+
     reason = "CONFIRMATION_NOT_FOUND"
-    sentence = "the caller has no such confirmation"
+    code = "NOT_FOUND"
 
 
 class AccountNotFound(IdentityError):
+    """There is no such account."""
+
     reason = "ACCOUNT_NOT_FOUND"
-    sentence = "there is no such account"
+    code = "NOT_FOUND"
 
 
 class NotOwnAccount(IdentityError):
+    """A citizen sees their own account alone, by its id."""
+
     reason = "NOT_OWN_ACCOUNT"
-    sentence = "a citizen sees their own account alone, by its id"
+    code = "PERMISSION_DENIED"
 
 
 class PurposeRequired(IdentityError):
+    """A service states why it needs the data."""
+
     reason = "PURPOSE_REQUIRED"
-    sentence = "a service states why it needs the data"
+    code = "INVALID_ARGUMENT"
 
 
 class CodeWrong(IdentityError):
+    """The code is wrong."""
+
     reason = "CODE_WRONG"
-    sentence = "the code is wrong"
+    code = "INVALID_ARGUMENT"
 
 
 class CodeExpired(IdentityError):
+    """The code has expired or was used."""
+
     reason = "CODE_EXPIRED"
-    sentence = "the code has expired or was used"
+    code = "FAILED_PRECONDITION"
 
 
 class CodeLocked(IdentityError):
+    """Too many wrong codes: start again."""
+
     reason = "CODE_LOCKED"
-    sentence = "too many wrong codes: start again"
+    code = "FAILED_PRECONDITION"
 
 
 class CodeTooSoon(IdentityError):
+    """A code was asked for a moment ago."""
+
     reason = "CODE_TOO_SOON"
-    sentence = "a code was asked for a moment ago"
+    code = "RESOURCE_EXHAUSTED"
 
 
 class TooManyStarts(IdentityError):
+    """Too many codes were asked for: wait."""
+
     reason = "TOO_MANY_STARTS"
-    sentence = "too many codes were asked for: wait"
+    code = "RESOURCE_EXHAUSTED"
 
 
 class SessionEnded(IdentityError):
+    """The session has ended: sign in again."""
+
     reason = "SESSION_ENDED"
-    sentence = "the session has ended: sign in again"
+    code = "UNAUTHENTICATED"
 
 
 class StaffNumberTaken(IdentityError):
+    """This staff number belongs to another officer."""
+
     reason = "STAFF_NUMBER_TAKEN"
-    sentence = "this staff number belongs to another officer"
+    code = "ALREADY_EXISTS"
 
 
 class AdministratorExists(IdentityError):
+    """There is an administrator: officers are registered by them."""
+
     reason = "ADMINISTRATOR_EXISTS"
-    sentence = "there is an administrator: officers are registered by them"
+    code = "FAILED_PRECONDITION"
 
 
 class FirstMustBeAdministrator(IdentityError):
+    """The operator registers the first administrator and nobody else."""
+
     reason = "FIRST_MUST_BE_ADMINISTRATOR"
-    sentence = "the operator registers the first administrator and nobody else"
+    code = "INVALID_ARGUMENT"
 
 
 class OfficeRequired(IdentityError):
+    """A clerk serves at an office."""
+
     reason = "OFFICE_REQUIRED"
-    sentence = "a clerk serves at an office"
+    code = "INVALID_ARGUMENT"
 
 
 class AssertionInvalid(IdentityError):
+    """The client assertion is not valid."""
+
     reason = "ASSERTION_INVALID"
-    sentence = "the client assertion is not valid"
+    code = "UNAUTHENTICATED"
 
 
 class AssertionUsed(IdentityError):
+    """The client assertion was used before."""
+
     reason = "ASSERTION_USED"
-    sentence = "the client assertion was used before"
+    code = "UNAUTHENTICATED"
 
 
 class AudienceUnknown(IdentityError):
+    """There is no such service."""
+
     reason = "AUDIENCE_UNKNOWN"
-    sentence = "there is no such service"
+    code = "INVALID_ARGUMENT"
 
 
 class ActingNotAllowed(IdentityError):
+    """This client does not act for citizens."""
+
     reason = "ACTING_NOT_ALLOWED"
-    sentence = "this client does not act for citizens"
+    code = "PERMISSION_DENIED"

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from chassis.domain import Outcome
+
 from identity.model.accounts import mobile_number
 from identity.model.errors import FirstMustBeAdministrator, OfficeRequired, StaffNumberTaken
-from identity.model.outcome import OfficerRegistered, Outcome
+from identity.model.facts import Fact, OfficerRegistered
 
 ADMINISTRATOR = "administrator"
 CLERK = "clerk"
@@ -49,7 +51,7 @@ class OfficerForm:
 
 def register_officer(
     kept: Officer | None, form: OfficerForm, registered_by: str, now: datetime
-) -> Outcome[Officer]:
+) -> Outcome[Officer, Fact]:
     """Register an officer; without a registrar, the first administrator.
 
     StaffNumberTaken; FirstMustBeAdministrator; OfficeRequired of a clerk, who serves at a counter.

@@ -4,9 +4,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from chassis.domain import Outcome
+
 from identity.model.codes import MEMORY, Challenge, challenge
 from identity.model.errors import SessionEnded
-from identity.model.outcome import CodeIssued, Outcome
+from identity.model.facts import CodeIssued, Fact, MessageContent
 
 ACCESS_LIFE = timedelta(minutes=15)
 SESSION_LIFE = timedelta(hours=12)
@@ -49,7 +51,7 @@ class Session:
     end_time: datetime
     forget_time: datetime
 
-    def complete(self, code_hash: str, now: datetime) -> Outcome["Session"]:
+    def complete(self, code_hash: str, now: datetime) -> Outcome["Session", Fact]:
         """Try the code; the right one opens the session, a wrong one is counted."""
         tried, refusal = self.challenge.attempt(code_hash, now)
         if refusal is not None:
@@ -68,7 +70,7 @@ class Session:
     def is_open(self, now: datetime) -> bool:
         return self.stage is Stage.OPEN and now < self.end_time
 
-    def refresh(self, generation: int, now: datetime) -> Outcome["Session"]:
+    def refresh(self, generation: int, now: datetime) -> Outcome["Session", Fact]:
         """Take the refresh token of a generation and go on to the next.
 
         An old token is in two hands, of which one stole it: the session ends for both.
@@ -79,7 +81,7 @@ class Session:
             return Outcome(replace(self, stage=Stage.ENDED), refusal=SessionEnded())
         return Outcome(replace(self, generation=self.generation + 1, issued_at=now))
 
-    def sign_out(self) -> Outcome["Session"]:
+    def sign_out(self) -> Outcome["Session", Fact]:
         """End it; any refresh token that it ever gave will do, and an ended one stays ended."""
         return Outcome(replace(self, stage=Stage.ENDED))
 
@@ -100,7 +102,7 @@ def start_sign_in(
     code: str,
     code_hash: str,
     now: datetime,
-) -> Outcome[Session]:
+) -> Outcome[Session, Fact]:
     """Start a sign-in. Without a mobile there is nobody to sign in: a decoy, the same from outside."""
     session = Session(
         session_id=session_id,
@@ -115,5 +117,7 @@ def start_sign_in(
         forget_time=now + MEMORY,
     )
     filed = holder_id if holder is Holder.CITIZEN else ""
-    sent = CodeIssued("code.sign_in", mobile, code, session.challenge.expire_time, filed)
+    sent = CodeIssued(
+        "code.sign_in", MessageContent(mobile, {"code": code}), session.challenge.expire_time, filed
+    )
     return Outcome(session, (sent,) if mobile else ())

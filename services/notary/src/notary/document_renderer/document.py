@@ -3,14 +3,17 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from chassis.domain import DomainError
+
 TEXT_LIMIT = 40_000
 """Letters in one document; more is a mistake or an attack, not a power of attorney."""
 
 
-class DocumentError(Exception):
+class DocumentError(DomainError):
     """The document cannot be printed as it is; the text names the field, never its value."""
 
     reason = "DOCUMENT_UNPRINTABLE"
+    code = "FAILED_PRECONDITION"
 
 
 @dataclass(frozen=True)

@@ -8,20 +8,20 @@ from datetime import datetime
 class Submitted:
     """The principal confirmed the draft; the fee is due."""
 
-    id: str
+    power_of_attorney_id: str
     number: str
     principal_account_id: str
     service: str
     channel: str
     governorate: str
-    time: datetime
+    submit_time: datetime
 
 
 @dataclass(frozen=True)
 class Approved:
     """A reviewer approved it and an office was assigned."""
 
-    id: str
+    power_of_attorney_id: str
     number: str
     office_id: str
 
@@ -30,7 +30,7 @@ class Approved:
 class Returned:
     """A reviewer refused it for good or asked for correction."""
 
-    id: str
+    power_of_attorney_id: str
     number: str
     principal_account_id: str
     refused: bool
@@ -40,7 +40,7 @@ class Returned:
 class Issued:
     """The document was printed and signed."""
 
-    id: str
+    power_of_attorney_id: str
     number: str
     principal_account_id: str
     office_id: str
@@ -52,11 +52,11 @@ class Issued:
 class Collected:
     """The document was handed over."""
 
-    id: str
+    power_of_attorney_id: str
     number: str
     principal_account_id: str
     office_id: str
-    time: datetime
+    collect_time: datetime
 
 
 Fact = Submitted | Approved | Returned | Issued | Collected

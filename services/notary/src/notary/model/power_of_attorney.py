@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 
+from chassis.domain import Outcome
+
 from notary.model import errors
 from notary.model.content import Content, Kind, Office, masked_name, service_of
 from notary.model.facts import Approved, Collected, Fact, Issued, Returned, Submitted
@@ -18,8 +20,6 @@ from notary.model.facts import Approved, Collected, Fact, Issued, Returned, Subm
 CONFIRMATIONS_KEPT = 50
 CLAIMS_KEPT = 50
 REVIEWS_KEPT = 50
-
-Outcome = tuple["PowerOfAttorney", tuple[Fact, ...]]
 
 
 class State(Enum):
@@ -114,7 +114,7 @@ class PowerOfAttorney:
         """What the reviewer said last, when it was returned."""
         return self.reviews[-1].reason if self.reviews else ""
 
-    def draft_anew(self, content: Content, account_id: str) -> Outcome:
+    def draft_anew(self, content: Content, account_id: str) -> Outcome["PowerOfAttorney", Fact]:
         """Write the draft anew, before it is submitted or when a correction is asked for."""
         self._check_principal(account_id)
         if self.state not in {State.DRAFT, State.CORRECTION}:
@@ -122,7 +122,7 @@ class PowerOfAttorney:
         if self.payment_id and content.kind is not self.content.kind:
             raise errors.KindIsPaid
         content.check()
-        return replace(self, state=State.DRAFT, content=content, digest=content.digest()), ()
+        return Outcome(replace(self, state=State.DRAFT, content=content, digest=content.digest()))
 
     def check_submittable(self, account_id: str) -> None:
         """Raise PowerOfAttorneyNotFound or NotADraft where this account has nothing to submit."""
@@ -132,7 +132,7 @@ class PowerOfAttorney:
 
     def submit(
         self, confirmation_id: str, digest: str, *, account_id: str, channel: str, now: datetime
-    ) -> Outcome:
+    ) -> Outcome["PowerOfAttorney", Fact]:
         """Submit the draft with a confirmation of exactly this content, each of single use.
 
         One that was paid for before a correction waits for a reviewer at once: no second fee is due.
@@ -149,36 +149,36 @@ class PowerOfAttorney:
             confirmation_ids=(*self.confirmation_ids, confirmation_id)[-CONFIRMATIONS_KEPT:],
         )
         if self.payment_id:
-            return replace(confirmed, state=State.AWAITING_REVIEW, queue_time=now), ()
+            return Outcome(replace(confirmed, state=State.AWAITING_REVIEW, queue_time=now))
         fact = Submitted(
             self.id, self.number, account_id, self.service, channel, self.content.governorate, now
         )
-        return replace(confirmed, state=State.AWAITING_PAYMENT), (fact,)
+        return Outcome(replace(confirmed, state=State.AWAITING_PAYMENT), (fact,))
 
-    def settle(self, payment_id: str, now: datetime) -> Outcome:
+    def settle(self, payment_id: str, now: datetime) -> Outcome["PowerOfAttorney", Fact]:
         """The fee was paid: wait for a reviewer. The same payment told again changes nothing."""
         assert payment_id, "a settled payment has an id"
         if payment_id == self.payment_id:
-            return self, ()
+            return Outcome(self)
         if self.state is not State.AWAITING_PAYMENT:
             raise errors.NotAwaitingPayment
-        return replace(self, state=State.AWAITING_REVIEW, payment_id=payment_id, queue_time=now), ()
+        return Outcome(replace(self, state=State.AWAITING_REVIEW, payment_id=payment_id, queue_time=now))
 
-    def claim(self, reviewer: Reviewer, claim_id: str, now: datetime) -> Outcome:
+    def claim(self, reviewer: Reviewer, claim_id: str, now: datetime) -> Outcome["PowerOfAttorney", Fact]:
         """Give the case to a reviewer who has no part in it."""
         if self.state is not State.AWAITING_REVIEW:
             raise errors.NotAwaitingReview
         self._check_apart(reviewer.person_id)
         claims = (*self.claims, Claim(claim_id, reviewer.id, now))[-CLAIMS_KEPT:]
-        return replace(
-            self, state=State.IN_REVIEW, claims=claims, open_reviewer=reviewer.id, claim_time=now
-        ), ()
+        return Outcome(
+            replace(self, state=State.IN_REVIEW, claims=claims, open_reviewer=reviewer.id, claim_time=now)
+        )
 
-    def release(self, claimed_before: datetime) -> Outcome:
+    def release(self, claimed_before: datetime) -> Outcome["PowerOfAttorney", Fact]:
         """Put a case that was claimed and left lying back to its old place in the queue."""
         if self.state is not State.IN_REVIEW or self.claim_time is None or self.claim_time >= claimed_before:
-            return self, ()
-        return replace(self, state=State.AWAITING_REVIEW, open_reviewer=None, claim_time=None), ()
+            return Outcome(self)
+        return Outcome(replace(self, state=State.AWAITING_REVIEW, open_reviewer=None, claim_time=None))
 
     def decide(
         self,
@@ -189,7 +189,7 @@ class PowerOfAttorney:
         office: Office,
         verification_code: str,
         now: datetime,
-    ) -> Outcome:
+    ) -> Outcome["PowerOfAttorney", Fact]:
         """Decide a claimed case. Approval assigns the office and the code that will be printed."""
         if self.state is not State.IN_REVIEW or self.open_reviewer != reviewer.id:
             raise errors.NotYourCase
@@ -203,9 +203,8 @@ class PowerOfAttorney:
         if decision is not ReviewDecision.APPROVE:
             refused = decision is ReviewDecision.REFUSE
             state = State.REFUSED if refused else State.CORRECTION
-            return replace(decided, state=state), (
-                Returned(self.id, self.number, self.content.principal.account_id, refused),
-            )
+            returned = Returned(self.id, self.number, self.content.principal.account_id, refused)
+            return Outcome(replace(decided, state=state), (returned,))
         self._check_complete()
         assert verification_code, "an approved document has a code"
         assert office.governorate == self.content.governorate, "the office is of the principal's governorate"
@@ -216,23 +215,22 @@ class PowerOfAttorney:
             office_name=office.name,
             verification_code=verification_code,
         )
-        return approved, (Approved(self.id, self.number, office.id),)
+        return Outcome(approved, (Approved(self.id, self.number, office.id),))
 
-    def issue(self, document_digest: str, now: datetime) -> Outcome:
+    def issue(self, document_digest: str, now: datetime) -> Outcome["PowerOfAttorney", Fact]:
         """The signed document is kept under its digest; told again, the first one stays the issued one."""
         assert document_digest, "a document has a digest"
         if self.in_force:
-            return self, ()
+            return Outcome(self)
         if self.state is not State.APPROVED:
             raise errors.NotApproved
         self._check_complete()
         issued = replace(self, state=State.ISSUED, document_digest=document_digest, issue_time=now)
         principal = self.content.principal.account_id
-        return issued, (
-            Issued(self.id, self.number, principal, self.office_id, self.office_name, document_digest),
-        )
+        fact = Issued(self.id, self.number, principal, self.office_id, self.office_name, document_digest)
+        return Outcome(issued, (fact,))
 
-    def collect(self, *, clerk: Reviewer, office_id: str, now: datetime) -> Outcome:
+    def collect(self, *, clerk: Reviewer, office_id: str, now: datetime) -> Outcome["PowerOfAttorney", Fact]:
         """Hand the document over: a clerk of exactly the assigned office, who is no party to it."""
         if self.office_id and (not office_id or office_id != self.office_id):
             raise errors.OtherOffice
@@ -241,7 +239,7 @@ class PowerOfAttorney:
         self._check_apart(clerk.person_id)
         collected = replace(self, state=State.COLLECTED, collect_time=now, collected_by=clerk.id)
         principal = self.content.principal.account_id
-        return collected, (Collected(self.id, self.number, principal, self.office_id, now),)
+        return Outcome(collected, (Collected(self.id, self.number, principal, self.office_id, now),))
 
     def verified_by(self, verification_code: str) -> bool:
         """Whether the code is the printed one and the document is out; takes the same time either way."""
@@ -269,16 +267,15 @@ class PowerOfAttorney:
             raise errors.CaseIncomplete
 
 
-def draft(content: Content, *, number: str, entered_by: str, now: datetime) -> Outcome:
+def draft(content: Content, *, number: str, entered_by: str, now: datetime) -> Outcome[PowerOfAttorney, Fact]:
     """Begin a power of attorney; `entered_by` is the person who entered it.
 
     Raises:
         AgentIsPrincipal, SpecialTermInvalid.
     """
     content.check()
-    return PowerOfAttorney(
-        content.draft_id, number, State.DRAFT, content, content.digest(), entered_by, now
-    ), ()
+    case = PowerOfAttorney(content.draft_id, number, State.DRAFT, content, content.digest(), entered_by, now)
+    return Outcome(case)
 
 
-__all__ = ["Kind", "Outcome", "PowerOfAttorney", "Review", "ReviewDecision", "Reviewer", "State", "draft"]
+__all__ = ["Kind", "PowerOfAttorney", "Review", "ReviewDecision", "Reviewer", "State", "draft"]

@@ -5,9 +5,11 @@ settles the payment even after a refusal of the same charge was heard, and when 
 already it is kept as overpaid, for the citizen to get back.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
+
+from chassis.domain import Outcome
 
 from payments.model.errors import (
     AlreadySettled,
@@ -70,13 +72,20 @@ class Due:
 
 
 @dataclass(frozen=True)
+class CardContent:
+    """The sealed part of a charge: the acquirer's token of the card."""
+
+    card_token: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class ChargeRequested:
     """Fact: the connector is asked to charge the card."""
 
     charge_id: str
     payment_id: str
     amount: int
-    card_token: str
+    card: CardContent
     expire_time: datetime
 
 
@@ -122,7 +131,6 @@ class Overpaid:
 
 
 Fact = Due | ChargeRequested | ChargeInquired | Settled | Refused | Overpaid
-Outcome = tuple["Payment", tuple[Fact, ...]]
 
 
 @dataclass(frozen=True)
@@ -180,7 +188,7 @@ class Payment:
         now: datetime,
         *,
         patience: timedelta,
-    ) -> Outcome:
+    ) -> Outcome["Payment", Fact]:
         """Try to pay; only who owes it may, one try at a time, and not for ever.
 
         `patience` is how long we wait for news before we inquire.
@@ -196,50 +204,54 @@ class Payment:
         amount = self.fee - (self.electronic_discount if means.electronic else 0)
         charge = Charge(charge_id, means, amount, now)
         requested = ChargeRequested(
-            charge_id, self.payment_id, amount, card_token, expire_time=now + TO_ASK * patience
+            charge_id,
+            self.payment_id,
+            amount,
+            CardContent(card_token),
+            expire_time=now + TO_ASK * patience,
         )
-        return replace(self, charges=(*self.charges, charge), ask_time=now), (requested,)
+        return Outcome(replace(self, charges=(*self.charges, charge), ask_time=now), (requested,))
 
-    def inquire(self, now: datetime, patience: timedelta) -> Outcome:
+    def inquire(self, now: datetime, patience: timedelta) -> Outcome["Payment", Fact]:
         """Ask what became of each charge under way, when nothing was heard for so long; else nothing."""
         open_charges = [charge for charge in self.charges if charge.state.under_way]
         if not open_charges or (self.ask_time is not None and self.ask_time > now - patience):
-            return self, ()
+            return Outcome(self)
         inquired = (ChargeInquired(charge.charge_id, self.payment_id) for charge in open_charges)
-        return replace(self, ask_time=now), tuple(inquired)
+        return Outcome(replace(self, ask_time=now), tuple(inquired))
 
-    def accept(self, charge_id: str, reference: str) -> Outcome:
+    def accept(self, charge_id: str, reference: str) -> Outcome["Payment", Fact]:
         """The acquirer took the charge and will tell what comes of it."""
         charge = self._find(charge_id)
         if charge.state is not ChargeState.REQUESTED:
-            return self, ()
-        return self._with(replace(charge, state=ChargeState.ACCEPTED, reference=reference)), ()
+            return Outcome(self)
+        return Outcome(self._with(replace(charge, state=ChargeState.ACCEPTED, reference=reference)))
 
-    def settle(self, charge_id: str, amount: int, reference: str, now: datetime) -> Outcome:
+    def settle(self, charge_id: str, amount: int, reference: str, now: datetime) -> Outcome["Payment", Fact]:
         """The money was taken. AmountMismatch if it is not what was asked for."""
         charge = self._find(charge_id)
         if amount != charge.amount:
             raise AmountMismatch
         if charge.state is ChargeState.SETTLED:
-            return self, ()
+            return Outcome(self)
         after = self._with(replace(charge, state=ChargeState.SETTLED, reference=reference, reason=""))
         if self.settled_by:
             overpaid = Overpaid(self.payment_id, self.subject_id, self.account_id, charge_id, amount)
-            return after, (overpaid,)
+            return Outcome(after, (overpaid,))
         settled = Settled(
             self.payment_id, self.subject_id, self.account_id, self.fee, self.fee - amount, amount
         )
-        return replace(after, settled_by=charge_id, settle_time=now), (settled,)
+        return Outcome(replace(after, settled_by=charge_id, settle_time=now), (settled,))
 
-    def refuse(self, charge_id: str, reason: str) -> Outcome:
+    def refuse(self, charge_id: str, reason: str) -> Outcome["Payment", Fact]:
         """The charge was refused. No news once it was settled; nothing is told once the fee is paid."""
         charge = self._find(charge_id)
         if not charge.state.under_way:
-            return self, ()
+            return Outcome(self)
         after = self._with(replace(charge, state=ChargeState.REFUSED, reason=reason))
         if self.settled_by:
-            return after, ()
-        return after, (Refused(self.payment_id, self.subject_id, self.account_id, reason),)
+            return Outcome(after)
+        return Outcome(after, (Refused(self.payment_id, self.subject_id, self.account_id, reason),))
 
     def _find(self, charge_id: str) -> Charge:
         for charge in self.charges:
@@ -257,7 +269,7 @@ class Payment:
 
 def make_due(
     payment_id: str, subject_id: str, account_id: str, *, request_number: str, fee: Fee, now: datetime
-) -> Outcome:
+) -> Outcome[Payment, Fact]:
     """A fee becomes due as published."""
     payment = Payment(
         payment_id=payment_id,
@@ -272,4 +284,4 @@ def make_due(
         platform_share=fee.platform_share,
         due_time=now,
     )
-    return payment, (Due(payment_id, subject_id, account_id, fee.amount),)
+    return Outcome(payment, (Due(payment_id, subject_id, account_id, fee.amount),))

@@ -7,6 +7,6 @@ greenlets.patch()
 from chassis.connector import run  # noqa: E402
 
 from notification.connectors.sms.connector import SmsConnector  # noqa: E402
-from notification.connectors.sms.settings import SmsSettings  # noqa: E402
+from notification.connectors.sms.settings import Settings  # noqa: E402
 
-run(SmsConnector, SmsSettings)
+run(SmsConnector, Settings)

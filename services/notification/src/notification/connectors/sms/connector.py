@@ -3,9 +3,8 @@
 import hashlib
 from datetime import UTC, datetime, timedelta
 
-from chassis import log, protojson
+from chassis import log, protojson, times
 from chassis.connector import Delivery, Done, OutboundEvent, Outcome, Refused, Retry, Unknown, Web, handles
-from chassis.messaging import headers
 from diwan.notification.v1 import sms_pb2
 from google.protobuf.message import Message
 from nameko.extensions import DependencyProvider
@@ -13,7 +12,7 @@ from nameko.extensions import DependencyProvider
 from notification.connectors.sms import status, text
 from notification.connectors.sms.receiver import Receiver
 from notification.connectors.sms.session import AnswerUnknown, Malformed, NotSent
-from notification.connectors.sms.settings import SmsSettings
+from notification.connectors.sms.settings import Settings
 from notification.connectors.sms.smsc import Bind, Smsc
 
 ALPHANUMERIC, INTERNATIONAL, ISDN = 5, 1, 1
@@ -34,9 +33,9 @@ class Context(DependencyProvider):  # type: ignore[misc]  # nameko has no types
         return self
 
     @property
-    def settings(self) -> SmsSettings:
+    def settings(self) -> Settings:
         """The connector's settings."""
-        settings: SmsSettings = self.container.config["settings"]
+        settings: Settings = self.container.config["settings"]
         return settings
 
 
@@ -113,7 +112,7 @@ def _validity(expire_time: str) -> str:
     """How long the operator may keep trying, as SMPP's relative time; its own default when nothing is said."""
     if not expire_time:
         return ""
-    left = max(headers.parse_time(expire_time) - datetime.now(UTC), timedelta(seconds=1))
+    left = max(times.parse_time(expire_time) - datetime.now(UTC), timedelta(seconds=1))
     if left.days > 30:
         return ""
     hours, rest = divmod(left.seconds, 3600)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Final
 
 import smpp34
-from chassis.messaging import headers
+from chassis import times
 from diwan.notification.v1 import sms_pb2
 
 ESM_RECEIPT: Final = 0x04
@@ -61,6 +61,6 @@ def _time(text: str, utc_offset_hours: int) -> str:
         return ""
     if local is None:
         return ""
-    return headers.format_time(
+    return times.format_time(
         local.replace(tzinfo=timezone(timedelta(hours=utc_offset_hours))).astimezone(UTC)
     )

@@ -14,7 +14,7 @@ from nameko.extensions import SharedExtension
 from opentelemetry.trace import SpanKind
 
 from notification.connectors.sms.receipts import receipt
-from notification.connectors.sms.settings import SmsSettings
+from notification.connectors.sms.settings import Settings
 from notification.connectors.sms.smsc import Bind
 
 REMEMBERED_MAX: Final = 20_000
@@ -37,7 +37,7 @@ class Receiver(SharedExtension):  # type: ignore[misc]  # nameko has no types
     bind_to_smsc = Bind()
 
     def setup(self) -> None:
-        self._settings: SmsSettings = self.container.config["settings"]
+        self._settings: Settings = self.container.config["settings"]
         self._submits: OrderedDict[str, _Submit] = OrderedDict()
         self._counter = telemetry.current().counter(
             "diwan_sms_receipts_total", "Delivery receipts, by what they say", ("state",)

@@ -15,7 +15,7 @@ from opentelemetry.trace import SpanKind
 
 from notification.connectors.sms import pdus, status
 from notification.connectors.sms.session import BindRefused, NotSent, Session, Submitted
-from notification.connectors.sms.settings import SmsSettings
+from notification.connectors.sms.settings import Settings
 
 BACKOFF_FIRST_SECONDS: Final = 0.2
 BACKOFF_LAST_SECONDS: Final = 10
@@ -40,7 +40,7 @@ class Bind(SharedExtension):  # type: ignore[misc]  # nameko has no types
         super().__init__()
 
     def setup(self) -> None:
-        self._settings: SmsSettings = self.container.config["settings"]
+        self._settings: Settings = self.container.config["settings"]
         self._session: Session | None = None
         self._window = Semaphore(self._settings.window)
         self._stopping = False

@@ -7,6 +7,6 @@ greenlets.patch()
 from chassis.connector import run  # noqa: E402
 
 from payments.connectors.acquirer.connector import AcquirerConnector  # noqa: E402
-from payments.connectors.acquirer.settings import AcquirerSettings  # noqa: E402
+from payments.connectors.acquirer.settings import Settings  # noqa: E402
 
-run(AcquirerConnector, AcquirerSettings)
+run(AcquirerConnector, Settings)

@@ -15,7 +15,7 @@ from nameko.extensions import DependencyProvider
 from opentelemetry.trace import SpanKind
 from requests.adapters import HTTPAdapter
 
-from payments.connectors.acquirer.settings import AcquirerSettings
+from payments.connectors.acquirer.settings import Settings
 
 _CODE: Final = re.compile(r"[A-Z][A-Z0-9_]{0,62}")
 # The first three say that our key or address is wrong, which an operator can mend: no answer to give to a citizen.
@@ -61,7 +61,7 @@ class Api(DependencyProvider):  # type: ignore[misc]  # nameko has no types
     """Gives a connector's method the acquirer's API."""
 
     def setup(self) -> None:
-        settings: AcquirerSettings = self.container.config["settings"]
+        settings: Settings = self.container.config["settings"]
         self._settings = settings
         self._session = requests.Session()
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=settings.workers, max_retries=0)

@@ -29,7 +29,7 @@ from opentelemetry.trace import SpanKind
 from payments.connectors.acquirer import callbacks
 from payments.connectors.acquirer.api import Api, Said, Verdict
 from payments.connectors.acquirer.callbacks import Callback
-from payments.connectors.acquirer.settings import AcquirerSettings
+from payments.connectors.acquirer.settings import Settings
 
 PERHAPS_CHARGED = "perhaps-charged"
 
@@ -43,7 +43,7 @@ class Context(DependencyProvider):  # type: ignore[misc]  # nameko has no types
     web = Web()
 
     def setup(self) -> None:
-        settings: AcquirerSettings = self.container.config["settings"]
+        settings: Settings = self.container.config["settings"]
         self.window_seconds = settings.replay_window_seconds
         path: Path = settings.callback_key_file or settings.keys_dir / "callback.key"
         self.callback_key = bytes.fromhex(path.read_text(encoding="utf-8").strip())

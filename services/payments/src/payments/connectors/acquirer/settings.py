@@ -1,4 +1,4 @@
-"""Settings of the acquirer connector, prefix ACQUIRER_."""
+"""Settings of the acquirer connector, variables `ACQUIRER_<SETTING>`."""
 
 from pathlib import Path
 
@@ -7,17 +7,22 @@ from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 
-class AcquirerSettings(ConnectorSettings):
+class Settings(ConnectorSettings):
     """What the acquirer connector is told."""
 
     model_config = SettingsConfigDict(env_prefix="ACQUIRER_")
 
-    api_url: str = Field(pattern="^https?://", description="the acquirer's API, without a slash at the end")
-    api_key: SecretStr = Field(description="our key there")
-    answer_seconds: float = Field(default=10, gt=0, description="how long to wait for one answer of the API")
+    api_url: str = Field(
+        pattern="^https?://", description="Address of the acquirer's API, without a final slash"
+    )
+    api_key: SecretStr = Field(description="API key of Diwan at the acquirer")
+    answer_seconds: float = Field(
+        default=10, gt=0, description="Time limit for one answer of the API, seconds"
+    )
     replay_window_seconds: float = Field(
-        default=300, gt=0, description="how old a callback's signature may be"
+        default=300, gt=0, description="Maximum age of a callback's signature, seconds"
     )
     callback_key_file: Path | None = Field(
-        default=None, description="HMAC key of callbacks, hexadecimal; <keys dir>/callback.key if not given"
+        default=None,
+        description="File with the HMAC key of callbacks, hexadecimal; <keys dir>/callback.key by default",
     )

@@ -1,6 +1,5 @@
-"""A connector's life: settings, logs, telemetry, start, SIGTERM, end."""
+"""The life of a connector's process: settings, log, telemetry, start, SIGTERM, end."""
 
-import argparse
 import os
 import signal
 import sys
@@ -11,12 +10,9 @@ import eventlet
 from nameko.constants import MAX_WORKERS_CONFIG_KEY
 from nameko.runners import ServiceRunner
 
-from chassis import log, telemetry
+from chassis import log, startup, telemetry
 from chassis.connector.settings import ConnectorSettings
 from chassis.key_ring import KeyRing
-from chassis.settings import explain, load
-
-VERSION = "0.1.0"
 
 _log = log.get(__name__)
 
@@ -28,13 +24,12 @@ def run(
 
     Args:
         connector: a nameko service class; its `name` is its broker user and its service name in traces.
-        settings_class: what it is told by the environment.
+        settings_class: its settings, read from the environment.
         arguments: of the command line; only `--help` is known.
     """
     name = str(connector.name)  # type: ignore[attr-defined]  # nameko's own convention
-    settings = _settings(name, settings_class, arguments)
-    log.setup(name, settings.log_level)
-    telemetry.start(name, VERSION)
+    startup.command_line(name, settings_class).parse_args(arguments)
+    settings = startup.configure(name, settings_class, package=connector.__module__.partition(".")[0])
     runner = ServiceRunner(
         {
             "settings": settings,
@@ -53,16 +48,6 @@ def run(
         _log.exception("connector failed")
         _end(1)
     _end(0)
-
-
-def _settings(name: str, kind: type[ConnectorSettings], arguments: Sequence[str] | None) -> ConnectorSettings:
-    argparse.ArgumentParser(
-        prog=name,
-        description=f"The connector {name}.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=explain(kind),
-    ).parse_args(arguments)
-    return load(kind, name)
 
 
 def _leave(runner: Any, drain_seconds: float) -> None:

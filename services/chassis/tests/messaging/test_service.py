@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chassis.life import Env
-from chassis.messaging.components import messaging_components
-from chassis.policies import on
+from chassis.messaging.policies import on
+from chassis.process import Env
 from chassis.readiness import Readiness
+from chassis.service import messaging_components
 from chassis.settings import ServiceSettings
 from chassis.timers import every
 from chassis.times import utc_now
@@ -41,7 +41,7 @@ async def test_a_process_with_all_roles_has_all_components(bench: Any, seen: See
         given,
         await bench.database("notary"),
         bench.keys("notary"),
-        policies=[on(QUEUE, events_pb2.PaymentSettled, seen.handle)],
+        policies=[on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count")],
         timers=[every("tick", timedelta(milliseconds=20), tick)],
     )
     for component in components:
@@ -61,7 +61,7 @@ async def test_a_process_with_one_role_has_its_components(bench: Any, role: str,
     """Its readiness checks only these."""
     given = env(bench, role)
 
-    components = messaging_components(given, await bench.database("notary"), bench.keys("notary"))
+    components = messaging_components(given, await bench.database("notary"), bench.keys("notary"), [], [])
 
     assert [component.name for component in components] == names
     assert list(given.readiness.states) == names[:1]

@@ -1,58 +1,38 @@
-"""The broker's table, and the rights that follow from it, tried on a real broker."""
+"""The broker's definitions, and the rights that follow from the platform table, tried on a real broker."""
 
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pika
 import pytest
-from chassis.messaging import topology
+from chassis.messaging.names import parked_queue
 from pika.exceptions import AMQPChannelError, ChannelClosedByBroker
+from platform_table import broker as definitions
+from platform_table.load import platform
 from testkit.broker import Broker
-
-TABLE = Path(__file__).parents[4] / "deploy" / "broker" / "topology.yaml"
 
 
 def test_the_same_password_hashes_alike_with_one_salt() -> None:
     """The hash is RabbitMQ's: base64 of salt and SHA-256 of salt and password."""
-    assert topology.password_hash("test12", bytes.fromhex("908dc60a")) == (
+    assert definitions.password_hash("test12", bytes.fromhex("908dc60a")) == (
         "kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR"
     )
 
 
 def test_renders_from_files_of_passwords(tmp_path: Path) -> None:
     """The command writes definitions in which no password is readable."""
-    table = topology.load(TABLE)
+    users = platform().users
     passwords = tmp_path / "passwords"
     passwords.mkdir()
-    for user in table.users:
+    for user in users:
         (passwords / user).write_text(f"word-{user}\n")
 
-    topology.main([str(TABLE), "--passwords", str(passwords), "--out", str(tmp_path / "definitions.json")])
+    definitions.main(["--passwords", str(passwords), "--out", str(tmp_path / "definitions.json")])
 
     text = (tmp_path / "definitions.json").read_text()
-    assert {user["name"] for user in json.loads(text)["users"]} == set(table.users)
+    assert {user["name"] for user in json.loads(text)["users"]} == set(users)
     assert "word-" not in text
-
-
-@pytest.mark.parametrize(
-    ("line", "says"),
-    [
-        ({"exchange": "nobody.events"}, "not in the table"),
-        ({"reader": "nobody"}, "no user"),
-        ({"name": "notary.identity.payment"}, "not named"),
-        ({"bindings": ()}, "no binding"),
-    ],
-)
-def test_refuses_a_table_that_contradicts_itself(line: dict[str, Any], says: str) -> None:
-    """A queue of an unknown exchange or reader, a wrong name or without a binding is an error."""
-    table = topology.load(TABLE)
-    wrong = replace(table, queues=(replace(table.queue("notary.payments.payment"), **line),))
-
-    with pytest.raises(ValueError, match=says):
-        topology.check(wrong)
 
 
 @pytest.mark.real
@@ -126,12 +106,12 @@ def test_what_is_parked_is_forgotten_in_time(broker: Broker) -> None:
     """Parked queues, and they alone, forget a message after 14 days, and are bounded like all others."""
     told = broker.node.evaluate(
         '[{element(4, amqqueue:get_name(Q)), rabbit_policy:get(<<"message-ttl">>, Q),'
-        ' rabbit_policy:get(<<"max-length">>, Q)} || Q <- rabbit_amqqueue:list()].'
+        f' rabbit_policy:get(<<"max-length">>, Q)}} || Q <- rabbit_amqqueue:list(<<"{broker.topology.vhost}">>)].'
     )
 
     found = re.findall(r'\{<<"([^"]+)">>,\s*(\w+),\s*(\w+)\}', told)
     assert {name for name, ttl, _ in found if ttl != "undefined"} == {
-        topology.parked_queue(queue.name) for queue in broker.topology.queues if queue.retry
+        parked_queue(queue.name) for queue in broker.topology.queues if queue.retry
     }
     assert {ttl for _, ttl, _ in found} == {"undefined", str(14 * 24 * 3600 * 1000)}
     assert {bound for _, _, bound in found} == {"2000000"}

@@ -15,7 +15,7 @@ from chassis.readiness import Readiness
 START_SECONDS = 60
 PROGRAM = """
 import asyncio, sys
-from chassis.life import run
+from chassis.process import run
 from chassis.settings import ProcessSettings
 from pydantic_settings import SettingsConfigDict
 

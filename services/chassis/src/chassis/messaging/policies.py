@@ -1,8 +1,8 @@
 """Policies: whenever this event, then that command. A service's `policies.py` holds one table of them.
 
-def table(context: Context) -> list[Policy]:
-    open_it = on("notary.payments.payment", PaymentSettled, partial(open_review, context))
-    return non_retryable([NotaryError], [open_it])
+def table(ctx: Context) -> list[Policy]:
+    print_it = on(OWN, PowerOfAttorneyApproved, partial(render, ctx), name="render")
+    return non_retryable([NotaryError], [print_it])
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 
 from chassis import log
 from chassis.commands import EventCause
+from chassis.exceptions import failure_reason
 from chassis.messaging import headers
 from chassis.messaging.event_registry import event_option
 from chassis.messaging.inbound import InboundEvent
@@ -78,7 +79,7 @@ class Policy:
                 raise PermanentFailure(failure_reason(refusal)) from None
 
 
-def on(queue: str, message: type[M], handler: Handler[M], *, name: str = "") -> Policy:
+def on(queue: str, message: type[M], handler: Handler[M], *, name: str) -> Policy:
     """A line of the table: events of this message, from this queue, go to this handler.
 
     Args:
@@ -86,16 +87,17 @@ def on(queue: str, message: type[M], handler: Handler[M], *, name: str = "") -> 
         message: the event's generated class; its proto states the exchange it comes from.
         handler: gets the event (a cause for `execute`) and its message, sealed fields open. May see one event
             twice, and must then have the effect of once; `execute` sees to that.
-        name: the policy's own name, kept in what waits and is parked; the handler's and the message's if not
-        given.
-            Never give another handler the name of an old one.
+        name: the policy's own name, unique in its service. It is part of the id by which an event's effect is
+            remembered, and is stored with what waits and is parked: under another name a handled event counts as
+            new, and a waiting one has no policy. It stays when the handler is renamed.
+
+    Raises:
+        TypeError: the message's proto does not state where it is published.
 
     """
     if event_option(message) is None:
         raise TypeError(f"{message.DESCRIPTOR.full_name} does not state where it is published")
-    handler_name = getattr(handler, "__name__", "") or getattr(getattr(handler, "func", None), "__name__", "")
-    made = name or f"{handler_name or 'handle'}.{message.DESCRIPTOR.name}"
-    return Policy(made, queue, message, handler)
+    return Policy(name, queue, message, handler)
 
 
 def non_retryable(errors: Iterable[type[Exception]], table: Iterable[Policy]) -> list[Policy]:
@@ -106,12 +108,6 @@ def non_retryable(errors: Iterable[type[Exception]], table: Iterable[Policy]) ->
     """
     classes = tuple(errors)
     return [replace(policy, non_retryable=classes) for policy in table]
-
-
-def failure_reason(error: BaseException) -> str:
-    """A failure's stable reason, or its class: never its text, which may quote personal data."""
-    reason = getattr(error, "reason", None)
-    return reason if isinstance(reason, str) and reason else type(error).__name__
 
 
 class Policies:

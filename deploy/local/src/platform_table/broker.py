@@ -1,10 +1,15 @@
-"""The broker's table (`deploy/broker/topology.yaml`) and its rendering to RabbitMQ definitions.
+"""RabbitMQ definitions from the platform table.
 
-    python -m chassis.messaging.topology deploy/broker/topology.yaml --passwords DIR > definitions.json
-    python -m chassis.messaging.topology deploy/broker/topology.yaml --hashes FILE --out definitions.json
+    python -m platform_table.broker --passwords DIR > definitions.json
+    python -m platform_table.broker --hashes FILE --out definitions.json
 
 `DIR` holds one file a user, named like the user, with the password in it; `FILE` is a JSON object of user to
 `password_hash` (see `password_hash`) for places where passwords are not at hand.
+
+Rights follow from the table: a user writes the exchanges that it publishes on and reads its own queues; nobody
+configures anything. A service retries and parks in its own store, so its queues never give a message up. A connector
+has no store: each of its queues has retry queues and a parked queue, and the direct exchange `<connector>.retry`,
+whose keys are the names of these queues.
 """
 
 import argparse
@@ -19,9 +24,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from chassis.messaging.headers import owner
+from chassis.messaging.names import parked_queue, retry_exchange, retry_queue
+
+from platform_table.load import TableError, load
+from platform_table.table import CONNECTOR, OPERATOR, TABLE, Platform
 
 Definitions = dict[str, Any]
 
@@ -32,7 +39,7 @@ limit loses it the twentieth time."""
 
 @dataclass(frozen=True)
 class Queue:
-    """One line of the table: a reader's queue, bound to the keys it wants of one exchange."""
+    """A reader's queue, bound to the keys it wants of one exchange; with `retry`, its retry queues beside it."""
 
     name: str
     exchange: str
@@ -43,7 +50,7 @@ class Queue:
 
 @dataclass(frozen=True)
 class Topology:
-    """The whole table, as read."""
+    """All that the broker holds."""
 
     vhost: str
     users: tuple[str, ...]
@@ -51,7 +58,7 @@ class Topology:
     queues: tuple[Queue, ...]
     retry_delays_seconds: tuple[int, ...]
     connector_delivery_limit: int
-    operator: str
+    operators: tuple[str, ...]
     policies: tuple[Mapping[str, Any], ...]
 
     def queue(self, name: str) -> Queue:
@@ -66,56 +73,28 @@ class Topology:
         return tuple(queue for queue in self.queues if queue.reader == user)
 
 
-def load(path: Path) -> Topology:
-    """Read and check the table; ValueError says which line contradicts another."""
-    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    queues = tuple(
-        Queue(name, line["exchange"], tuple(line["bindings"]), line["reader"], retry=line.get("retry", False))
-        for name, line in raw["queues"].items()
+def topology(platform: Platform) -> Topology:
+    """What the table makes of the broker."""
+    programs = platform.programs.values()
+    return Topology(
+        vhost=platform.broker.vhost,
+        users=platform.users,
+        exchanges=tuple(exchange for program in programs for exchange in program.exchanges),
+        queues=tuple(
+            Queue(read.queue, read.exchange, read.keys, program.name, retry=program.kind == CONNECTOR)
+            for program in programs
+            for read in program.reads
+        ),
+        retry_delays_seconds=platform.broker.retry_delays_seconds,
+        connector_delivery_limit=platform.broker.connector_delivery_limit,
+        operators=platform.names(OPERATOR),
+        policies=platform.broker.policies,
     )
-    topology = Topology(
-        vhost=raw["vhost"],
-        users=tuple(raw["users"]),
-        exchanges=tuple(raw["exchanges"]),
-        queues=queues,
-        retry_delays_seconds=tuple(raw["retry_delays_seconds"]),
-        connector_delivery_limit=raw["connector_delivery_limit"],
-        operator=raw["operator"],
-        policies=tuple(raw["policies"]),
-    )
-    check(topology)
-    return topology
-
-
-def check(topology: Topology) -> None:
-    """ValueError where a line contradicts another."""
-    for exchange in topology.exchanges:
-        if owner(exchange) not in topology.users:
-            raise ValueError(f"exchange {exchange} has an owner who is no user")
-    for queue in topology.queues:
-        if queue.exchange not in topology.exchanges:
-            raise ValueError(f"queue {queue.name} is bound to {queue.exchange}, which is not in the table")
-        if queue.reader not in topology.users:
-            raise ValueError(f"queue {queue.name} is read by {queue.reader}, who is no user")
-        if not queue.name.startswith(f"{queue.reader}.{owner(queue.exchange)}."):
-            raise ValueError(f"queue {queue.name} is not named <reader>.<source>.<entity>")
-        if not queue.bindings:
-            raise ValueError(f"queue {queue.name} has no binding")
-
-
-def retry_exchange(reader: str) -> str:
-    """The direct exchange through which a connector, or an operator, puts a message aside and back."""
-    return f"{reader}.retry"
 
 
 def retry_queues(queue: Queue, delays_seconds: Sequence[int]) -> list[tuple[str, int]]:
     """Names of a connector's retry queues and how long each holds a message, in milliseconds."""
-    return [(f"{queue.name}.retry.{n}", delay * 1000) for n, delay in enumerate(delays_seconds, start=1)]
-
-
-def parked_queue(queue: str) -> str:
-    """Where a connector's queue puts what it gave up."""
-    return f"{queue}.parked"
+    return [(retry_queue(queue.name, n), delay * 1000) for n, delay in enumerate(delays_seconds, start=1)]
 
 
 def password_hash(password: str, salt: bytes | None = None) -> str:
@@ -133,7 +112,7 @@ def render(topology: Topology, hashes: Mapping[str, str]) -> Definitions:
                 "name": user,
                 "password_hash": hashes[user],
                 "hashing_algorithm": "rabbit_password_hashing_sha256",
-                "tags": ["monitoring"] if user == topology.operator else [],
+                "tags": ["monitoring"] if user in topology.operators else [],
                 "limits": {},
             }
             for user in topology.users
@@ -154,7 +133,7 @@ def _permission(topology: Topology, user: str) -> dict[str, str]:
     writes = [exchange for exchange in topology.exchanges if owner(exchange) == user]
     if any(queue.retry for queue in topology.read_by(user)):
         writes.append(retry_exchange(user))
-    if user == topology.operator:
+    if user in topology.operators:
         retried = [queue for queue in topology.queues if queue.retry]
         reads += [parked_queue(queue.name) for queue in retried]
         writes += sorted({retry_exchange(queue.reader) for queue in retried})
@@ -247,23 +226,28 @@ def hashes_of(folder: Path, users: Sequence[str]) -> dict[str, str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Render the table as the command line says."""
-    parser = argparse.ArgumentParser(prog="python -m chassis.messaging.topology", description=__doc__)
+    """Render the definitions as the command line says."""
+    parser = argparse.ArgumentParser(prog="python -m platform_table.broker", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("table", type=Path)
+    parser.add_argument(
+        "--table", type=Path, metavar="FILE", default=TABLE, help="deploy/platform.yaml if not given"
+    )
     passwords = parser.add_mutually_exclusive_group(required=True)
     passwords.add_argument("--passwords", type=Path, metavar="DIR", help="a file of its own for each user")
     passwords.add_argument("--hashes", type=Path, metavar="FILE", help="JSON object of user to password_hash")
     parser.add_argument("--out", type=Path, metavar="FILE", help="standard output if not given")
     given = parser.parse_args(arguments)
 
-    topology = load(given.table)
+    try:
+        made = topology(load(given.table))
+    except TableError as error:
+        sys.exit(str(error))
     hashes = (
-        hashes_of(given.passwords, topology.users)
+        hashes_of(given.passwords, made.users)
         if given.passwords
         else json.loads(given.hashes.read_text(encoding="utf-8"))
     )
-    text = json.dumps(render(topology, hashes), indent=2) + "\n"
+    text = json.dumps(render(made, hashes), indent=2) + "\n"
     if given.out:
         given.out.write_text(text, encoding="utf-8")
     else:

@@ -1,0 +1,161 @@
+"""What is rendered from the platform table when a program is added to it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from platform_table import charts, contracts, marked, render
+from platform_table.load import TableError, platform
+from platform_table.table import CHECKOUT, Platform, Program, Read
+
+SHOP = Program(
+    name="shop",
+    line=7,
+    kind="service",
+    about="what people buy",
+    package="notary",
+    image="service",
+    exchanges=("shop.events",),
+    reads=(Read("shop.payments.payment", "payments.events", ("payment.*.v1",)),),
+    calls=("identity", "payments"),
+    reaches=("bank",),
+    secrets=("shop-key",),
+)
+
+
+def with_program(program: Program) -> Platform:
+    return replace(platform(), programs={**platform().programs, program.name: program})
+
+
+def test_nothing_in_the_checkout_drifted() -> None:
+    """Files, links and charts are those of the table."""
+    assert render.drift(platform()) == []
+
+
+def test_a_program_that_is_added_drifts_in_its_files_alone() -> None:
+    """They are named, for `make lint`; no other chart is touched."""
+    drifted = {str(path.relative_to(CHECKOUT)) for path in render.drift(with_program(SHOP))}
+
+    assert drifted == {
+        "README.md",
+        "docs/events.md",
+        "deploy/helm/values-local.yaml",
+        "deploy/helm/diwan-lib/templates/_platform.tpl",
+        "deploy/helm/diwan/Chart.yaml",
+        "deploy/helm/diwan/charts/shop",
+        "deploy/helm/shop/Chart.yaml",
+        "deploy/helm/shop/templates/service.yaml",
+        "deploy/helm/shop/charts/diwan-lib",
+    }
+
+
+def test_a_program_that_is_gone_leaves_its_chart_to_be_removed() -> None:
+    """Its folder and its link in the umbrella are named."""
+    programs = {name: each for name, each in platform().programs.items() if name != "sms"}
+
+    gone = charts.strangers(replace(platform(), programs=programs))
+
+    assert [str(path.relative_to(charts.CHARTS)) for path in gone] == ["diwan/charts/sms", "sms"]
+
+
+def test_a_programs_edges() -> None:
+    """To broker, store, what it calls and reaches; from callers and monitoring."""
+    found = [edge for edge in charts.edges(with_program(SHOP)) if "shop" in {edge["to"], *edge["from"]}]
+
+    assert [(edge["to"], edge.get("port", "")) for edge in found if edge["to"] != "shop"] == [
+        ("broker", ""),
+        ("store", ""),
+        ("identity", "grpc"),
+        ("payments", "grpc"),
+        ("bank", ""),
+        ("collector", ""),
+        ("dns", ""),
+    ]
+    assert [edge for edge in found if edge["to"] == "shop"] == [
+        {"from": ["callers"], "to": "shop", "port": "grpc"},
+        {"from": ["monitoring"], "to": "shop", "port": "http"},
+    ]
+
+
+def test_the_library_reads_a_program_as_the_table_has_it() -> None:
+    """Package, image, calls and secrets, in one line."""
+    text = charts.files(with_program(SHOP))[charts.LIBRARY / "templates" / "_platform.tpl"]
+
+    assert (
+        "  shop: {package: notary, image: service, calls: [identity, payments], secrets: [shop-key]}\n"
+        in text
+    )
+    assert "services: [identity, payments, notary, notification, shop]\n" in text
+
+
+def test_a_kind_without_a_template_is_refused() -> None:
+    """The table knows kinds that no chart makes yet."""
+    portal = Program("portal", 9, "web", "pages", package="notary", image="service", calls=("identity",))
+
+    with pytest.raises(TableError, match=r"^deploy/platform.yaml:9: .* no template diwan-lib.web yet$"):
+        charts.files(with_program(portal))
+
+
+@pytest.mark.parametrize("field", ["reaches", "reached_by"])
+def test_what_lies_outside_has_its_place_in_the_values(field: str) -> None:
+    """A port and peers, which installations set."""
+    fax = replace(SHOP, **{"reaches": (), field: ("fax",)})
+
+    with pytest.raises(
+        TableError, match=r"^deploy/platform.yaml:7: .*values.yaml gives no (port|peers) to fax$"
+    ):
+        charts.files(with_program(fax))
+
+
+def test_contracts_name_the_modules_that_are_there() -> None:
+    """A module that a service does not have is in no contract."""
+    text = contracts.rendered(platform())
+
+    assert "    identity.queries\n" in text
+    assert (CHECKOUT / "services" / "identity" / "src" / "identity" / "queries.py").exists()
+    assert not (CHECKOUT / "services" / "notary" / "src" / "notary" / "connectors").exists()
+    assert "notary.connectors" not in text
+
+
+def test_contracts_know_what_is_shipped() -> None:
+    """Services import nothing that stands around them; a distribution of no program is imported by nothing shipped."""
+    text = contracts.rendered(platform())
+    forbidden = {
+        part.partition("]")[0]: set(part.partition("forbidden_modules =")[2].split())
+        for part in text.split("[importlinter:contract:")
+    }
+
+    assert {"diwanctl", "embedded", "platform_table"} <= forbidden["chassis-below"]
+    assert "testkit" not in forbidden["chassis-below"]
+    assert forbidden["testkit-apart"] == {"testkit", "pytest"}
+
+
+def test_a_file_without_its_marks_is_no_place_to_render_to() -> None:
+    """Rather than to be overwritten."""
+    with pytest.raises(ValueError, match="the marks of 'events' are missing"):
+        marked.between("# Events\n", "events", ["| a |"])
+
+
+def test_what_stands_around_the_marks_is_kept() -> None:
+    """Byte for byte."""
+    text = "a\n<!-- rendered from deploy/platform.yaml: x -->\nold\n<!-- end of x -->\nb"
+
+    assert marked.between(text, "x", ["new"]) == text.replace("old", "new")
+
+
+def test_events_name_their_readers() -> None:
+    """By the keys that their queues are bound to."""
+    rows = {row.split("`")[3]: row.rsplit("|", 2)[1].strip() for row in _rows()}
+
+    assert rows["payment.settled.v1"] == "payments, notary, notification, shop"
+    assert rows["charge.inquire.v1"] == "acquirer"
+    assert rows["officer.registered.v1"] == "nobody yet"
+
+
+def _rows() -> list[str]:
+    return [row for row in marked.events(with_program(SHOP)) if row.startswith("| `")]
+
+
+def test_connectors_queues_are_those_that_operators_look_at() -> None:
+    """The command line is shipped without the table."""
+    assert Path(render.CONNECTORS).is_relative_to(CHECKOUT / "services" / "ctl" / "src")

@@ -1,0 +1,42 @@
+"""The first steps of every program, service or connector: command line, settings, log and telemetry."""
+
+import argparse
+import importlib.metadata
+from typing import TypeVar
+
+from chassis import log, telemetry
+from chassis.settings import ProcessSettings, explain, load
+
+S = TypeVar("S", bound=ProcessSettings)
+
+
+def command_line(name: str, settings_class: type[ProcessSettings]) -> argparse.ArgumentParser:
+    """The parser of a program's arguments; its `--help` lists every setting."""
+    return argparse.ArgumentParser(
+        prog=name, formatter_class=argparse.RawDescriptionHelpFormatter, epilog=explain(settings_class)
+    )
+
+
+def configure(name: str, settings_class: type[S], package: str) -> S:
+    """Read the settings, then start log and telemetry.
+
+    Args:
+        name: of the program, in log lines and traces.
+        settings_class: its settings.
+        package: whose version traces and metrics show.
+
+    Raises:
+        SystemExit: status 2, after a line for each wrong setting.
+    """
+    settings = load(settings_class, name)
+    log.setup(name, settings.log_level)
+    telemetry.start(name, version(package))
+    return settings
+
+
+def version(package: str) -> str:
+    """The version of the installed distribution `diwan-<package>`, "0" if there is none."""
+    try:
+        return importlib.metadata.version(f"diwan-{package}")
+    except importlib.metadata.PackageNotFoundError:
+        return "0"

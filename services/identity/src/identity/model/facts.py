@@ -1,0 +1,70 @@
+"""What happened, as the model states it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class Assurance(StrEnum):
+    """How sure we are who holds an account."""
+
+    SUBSTANTIAL = "substantial"
+    HIGH = "high"
+
+
+@dataclass(frozen=True)
+class MessageContent:
+    """The sealed part of a message: a mobile in E.164, and the values of the template's places."""
+
+    mobile: str = field(repr=False)
+    values: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class CodeIssued:
+    """A code is due by SMS.
+
+    Attributes:
+        template: key in notification's catalogue.
+        content: the mobile, and the code of six digits, which is nowhere else but in the SMS.
+        expire_time: when the code expires.
+        account_id: the account that the message is filed under, empty before there is one.
+    """
+
+    template: str
+    content: MessageContent
+    expire_time: datetime
+    account_id: str = ""
+
+
+@dataclass(frozen=True)
+class Contact:
+    """The sealed part of an enrolment: how to reach the person, by E.164 mobile and BCP 47 tag."""
+
+    mobile: str = field(repr=False)
+    language: str = "ar"
+
+
+@dataclass(frozen=True)
+class AccountEnrolled:
+    """An account was enrolled."""
+
+    account_id: str
+    person_id: str
+    assurance_level: Assurance
+    channel: str
+    contact: Contact
+
+
+@dataclass(frozen=True)
+class OfficerRegistered:
+    """An officer was registered; by nobody, if the first administrator."""
+
+    officer_id: str
+    roles: tuple[str, ...]
+    office_id: str
+    registered_by: str
+
+
+Fact = CodeIssued | AccountEnrolled | OfficerRegistered

@@ -1,0 +1,24 @@
+"""The names of notification's policies, which its store holds."""
+
+from notification import policies
+
+
+def test_policies_keep_their_names():
+    """A name is part of the key by which an event is handled once: one that changes makes handled events new."""
+    table = policies.table(ctx=None)
+
+    assert {policy.name: policy.queue for policy in table} == {
+        "keep_contact": "notification.identity.account",
+        "send": "notification.identity.message",
+        "tell.PaymentDue": "notification.payments.payment",
+        "tell.PaymentSettled": "notification.payments.payment",
+        "tell.PaymentRefused": "notification.payments.payment",
+        "tell.PowerOfAttorneyIssued": "notification.notary.power_of_attorney",
+        "tell.PowerOfAttorneyCollected": "notification.notary.power_of_attorney",
+        "tell.PowerOfAttorneyReturned": "notification.notary.power_of_attorney",
+        "submitted": "notification.sms.message",
+        "refused": "notification.sms.message",
+        "unknown": "notification.sms.message",
+        "expired": "notification.sms.message",
+        "receipted": "notification.sms.message",
+    }

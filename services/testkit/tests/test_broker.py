@@ -1,0 +1,45 @@
+"""Virtual hosts on one node do not meet."""
+
+import pytest
+from testkit.broker import Broker
+
+QUEUE = "notification.identity.message"
+
+pytestmark = pytest.mark.real
+
+
+def put(broker: Broker) -> None:
+    with broker.connect("identity") as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        channel.basic_publish("identity.commands", "message.send.v1", b"{}", mandatory=True)
+
+
+def depth(broker: Broker) -> int:
+    with broker.connect("notification") as connection:
+        method, _, _ = connection.channel().basic_get(QUEUE)
+        return 0 if method is None else int(method.message_count) + 1
+
+
+def test_a_message_stays_on_its_virtual_host(broker: Broker) -> None:
+    """What is published, purged, unbound or allowed on one is so on that one alone."""
+    other = Broker.shared()
+    put(broker)
+    put(other)
+    put(other)
+    assert (depth(broker), depth(other)) == (1, 2)
+
+    broker.purge()
+
+    assert (depth(broker), depth(other)) == (0, 2)
+    with broker.unbound(QUEUE):
+        put(other)
+    assert depth(other) == 3
+    put(broker)
+    assert depth(broker) == 1
+
+
+def test_what_the_node_refuses_is_an_error(broker: Broker) -> None:
+    """An expression that fails tells so."""
+    with pytest.raises(Exception, match="the node refused: error: badarith"):
+        broker.node.evaluate("1 / 0.")

@@ -1,0 +1,105 @@
+"""A run's servers start once, and nothing of a run outlives it, however it ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from testkit import keeper, run
+from testkit.connectors import eventually
+
+LEAD = """
+import os, subprocess, sys, time
+from pathlib import Path
+from testkit import run
+lead = run.Lead()
+root = Path(f"/nowhere/{os.getpid()}")
+run.end_stacks_below(root)
+sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
+subprocess.Popen(sleep, start_new_session=True)
+subprocess.Popen(sleep, env={"DIWAN_STACK_FOLDER": str(root / "stack")})
+print(lead.folder, flush=True)
+sys.stdin.read()
+lead.close()
+"""
+
+
+def lead() -> tuple[subprocess.Popen[str], Path]:
+    """Another run, with two processes beside the leading one; its folder."""
+    started = subprocess.Popen(
+        [sys.executable, "-c", LEAD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert started.stdout is not None
+    return started, Path(started.stdout.readline().strip())
+
+
+def test_a_server_is_started_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks at the same time waits, and gets what the first got."""
+    monkeypatch.setenv(run.VARIABLE, str(tmp_path))
+    started: list[Path] = []
+
+    def start(folder: Path) -> dict[str, str]:
+        started.append(folder)
+        time.sleep(0.1)
+        return {"folder": str(folder)}
+
+    with ThreadPoolExecutor(4) as pool:
+        reached = list(pool.map(lambda _: run.once("server", start), range(4)))
+
+    assert len(started) == 1
+    assert reached == [{"folder": str(started[0])}] * 4
+
+
+def test_a_start_that_fails_is_tried_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its folder is not used again."""
+    monkeypatch.setenv(run.VARIABLE, str(tmp_path))
+    folders: list[Path] = []
+
+    def start(folder: Path) -> dict[str, str]:
+        folders.append(folder)
+        if len(folders) == 1:
+            raise ChildProcessError
+        return {}
+
+    with pytest.raises(ChildProcessError):
+        run.once("server", start)
+    run.once("server", start)
+
+    assert len(set(folders)) == 2
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT, None])
+def test_nothing_outlives_a_run(end: signal.Signals | None) -> None:
+    """After the leading process was killed, was interrupted or has closed the run, no process and no folder is left."""
+    leading, folder = lead()
+    with leading:
+        assert len(list(keeper.processes(folder))) == 2
+        if end:
+            os.kill(leading.pid, end)
+        else:
+            assert leading.stdin is not None
+            leading.stdin.close()
+            leading.wait(30)
+            assert not folder.exists()
+
+        eventually(lambda: not folder.exists())
+        assert list(keeper.processes(folder)) == []
+
+
+def test_the_end_of_a_run_touches_no_other() -> None:
+    """Two runs at the same time, as of two clones, have their own processes."""
+    one, folder = lead()
+    other, other_folder = lead()
+    with one, other:
+        before = list(keeper.processes(other_folder))
+
+        one.kill()
+
+        eventually(lambda: not folder.exists())
+        assert list(keeper.processes(other_folder)) == before
+        other.kill()
+        eventually(lambda: not other_folder.exists())

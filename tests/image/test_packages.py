@@ -1,0 +1,47 @@
+"""What of ours an image holds, by the platform table."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVICE = "./protos ./services/chassis ./services/identity ./services/payments ./services/notification ./services/ctl"
+
+
+def printed(*arguments: str, folder: Path = ROOT) -> str:
+    command = [sys.executable, str(ROOT / "deploy" / "image" / "packages.py"), *arguments]
+    done = subprocess.run([*command, "--folder", str(folder)], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "holds"),
+    [
+        (("folders", "service"), SERVICE),
+        (("folders", "notary"), "./protos ./services/chassis ./services/notary"),
+        (("folders", "notary", "--beyond", "service"), "./services/notary"),
+        (
+            ("folders", "connector"),
+            "./protos ./services/chassis ./services/notification ./services/payments",
+        ),
+        (("programs", "service"), "identity payments notification diwanctl"),
+        (("programs", "connector"), "notification.connectors.sms payments.connectors.acquirer"),
+    ],
+)
+def test_an_image_holds_its_programs(arguments: tuple[str, ...], holds: str) -> None:
+    """Protos and chassis first; a service is in one image, its connectors perhaps in another."""
+    assert printed(*arguments) == holds
+
+
+def test_what_is_no_program_is_in_no_image(tmp_path: Path) -> None:
+    """A distribution beside the services, such as the tests' fixtures."""
+    (tmp_path / "deploy").mkdir()
+    (tmp_path / "deploy" / "platform.yaml").write_text(
+        "programs: {parcels: {package: parcels, image: service}, post: {kind: integrator}}"
+    )
+    for name in ("chassis", "parcels", "testkit"):
+        (tmp_path / "services" / name / "src" / name).mkdir(parents=True)
+
+    assert printed("folders", "service", folder=tmp_path) == "./protos ./services/chassis ./services/parcels"
