@@ -1,6 +1,6 @@
 # Targets of the checkout; `make` without a target lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo images images-load images-sizes cluster-demo up down status logs test lint format protos platform lock clean
+.PHONY: help setup demo images images-load images-sizes cluster-demo up down status logs test test-repeat lint format protos platform lock clean
 PYTHON := .venv/bin/python
 
 # Byte code is kept even if the caller's environment disables it, because programs start often here.
@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export BUILDER BASE_IMAGE BROKER_BASE_IMAGE BUILD_ARGS IMAGES VERSION TAG SOURCE LOAD
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Install what is missing: system packages with apt, everything else into .venv
 	@sh scripts/setup.sh
@@ -46,6 +46,9 @@ test: setup ## Run every check: lint, types, import contracts, protos, charts, u
 	@sh scripts/charts.sh
 	@$(PYTHON) scripts/check.py
 
+test-repeat: setup ## Run the tests n times in a row, up to the first failure: make test-repeat n=20
+	@$(PYTHON) scripts/repeat.py $(or $(n),20)
+
 lint: setup ## Run the static checks only
 	@$(PYTHON) scripts/check.py --static
 
@@ -66,4 +69,4 @@ lock: setup ## Compile requirements.in, and checkov's, to requirements.txt with 
 
 clean: ## Stop the embedded stack and remove .venv, .stack, .demo and caches
 	@[ ! -x $(PYTHON) ] || $(PYTHON) -m embedded down
-	@rm -rf .venv .stack .demo .hypothesis .mypy_cache .ruff_cache .import_linter_cache
+	@rm -rf .venv .stack .demo .hypothesis .test-repeat .mypy_cache .ruff_cache .import_linter_cache

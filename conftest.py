@@ -13,15 +13,21 @@ settings.load_profile("diwan")
 
 pytest_plugins = ("testkit.fixtures",)
 
-# They meet on one embedded stack with one journey on it (tests/conftest.py), which a second process would start again.
-ON_THE_STACK = ("tests/guards/", "tests/test_audience.py", "tests/test_journey.py")
+# Files that share what is dear to start. In another process it would be started again.
+TOGETHER = {
+    "the stack": ("tests/guards/", "tests/test_audience.py", "tests/test_journey.py"),
+    "the stack that is broken": ("tests/test_faults.py", "deploy/local/tests/test_stack.py"),
+    "the broker that is stopped": (
+        "services/chassis/tests/messaging/test_relay.py",
+        "services/payments/tests/connectors/",
+        "services/notification/tests/connectors/",
+    ),
+}
 # Begun last, one of these would keep all waiting for its end.
 LONG = (
-    *ON_THE_STACK,
-    "tests/test_faults.py",
-    "tests/charts/test_values.py",
-    "deploy/local/tests/test_stack.py",
+    *(path for paths in TOGETHER.values() for path in paths),
     "services/notary/tests/test_document_renderer.py",
+    "tests/charts/test_values.py",
 )
 
 
@@ -29,7 +35,8 @@ class Rooms(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
     """Files stay whole, for what their fixtures start."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "the stack" if nodeid.startswith(ON_THE_STACK) else str(super()._split_scope(nodeid))
+        together = (name for name, paths in TOGETHER.items() if nodeid.startswith(paths))
+        return next(together, "") or str(super()._split_scope(nodeid))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Rooms:
@@ -38,8 +45,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Rooms:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long ones go first."""
-    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+    """The long ones go first, in the order of their list."""
+    items.sort(
+        key=lambda item: next((n for n, path in enumerate(LONG) if item.nodeid.startswith(path)), len(LONG))
+    )
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

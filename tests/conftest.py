@@ -12,9 +12,8 @@ from demo.environment import Environment
 from demo.journey import Journey, Step
 from demo.session import Session
 from diwan.identity.v1 import identity_pb2 as identity
-from embedded.layout import Layout
-from embedded.stack import Stack
 from opentelemetry import trace
+from testkit.stack import running_stack
 
 TIMEOUT_SECONDS = 60
 TEMPLATES = ("payment.due", "payment.settled", "power_of_attorney.issued", "power_of_attorney.collected")
@@ -24,12 +23,8 @@ TEMPLATES = ("payment.due", "payment.settled", "power_of_attorney.issued", "powe
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory):
     """The embedded stack with all its programs, shared by the tests that start and stop none of them."""
-    stack = Stack(Layout(tmp_path_factory.mktemp("stack")), report=lambda _: None)
-    try:
-        stack.up()
+    with running_stack(tmp_path_factory.mktemp("stack")) as stack:
         yield stack
-    finally:
-        stack.down()
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,6 @@ import pytest
 from demo import operator
 from demo.environment import Environment
 from demo.journey import Journey
-from embedded.layout import Layout
 from embedded.stack import Stack
 
 # The service to kill in each step: one that has work in progress, or that others wait for.
@@ -66,21 +65,16 @@ class DisturbedJourney:
 
 
 @pytest.fixture(scope="module")
-def disturbed(tmp_path_factory):
-    """A journey with a kill -9 of each service, on a stack of its own."""
-    stack = Stack(Layout(tmp_path_factory.mktemp("faults")), report=lambda _: None)
-    stack.up()
-    try:
-        faults = FaultInjector(stack)
-        environment = Environment.read(stack.layout.world)
-        journey = Journey(environment, tmp_path_factory.mktemp("output"), before_step=faults)
-        disturbed = DisturbedJourney(stack, journey, faults)
-        for step in journey.steps():
-            disturbed.step_ended_at[step.number] = time.time_ns()
-        faults.join()
-        yield disturbed
-    finally:
-        stack.down()
+def disturbed(breakable_stack, tmp_path_factory):
+    """A journey with a kill -9 of each service."""
+    faults = FaultInjector(breakable_stack)
+    environment = Environment.read(breakable_stack.layout.world)
+    journey = Journey(environment, tmp_path_factory.mktemp("output"), before_step=faults)
+    disturbed = DisturbedJourney(breakable_stack, journey, faults)
+    for step in journey.steps():
+        disturbed.step_ended_at[step.number] = time.time_ns()
+    faults.join()
+    return disturbed
 
 
 def test_the_journey_completes_although_every_service_was_killed(disturbed):

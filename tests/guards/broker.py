@@ -2,7 +2,7 @@
 
 import secrets
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,8 +12,6 @@ import pika
 from embedded.layout import Layout
 from embedded.rabbit import RabbitNode
 from platform_table.load import platform
-
-from .actors import Actors
 
 TAP = "tap"
 
@@ -33,7 +31,7 @@ def node_of(layout: Layout) -> RabbitNode:
 
 
 def publish(
-    actors: Actors,
+    layout: Layout,
     user: str,
     exchange: str,
     key: str,
@@ -57,7 +55,7 @@ def publish(
     properties = pika.BasicProperties(
         content_type="application/json", delivery_mode=2, message_id=event_id, user_id=user, headers=headers
     )
-    with channel_of(actors.layout, user) as channel:
+    with channel_of(layout, user) as channel:
         channel.confirm_delivery()
         channel.basic_publish(exchange, key, body.encode(), properties, mandatory=True)
     return event_id
@@ -71,45 +69,55 @@ class CapturedMessage:
     key: str
     properties: str
     body: str
+    headers: Mapping[str, Any]
 
 
 class Tap:
-    """Captures every message of every exchange while it is open."""
+    """Captures every message of every exchange while it is open, with its own user and queue."""
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._password = secrets.token_urlsafe(16)
-        programs = platform().programs.values()
-        self.exchanges = [exchange for program in programs for exchange in program.exchanges]
-        self.captured: list[CapturedMessage] = []
-
-    def _administer(self, function: str, *words: str) -> None:
-        arguments = ", ".join(f'<<"{word}">>' for word in words)
-        node_of(self._layout).evaluate(f"rabbit_auth_backend_internal:{function}({arguments}).")
+        self._captured: list[CapturedMessage] = []
 
     @contextmanager
     def open(self) -> Iterator[None]:
-        """Capture with a queue of its own; the messages are in `captured` afterwards."""
+        """Capture with a queue of its own."""
         vhost = node_of(self._layout).vhost
         self._administer("add_user", TAP, self._password, "tests")
         self._administer("set_permissions", TAP, vhost, ".*", ".*", ".*", "tests")
         try:
-            with channel_of(self._layout, TAP, self._password) as channel:
-                queue = channel.queue_declare("", exclusive=True).method.queue
-                for exchange in self.exchanges:
-                    channel.queue_bind(queue, exchange, "#")
-                yield
-                self._drain(channel, queue)
+            with self._channel() as channel:
+                channel.queue_declare(TAP, durable=True)
+                for program in platform().programs.values():
+                    for exchange in program.exchanges:
+                        channel.queue_bind(TAP, exchange, "#")
+            yield
+            with self._channel() as channel:
+                channel.queue_delete(TAP)
         finally:
             self._administer("delete_user", TAP, "tests")
 
-    def _drain(self, channel: Any, queue: str) -> None:
-        while True:
-            method, properties, body = channel.basic_get(queue, auto_ack=True)
-            if method is None:
-                return
-            self.captured.append(
-                CapturedMessage(
-                    method.exchange, method.routing_key, str(properties), body.decode(errors="replace")
+    def captured(self) -> list[CapturedMessage]:
+        """Return all messages since the tap was opened, in the broker's order."""
+        with self._channel() as channel:
+            while True:
+                method, properties, body = channel.basic_get(TAP, auto_ack=True)
+                if method is None:
+                    return self._captured
+                self._captured.append(
+                    CapturedMessage(
+                        method.exchange,
+                        method.routing_key,
+                        str(properties),
+                        body.decode(errors="replace"),
+                        properties.headers or {},
+                    )
                 )
-            )
+
+    def _channel(self) -> Any:
+        return channel_of(self._layout, TAP, self._password)
+
+    def _administer(self, function: str, *words: str) -> None:
+        arguments = ", ".join(f'<<"{word}">>' for word in words)
+        node_of(self._layout).evaluate(f"rabbit_auth_backend_internal:{function}({arguments}).")

@@ -3,16 +3,19 @@
 import pytest
 
 from .actors import Actors
+from .broker import Tap
 from .probes import Probes
 from .wire import Wire
 
 
 @pytest.fixture(scope="package")
 def probes(stack, environment):
-    """Read-only probes on the stores of the stack."""
-    probes = Probes(stack.layout, environment.phones_url)
-    yield probes
-    probes.close()
+    """Read-only probes on the stores of the stack, and a tap on its broker."""
+    tap = Tap(stack.layout)
+    with tap.open():
+        probes = Probes(stack.layout, environment.phones_url, tap)
+        yield probes
+        probes.close()
 
 
 @pytest.fixture(scope="package")

@@ -257,7 +257,7 @@ def park_broken(actors: Actors, person: Person) -> list[str]:
     ]
     for _, event_type, text, own_id in broken:
         publish(
-            actors,
+            actors.layout,
             USER,
             "registry.events",
             ROUTING_KEY,

@@ -18,7 +18,7 @@ from platform_table.load import platform
 
 from . import failure_cases
 from .actors import TERM, Actors
-from .broker import Tap, node_of
+from .broker import node_of
 from .canaries import Canaries
 from .probes import wait_for
 from .wire import Wire
@@ -36,7 +36,7 @@ class Locations:
     """Fills the locations and reads their texts.
 
     Attributes:
-        case: the power of attorney of the journey with an open tap.
+        case: the power of attorney of the journey whose messages are captured.
         texts: by location, then by place within it.
     """
 
@@ -44,7 +44,6 @@ class Locations:
         self._actors = actors
         self._wire = wire
         self._journey = journey
-        self._tap = Tap(actors.layout)
         self.case: Any = None
         self.texts: dict[str, Texts] = {}
 
@@ -52,9 +51,10 @@ class Locations:
         """Run a journey, make failing calls, park messages, and read the texts of all locations."""
         actors = self._actors
         citizen = Citizen(person := actors.person(), actors.phone(person))
-        with self._tap.open():
-            self.case = self._run_journey(citizen)
-            wait_for("the services to be idle", actors.probes.idle)
+        before = len(actors.probes.tap.captured())
+        self.case = self._run_journey(citizen)
+        wait_for("the services to be idle", actors.probes.idle)
+        messages = actors.probes.tap.captured()[before:]
         refused = failure_cases.refusals(actors, self._wire, citizen)
         errors = {place: refusal.text for place, refusal in refused.items()}
         errors |= failure_cases.over_http(actors, citizen.person)
@@ -64,8 +64,7 @@ class Locations:
         self.texts = {
             "logs": _logs(actors.layout),
             "spans": _spans(spans),
-            "stored events": self._stored_events(),
-            "messages": {f"{m.exchange} {m.key} {n}": str(m) for n, m in enumerate(self._tap.captured)},
+            "messages": {f"{m.exchange} {m.key} {n}": str(m) for n, m in enumerate(messages)},
             "names at the broker": self._names(),
             "errors": errors,
             "metrics": _metrics(actors.layout),
@@ -119,20 +118,6 @@ class Locations:
             [program, *arguments], env=variables, capture_output=True, text=True, timeout=60, check=True
         )
         return completed.stdout + completed.stderr
-
-    def _stored_events(self) -> Texts:
-        """Return the events in the services' histories and outboxes."""
-        return {
-            f"{name} {collection} {document['_id']}": json.dumps(
-                document if collection == "history" else document.get("outbox", []),
-                ensure_ascii=False,
-                default=str,
-            )
-            for name, store in self._actors.probes.stores.items()
-            for collection in store.list_collection_names()
-            for document in store[collection].find()
-            if collection != "inbox"  # it holds unreadable messages unchanged
-        }
 
     def _names(self) -> Texts:
         node = node_of(self._actors.layout)

@@ -1,4 +1,4 @@
-"""Probes outside the services: they read the stores and the phones, and write nothing."""
+"""Probes outside the services: they read the stores, the events and the phones, and write nothing."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -11,6 +11,8 @@ from embedded.layout import Layout
 from embedded.programs import HOST, STORE_USER
 from platform_table.load import platform
 from population import Person
+
+from .broker import Tap
 
 TIMEOUT_SECONDS = 60.0
 POLL_SECONDS = 0.1
@@ -26,9 +28,14 @@ def wait_for(name: str, poll: Callable[[], Any], timeout: float = TIMEOUT_SECOND
 
 
 class Probes:
-    """Reads the stores and logs of a running stack."""
+    """Reads the stores, logs and events of a running stack.
 
-    def __init__(self, layout: Layout, phones_url: str) -> None:
+    Attributes:
+        tap: captures all messages since the probes were created.
+    """
+
+    def __init__(self, layout: Layout, phones_url: str, tap: Tap) -> None:
+        self.tap = tap
         self._layout = layout
         self._phones_url = phones_url
         self._clients: list[pymongo.MongoClient[dict[str, Any]]] = []
@@ -55,10 +62,19 @@ class Probes:
     def count(self, service: str, collection: str, **where: Any) -> int:
         return len(self.documents(service, collection, **where))
 
-    def events(self, service: str, **where: Any) -> list[str]:
-        """Return the types, without package, of the events that a service published, by sequence."""
-        events = self.documents(service, "history", **where)
-        return [event["type"].rpartition(".")[2] for event in sorted(events, key=lambda e: e["sequence"])]
+    def events(self, service: str, causation: str) -> list[str]:
+        """Return the types, without package, of the events that a service published for a cause, by sequence.
+
+        The relay may publish an event twice; it counts once.
+        """
+        caused = {
+            message.headers["cloudEvents_id"]: message.headers
+            for message in self.tap.captured()
+            if message.exchange == f"{service}.events"
+            and message.headers["cloudEvents_causationid"] == causation
+        }
+        in_order = sorted(caused.values(), key=lambda headers: int(headers["cloudEvents_sequence"]))
+        return [headers["cloudEvents_type"].rpartition(".")[2] for headers in in_order]
 
     def messages(self, person: Person) -> list[str]:
         """Return the texts on a person's phone, oldest first."""

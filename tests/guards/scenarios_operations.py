@@ -41,7 +41,7 @@ def replay(actors: Actors) -> Scenario:
     )
     event.amount.CopyFrom(actors.platform.call("payments", "GetQuote", discounted).amount)
     event_id = publish(
-        actors,
+        actors.layout,
         "acquirer",
         "acquirer.events",
         "charge.settled.v1",
@@ -74,7 +74,7 @@ def replay(actors: Actors) -> Scenario:
 def discard(actors: Actors) -> Scenario:
     """Park a message that cannot be decoded."""
     event_id = publish(
-        actors,
+        actors.layout,
         "registry",
         "registry.events",
         "person.registered.v1",

@@ -6,15 +6,18 @@ from .locations import Locations
 
 # Texts that each location must hold, so that an empty location does not pass for a clean one.
 EXPECTED_TEXTS = {
-    "logs": ["request_number", "rpc", "CODE_TOO_SOON", "message refused"],
+    "logs": ["request_number", "rpc", "CODE_TOO_SOON", "message rejected"],
     "spans": [
         "send identity.commands",
         "submit_sm",
         "DraftPowerOfAttorney",
         "process acquirer.payments.charge",
     ],
-    "stored events": ["PowerOfAttorneyCollected", "PaymentRefused", "AccountEnrolled", "OfficerRegistered"],
     "messages": [
+        "PowerOfAttorneyCollected",
+        "PaymentRefused",
+        "AccountEnrolled",
+        "OfficerRegistered",
         "message.send.v1",
         "charge.request.v1",
         "person.registered.v1",
@@ -36,7 +39,7 @@ EXPECTED_TEXTS = {
 
 @pytest.fixture(scope="module")
 def locations(actors, wire, completed):
-    """All locations after the journey, a second one with a tap, failing calls and invalid events."""
+    """All locations after the journey, a second one whose messages are captured, failing calls and invalid events."""
     locations = Locations(actors, wire, completed.journey)
     locations.fill()
     return locations

@@ -15,33 +15,24 @@ import pymongo
 import pytest
 from embedded import kernel, keys, orphaned_processes, programs
 from embedded.files import write_whole
-from embedded.layout import Layout, port_names
+from embedded.layout import port_names
 from embedded.process import Program, Running
-from embedded.stack import READY_SECONDS, Stack, StackError
+from embedded.stack import READY_SECONDS, StackError
 from platform_table.load import platform
 from pymongo.errors import OperationFailure
+from testkit.stack import empty_stack
 
 
-def ignore(_line):
-    """Discard a line of progress."""
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory):
+@pytest.fixture
+def stack(breakable_stack):
     """A whole stack, started by two callers at the same time."""
-    stack = Stack(Layout(tmp_path_factory.mktemp("stack")), ignore)
-    try:
-        with ThreadPoolExecutor(2) as pool:
-            list(pool.map(lambda _: stack.up(), range(2)))
-        yield stack
-    finally:
-        stack.down()
+    return breakable_stack
 
 
 @pytest.fixture
 def empty(tmp_path):
     """A stack without running programs, stopped at the end."""
-    stack = Stack(Layout(tmp_path / "stack"), ignore)
+    stack = empty_stack(tmp_path / "stack")
     yield stack
     stack.down()
 

@@ -245,10 +245,8 @@ def test_a_correlation_ends_with_its_block(stream):
 
 def test_a_line_has_service_span_and_request_number(stream):
     """The line leads to its trace and to the other lines of the journey."""
-    token = log.correlate("R-2026-1")
-    with telemetry.span("work") as span:
+    with log.correlated("R-2026-1"), telemetry.span("work") as span:
         log.get("a.b").info("done", n=1)
-    log.reset(token)
 
     line = last(stream)
     assert (line["service.name"], line["request_number"], line["logger"]) == ("trial", "R-2026-1", "a.b")

@@ -2,13 +2,13 @@
 
 import pytest
 from chassis.errors import to_status
-from chassis.money import MOST_PIASTRES, MoneyInvalid, money, piastres
+from chassis.money import MAX_PIASTRES, MoneyInvalid, money, piastres
 from google.rpc import error_details_pb2
 from google.type.money_pb2 import Money
 from hypothesis import given
 from hypothesis import strategies as st
 
-amounts = st.integers(-MOST_PIASTRES, MOST_PIASTRES)
+amounts = st.integers(-MAX_PIASTRES, MAX_PIASTRES)
 
 
 @given(amounts)
@@ -46,7 +46,7 @@ def test_pounds_are_units_and_piastres_hundredths() -> None:
         (Money(currency_code="EGP", nanos=-1_000_000_000), "fee.nanos"),
         (Money(currency_code="EGP", units=1, nanos=-10_000_000), "fee.nanos"),
         (Money(currency_code="EGP", units=-1, nanos=10_000_000), "fee.nanos"),
-        (Money(currency_code="EGP", units=MOST_PIASTRES // 100, nanos=10_000_000), "fee.units"),
+        (Money(currency_code="EGP", units=MAX_PIASTRES // 100, nanos=10_000_000), "fee.units"),
         (Money(currency_code="EGP", units=-(2**63)), "fee.units"),
     ],
 )

@@ -98,7 +98,7 @@ def test_later_work_is_a_root_with_a_link(spans):
 def test_following_work_is_in_the_same_trace_unless_it_is_late(spans):
     """Late work starts a new trace with a link to the old one, or without a link if there is none."""
     for traceparent, late in ((UNSAMPLED, False), (UNSAMPLED, True), ("", True)):
-        with telemetry.following("process", traceparent, late=late):
+        with telemetry.continue_trace("process", traceparent, late=late):
             pass
 
     soon, late, alone = spans.get_finished_spans()

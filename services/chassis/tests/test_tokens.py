@@ -215,9 +215,8 @@ async def test_a_confirmation_is_valid_for_one_content(key):
     """Account, purpose and digest must be the confirmed ones."""
     keys = TokenKeys.own("notary", key, clock=lambda: NOW)
 
-    verified = await keys.confirmation(
-        confirmation(key), purpose="notary.submit", digest=DIGEST, account="a-1"
-    )
+    signed = await keys.confirmation(confirmation(key))
+    verified = signed.verify(purpose="notary.submit", digest=DIGEST, account="a-1")
 
     assert (verified.jti, verified.expires_at) == ("c-1", NOW + timedelta(minutes=5))
 
@@ -230,18 +229,20 @@ async def test_a_confirmation_of_other_content_is_refused(key, changes):
     """Account, purpose, digest and audience are changed one by one."""
     keys = TokenKeys.own("notary", key, clock=lambda: NOW)
 
+    signed = await keys.confirmation(confirmation(key, **changes))
+
     with pytest.raises(ConfirmationInvalid):
-        await keys.confirmation(
-            confirmation(key, **changes), purpose="notary.submit", digest=DIGEST, account="a-1"
-        )
+        signed.verify(purpose="notary.submit", digest=DIGEST, account="a-1")
 
 
 async def test_a_confirmation_expires_after_five_minutes(key):
     """The refusal has its own reason, so that the client can ask for a new confirmation."""
     keys = TokenKeys.own("notary", key, clock=lambda: NOW + timedelta(minutes=6))
 
+    signed = await keys.confirmation(confirmation(key))
+
     with pytest.raises(ConfirmationExpired):
-        await keys.confirmation(confirmation(key), purpose="notary.submit", digest=DIGEST, account="a-1")
+        signed.verify(purpose="notary.submit", digest=DIGEST, account="a-1")
 
 
 @pytest.mark.parametrize("token", ["", "nonsense", "a.b.c"])
@@ -249,8 +250,10 @@ async def test_an_invalid_confirmation_is_refused(key, token):
     """The error is not that of an access token, because a confirmation is a field of the request."""
     keys = TokenKeys.own("notary", key, clock=lambda: NOW)
 
+    signed = await keys.confirmation(token)
+
     with pytest.raises(ConfirmationInvalid):
-        await keys.confirmation(token, purpose="notary.submit", digest=DIGEST, account="a-1")
+        signed.verify(purpose="notary.submit", digest=DIGEST, account="a-1")
 
 
 class Identity:

@@ -6,7 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner
 from diwan.payments.v1 import payments_pb2
-from diwanctl.output import as_dict, emit, plain
+from diwanctl.output import as_dict, emit, formatted
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type import date_pb2, money_pb2
 
@@ -75,7 +75,7 @@ def test_an_empty_list_is_printed_as_none():
 )
 def test_money_keeps_its_sign(units, nanos, text):
     """Units and nanos of a negative amount are both negative."""
-    assert plain({"currency_code": "EGP", "units": units, "nanos": nanos}) == text
+    assert formatted({"currency_code": "EGP", "units": units, "nanos": nanos}) == text
 
 
 def test_rows_within_a_row_are_lines():
@@ -85,4 +85,4 @@ def test_rows_within_a_row_are_lines():
         for account, units in (("acquirer", "108"), ("agency/notary", "-108"))
     ]
 
-    assert plain(legs) == "acquirer  108.00 EGP\nagency/notary  -108.00 EGP"
+    assert formatted(legs) == "acquirer  108.00 EGP\nagency/notary  -108.00 EGP"

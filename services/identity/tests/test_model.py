@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from identity.model import accounts, channels, confirmations, errors, officers, records, sessions
-from identity.model.codes import WRONG_TRIES, Allowance, Challenge, Throttle, challenge, new_code
+from identity.model.codes import MAX_WRONG_TRIES, Challenge, RateLimit, Throttle, challenge, new_code
 from identity.model.facts import AccountEnrolled, CodeIssued, Contact, MessageContent
 from identity.model.national_id import NationalId
 from identity.model.persons import Person, PersonRecord, register
@@ -25,7 +25,7 @@ RECORD = PersonRecord(
     address="شارع ١",
     governorate="01",
     sequence=2,
-    told_at=NOW,
+    record_time=NOW,
 )
 PERSON = register(None, RECORD, "key-1", NOW)
 APPLICANT = accounts.Applicant(
@@ -58,7 +58,7 @@ def session(mobile: str = "+201012345678") -> sessions.Session:
 
 
 @pytest.mark.parametrize(
-    ("sequence", "told_at", "kept"),
+    ("sequence", "record_time", "kept"),
     [
         (1, NOW + SECOND, "محمد"),
         (2, NOW - SECOND, "محمد"),
@@ -67,10 +67,10 @@ def session(mobile: str = "+201012345678") -> sessions.Session:
         (3, NOW - SECOND, "محمود"),
     ],
 )
-def test_a_late_older_record_is_ignored(sequence: int, told_at: datetime, kept: str) -> None:
+def test_a_late_older_record_is_ignored(sequence: int, record_time: datetime, kept: str) -> None:
     """The registry's sequence decides, and its time where the sequences are equal."""
     person = register(None, replace(RECORD, full_name="محمد"), "key-1", NOW)
-    other = replace(RECORD, full_name="محمود", sequence=sequence, told_at=told_at)
+    other = replace(RECORD, full_name="محمود", sequence=sequence, record_time=record_time)
 
     assert register(person, other, "key-1", NOW).full_name == kept
 
@@ -113,7 +113,7 @@ def test_attempts_are_counted_and_the_sixth_is_refused(tries: list[bool], real: 
     opened = wrong = 0
     for right in tries:
         expected: type[errors.IdentityError] | None
-        if wrong >= WRONG_TRIES:
+        if wrong >= MAX_WRONG_TRIES:
             expected = errors.CodeLocked
         elif opened:
             expected = errors.CodeExpired
@@ -150,38 +150,38 @@ def test_a_decoy_refuses_the_right_code_as_a_wrong_one() -> None:
     assert (str(by_decoy), by_decoy.metadata) == (str(by_real), by_real.metadata)
 
 
-ALLOWANCE = Allowance(most=5, apart=timedelta(minutes=1))
+LIMIT = RateLimit(per_hour=5, min_interval=timedelta(minutes=1))
 
 
 def test_one_code_a_minute() -> None:
     """The refusal of a second one within a minute contains the time to wait."""
-    kept = Throttle.first("k").start(ALLOWANCE, NOW)
+    kept = Throttle.new("k").start(LIMIT, NOW)
 
     with pytest.raises(errors.CodeTooSoon) as refused:
-        kept.start(ALLOWANCE, NOW + 59 * SECOND)
+        kept.start(LIMIT, NOW + 59 * SECOND)
 
     assert refused.value.metadata == {"retry_after_seconds": "1"}
-    assert kept.start(ALLOWANCE, NOW + 60 * SECOND)
+    assert kept.start(LIMIT, NOW + 60 * SECOND)
 
 
 @given(st.lists(st.integers(0, 1200), max_size=40))
 def test_never_more_than_the_allowance_in_any_hour(waits: list[int]) -> None:
     """For any sequence of starts, the accepted ones keep the minimum interval and the limit."""
-    kept, now, accepted = Throttle.first("k"), NOW, list[datetime]()
+    kept, now, accepted = Throttle.new("k"), NOW, list[datetime]()
     for wait in waits:
         now += timedelta(seconds=wait)
         try:
-            kept = kept.start(ALLOWANCE, now)
+            kept = kept.start(LIMIT, now)
         except errors.IdentityError:
             continue
         accepted.append(now)
 
-    assert all(later - earlier >= ALLOWANCE.apart for earlier, later in pairwise(accepted))
+    assert all(later - earlier >= LIMIT.min_interval for earlier, later in pairwise(accepted))
     assert all(
         last - first >= timedelta(hours=1)
-        for first, last in zip(accepted, accepted[ALLOWANCE.most :], strict=False)
+        for first, last in zip(accepted, accepted[LIMIT.per_hour :], strict=False)
     )
-    assert len(kept.starts) <= ALLOWANCE.most
+    assert len(kept.starts) <= LIMIT.per_hour
 
 
 def test_matching_data_issue_a_code() -> None:
@@ -376,12 +376,11 @@ def test_the_registration_of_an_officer_has_rules(
 def test_a_service_states_the_purpose_of_a_read() -> None:
     """A read without a purpose is refused; a citizen reads only their own account."""
     with pytest.raises(errors.PurposeRequired):
-        records.service_look(
-            look_id="l", service="notary", acting_for="", account_id="a", purpose=" ", now=NOW
-        )
+        records.stated_purpose(" ")
+    assert records.stated_purpose(" agent of a case ") == "agent of a case"
     with pytest.raises(errors.NotOwnAccount):
-        records.own_look("a", "b")
-    records.own_look("a", "a")
+        records.check_own("a", "b")
+    records.check_own("a", "a")
 
 
 def test_an_assertion_is_used_once() -> None:

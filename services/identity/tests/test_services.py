@@ -262,8 +262,8 @@ async def test_each_read_of_a_service_is_recorded(world: Any) -> None:
     """By id and by national ID, with service, citizen and purpose; also when no account was found."""
     person, account = await world.enrolled()
     stranger, token = world.stranger(), world.service("notary", acting_for="acc")
-    looks = world.database["looks"]
-    before = looks.count_documents({})
+    log = world.database["access_log"]
+    before = log.count_documents({})
 
     for subject in ({"account_id": account.account_id}, {"national_id": person.national_id}):
         seen = await world.call(
@@ -273,11 +273,13 @@ async def test_each_read_of_a_service_is_recorded(world: Any) -> None:
     unknown = pb.GetAccountRequest(purpose="agent of a case", national_id=stranger.national_id)
     assert await world.refused("GetAccount", unknown, token) == ("NOT_FOUND", "ACCOUNT_NOT_FOUND")
 
-    records = [look["state"] for look in looks.find({"state.account_id": account.account_id})]
-    assert looks.count_documents({}) == before + 3
-    assert [(look["service"], look["acting_for"], look["purpose"]) for look in records] == [
-        ("notary", "acc", "agent of a case")
-    ] * 2
+    records = [record["state"] for record in log.find({"state.subject_ids": account.account_id})]
+    assert log.count_documents({}) == before + 3
+    assert [
+        (read["caller_kind"], read["caller_id"], read["acting_for"], read["purpose"]) for read in records
+    ] == [("service", "notary", "acc", "agent of a case")] * 2
+    assert {read["rpc"] for read in records} == {"diwan.identity.v1.IdentityService.GetAccount"}
+    assert all(read["subject_ids"] == [account.account_id] for read in records)
     assert person.national_id not in str(records)
 
 
@@ -298,7 +300,7 @@ async def test_a_service_finds_an_account_by_national_id_and_first_name(world: A
     assert found.account_id == account.account_id
     assert (refusals[0].code, refusals[0].reason) == ("NOT_FOUND", "ACCOUNT_NOT_FOUND")
     assert str(refusals[0]) == str(refusals[1])
-    assert world.database["looks"].count_documents({"state.account_id": account.account_id}) == 2
+    assert world.database["access_log"].count_documents({"state.subject_ids": account.account_id}) == 2
 
 
 async def test_a_read_without_a_purpose_is_refused(world: Any) -> None:

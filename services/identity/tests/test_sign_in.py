@@ -11,6 +11,7 @@ import pytest
 from chassis.errors import TokenInvalid
 from chassis.tokens import key_set, parse_jwks, verify_access
 from diwan.identity.v1 import identity_pb2 as pb
+from testkit.loads import loads
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="session")]
 
@@ -81,6 +82,20 @@ async def test_a_citizen_receives_a_token_for_each_service(world: Any) -> None:
                 verify_access(token, published, audience, world.clock())
     lifetime = timedelta(seconds=tokens.expire_time.seconds - world.clock().timestamp())
     assert timedelta(minutes=14) < lifetime <= timedelta(minutes=15)
+
+
+async def test_a_command_loads_its_session_once(world: Any) -> None:
+    """Sign-in and refresh read the holder for the tokens after the command on the session."""
+    person, _ = await world.enrolled()
+    before = loads("sessions"), loads("accounts")
+
+    tokens = await world.signed_in(person)
+    signed_in = loads("sessions"), loads("accounts")
+    await world.call("RefreshToken", refresh(tokens.refresh_token))
+
+    # A sign-in is two commands on the session, and reads the account's mobile before the first.
+    assert (signed_in[0] - before[0], signed_in[1] - before[1]) == (2, 2)
+    assert (loads("sessions") - signed_in[0], loads("accounts") - signed_in[1]) == (1, 1)
 
 
 async def test_each_token_has_one_audience_and_its_own_id(world: Any) -> None:

@@ -355,21 +355,23 @@ async def test_reads_of_officers_are_recorded(world, principal, agent):
     """Reads of the principal are not."""
     case = await world.issued(principal, agent)
     clerk = world.officer("clerk", "clerk", case.office_id)
-    looks = world.store.looks.collection
-    assert await looks.count_documents({}) == 0
+    log = world.store.access_log.records.collection
+    await world.get(case.power_of_attorney_id, world.citizen(principal))
+    assert await log.count_documents({}) == 0
 
     await world.get(case.power_of_attorney_id, clerk)
     await world.stub.ListPowersOfAttorney(pb.ListPowersOfAttorneyRequest(), metadata=clerk)
     await read_pdf(world, case.power_of_attorney_id, clerk)
 
-    kept = [document["state"] async for document in looks.find()]
-    assert sorted(look["rpc"] for look in kept) == [
+    records = [document["state"] async for document in log.find()]
+    assert sorted(read["rpc"].rpartition(".")[2] for read in records) == [
         "DownloadPowerOfAttorney",
         "GetPowerOfAttorney",
         "ListPowersOfAttorney",
     ]
-    assert {look["officer_id"] for look in kept} == {uid("clerk")}
-    assert all(look["power_of_attorney_ids"] == [case.power_of_attorney_id] for look in kept)
+    assert {(read["caller_kind"], read["caller_id"]) for read in records} == {("officer", uid("clerk"))}
+    assert {read["office_id"] for read in records} == {case.office_id}
+    assert all(read["subject_ids"] == [case.power_of_attorney_id] for read in records)
 
 
 async def read_pdf(world, case_id, metadata):

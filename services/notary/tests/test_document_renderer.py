@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from notary.document_renderer import (
     DocumentError,
     DocumentRenderer,
-    PressBusy,
-    PressError,
-    PressTimeout,
+    RendererBusy,
+    RendererError,
+    RendererTimeout,
     page,
     signing,
     wording,
@@ -256,7 +256,7 @@ async def test_the_pool_renders_signed_documents_off_the_event_loop(authority):
     """The loop keeps running meanwhile."""
     async with DocumentRenderer(authority.files, timeout_seconds=TIMEOUT_SECONDS) as renderer:
         iterations = 0
-        rendering = asyncio.create_task(renderer.make(DOCUMENT))
+        rendering = asyncio.create_task(renderer.render(DOCUMENT))
         while not rendering.done():
             await asyncio.sleep(0.01)
             iterations += 1
@@ -275,7 +275,7 @@ async def test_rendering_continues_the_trace_of_the_caller(authority):
     tracer = provider.get_tracer("test")
     async with DocumentRenderer(authority.files, tracer=tracer, timeout_seconds=TIMEOUT_SECONDS) as renderer:
         with tracer.start_as_current_span("caller") as caller:
-            await renderer.make(DOCUMENT)
+            await renderer.render(DOCUMENT)
 
     by_name = {span.name: span for span in spans.get_finished_spans()}
     make = by_name["renderer.make"]
@@ -299,8 +299,8 @@ async def test_processes_are_started_off_the_event_loop(authority, monkeypatch):
     monkeypatch.setattr(ProcessPoolExecutor, "submit", watched)
     async with DocumentRenderer(authority.files, workers=2, timeout_seconds=TIMEOUT_SECONDS) as renderer:
         os.kill(renderer.process_ids()[0], signal.SIGKILL)
-        await renderer.make(DOCUMENT)
-        await renderer.make(DOCUMENT)
+        await renderer.render(DOCUMENT)
+        await renderer.render(DOCUMENT)
 
     assert len(starters) == 3
     assert loop not in starters
@@ -309,7 +309,7 @@ async def test_processes_are_started_off_the_event_loop(authority, monkeypatch):
 async def test_a_killed_process_is_replaced_and_the_document_rendered(authority):
     """After SIGKILL the document is rendered in a new process."""
     async with DocumentRenderer(authority.files, timeout_seconds=TIMEOUT_SECONDS) as renderer:
-        rendering = asyncio.create_task(renderer.make(DOCUMENT))
+        rendering = asyncio.create_task(renderer.render(DOCUMENT))
         await asyncio.sleep(0.1)
         os.kill(renderer.process_ids()[0], signal.SIGKILL)
 
@@ -324,30 +324,30 @@ async def test_a_document_that_kills_two_processes_fails(authority, monkeypatch)
 
     def submit_and_kill(pool, function, *args):
         future = submit(pool, function, *args)
-        if function is worker.make:
+        if function is worker.render:
             killed.extend(pool._processes)
             os.kill(killed[-1], signal.SIGKILL)
         return future
 
     async with DocumentRenderer(authority.files, timeout_seconds=TIMEOUT_SECONDS) as renderer:
         monkeypatch.setattr(ProcessPoolExecutor, "submit", submit_and_kill)
-        with pytest.raises(PressError, match="died"):
-            await renderer.make(DOCUMENT)
+        with pytest.raises(RendererError, match="died"):
+            await renderer.render(DOCUMENT)
         monkeypatch.setattr(ProcessPoolExecutor, "submit", submit)
 
         assert len(set(killed)) == 2
-        assert (await renderer.make(DOCUMENT)).startswith(b"%PDF-")
+        assert (await renderer.render(DOCUMENT)).startswith(b"%PDF-")
 
 
 async def test_a_timeout_kills_the_process(authority):
     """The next document is rendered in a new process."""
     async with DocumentRenderer(authority.files, timeout_seconds=TIMEOUT_SECONDS) as renderer:
         renderer.timeout_seconds = 0.05
-        with pytest.raises(PressTimeout):
-            await renderer.make(DOCUMENT)
+        with pytest.raises(RendererTimeout):
+            await renderer.render(DOCUMENT)
         renderer.timeout_seconds = TIMEOUT_SECONDS
 
-        assert (await renderer.make(DOCUMENT)).startswith(b"%PDF-")
+        assert (await renderer.render(DOCUMENT)).startswith(b"%PDF-")
 
 
 async def test_a_full_renderer_refuses(authority):
@@ -355,11 +355,11 @@ async def test_a_full_renderer_refuses(authority):
     async with DocumentRenderer(
         authority.files, waiting_limit=1, timeout_seconds=TIMEOUT_SECONDS
     ) as renderer:
-        accepted = [asyncio.create_task(renderer.make(DOCUMENT)) for _ in range(2)]
+        accepted = [asyncio.create_task(renderer.render(DOCUMENT)) for _ in range(2)]
         await asyncio.sleep(0)
 
-        with pytest.raises(PressBusy):
-            await renderer.make(DOCUMENT)
+        with pytest.raises(RendererBusy):
+            await renderer.render(DOCUMENT)
 
         assert all(pdf.startswith(b"%PDF-") for pdf in await asyncio.gather(*accepted))
 
@@ -370,7 +370,7 @@ async def test_an_invalid_document_does_not_reach_a_process(authority):
         before = renderer.process_ids()
 
         with pytest.raises(DocumentError):
-            await renderer.make(replace(DOCUMENT, number=""))
+            await renderer.render(replace(DOCUMENT, number=""))
 
         assert renderer.process_ids() == before
 

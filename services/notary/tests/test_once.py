@@ -9,6 +9,7 @@ from chassis.errors import ConfirmationExpired
 from chassis.messaging.policies import PermanentFailure
 from diwan.notary.v1 import notary_pb2 as pb
 from notary.commands import PURPOSE
+from testkit.loads import loads
 
 from .world import deciding, drafting, refusal
 
@@ -109,6 +110,33 @@ async def test_a_repeated_call_returns_the_first_answer(world, principal, agent,
 
 
 @pytest.mark.parametrize("rpc", RPCS)
+async def test_a_command_loads_its_case_once(world, principal, agent, rpc):
+    """The decision and the request number come from the same state."""
+    call, request, _, metadata = await RPCS[rpc](world, principal, agent)
+    before = loads("powers_of_attorney")
+
+    answer = await call(request, metadata=metadata)
+
+    assert loads("powers_of_attorney") - before == 1
+    entries = await world.outbox(answer.power_of_attorney_id)
+    assert {entry["correlation"] for entry in entries} <= {answer.number}
+
+
+async def test_policies_load_their_case_once(world, principal, agent):
+    """Rendering loads it once more, because the document is rendered before the command that issues it."""
+    unpaid = await world.submitted(principal, agent)
+    before = loads("powers_of_attorney")
+    await world.settle(unpaid.power_of_attorney_id)
+    assert loads("powers_of_attorney") - before == 1
+
+    approved = await world.approved(principal, agent)
+    before = loads("powers_of_attorney")
+    await world.print(approved.power_of_attorney_id)
+    assert loads("powers_of_attorney") - before == 2
+    assert (await world.outbox(approved.power_of_attorney_id))[-1]["correlation"] == approved.number
+
+
+@pytest.mark.parametrize("rpc", RPCS)
 async def test_20_concurrent_calls_have_one_effect(world, principal, agent, rpc):
     """All calls receive the same answer."""
     call, request, _, metadata = await RPCS[rpc](world, principal, agent)
@@ -176,10 +204,9 @@ async def test_a_repeated_submission_is_answered_after_the_confirmation_expired(
     call, request, _, metadata = await submit(world, principal, agent)
     first = await call(request, metadata=metadata)
     world.ctx.keys._clock = lambda: world.ctx.clock() + timedelta(minutes=6)
+    signed = await world.ctx.keys.confirmation(request.confirmation)
     with pytest.raises(ConfirmationExpired):
-        await world.ctx.keys.confirmation(
-            request.confirmation, purpose=PURPOSE, digest=first.digest, account=principal.account
-        )
+        signed.verify(purpose=PURPOSE, digest=first.digest, account=principal.account)
 
     again = await call(request, metadata=metadata)
 

@@ -52,7 +52,7 @@ def test_a_text_is_in_the_preferred_language_or_in_arabic(language: str, start: 
     assert "123456" in text
 
 
-def test_undeclared_values_are_left_out() -> None:
+def test_values_that_a_template_does_not_declare_are_left_out() -> None:
     """Only the declared placeholders of a template are filled."""
     text = load().template("code.sign_in").render("ar", {"code": "123456", "name": "منى"})
 
@@ -76,7 +76,7 @@ def test_a_missing_value_is_named_without_the_others() -> None:
     with pytest.raises(ValuesWrong) as raised:
         load().template("payment.due").render("ar", {"number": "DW-1"})
 
-    assert raised.value.metadata == {"template": "payment.due", "places": "amount"}
+    assert raised.value.metadata == {"template": "payment.due", "placeholders": "amount"}
     assert "DW-1" not in str(raised.value)
 
 
@@ -89,12 +89,12 @@ def test_an_unknown_template_is_refused() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        'places = ["code"]\nar = "no place"',
-        'places = []\nar = "{code}"',
-        'places = ["code"]\nar = "{code}"\nen = "none"',
-        'places = []\nen = "only English"',
-        'places = []\nar = "a } alone"',
-        'places = "code"\nar = "{code}"',
+        'placeholders = ["code"]\nar = "no place"',
+        'placeholders = []\nar = "{code}"',
+        'placeholders = ["code"]\nar = "{code}"\nen = "none"',
+        'placeholders = []\nen = "only English"',
+        'placeholders = []\nar = "a } alone"',
+        'placeholders = "code"\nar = "{code}"',
         'once = 1\nar = "text"',
     ],
 )

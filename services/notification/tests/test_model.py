@@ -6,15 +6,15 @@ from chassis.domain import Outcome
 from hypothesis import given
 from hypothesis import strategies as st
 from notification.model import (
-    MOST_PARTS,
+    MAX_PARTS,
     Contact,
-    Handover,
     Message,
     MessageState,
     NotificationError,
     PartUnknown,
     ReceiptState,
     RecipientInvalid,
+    SmsRequested,
     open_message,
 )
 
@@ -22,7 +22,7 @@ NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
 DELIVERED, UNDELIVERED, EXPIRED = ReceiptState
 
 
-def new_message(*, once: bool = True, expire_time: datetime | None = None) -> Outcome[Message, Handover]:
+def new_message(*, once: bool = True, expire_time: datetime | None = None) -> Outcome[Message, SmsRequested]:
     return open_message(
         "m-1",
         Contact("a-1", "+201012345678"),
@@ -139,9 +139,9 @@ def test_parts_are_bounded() -> None:
     """A faulty connector cannot fill the document."""
     message = new_message().state
 
-    message = message.submitted([f"p{n}" for n in range(MOST_PARTS + 10)], NOW)
+    message = message.submitted([f"p{n}" for n in range(MAX_PARTS + 10)], NOW)
 
-    assert len(message.parts) == MOST_PARTS
+    assert len(message.parts) == MAX_PARTS
 
 
 EVENTS = st.lists(

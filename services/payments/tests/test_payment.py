@@ -17,7 +17,7 @@ from payments.model.errors import (
     TooManyAttempts,
 )
 from payments.model.payment import (
-    MOST_ATTEMPTS,
+    MAX_ATTEMPTS,
     CardContent,
     ChargeInquired,
     ChargeRequested,
@@ -33,7 +33,7 @@ from payments.model.payment import (
 from payments.model.tariff import Fee, Means
 
 NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
-INTERVAL = timedelta(minutes=10)
+INQUIRE_AFTER = timedelta(minutes=10)
 FEE = Fee("notary.poa", "*", "*", "notary", date(2026, 1, 1), None, 12_000, 1_200, 800, "t-1")
 PAID = 10_800
 
@@ -48,7 +48,7 @@ def payment_with(*charges: str) -> Payment:
     for charge in charges:
         if payment.state is PaymentState.PROCESSING:
             payment = payment.refuse(payment.charges[-1].charge_id, "DECLINED").state
-        payment = payment.pay("a-1", Means.CARD, "tok_x", charge, NOW, patience=INTERVAL).state
+        payment = payment.pay("a-1", Means.CARD, "tok_x", charge, NOW, inquire_after=INQUIRE_AFTER).state
     return payment
 
 
@@ -64,7 +64,7 @@ def test_a_fee_becomes_due_as_published() -> None:
 
 def test_paying_requests_a_charge_of_the_fee_less_the_discount() -> None:
     """The card token is in the fact and is not kept in the payment."""
-    outcome = due_payment().pay("a-1", Means.CARD, "tok_x", "c-1", NOW, patience=INTERVAL)
+    outcome = due_payment().pay("a-1", Means.CARD, "tok_x", "c-1", NOW, inquire_after=INQUIRE_AFTER)
     payment, facts = outcome.state, outcome.facts
 
     assert facts == (ChargeRequested("c-1", "p-1", PAID, CardContent("tok_x"), NOW + timedelta(minutes=8)),)
@@ -80,8 +80,8 @@ def test_paying_requests_a_charge_of_the_fee_less_the_discount() -> None:
         (payment_with("c-1").settle("c-1", PAID, "r", NOW).state, "a-1", AlreadySettled),
         (payment_with("c-1").settle("c-1", PAID, "r", NOW).state, "a-2", PaymentNotFound),
         (
-            payment_with(*(f"c-{n}" for n in range(MOST_ATTEMPTS)))
-            .refuse(f"c-{MOST_ATTEMPTS - 1}", "DECLINED")
+            payment_with(*(f"c-{n}" for n in range(MAX_ATTEMPTS)))
+            .refuse(f"c-{MAX_ATTEMPTS - 1}", "DECLINED")
             .state,
             "a-1",
             TooManyAttempts,
@@ -93,24 +93,24 @@ def test_a_payment_that_is_not_due_to_the_account_is_refused(
 ) -> None:
     """Of another account, in progress, settled, and with too many attempts."""
     with pytest.raises(error):
-        payment.pay(account, Means.CARD, "tok_x", "c-new", NOW, patience=INTERVAL)
+        payment.pay(account, Means.CARD, "tok_x", "c-new", NOW, inquire_after=INQUIRE_AFTER)
 
 
 def test_a_charge_request_expires_before_its_first_inquiry() -> None:
     """A charge that the acquirer does not know at the inquiry can therefore not be made later."""
-    outcome = due_payment().pay("a-1", Means.CARD, "tok_x", "c-1", NOW, patience=INTERVAL)
+    outcome = due_payment().pay("a-1", Means.CARD, "tok_x", "c-1", NOW, inquire_after=INQUIRE_AFTER)
     payment, (requested,) = outcome.state, outcome.facts
     assert isinstance(requested, ChargeRequested)
 
-    assert payment.inquire(requested.expire_time, INTERVAL) == Outcome(payment)
+    assert payment.inquire(requested.expire_time, INQUIRE_AFTER) == Outcome(payment)
 
 
 def test_a_charge_without_a_result_is_inquired_about_once_per_interval() -> None:
     """There is no inquiry before the end of the interval, and none twice at the same time."""
-    outcome = payment_with("c-1").inquire(NOW + INTERVAL, INTERVAL)
+    outcome = payment_with("c-1").inquire(NOW + INQUIRE_AFTER, INQUIRE_AFTER)
     payment, inquired = outcome.state, outcome.facts
-    soon = payment.inquire(NOW + INTERVAL, INTERVAL)
-    later = payment.inquire(NOW + 2 * INTERVAL, INTERVAL).facts
+    soon = payment.inquire(NOW + INQUIRE_AFTER, INQUIRE_AFTER)
+    later = payment.inquire(NOW + 2 * INQUIRE_AFTER, INQUIRE_AFTER).facts
 
     assert inquired == later == (ChargeInquired("c-1", "p-1"),)
     assert soon == Outcome(payment)
@@ -126,15 +126,15 @@ def test_a_charge_without_a_result_is_inquired_about_once_per_interval() -> None
 )
 def test_a_payment_without_an_open_charge_has_no_inquiry(payment: Payment) -> None:
     """Without a charge, with a settled one, and with a refused one."""
-    assert payment.ask_time is None
-    assert payment.inquire(NOW + INTERVAL, INTERVAL) == Outcome(payment)
+    assert payment.last_request_time is None
+    assert payment.inquire(NOW + INQUIRE_AFTER, INQUIRE_AFTER) == Outcome(payment)
 
 
 def test_an_open_charge_of_a_settled_payment_is_inquired_about() -> None:
     """Money taken for it belongs to the citizen."""
     payment = payment_with("c-1", "c-2").settle("c-1", PAID, "r", NOW).state
 
-    assert payment.inquire(NOW + INTERVAL, INTERVAL).facts == (ChargeInquired("c-2", "p-1"),)
+    assert payment.inquire(NOW + INQUIRE_AFTER, INQUIRE_AFTER).facts == (ChargeInquired("c-2", "p-1"),)
 
 
 SETTLED = Settled("p-1", "s-1", "a-1", 12_000, 1_200, PAID)
@@ -213,7 +213,10 @@ def test_a_refusal_reason_is_kept_while_the_fee_is_due() -> None:
     refused = payment_with("c-1").refuse("c-1", "DECLINED").state
 
     assert refused.refusal_reason == "DECLINED"
-    assert refused.pay("a-1", Means.CARD, "tok_x", "c-2", NOW, patience=INTERVAL).state.refusal_reason == ""
+    assert (
+        refused.pay("a-1", Means.CARD, "tok_x", "c-2", NOW, inquire_after=INQUIRE_AFTER).state.refusal_reason
+        == ""
+    )
     assert refused.settle("c-1", PAID, "ref", NOW).state.refusal_reason == ""
 
 
@@ -252,7 +255,9 @@ def test_the_journal_balances_after_any_sequence_of_events(
     for number, (kind, which) in enumerate(steps):
         try:
             if kind == "pay":
-                outcome = payment.pay("a-1", Means.CARD, "tok_x", f"c-{number}", NOW, patience=INTERVAL)
+                outcome = payment.pay(
+                    "a-1", Means.CARD, "tok_x", f"c-{number}", NOW, inquire_after=INQUIRE_AFTER
+                )
             else:
                 charge = payment.charges[which % len(payment.charges)].charge_id if payment.charges else ""
                 outcome = apply(payment, kind, charge)
@@ -274,7 +279,7 @@ def test_the_journal_balances_after_any_sequence_of_events(
     else:
         assert balances["citizen/a-1"] == 12_000
     assert sum(isinstance(entry, journal.Entry) and entry.kind == "settled" for entry in entries) <= 1
-    assert len(payment.charges) <= MOST_ATTEMPTS
+    assert len(payment.charges) <= MAX_ATTEMPTS
 
 
 @pytest.mark.parametrize(

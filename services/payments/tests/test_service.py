@@ -10,6 +10,8 @@ from diwan.payments.v1 import events_pb2 as events
 from diwan.payments.v1 import payments_pb2 as pb
 from google.protobuf import json_format
 from google.type.money_pb2 import Money
+from payments.commands import payment_id_of
+from testkit.loads import loads
 from testkit.service import Trial, eventually
 
 from .desk import (
@@ -32,6 +34,26 @@ EVENTS = "notary.payments.payment"
 @pytest.fixture
 def desk(trial: Trial) -> Desk:
     return Desk(trial)
+
+
+async def test_a_command_loads_its_payment_once(desk: Desk) -> None:
+    """For an event and for a request; only the first entry of the journal loads it once more."""
+    case = Case(await desk.create_service())
+    payment_id = payment_id_of(case.id)
+
+    async def has_entries(count: int) -> bool:
+        return len(await desk.entries(payment_id=payment_id)) == count
+
+    before = loads("payments")
+    await desk.submit(case)
+    await eventually(lambda: has_entries(1))
+    due = loads("payments")
+    charge = await desk.request_charge(case)
+    paid = loads("payments")
+    await desk.publish_settled(charge)
+    await eventually(lambda: has_entries(2))
+
+    assert (due - before, paid - due, loads("payments") - paid) == (2, 1, 1)
 
 
 async def test_the_journal_of_a_power_of_attorney_shows_each_share(desk: Desk) -> None:

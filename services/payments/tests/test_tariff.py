@@ -11,7 +11,7 @@ from payments.model.errors import (
     TariffInPast,
     TariffOverlap,
 )
-from payments.model.tariff import MOST_FEES, Fee, Means, Schedule
+from payments.model.tariff import MAX_FEES, Fee, Means, Schedule
 
 TODAY = date(2026, 3, 1)
 DAY = timedelta(days=1)
@@ -36,7 +36,7 @@ def published(*fees: Fee, today: date = TODAY) -> Schedule:
     return Schedule().publish(fees, "t-1", today)
 
 
-FEES_OF_EVERY_WAY = published(
+FEES_OF_EVERY_SCOPE = published(
     fee(amount=100, discount=0, share=0),
     fee("portal", amount=200, discount=0, share=0),
     fee("*", "21", amount=300, discount=0, share=0),
@@ -56,7 +56,7 @@ FEES_OF_EVERY_WAY = published(
 def test_the_most_specific_fee_applies(channel: str, governorate: str, amount: int) -> None:
     """An exact channel or governorate precedes `*`."""
     assert (
-        FEES_OF_EVERY_WAY.fee(SERVICE, channel=channel, governorate=governorate, day=TODAY).amount == amount
+        FEES_OF_EVERY_SCOPE.fee(SERVICE, channel=channel, governorate=governorate, day=TODAY).amount == amount
     )
 
 
@@ -177,7 +177,7 @@ def test_a_fee_in_force_does_not_end_today() -> None:
 
 def test_the_schedule_is_bounded() -> None:
     """A tariff beyond the limit is refused as a whole."""
-    full = Schedule(tuple(fee(service=f"service.{n}") for n in range(MOST_FEES)))
+    full = Schedule(tuple(fee(service=f"service.{n}") for n in range(MAX_FEES)))
 
     with pytest.raises(TariffFull):
         full.publish([fee()], "t-2", TODAY)
@@ -218,5 +218,5 @@ def test_no_day_has_two_fees_and_no_past_fee_changes(
                 f.amount for f in before.fees if f.in_force(day)
             ]
     for day in (TODAY + n * DAY for n in range(60)):
-        ways = [f.way for f in schedule.fees if f.in_force(day)]
-        assert len(ways) == len(set(ways))
+        scopes = [f.scope for f in schedule.fees if f.in_force(day)]
+        assert len(scopes) == len(set(scopes))

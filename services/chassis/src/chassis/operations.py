@@ -6,7 +6,7 @@ from diwan.operations.v1 import operations_pb2 as pb
 from diwan.operations.v1 import operations_pb2_grpc as pb_grpc
 from google.protobuf.descriptor import ServiceDescriptor
 
-from chassis import log, pages, protojson
+from chassis import log, protojson
 from chassis.errors import ChassisError
 from chassis.masks import mask_text, masked_message
 from chassis.messaging import headers
@@ -46,13 +46,10 @@ class OperationsApi(pb_grpc.OperationsServiceServicer):
         self._inbox = inbox
 
     async def ListParked(self, request: pb.ListParkedRequest, context: object) -> pb.ListParkedResponse:
-        """A page of parked messages, in the order of their ids."""
-        size = request.page_size or pages.SIZE
-        found = await self._inbox.page(parked=True, after=request.page_token, limit=size + 1)
-        page = found[:size]
+        """A page of parked messages, in the order of their ids; PageTokenInvalid."""
+        page = await self._inbox.page(parked=True, page_size=request.page_size, page_token=request.page_token)
         return pb.ListParkedResponse(
-            messages=[_shown(entry) for entry in page],
-            next_page_token=page[-1].id if len(found) > size else "",
+            messages=[_shown(entry) for entry in page.items], next_page_token=page.next_page_token
         )
 
     async def GetParked(self, request: pb.GetParkedRequest, context: object) -> pb.ParkedMessage:

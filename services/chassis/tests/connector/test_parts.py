@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from chassis.connector.delivery import envelope
+from chassis.connector.delivery import read_envelope
 from chassis.connector.events import OutboundEvent, outbound
-from chassis.connector.memory import KEPT_MAX, Memory
+from chassis.connector.recent_deliveries import KEPT_MAX, RecentDeliveries
 from chassis.connector.settings import ConnectorSettings
 from chassis.settings import explain, load
 from diwan.notification.v1 import sms_pb2
@@ -57,7 +57,7 @@ def test_a_wrong_setting_is_reported_in_one_line(monkeypatch, capsys) -> None:
 
 def test_our_own_headers_are_ignored_from_other_users() -> None:
     """A service cannot set attempts, progress or another user."""
-    read = envelope(
+    read = read_envelope(
         QUEUE, Raw("notification", {"diwan-attempt": 3, "diwan-user": "other", "diwan-progress": "x"})
     )
 
@@ -66,7 +66,7 @@ def test_our_own_headers_are_ignored_from_other_users() -> None:
 
 def test_own_copy_keeps_its_first_user() -> None:
     """A copy from a retry queue still belongs to its first publisher."""
-    read = envelope(
+    read = read_envelope(
         QUEUE, Raw("sms", {"diwan-attempt": 3, "diwan-user": "notification", "diwan-progress": "x"})
     )
 
@@ -76,8 +76,8 @@ def test_own_copy_keeps_its_first_user() -> None:
 def test_replayed_copy_is_a_new_run() -> None:
     """A message replayed by an operator is processed again, and so are its retries."""
     put_back = Raw("operator", {"diwan-user": "notification", "cloudEvents_id": "a"})
-    first, second = envelope(QUEUE, put_back), envelope(QUEUE, put_back)
-    copied = envelope(QUEUE, Raw("sms", dict(first.copy("k", attempt=1).attributes)))
+    first, second = read_envelope(QUEUE, put_back), read_envelope(QUEUE, put_back)
+    copied = read_envelope(QUEUE, Raw("sms", dict(first.copy("k", attempt=1).attributes)))
 
     assert len({first.key, second.key, ("a", "", 0)}) == 3
     assert copied.key == ("a", first.run, 1)
@@ -85,13 +85,15 @@ def test_replayed_copy_is_a_new_run() -> None:
 
 def test_own_message_without_a_first_user_has_no_user() -> None:
     """A connector cannot be the source of its own commands."""
-    assert envelope(QUEUE, Raw("sms")).user == ""
+    assert read_envelope(QUEUE, Raw("sms")).user == ""
 
 
 @pytest.mark.parametrize("wrong", ["3", -1, None, 2.5, True])
 def test_an_invalid_count_of_attempts_is_zero(wrong: object) -> None:
     """A header with another type or value is ignored (True equals 1 in Python and is harmless)."""
-    assert envelope(QUEUE, Raw("sms", {"diwan-user": "notification", "diwan-attempt": wrong})).attempt in (
+    assert read_envelope(
+        QUEUE, Raw("sms", {"diwan-user": "notification", "diwan-attempt": wrong})
+    ).attempt in (
         0,
         True,
     )
@@ -99,7 +101,9 @@ def test_an_invalid_count_of_attempts_is_zero(wrong: object) -> None:
 
 def test_copy_has_no_headers_of_the_broker() -> None:
     """x-death and x-delivery-count refer to another queue."""
-    read = envelope(QUEUE, Raw("notification", {"x-death": [], "x-delivery-count": 2, "traceparent": "t"}))
+    read = read_envelope(
+        QUEUE, Raw("notification", {"x-death": [], "x-delivery-count": 2, "traceparent": "t"})
+    )
 
     copied = read.copy(f"{QUEUE}.retry.1", attempt=1, reason="R")
 
@@ -130,31 +134,31 @@ def test_event_of_another_owner_is_not_published() -> None:
         outbound(OutboundEvent(sms_pb2.SmsUnknown(), "a", "o"), "acquirer")
 
 
-def test_memory_is_bounded() -> None:
-    """The oldest entry is dropped first."""
-    memory = Memory()
+def test_recent_deliveries_are_bounded() -> None:
+    """The oldest delivery is forgotten first."""
+    recent = RecentDeliveries()
     for number in range(KEPT_MAX + 1):
-        memory.begin((str(number), "", 0))
+        recent.begin((str(number), "", 0))
 
-    assert memory.had(("0", "", 0)) is None
-    assert memory.had((str(KEPT_MAX), "", 0)) is not None
+    assert recent.find(("0", "", 0)) is None
+    assert recent.find((str(KEPT_MAX), "", 0)) is not None
 
 
-def test_memory_records_whether_an_outcome_was_published() -> None:
-    """A copy of a settled delivery is acknowledged, one of a forgotten delivery is requeued."""
-    memory = Memory()
-    memory.begin(("a", "", 0))
-    memory.begin(("b", "", 0))
-    first, second = memory.had(("a", "", 0)), memory.had(("b", "", 0))
+def test_recent_deliveries_state_whether_an_outcome_was_published() -> None:
+    """A repeated delivery is acked if the first was completed, and requeued if it was forgotten."""
+    recent = RecentDeliveries()
+    recent.begin(("a", "", 0))
+    recent.begin(("b", "", 0))
+    first, second = recent.find(("a", "", 0)), recent.find(("b", "", 0))
 
-    memory.settled(("a", "", 0))
-    memory.forget(("b", "", 0))
+    recent.complete(("a", "", 0))
+    recent.forget(("b", "", 0))
 
     assert first is not None
     assert first.wait() is True
     assert second is not None
     assert second.wait() is False
-    assert memory.had(("b", "", 0)) is None
+    assert recent.find(("b", "", 0)) is None
 
 
 def test_help_lists_every_setting() -> None:

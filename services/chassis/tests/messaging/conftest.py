@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,11 @@ from chassis import log, telemetry
 from chassis.commands import Cause, Decision, EventCause, cause_id, execute
 from chassis.components import Background
 from chassis.key_ring import KeyRing
-from chassis.messaging import headers
-from chassis.messaging.consumer import Consumer, ConsumerLimits
+from chassis.messaging import headers, inbox_worker, message_processor
+from chassis.messaging.consumer import Consumer
 from chassis.messaging.event_encoder import EventEncoder
 from chassis.messaging.inbox_worker import InboxWorker
-from chassis.messaging.message_processor import MessageProcessor, RetryPlan
+from chassis.messaging.message_processor import MessageProcessor
 from chassis.messaging.policies import Policies, Policy
 from chassis.messaging.relay import Relay
 from chassis.store import Database, dataclass_codec
@@ -35,7 +35,6 @@ from testkit.broker import Broker
 from testkit.keys import make_keys
 
 QUEUE = "notary.payments.payment"
-FAST = RetryPlan(attempts=3, first=timedelta(milliseconds=50), factor=1.0)
 
 
 @dataclass(frozen=True)
@@ -103,28 +102,21 @@ class Bench:
         async with asyncio.timeout(30):
             await component.stop()
 
-    async def relay(self, service: str = "payments", **given: Any) -> Relay:
+    async def relay(self, service: str = "payments") -> Relay:
         database = await self.database(service)
-        relay = Relay(database, self.broker.uri(service), service, holder=uuid4().hex, **given)
+        relay = Relay(database, self.broker.uri(service), service, holder=uuid4().hex)
         await self.run(relay)
         return relay
 
-    async def listen(
-        self,
-        *table: Policy,
-        service: str = "notary",
-        plan: RetryPlan = FAST,
-        limits: ConsumerLimits | None = None,
-        port: int | None = None,
-    ) -> Consumer:
+    async def listen(self, *table: Policy, service: str = "notary", port: int | None = None) -> Consumer:
         """Start a service's consumer and inbox worker."""
         database = await self.database(service)
         policies = Policies(service, table)
-        processor = MessageProcessor(policies, database.inbox, self.keys(service), plan=plan)
+        processor = MessageProcessor(policies, database.inbox, self.keys(service))
         uri = self.broker.uri(service, port=port)
-        consumer = Consumer(database, uri, service, policies, processor, limits=limits)
+        consumer = Consumer(database, uri, service, policies, processor)
         await self.run(consumer)
-        await self.run(InboxWorker(database, processor, holder=uuid4().hex, look_seconds=0.05))
+        await self.run(InboxWorker(database, processor, holder=uuid4().hex))
         await eventually(lambda: consumer.ready)
         return consumer
 
@@ -178,7 +170,7 @@ class Bench:
         return event_id
 
     async def parked(self, service: str = "notary") -> list[Any]:
-        return await self.databases[service].inbox.page(parked=True, limit=100)
+        return (await self.databases[service].inbox.page(parked=True, page_size=100)).items
 
     def depth(self, queue: str = QUEUE) -> int:
         """Return the number of ready messages in a queue."""
@@ -227,8 +219,22 @@ def spans(lines: StringIO) -> InMemorySpanExporter:
 
 
 @pytest.fixture
+def fast_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Limit retries to three attempts at intervals of 50 ms."""
+    monkeypatch.setattr(message_processor, "ATTEMPTS", 3)
+    monkeypatch.setattr(message_processor, "FIRST_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(message_processor, "PAUSE_FACTOR", 1.0)
+    monkeypatch.setattr(inbox_worker, "POLL_SECONDS", 0.05)
+
+
+@pytest.fixture
 async def bench(
-    broker: Broker, store_uri: str, store_name: str, tmp_path: Path, spans: InMemorySpanExporter
+    broker: Broker,
+    store_uri: str,
+    store_name: str,
+    tmp_path: Path,
+    spans: InMemorySpanExporter,
+    fast_retries: None,
 ) -> AsyncIterator[Bench]:
     make_keys(tmp_path, ["identity", "payments", "notary", "notification"])
     async with AsyncExitStack() as stack:

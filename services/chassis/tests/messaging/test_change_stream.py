@@ -5,8 +5,8 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from chassis.messaging import relay as relay_module
 from chassis.messaging.policies import on
-from chassis.messaging.relay import RelayLimits
 from chassis.store import Database
 from diwan.identity.v1 import events_pb2 as identity_pb2
 from diwan.payments.v1 import events_pb2
@@ -29,13 +29,19 @@ def no_stream(monkeypatch: pytest.MonkeyPatch) -> list[None]:
         attempts.append(None)
         return [{"$unheardOf": {}}]
 
-    monkeypatch.setattr("chassis.store.change_stream.ChangeStream._wanted", wanted)
+    monkeypatch.setattr("chassis.store.change_stream.ChangeStream._pipeline", wanted)
     return attempts
 
 
-async def following(bench: Any, lines: StringIO, service: str = "payments", **limits: Any) -> Database:
+@pytest.fixture
+def rare_scans(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the relay scan so rarely that a test sees only the events of the stream."""
+    monkeypatch.setattr(relay_module, "SCAN_SECONDS", 60.0)
+
+
+async def following(bench: Any, lines: StringIO, service: str = "payments") -> Database:
     """Start a relay that follows the stream; return its database. After that the bench publishes as another process."""
-    relay = await bench.relay(service, limits=RelayLimits(**{"look_seconds": 60.0, **limits}))
+    relay = await bench.relay(service)
     ours: Database = bench.databases[service]
     await eventually(lambda: relay._publisher)
     await eventually(lambda: "change stream is open" in lines.getvalue())
@@ -43,7 +49,9 @@ async def following(bench: Any, lines: StringIO, service: str = "payments", **li
     return ours
 
 
-async def test_commits_of_another_process_are_sent_at_once(bench: Any, seen: Seen, lines: StringIO) -> None:
+async def test_commits_of_another_process_are_sent_at_once(
+    bench: Any, seen: Seen, lines: StringIO, rare_scans: None
+) -> None:
     """Each event is sent once, long before the next scan, and leaves the outbox."""
     await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
     await following(bench, lines)
@@ -62,7 +70,9 @@ async def _nothing_left(bench: Any) -> bool:
     return bool(await bench.unsent() == 0)
 
 
-async def test_commits_of_two_processes_are_sent_in_order(bench: Any, seen: Seen, lines: StringIO) -> None:
+async def test_commits_of_two_processes_are_sent_in_order(
+    bench: Any, seen: Seen, lines: StringIO, rare_scans: None
+) -> None:
     """The relay's process and another one alternate on one aggregate: each event is sent once."""
     await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
     await bench.database("payments")
@@ -81,11 +91,12 @@ async def test_commits_of_two_processes_are_sent_in_order(bench: Any, seen: Seen
 
 
 async def test_a_server_without_change_streams_is_scanned(
-    bench: Any, seen: Seen, no_stream: list[None], lines: StringIO
+    bench: Any, seen: Seen, no_stream: list[None], lines: StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The scan finds the commits, and one log line reports that there is no stream."""
     await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
-    relay = await bench.relay(limits=RelayLimits(look_seconds=0.2))
+    monkeypatch.setattr(relay_module, "SCAN_SECONDS", 0.2)
+    relay = await bench.relay()
     await eventually(lambda: relay._publisher)
     await eventually(lambda: WARNING in lines.getvalue())
     await bench.database("payments", fresh=True)
@@ -99,7 +110,7 @@ async def test_a_server_without_change_streams_is_scanned(
 
 
 async def test_the_stream_is_reopened_after_an_outage_of_the_store(
-    bench: Any, seen: Seen, lines: StringIO
+    bench: Any, seen: Seen, lines: StringIO, rare_scans: None
 ) -> None:
     """Commits from before the new stream are sent too."""
     server = StoreServer()
@@ -124,9 +135,13 @@ async def test_the_stream_is_reopened_after_an_outage_of_the_store(
     assert lines.getvalue().count(WARNING) == 1
 
 
-async def test_unroutable_commands_hide_no_other_events(bench: Any, no_stream: list[None]) -> None:
+async def test_unroutable_commands_hide_no_other_events(
+    bench: Any, no_stream: list[None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """More aggregates than one page hold only unroutable commands: the events after them are sent all the same."""
-    relay = await bench.relay("identity", limits=RelayLimits(look_seconds=0.1, page=3))
+    monkeypatch.setattr(relay_module, "SCAN_SECONDS", 0.1)
+    monkeypatch.setattr(relay_module, "PAGE", 3)
+    relay = await bench.relay("identity")
     await eventually(lambda: relay._publisher)
     await bench.database("identity", fresh=True)
     with bench.broker.unbound("notification.identity.message"):

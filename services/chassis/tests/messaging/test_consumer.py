@@ -2,16 +2,15 @@
 
 import asyncio
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from io import StringIO
 from typing import Any
 
 import pytest
 from chassis import telemetry
 from chassis.commands import EventCause
-from chassis.messaging import headers
-from chassis.messaging.consumer import ConsumerLimits
-from chassis.messaging.message_processor import RetryPlan
+from chassis.messaging import consumer as consumer_module
+from chassis.messaging import headers, message_processor
 from chassis.messaging.policies import PermanentFailure, non_retryable, on
 from chassis.messaging.received_message import REFUSED, ReceivedMessage
 from chassis.store import Inbox, InboxEntry, StoreUnavailable
@@ -285,7 +284,7 @@ async def test_policies_of_a_queue_are_independent(bench: Any) -> None:
     assert len(good.events) == 1
 
 
-async def test_a_failing_message_blocks_no_other(bench: Any) -> None:
+async def test_a_failing_message_blocks_no_other(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Messages between failing ones are processed at once."""
     done: list[str] = []
 
@@ -294,12 +293,10 @@ async def test_a_failing_message_blocks_no_other(bench: Any) -> None:
             raise RuntimeError
         done.append(message.payment_id)
 
-    slow = RetryPlan(attempts=100, first=timedelta(minutes=5))
-    await bench.listen(
-        on(QUEUE, events_pb2.PaymentSettled, handle, name="count"),
-        plan=slow,
-        limits=ConsumerLimits(concurrency=2),
-    )
+    monkeypatch.setattr(message_processor, "ATTEMPTS", 100)
+    monkeypatch.setattr(message_processor, "FIRST_PAUSE_SECONDS", 300.0)
+    monkeypatch.setattr(consumer_module, "CONCURRENCY", 2)
+    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, handle, name="count"))
 
     await bench.publish(*(settled(number) for number in range(40)))
     await bench.relay()
@@ -342,7 +339,7 @@ async def test_a_message_that_cannot_be_stored_is_parked_without_headers(
 ) -> None:
     """Another error than an outage of the store delays only this message."""
     seen = Seen()
-    monkeypatch.setattr(ReceivedMessage, "kept", lambda _: {"\0": "what no store holds"})
+    monkeypatch.setattr(ReceivedMessage, "stored_headers", lambda _: {"\0": "what no store holds"})
     failing = events_pb2.PaymentRefused
 
     async def refuse(event: Any, message: Any) -> None:
@@ -353,9 +350,8 @@ async def test_a_message_that_cannot_be_stored_is_parked_without_headers(
 
     monkeypatch.setattr("chassis.messaging.consumer.within", until_the_other_is_done)
 
-    consumer = await bench.listen(
-        settled_policy(seen), on(QUEUE, failing, refuse, name="refuse"), limits=ConsumerLimits(concurrency=4)
-    )
+    monkeypatch.setattr(consumer_module, "CONCURRENCY", 4)
+    consumer = await bench.listen(settled_policy(seen), on(QUEUE, failing, refuse, name="refuse"))
 
     bench.send(failing(payment_id="1"), key="payment.refused.v1", type="diwan.payments.v1.PaymentRefused")
     bench.send(settled(2))
@@ -411,11 +407,13 @@ async def test_a_message_is_requeued_while_the_store_is_away(bench: Any) -> None
     await eventually(lambda: consumer.ready)
 
 
-async def test_a_message_that_is_redelivered_too_often_is_parked(bench: Any, seen: Seen) -> None:
+async def test_a_message_that_is_redelivered_too_often_is_parked(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It may crash the process, so it is parked without another attempt."""
-    limits = ConsumerLimits(deliveries=2)
+    monkeypatch.setattr(consumer_module, "DELIVERIES", 2)
     away = Seen(failures=[StoreUnavailable()] * 9)
-    await bench.listen(settled_policy(away), limits=limits)
+    await bench.listen(settled_policy(away))
 
     bench.send(settled(1))
 
@@ -447,7 +445,7 @@ async def _parked(bench: Any, number: int) -> bool:
     return len(await bench.parked()) == number
 
 
-async def test_stop_finishes_the_messages_in_progress(bench: Any) -> None:
+async def test_stop_finishes_the_messages_in_progress(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The consumer takes no further message and acknowledges those it has."""
     started, proceed = asyncio.Event(), asyncio.Event()
 
@@ -455,9 +453,8 @@ async def test_stop_finishes_the_messages_in_progress(bench: Any) -> None:
         started.set()
         await proceed.wait()
 
-    consumer = await bench.listen(
-        on(QUEUE, events_pb2.PaymentSettled, handle, name="count"), limits=ConsumerLimits(concurrency=1)
-    )
+    monkeypatch.setattr(consumer_module, "CONCURRENCY", 1)
+    consumer = await bench.listen(on(QUEUE, events_pb2.PaymentSettled, handle, name="count"))
     bench.send(settled(1))
     bench.send(settled(2))
     await started.wait()

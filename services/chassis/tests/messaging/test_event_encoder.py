@@ -41,17 +41,15 @@ def test_a_fact_has_the_exchange_and_key_of_its_proto(encoder: EventEncoder) -> 
     assert f"{span.get_span_context().span_id:016x}" in entry.traceparent
     assert entry.data == '{"officerId": "o"}'
     assert not entry.mandatory
-    assert not entry.secret
 
 
-def test_a_command_is_mandatory_secret_and_expires(encoder: EventEncoder, tmp_path: Path) -> None:
+def test_a_command_is_mandatory_sealed_and_expires(encoder: EventEncoder, tmp_path: Path) -> None:
     """Its content is sealed for its reader."""
     message = events_pb2.SendMessage(content="123456", expire_time="2024-03-01T09:05:00Z")
 
     entry = encoder(message, context())
 
     assert entry.mandatory
-    assert entry.secret
     assert entry.expires == datetime(2024, 3, 1, 9, 5, tzinfo=UTC)
     assert "123456" not in entry.data
     assert message.content == "123456"
@@ -70,8 +68,8 @@ def test_the_id_is_derived_from_cause_and_sequence(encoder: EventEncoder) -> Non
 
 
 def test_a_fact_of_another_service_is_refused(encoder: EventEncoder) -> None:
-    """A service publishes only its own facts, and only messages with the event option."""
+    """A service publishes only its own facts, and only messages with an exchange and a key."""
     with pytest.raises(NotAnEvent, match="published by payments"):
         encoder(payments_pb2.PaymentSettled(), context())
-    with pytest.raises(NotAnEvent, match="does not state"):
+    with pytest.raises(NotAnEvent, match="declares no exchange and key"):
         encoder(events_pb2.Contact(), context())

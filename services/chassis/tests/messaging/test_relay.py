@@ -43,7 +43,7 @@ async def test_a_commit_is_sent_at_once(bench: Any, seen: Seen, monkeypatch: pyt
     async def finds_nothing(*_: Any, **__: Any) -> None:
         pass
 
-    monkeypatch.setattr(Relay, "_find", finds_nothing)
+    monkeypatch.setattr(Relay, "_read_outboxes", finds_nothing)
     await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
     relay = await bench.relay()
     await eventually(lambda: relay._publisher)

@@ -225,11 +225,9 @@ async def test_an_unavailable_upstream_makes_a_call_unavailable(harness):
 
 async def test_the_request_number_is_propagated(harness, tokens):
     """A service sends the request number of its current work."""
-    token = log.correlate("R-2026-9")
+    with log.correlated("R-2026-9"):
+        await harness.rpc("Feed", harness.channel(tokens))(harness.request())
 
-    await harness.rpc("Feed", harness.channel(tokens))(harness.request())
-
-    log.reset(token)
     assert harness.servicer.calls[0].correlation == "R-2026-9"
 
 

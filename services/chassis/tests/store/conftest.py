@@ -74,7 +74,7 @@ class Clock:
 
 
 def encode_event(message: Message, context: EventContext) -> OutboxEntry:
-    """Encode a text as an entry; a text that starts with `secret` is secret."""
+    """Encode a text as an entry."""
     assert isinstance(message, StringValue)
     return OutboxEntry(
         id=context.cause.new_id(f"{context.subject}/{context.sequence}"),
@@ -89,7 +89,6 @@ def encode_event(message: Message, context: EventContext) -> OutboxEntry:
         traceparent="",
         data=message.value,
         mandatory=False,
-        secret=message.value.startswith("secret"),
     )
 
 

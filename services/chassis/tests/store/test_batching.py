@@ -255,7 +255,7 @@ async def test_a_save_with_a_lost_answer_has_one_effect(bench: Any, monkeypatch:
         bench.committed.clear()
         return [StoreUnavailable() for _ in jobs]
 
-    monkeypatch.setattr(bench.accounts._saves, "_trip", losing)
+    monkeypatch.setattr(bench.accounts._saves, "_round_trip", losing)
     answers = await asyncio.gather(
         *(execute(bench.accounts, f"a{n}", bench.put(n, "fact"), bench.request()) for n in range(5))
     )

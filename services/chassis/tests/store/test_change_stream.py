@@ -89,7 +89,7 @@ async def test_the_stream_contains_only_keys(bench: Any, open_bench: Any, follow
     """The server sends neither states nor events."""
     changes: list[Any] = []
     watch = bench.database._database.watch
-    async with watch(bench.database.change_stream._wanted(), max_await_time_ms=100) as stream:
+    async with watch(bench.database.change_stream._pipeline(), max_await_time_ms=100) as stream:
         other = await open_bench()
         await execute(
             other.accounts, "a", other.put(1, "secret 123456", mobile="+201555000111"), other.request()

@@ -1,15 +1,20 @@
 """Commands are idempotent: a repeated cause has one effect."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from chassis.commands import Decision, TooOld, execute
+from chassis import log, telemetry
+from chassis.commands import Decision, TooOld, execute, execute_for_state
 from chassis.errors import Contended, RequestIdReused
-from chassis.store import Duplicate, Index, LimitExceeded, Limits
+from chassis.store import Duplicate, Index, LimitExceeded, Limits, dataclass_codec
 from google.protobuf.wrappers_pb2 import Int64Value, StringValue
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from testkit.loads import loads
 
 pytestmark = pytest.mark.real
 
@@ -364,3 +369,81 @@ async def test_a_listener_receives_the_events_of_a_commit(bench: Any) -> None:
 
     received = [([entry.data for entry in unsent.entries], unsent.waiting) for unsent in bench.committed]
     assert received == [(["one"], 0), (["two", "three"], 1)]
+
+
+async def test_a_command_loads_its_aggregate_once(bench: Any) -> None:
+    """It creates or changes the aggregate, repeats an answer, or processes an event."""
+    request = bench.request()
+    for amount, cause in ((1, request), (2, bench.request()), (1, request), (3, bench.event())):
+        before = loads("accounts")
+        await execute(bench.accounts, "a", bench.put(amount), cause)
+        assert loads("accounts") - before == 1
+
+
+async def test_execute_for_state_returns_the_state_after_the_command(bench: Any) -> None:
+    """The command changes the aggregate, is repeated, or has nothing to do."""
+    event, request = bench.event(), bench.request()
+
+    def pass_over(state: Any) -> None:
+        return None
+
+    assert await execute_for_state(bench.accounts, "a", pass_over, bench.event()) is None
+    assert (await execute_for_state(bench.accounts, "a", bench.put(3), event)).balance == 3
+    assert (await execute_for_state(bench.accounts, "a", bench.put(4), request)).balance == 7
+    assert (await execute_for_state(bench.accounts, "a", bench.put(3), event)).balance == 7
+    assert (await execute_for_state(bench.accounts, "a", bench.put(4), request)).balance == 7
+    assert (await execute_for_state(bench.accounts, "a", pass_over, bench.event())).balance == 7
+
+
+async def test_events_and_spans_have_the_request_number_of_the_state(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So have later spans and lines of the task; the aggregate is new or exists."""
+    exporter = InMemorySpanExporter()
+    own = telemetry.Telemetry("bench", "0", processors=[SimpleSpanProcessor(exporter)])
+    monkeypatch.setattr(telemetry, "_current", own)
+    cards = await bench.database.aggregates(
+        "cards", dataclass_codec(bench.account), correlation=lambda card: card.mobile or ""
+    )
+    causes = [replace(bench.request(), correlation="DW-0") for _ in range(3)]
+
+    with log.correlated(""):
+        with telemetry.span("rpc"):
+            await execute(cards, "a", bench.put(1, "opened", mobile="DW-1"), causes[0])
+        assert log.correlation() == "DW-1"
+        log.correlate("")
+        await execute(cards, "a", bench.put(1, "changed"), causes[1])
+        assert log.correlation() == "DW-1"
+    await execute(cards, "b", bench.put(1, "opened"), causes[2])
+
+    correlations = {
+        document["_id"]: [entry["correlation"] for entry in document["outbox"]]
+        async for document in cards.collection.find({})
+    }
+    assert correlations == {"a": ["DW-1", "DW-1"], "b": ["DW-0"]}
+    numbers = [
+        (span.name, (span.attributes or {}).get("diwan.request_number"))
+        for span in exporter.get_finished_spans()
+        if span.name in ("rpc", "command cards")
+    ]
+    assert numbers == [
+        ("command cards", "DW-1"),
+        ("rpc", "DW-1"),
+        ("command cards", "DW-1"),
+        ("command cards", None),
+    ]
+
+
+async def test_a_refusal_has_the_request_number_of_the_state(bench: Any) -> None:
+    """Its log lines can be found by the number of the case."""
+    cards = await bench.database.aggregates(
+        "cards", dataclass_codec(bench.account), correlation=lambda card: card.mobile or ""
+    )
+    await execute(cards, "a", bench.put(1, mobile="DW-1"), bench.request())
+
+    def refuse(_: object) -> Decision[Any]:
+        assert log.correlation() == "DW-1"
+        raise bench.locked
+
+    with log.correlated(""), pytest.raises(bench.locked):
+        await execute(cards, "a", refuse, bench.request())

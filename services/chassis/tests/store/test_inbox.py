@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from chassis.pages import PageTokenInvalid
 from chassis.store import InboxEntry, LimitExceeded
 
 pytestmark = pytest.mark.real
@@ -20,7 +21,6 @@ def entry(bench: Any, name: str = "1", **changes: Any) -> InboxEntry:
         "next_at": bench.clock() + timedelta(seconds=10),
         "reason": "STORE_UNAVAILABLE",
         "at": bench.clock(),
-        "sequence": 3,
     }
     return InboxEntry(**(fields | changes))
 
@@ -47,7 +47,6 @@ async def test_due_entries_are_returned_by_time(bench: Any) -> None:
     due = await inbox.due(10)
 
     assert [item.id for item in due] == ["count/early", "count/late"]
-    assert await inbox.next_at() == now - timedelta(seconds=5)
 
 
 async def test_an_entry_is_retried_parked_replayed_and_deleted(bench: Any) -> None:
@@ -61,7 +60,7 @@ async def test_an_entry_is_retried_parked_replayed_and_deleted(bench: Any) -> No
     assert not await inbox.replay(item.id)
     assert await inbox.park(item.id, attempt=3, reason="ENOUGH")
     assert (await inbox.count(parked=True), await inbox.count(parked=False)) == (1, 0)
-    assert [parked.reason for parked in await inbox.page(parked=True, limit=10)] == ["ENOUGH"]
+    assert [parked.reason for parked in (await inbox.page(parked=True)).items] == ["ENOUGH"]
     assert await inbox.replay(item.id)
     assert [(due.id, due.attempt) for due in await inbox.due(10)] == [(item.id, 0)]
     assert await inbox.delete(item.id)
@@ -77,12 +76,15 @@ async def test_parked_entries_are_listed_in_pages(bench: Any) -> None:
     for name in "abcde":
         await inbox.put(entry(bench, name, parked=True))
 
-    first = await inbox.page(parked=True, limit=3)
-    second = await inbox.page(parked=True, limit=3, after=first[-1].id)
+    first = await inbox.page(parked=True, page_size=3)
+    second = await inbox.page(parked=True, page_size=3, page_token=first.next_page_token)
 
-    assert [item.id[-1] for item in (*first, *second)] == list("abcde")
+    assert [item.id[-1] for item in (*first.items, *second.items)] == list("abcde")
+    assert second.next_page_token == ""
+    with pytest.raises(PageTokenInvalid):
+        await inbox.page(parked=False, page_token=first.next_page_token)
     with pytest.raises(LimitExceeded):
-        await inbox.page(parked=True, limit=10_000)
+        await inbox.page(parked=True, page_size=10_000)
 
 
 async def test_a_parked_secret_expires(bench: Any) -> None:
@@ -94,6 +96,6 @@ async def test_a_parked_secret_expires(bench: Any) -> None:
     bench.clock.move(timedelta(minutes=5))
 
     assert await inbox.get("count/1") is None
-    assert await inbox.page(parked=True, limit=10) == []
+    assert (await inbox.page(parked=True)).items == []
     indexes = await bench.accounts.collection.database["inbox"].index_information()
     assert indexes["expires"]["expireAfterSeconds"] == 0

@@ -15,51 +15,53 @@ class IdentityApi(pb_grpc.IdentityServiceServicer):
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
 
-    async def StartEnrolment(self, request: pb.StartEnrolmentRequest, _: object) -> pb.StartEnrolmentResponse:
+    async def StartEnrolment(
+        self, request: pb.StartEnrolmentRequest, context: object
+    ) -> pb.StartEnrolmentResponse:
         async with constant_time_response():
             return await commands.start_enrolment(self._ctx, call(), request)
 
-    async def CompleteEnrolment(self, request: pb.CompleteEnrolmentRequest, _: object) -> pb.Account:
+    async def CompleteEnrolment(self, request: pb.CompleteEnrolmentRequest, context: object) -> pb.Account:
         return await commands.complete_enrolment(self._ctx, call(), request)
 
-    async def EnrolAtCounter(self, request: pb.EnrolAtCounterRequest, _: object) -> pb.Account:
+    async def EnrolAtCounter(self, request: pb.EnrolAtCounterRequest, context: object) -> pb.Account:
         return await commands.enrol_at_counter(self._ctx, call(), request)
 
-    async def StartSignIn(self, request: pb.StartSignInRequest, _: object) -> pb.StartSignInResponse:
+    async def StartSignIn(self, request: pb.StartSignInRequest, context: object) -> pb.StartSignInResponse:
         async with constant_time_response():
             return await commands.start_sign_in(self._ctx, call(), request)
 
-    async def CompleteSignIn(self, request: pb.CompleteSignInRequest, _: object) -> pb.TokenPair:
+    async def CompleteSignIn(self, request: pb.CompleteSignInRequest, context: object) -> pb.TokenPair:
         return await commands.complete_sign_in(self._ctx, call(), request)
 
-    async def RefreshToken(self, request: pb.RefreshTokenRequest, _: object) -> pb.TokenPair:
+    async def RefreshToken(self, request: pb.RefreshTokenRequest, context: object) -> pb.TokenPair:
         return await commands.refresh(self._ctx, call(), request)
 
-    async def SignOut(self, request: pb.SignOutRequest, _: object) -> pb.SignOutResponse:
+    async def SignOut(self, request: pb.SignOutRequest, context: object) -> pb.SignOutResponse:
         return await commands.sign_out(self._ctx, call(), request)
 
     async def StartConfirmation(
-        self, request: pb.StartConfirmationRequest, _: object
+        self, request: pb.StartConfirmationRequest, context: object
     ) -> pb.StartConfirmationResponse:
         return await commands.start_confirmation(self._ctx, call(), request)
 
     async def CompleteConfirmation(
-        self, request: pb.CompleteConfirmationRequest, _: object
+        self, request: pb.CompleteConfirmationRequest, context: object
     ) -> pb.CompleteConfirmationResponse:
         return await commands.complete_confirmation(self._ctx, call(), request)
 
-    async def GetAccount(self, request: pb.GetAccountRequest, _: object) -> pb.Account:
+    async def GetAccount(self, request: pb.GetAccountRequest, context: object) -> pb.Account:
         return await queries.get_account(self._ctx, call(), request)
 
-    async def RegisterOfficer(self, request: pb.RegisterOfficerRequest, _: object) -> pb.Officer:
+    async def RegisterOfficer(self, request: pb.RegisterOfficerRequest, context: object) -> pb.Officer:
         return await commands.register_officer(self._ctx, call(), request)
 
     async def IssueServiceToken(
-        self, request: pb.IssueServiceTokenRequest, _: object
+        self, request: pb.IssueServiceTokenRequest, context: object
     ) -> pb.IssueServiceTokenResponse:
         return await commands.issue_service_token(self._ctx, call(), request)
 
     async def ListSigningKeys(
-        self, _request: pb.ListSigningKeysRequest, _: object
+        self, request: pb.ListSigningKeysRequest, context: object
     ) -> pb.ListSigningKeysResponse:
         return pb.ListSigningKeysResponse(jwks=self._ctx.signing.jwks)

@@ -1,7 +1,6 @@
-"""What is read of identity, and the record of who read it."""
+"""Reads of identity; those of services are recorded in the access log."""
 
 from chassis.caller import Kind
-from chassis.commands import Cause, Decision, execute
 from chassis.mapping import to_message
 from chassis.rpc.current import Call
 from diwan.identity.v1 import identity_pb2 as pb
@@ -14,19 +13,23 @@ from identity.model.persons import Person
 
 
 async def get_account(ctx: Context, call: Call, form: pb.GetAccountRequest) -> pb.Account:
-    """A citizen's own account; for a service any, with the national ID, and with the look kept on record.
+    """A citizen's own account; for a service any, with the national ID, recorded before it is given.
 
     NotOwnAccount, PurposeRequired, AccountNotFound.
     """
     if call.caller.kind is not Kind.SERVICE:
-        records.own_look(call.caller.id, form.account_id)
+        records.check_own(call.caller.id, form.account_id)
         return render_account(*await _by_id(ctx, form.account_id))
     if form.HasField("national_id"):
         person_key = ctx.person_key(ctx.national_id(form.national_id, call.now))
-        await _record(ctx, call, ctx.account_id(person_key), form.purpose)
+        await ctx.store.access_log.record(
+            call, [ctx.account_id(person_key)], purpose=records.stated_purpose(form.purpose)
+        )
         found = await _by_person(ctx, person_key, form.first_name)
     else:
-        await _record(ctx, call, form.account_id, form.purpose)
+        await ctx.store.access_log.record(
+            call, [form.account_id], purpose=records.stated_purpose(form.purpose)
+        )
         found = await _by_id(ctx, form.account_id)
     return render_account(*found, with_national_id=True)
 
@@ -50,20 +53,6 @@ async def _by_person(ctx: Context, person_key: str, first_name: str) -> tuple[Ac
     if account is None or not called_so:
         raise AccountNotFound
     return account.state, person.state if person else None
-
-
-async def _record(ctx: Context, call: Call, account_id: str, purpose: str) -> None:
-    """Keep the look before it is granted: what cannot be recorded is not shown."""
-    look = records.service_look(
-        look_id=ctx.new_id(),
-        service=call.caller.id,
-        acting_for=call.caller.acting_for,
-        account_id=account_id,
-        purpose=purpose,
-        now=call.now,
-    )
-    cause = Cause(id=look.look_id, now=call.now, correlation=call.correlation)
-    await execute(ctx.store.looks, look.look_id, lambda _: Decision(state=look), cause)
 
 
 def render_account(account: Account, person: Person | None, *, with_national_id: bool = False) -> pb.Account:

@@ -6,6 +6,7 @@ a personal datum, since a duplicate-key error would carry it.
 
 from dataclasses import dataclass
 
+from chassis.access_log import AccessLog
 from chassis.store import Aggregates, Database, Index, Limits, dataclass_codec
 
 from identity.model.accounts import Account, Enrolment
@@ -13,7 +14,7 @@ from identity.model.codes import Throttle
 from identity.model.confirmations import Confirmation
 from identity.model.officers import Officer
 from identity.model.persons import Person
-from identity.model.records import Look, UsedAssertion
+from identity.model.records import UsedAssertion
 from identity.model.sessions import Session
 
 SCHEMA_VERSION = 1
@@ -26,7 +27,6 @@ _MOBILE = Index(name=MOBILE, keys=[("state.mobile_key", 1)], unique=True)
 _PERSON = Index(name=PERSON, keys=[("state.person_id", 1)], unique=True)
 # Of all officers one at most was registered by the operator: whoever is slower in a race meets this index.
 _FIRST = Index(name=FIRST, keys=[("state.first", 1)], unique=True, where={"state.first": True})
-_LOOKS = Index(name="account", keys=[("state.account_id", 1), ("state.at", -1)])
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Store:
         confirmations: forgotten after a day.
         throttles: when codes were asked for, by keyed hash of the subject, forgotten after a day.
         assertions: client assertions used, forgotten once they could not be used again anyway.
-        looks: who looked at whose data and why; never changed, never forgotten.
+        access_log: which service read whose account and why; never forgotten.
     """
 
     persons: Aggregates[Person]
@@ -53,7 +53,7 @@ class Store:
     confirmations: Aggregates[Confirmation]
     throttles: Aggregates[Throttle]
     assertions: Aggregates[UsedAssertion]
-    looks: Aggregates[Look]
+    access_log: AccessLog
 
     @classmethod
     async def open(cls, database: Database) -> "Store":
@@ -76,5 +76,5 @@ class Store:
             assertions=await database.aggregates(
                 "assertions", dataclass_codec(UsedAssertion), indexes=[_FORGET]
             ),
-            looks=await database.aggregates("looks", dataclass_codec(Look), indexes=[_LOOKS]),
+            access_log=await AccessLog.open(database),
         )

@@ -69,16 +69,18 @@ class PowerOfAttorneyApi(pb_grpc.PowerOfAttorneyServiceServicer):
     async def GetPowerOfAttorney(
         self, request: pb.GetPowerOfAttorneyRequest, context: object
     ) -> pb.PowerOfAttorney:
-        caller = call().caller
-        case = await queries.get(self._ctx, caller, request.power_of_attorney_id)
-        return rendering.shown_to_principal(case) if caller.kind is Kind.CITIZEN else rendering.shown(case)
+        current = call()
+        case = await queries.get(self._ctx, current, request.power_of_attorney_id)
+        own = current.caller.kind is Kind.CITIZEN
+        return rendering.shown_to_principal(case) if own else rendering.shown(case)
 
     async def ListPowersOfAttorney(
         self, request: pb.ListPowersOfAttorneyRequest, context: object
     ) -> pb.ListPowersOfAttorneyResponse:
-        found, token = await queries.listed(self._ctx, call().caller, request.page_size, request.page_token)
+        page = await queries.listed(self._ctx, call(), request.page_size, request.page_token)
         return pb.ListPowersOfAttorneyResponse(
-            powers_of_attorney=[rendering.shown(case) for case in found], next_page_token=token
+            powers_of_attorney=[rendering.shown(case) for case in page.items],
+            next_page_token=page.next_page_token,
         )
 
     async def VerifyPowerOfAttorney(
@@ -90,6 +92,6 @@ class PowerOfAttorneyApi(pb_grpc.PowerOfAttorneyServiceServicer):
     async def DownloadPowerOfAttorney(
         self, request: pb.DownloadPowerOfAttorneyRequest, context: object
     ) -> AsyncIterator[pb.DownloadPowerOfAttorneyResponse]:
-        pdf = await queries.download(self._ctx, call().caller, request.power_of_attorney_id)
+        pdf = await queries.download(self._ctx, call(), request.power_of_attorney_id)
         for start in range(0, len(pdf), CHUNK_BYTES):
             yield pb.DownloadPowerOfAttorneyResponse(chunk=pdf[start : start + CHUNK_BYTES])

@@ -1,16 +1,14 @@
 """Use cases: load, decide, save; one function a command."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
-from chassis import log
-from chassis.commands import Cause, CommandRequest, Decision, cause_id, execute
+from chassis.commands import Cause, CommandRequest, Decision, cause_id, execute, execute_for_state
 from chassis.domain import Outcome
-from chassis.errors import ConfirmationExpired, ConfirmationInvalid, RequestIdReused
+from chassis.errors import RequestIdReused
 from chassis.store import Duplicate
 from chassis.times import CAIRO
-from chassis.tokens import Confirmation
 from diwan.notary.v1 import notary_pb2 as pb
 
 from notary import facts
@@ -92,13 +90,12 @@ async def _create(ctx: Context, request: Request, content: Content, *, entered_b
     year = request.now.astimezone(CAIRO).year
     for attempt in range(NUMBER_ATTEMPTS):
         number = number_of(content.draft_id, year, attempt)
-        log.correlate(number)
         try:
             return await execute(
                 ctx.store.powers_of_attorney,
                 content.draft_id,
                 lambda state, number=number: decide(number, state),  # type: ignore[misc]  # bound now, not later
-                replace(request, correlation=number),
+                request,
             )
         except Duplicate as error:
             if error.index != NUMBER:
@@ -109,36 +106,24 @@ async def _create(ctx: Context, request: Request, content: Content, *, entered_b
 async def submit(ctx: Context, request: Request, *, case_id: str, confirmation: str) -> pb.PowerOfAttorney:
     """Submit a draft with the confirmation of exactly its content.
 
-    The confirmation is checked before the write, since identity's keys may have to be fetched; what it says counts
-    only when the case is decided: an answer that was given before is given again, though the confirmation has ended.
+    The key that signed the confirmation is fetched before the case is loaded. The confirmation itself counts only
+    when the case is decided: an answer that was given before is given again, though the confirmation has ended.
     """
-    case = await _found(ctx, case_id)
-    checked = await _checked(ctx, confirmation, case, request.caller.id)
+    signed = await ctx.keys.confirmation(confirmation)
+    account_id = request.caller.id
 
     def change(case: PowerOfAttorney) -> Outcome[PowerOfAttorney, Fact]:
-        case.check_submittable(request.caller.id)
-        if isinstance(checked, Exception):
-            raise checked
+        case.check_submittable(account_id)
+        verified = signed.verify(purpose=PURPOSE, digest=case.digest, account=account_id)
         return case.submit(
-            checked.jti,
-            checked.digest,
-            account_id=request.caller.id,
+            verified.jti,
+            verified.digest,
+            account_id=account_id,
             channel=request.caller.channel,
             now=request.now,
         )
 
-    return await _change(ctx, request, case_id, change, case.number)
-
-
-async def _checked(
-    ctx: Context, confirmation: str, case: PowerOfAttorney, account_id: str
-) -> Confirmation | ConfirmationInvalid | ConfirmationExpired:
-    try:
-        return await ctx.keys.confirmation(
-            confirmation, purpose=PURPOSE, digest=case.digest, account=account_id
-        )
-    except (ConfirmationInvalid, ConfirmationExpired) as refusal:
-        return refusal
+    return await _change(ctx, request, case_id, change)
 
 
 async def claim_next(ctx: Context, request: Request) -> pb.PowerOfAttorney:
@@ -185,9 +170,7 @@ async def _claim_first(
 async def _claim(
     ctx: Context, request: Request, case: PowerOfAttorney, reviewer: Reviewer
 ) -> pb.PowerOfAttorney:
-    return await _change(
-        ctx, request, case.id, lambda it: it.claim(reviewer, request.id, request.now), case.number
-    )
+    return await _change(ctx, request, case.id, lambda it: it.claim(reviewer, request.id, request.now))
 
 
 async def decide_review(
@@ -233,53 +216,44 @@ async def issue(ctx: Context, printer: Printer, cause: Cause, *, case_id: str) -
     The work may be done twice, by two that got the same order; the document whose digest is saved with the case
     first is the issued one, and the other is forgotten.
     """
-    case = await _found(ctx, case_id)
-    if case.state is not State.APPROVED:
+    approved = await ctx.store.case(case_id)
+    if approved is None:
+        raise errors.PowerOfAttorneyNotFound
+    if approved.state is not State.APPROVED:
         return
-    pdf = await printer.document(case, cause.now)
-    digest = await ctx.store.keep_document(case.id, pdf, cause)
+    pdf = await printer.document(approved, cause.now)
+    digest = await ctx.store.keep_document(case_id, pdf, cause)
 
     def decide(case: PowerOfAttorney | None) -> Decision[PowerOfAttorney] | None:
         if case is None:
             raise errors.PowerOfAttorneyNotFound
         return _changed(case, case.issue(digest, cause.now))
 
-    await execute(ctx.store.powers_of_attorney, case_id, decide, replace(cause, correlation=case.number))
-    issued = await _found(ctx, case_id)
+    issued = await execute_for_state(ctx.store.powers_of_attorney, case_id, decide, cause)
+    assert issued is not None, "an issued case is there"
     if issued.document_digest == digest:
-        ctx.metrics.issued(case.content.kind)
+        ctx.metrics.issued(issued.content.kind)
     await ctx.store.forget_documents(case_id, but=issued.document_digest)
 
 
-async def release(ctx: Context, case: PowerOfAttorney, cause: Cause, claimed_before_age: timedelta) -> None:
+async def release(ctx: Context, case_id: str, cause: Cause, claimed_before_age: timedelta) -> None:
     """Put a case that lies with a reviewer back in the queue."""
 
-    def decide(it: PowerOfAttorney | None) -> Decision[PowerOfAttorney] | None:
-        return None if it is None else _changed(it, it.release(cause.now - claimed_before_age))
+    def decide(case: PowerOfAttorney | None) -> Decision[PowerOfAttorney] | None:
+        return None if case is None else _changed(case, case.release(cause.now - claimed_before_age))
 
-    await execute(ctx.store.powers_of_attorney, case.id, decide, replace(cause, correlation=case.number))
+    await execute(ctx.store.powers_of_attorney, case_id, decide, cause)
 
 
-async def _change(
-    ctx: Context, request: Request, case_id: str, change: Change, number: str = ""
-) -> pb.PowerOfAttorney:
-    """Change an existing case. Its number goes along, so that the journey's events are found by it."""
-    number = number or (await _found(ctx, case_id)).number
-    log.correlate(number)
+async def _change(ctx: Context, request: Request, case_id: str, change: Change) -> pb.PowerOfAttorney:
+    """Change an existing case; PowerOfAttorneyNotFound."""
 
     def decide(state: PowerOfAttorney | None) -> Decision[PowerOfAttorney]:
         if state is None:
             raise errors.PowerOfAttorneyNotFound
         return _decision(change(state))
 
-    return await execute(ctx.store.powers_of_attorney, case_id, decide, replace(request, correlation=number))
-
-
-async def _found(ctx: Context, case_id: str) -> PowerOfAttorney:
-    case = await ctx.store.case(case_id)
-    if case is None:
-        raise errors.PowerOfAttorneyNotFound
-    return case
+    return await execute(ctx.store.powers_of_attorney, case_id, decide, request)
 
 
 def _decision(outcome: Outcome[PowerOfAttorney, Fact]) -> Decision[PowerOfAttorney]:

@@ -1,61 +1,61 @@
 """What is read. Whoever may not see a case is told that there is none."""
 
 import hmac
-from uuid import uuid4
 
-from chassis import pages
 from chassis.caller import Caller, Kind
+from chassis.pages import Page, PageTokenInvalid
+from chassis.rpc.current import Call
 
 from notary.context import Context
 from notary.model import errors
 from notary.model.content import CROCKFORD, VERIFICATION_CODE_LETTERS
 from notary.model.power_of_attorney import PowerOfAttorney, State
-from notary.store import Look
 
 _NO_CODE = CROCKFORD[:VERIFICATION_CODE_LETTERS]
 
 
-async def get(ctx: Context, caller: Caller, case_id: str) -> PowerOfAttorney:
+async def get(ctx: Context, call: Call, case_id: str) -> PowerOfAttorney:
     """One that the caller may see: the principal their own, a clerk their office's, a reviewer the claimed one."""
-    case = await ctx.store.case(case_id)
+    caller, case = call.caller, await ctx.store.case(case_id)
     if case is None or not (_owns(caller, case) or _serves(caller, case) or _reviews(caller, case)):
         raise errors.PowerOfAttorneyNotFound
-    await _on_record(ctx, caller, "GetPowerOfAttorney", case)
+    await _record(ctx, call, case)
     return case
 
 
-async def listed(
-    ctx: Context, caller: Caller, page_size: int, page_token: str
-) -> tuple[list[PowerOfAttorney], str]:
-    """A page, newest first, and the token of the next one, empty at the end; PageTokenInvalid."""
-    size = page_size or pages.SIZE
-    question = (caller.key, caller.office)
-    after = pages.cursor(page_token, question)
+async def listed(ctx: Context, call: Call, page_size: int, page_token: str) -> Page[PowerOfAttorney]:
+    """A page of what the caller may see, newest first.
+
+    Raises:
+        PageTokenInvalid: the token was not given for this query.
+    """
+    caller = call.caller
     if caller.kind is Kind.CITIZEN:
-        found = await ctx.store.of_principal(caller.id, after, size + 1)
+        page = await ctx.store.of_principal(caller.id, page_size, page_token)
     elif caller.office:
-        found = await ctx.store.at_office(caller.office, after, size + 1)
+        page = await ctx.store.at_office(caller.office, page_size, page_token)
+    elif page_token:
+        raise PageTokenInvalid
     else:
-        found = []
-    shown, token = pages.page(found, size, question, lambda case: pages.Cursor(case.create_time, case.id))
-    if shown:
-        await _on_record(ctx, caller, "ListPowersOfAttorney", *shown)
-    return shown, token
+        page = Page([])
+    if page.items:
+        await _record(ctx, call, *page.items)
+    return page
 
 
-async def download(ctx: Context, caller: Caller, case_id: str) -> bytes:
+async def download(ctx: Context, call: Call, case_id: str) -> bytes:
     """The signed PDF, for the principal or a clerk at the assigned office.
 
     Raises:
         PowerOfAttorneyNotFound: there is none for this caller.
         NotIssued: it is not signed yet.
     """
-    case = await ctx.store.case(case_id)
+    caller, case = call.caller, await ctx.store.case(case_id)
     if case is None or not (_owns(caller, case) or _assigned(caller, case)):
         raise errors.PowerOfAttorneyNotFound
     if not case.in_force:
         raise errors.NotIssued
-    await _on_record(ctx, caller, "DownloadPowerOfAttorney", case)
+    await _record(ctx, call, case)
     pdf = await ctx.store.document(case.document_digest)
     assert pdf is not None, "an issued document is kept"
     return pdf
@@ -97,10 +97,7 @@ def _reviews(caller: Caller, case: PowerOfAttorney) -> bool:
     return reviewer and case.state is State.IN_REVIEW and case.open_reviewer == caller.id
 
 
-async def _on_record(ctx: Context, caller: Caller, rpc: str, *cases: PowerOfAttorney) -> None:
-    """What an officer looks at is written down before it is shown; what cannot be written is not shown."""
-    if caller.kind is not Kind.OFFICER:
-        return
-    seen = tuple(case.id for case in cases)
-    look = Look(caller.id, caller.person, caller.office, rpc, seen, ctx.clock())
-    await ctx.store.record(str(uuid4()), look)
+async def _record(ctx: Context, call: Call, *cases: PowerOfAttorney) -> None:
+    """Record what an officer reads before it is given; a principal's reads of their own are not recorded."""
+    if call.caller.kind is Kind.OFFICER:
+        await ctx.store.access_log.record(call, [case.id for case in cases])

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from chassis.pages import Cursor
+from chassis.access_log import AccessLog
+from chassis.pages import Page
 from chassis.store import (
     Aggregates,
     Cause,
@@ -15,7 +16,6 @@ from chassis.store import (
     Duplicate,
     Index,
     Limits,
-    cause_id,
     dataclass_codec,
 )
 from chassis.store.driver import translated
@@ -34,6 +34,8 @@ DOCUMENT_BYTES = 8 * 1024 * 1024
 _FILLED = {"$gt": ""}
 """Of texts that are there. Said so, and not by type: a query for one text is then served by a partial index."""
 
+_NEWEST = [("state.create_time", -1)]
+
 _INDEXES = (
     Index(name=NUMBER, keys=[("state.number", 1)], unique=True),
     Index(
@@ -46,9 +48,9 @@ _INDEXES = (
     Index(name="claim", keys=[("state.claims.id", 1)], where={"state.claims.id": _FILLED}),
     Index(
         name="principal",
-        keys=[("state.content.principal.account_id", 1), ("state.create_time", -1), ("_id", -1)],
+        keys=[("state.content.principal.account_id", 1), *_NEWEST, ("_id", -1)],
     ),
-    Index(name="office", keys=[("state.office_id", 1), ("state.create_time", -1), ("_id", -1)]),
+    Index(name="office", keys=[("state.office_id", 1), *_NEWEST, ("_id", -1)]),
 )
 
 
@@ -62,32 +64,23 @@ class Document:
 
 
 @dataclass(frozen=True)
-class Look:
-    """That an officer read personal data: who, from where, of which cases, by which RPC. Never changed."""
-
-    officer_id: str
-    person_id: str
-    office_id: str
-    rpc: str
-    power_of_attorney_ids: tuple[str, ...]
-    at: datetime
-
-
-@dataclass(frozen=True)
 class Store:
     """Notary's collections."""
 
     powers_of_attorney: Aggregates[PowerOfAttorney]
     draftings: Aggregates[Drafting]
     documents: Aggregates[Document]
-    looks: Aggregates[Look]
+    access_log: AccessLog
 
     @classmethod
     async def open(cls, database: Database) -> "Store":
         """Open the collections and make their indexes."""
         return cls(
             await database.aggregates(
-                "powers_of_attorney", dataclass_codec(PowerOfAttorney), indexes=_INDEXES
+                "powers_of_attorney",
+                dataclass_codec(PowerOfAttorney),
+                indexes=_INDEXES,
+                correlation=lambda case: case.number,
             ),
             await database.aggregates(
                 "draftings",
@@ -100,11 +93,7 @@ class Store:
                 indexes=[Index(name="case", keys=[("state.power_of_attorney_id", 1)])],
                 limits=Limits(document_bytes=DOCUMENT_BYTES, batch=4, batch_bytes=DOCUMENT_BYTES),
             ),
-            await database.aggregates(
-                "looks",
-                dataclass_codec(Look),
-                indexes=[Index(name="case", keys=[("state.power_of_attorney_ids", 1), ("state.at", 1)])],
-            ),
+            await AccessLog.open(database),
         )
 
     async def case(self, case_id: str) -> PowerOfAttorney | None:
@@ -150,15 +139,23 @@ class Store:
             {"state.state": State.AWAITING_REVIEW.value}, sort=[("state.queue_time", 1)], limit=limit
         )
 
-    async def of_principal(self, account_id: str, after: Cursor | None, limit: int) -> list[PowerOfAttorney]:
-        """A principal's own, newest first."""
-        return await self._newest({"state.content.principal.account_id": account_id}, after, limit)
+    async def of_principal(self, account_id: str, page_size: int, page_token: str) -> Page[PowerOfAttorney]:
+        """A page of a principal's own, newest first; PageTokenInvalid."""
+        return await self.powers_of_attorney.page(
+            {"state.content.principal.account_id": account_id},
+            sort=_NEWEST,
+            page_size=page_size,
+            page_token=page_token,
+        )
 
-    async def at_office(self, office_id: str, after: Cursor | None, limit: int) -> list[PowerOfAttorney]:
-        """Those issued for an office, newest first."""
+    async def at_office(self, office_id: str, page_size: int, page_token: str) -> Page[PowerOfAttorney]:
+        """A page of those issued for an office, newest first; PageTokenInvalid."""
         states = [State.ISSUED.value, State.COLLECTED.value]
-        return await self._newest(
-            {"state.office_id": office_id, "state.state": {"$in": states}}, after, limit
+        return await self.powers_of_attorney.page(
+            {"state.office_id": office_id, "state.state": {"$in": states}},
+            sort=_NEWEST,
+            page_size=page_size,
+            page_token=page_token,
         )
 
     async def keep_document(self, case_id: str, pdf: bytes, cause: Cause) -> str:
@@ -192,31 +189,6 @@ class Store:
                 {"state.power_of_attorney_id": case_id, "_id": {"$ne": but}}
             )
 
-    async def record(self, look_id: str, look: Look) -> None:
-        """Put a look on record, before what was looked at is shown."""
-        await self.looks.save(
-            Change(
-                id=look_id,
-                base=None,
-                state=look,
-                now=look.at,
-                cause=cause_id("look", look_id),
-                processed_event=look.at,
-            )
-        )
-
     async def _one(self, where: dict[str, Any]) -> PowerOfAttorney | None:
         found = await self.powers_of_attorney.find(where, limit=1)
         return found[0] if found else None
-
-    async def _newest(self, where: dict[str, Any], after: Cursor | None, limit: int) -> list[PowerOfAttorney]:
-        if after is not None:
-            where = where | {
-                "$or": [
-                    {"state.create_time": {"$lt": after.time}},
-                    {"state.create_time": after.time, "_id": {"$lt": after.id}},
-                ]
-            }
-        return await self.powers_of_attorney.find(
-            where, sort=[("state.create_time", -1), ("_id", -1)], limit=limit
-        )

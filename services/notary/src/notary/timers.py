@@ -30,7 +30,7 @@ async def release_lying(ctx: Context, age: timedelta) -> None:
     for case in await ctx.store.lying_since(now - age, CASES_PER_RUN):
         assert case.claims, "a case that lies was claimed"
         cause = Cause(id=cause_id("timer", "release", case.id, case.claims[-1].id), now=now)
-        await commands.release(ctx, case, cause, age)
+        await commands.release(ctx, case.id, cause, age)
 
 
 async def count_waiting(ctx: Context) -> None:

@@ -3,20 +3,21 @@
 from chassis.mapping import to_message
 from chassis.rpc.current import call
 from diwan.notification.v1 import notification_pb2 as pb
+from diwan.notification.v1 import notification_pb2_grpc as pb_grpc
 
 from notification import queries
 from notification.context import Context
 from notification.model import Message
 
 
-class NotificationApi:
+class NotificationApi(pb_grpc.NotificationServiceServicer):
     """NotificationService."""
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
 
     async def ListMessages(self, request: pb.ListMessagesRequest, context: object) -> pb.ListMessagesResponse:
-        shown, token = await queries.listed(
+        page = await queries.listed(
             self._ctx,
             call().caller,
             account_id=request.account_id,
@@ -24,7 +25,9 @@ class NotificationApi:
             page_size=request.page_size,
             page_token=request.page_token,
         )
-        return pb.ListMessagesResponse(messages=[_message(one) for one in shown], next_page_token=token)
+        return pb.ListMessagesResponse(
+            messages=[_message(one) for one in page.items], next_page_token=page.next_page_token
+        )
 
     async def GetMessage(self, request: pb.GetMessageRequest, context: object) -> pb.Message:
         return _message(await queries.get(self._ctx, call().caller, request.message_id))

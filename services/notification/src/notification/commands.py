@@ -1,7 +1,6 @@
 """Use cases: load, decide, save; one function a command. All are caused by events."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from chassis.commands import Cause, Decision, execute
@@ -62,8 +61,7 @@ async def tell(
         # It is there only if its cause was handled longer ago than the message remembers.
         return None if state is not None else Decision(state=opened.state, facts=facts.messages(opened.facts))
 
-    written = cause if not number else replace(cause, correlation=number)
-    await execute(ctx.store.messages, opened.state.message_id, decide, written)
+    await execute(ctx.store.messages, opened.state.message_id, decide, cause)
     ctx.metrics.moved(None, opened.state)
 
 

@@ -3,19 +3,19 @@
 from dataclasses import dataclass
 from typing import Any
 
-from chassis.pages import Cursor
+from chassis.pages import Page
 from chassis.store import Aggregates, Database, Index, dataclass_codec
 
 from notification.model import Contact, Message
 
 SCHEMA_VERSION = 1
 
-_NEWEST = [("state.create_time", -1), ("_id", -1)]
+_NEWEST = [("state.create_time", -1)]
 _INDEXES = (
     Index(name="part", keys=[("state.parts.part_id", 1)]),
-    Index(name="newest", keys=_NEWEST),
-    Index(name="account", keys=[("state.account_id", 1), *_NEWEST]),
-    Index(name="request", keys=[("state.request_number", 1), *_NEWEST]),
+    Index(name="newest", keys=[*_NEWEST, ("_id", -1)]),
+    Index(name="account", keys=[("state.account_id", 1), *_NEWEST, ("_id", -1)]),
+    Index(name="request", keys=[("state.request_number", 1), *_NEWEST, ("_id", -1)]),
 )
 
 
@@ -31,7 +31,12 @@ class Store:
         """Open the collections and make their indexes."""
         return cls(
             await database.aggregates("contacts", dataclass_codec(Contact)),
-            await database.aggregates("messages", dataclass_codec(Message), indexes=_INDEXES),
+            await database.aggregates(
+                "messages",
+                dataclass_codec(Message),
+                indexes=_INDEXES,
+                correlation=lambda message: message.request_number,
+            ),
         )
 
     async def contact(self, account_id: str) -> Contact | None:
@@ -46,21 +51,18 @@ class Store:
 
     async def with_part(self, part_id: str) -> Message | None:
         """The message that has a part of this id, the newest if the operator used an id again."""
-        found = await self.messages.find({"state.parts.part_id": part_id}, sort=_NEWEST, limit=1)
+        found = await self.messages.find(
+            {"state.parts.part_id": part_id}, sort=[*_NEWEST, ("_id", -1)], limit=1
+        )
         return found[0] if found else None
 
     async def newest(
-        self, *, account_id: str, request_number: str, after: Cursor | None, limit: int
-    ) -> list[Message]:
-        """Messages, newest first; of an account or a journey, where one is named."""
+        self, *, account_id: str, request_number: str, page_size: int, page_token: str
+    ) -> Page[Message]:
+        """A page of messages, newest first; of an account or a journey, where one is named."""
         where: dict[str, Any] = {}
         if account_id:
             where["state.account_id"] = account_id
         if request_number:
             where["state.request_number"] = request_number
-        if after is not None:
-            where["$or"] = [
-                {"state.create_time": {"$lt": after.time}},
-                {"state.create_time": after.time, "_id": {"$lt": after.id}},
-            ]
-        return await self.messages.find(where, sort=_NEWEST, limit=limit)
+        return await self.messages.page(where, sort=_NEWEST, page_size=page_size, page_token=page_token)

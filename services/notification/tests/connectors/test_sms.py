@@ -234,7 +234,7 @@ def test_no_personal_datum_is_logged(sms: Sms) -> None:
     submitted(sms, sms.submit("a very secret text"))
 
     log = sms.connector.log.read_text()
-    assert "try failed" in log
+    assert "attempt failed" in log
     assert sms.mobile.lstrip("+") not in log
     assert "secret text" not in log
 

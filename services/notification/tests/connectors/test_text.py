@@ -5,7 +5,7 @@ from diwan.notification.v1 import sms_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 from notification.connectors.sms import status, text
-from notification.connectors.sms.receipts import receipt
+from notification.connectors.sms.receipts import parse_receipt
 from sandbox.phones import Phones
 
 LETTERS = st.text(
@@ -45,8 +45,8 @@ def test_latin_is_gsm_and_arabic_is_ucs2() -> None:
 
 def test_boundaries() -> None:
     """160 letters need one message and 161 two; 70 Arabic letters need one and 71 two."""
-    assert [text.count("a" * n) for n in (0, 160, 161, 306, 307)] == [1, 1, 2, 2, 3]
-    assert [text.count("م" * n) for n in (70, 71, 134, 135)] == [1, 2, 2, 3]
+    assert [text.count_parts("a" * n) for n in (0, 160, 161, 306, 307)] == [1, 1, 2, 2, 3]
+    assert [text.count_parts("م" * n) for n in (70, 71, 134, 135)] == [1, 2, 2, 3]
 
 
 def test_surrogate_pair_is_not_split() -> None:
@@ -56,19 +56,19 @@ def test_surrogate_pair_is_not_split() -> None:
     assert len(parts[0].data) == 6 + 66 * 2
 
 
-def test_throttling_is_retried_and_a_bad_number_is_not() -> None:
+def test_throttling_is_temporary_and_a_bad_number_is_not() -> None:
     """Only a temporary refusal is retried."""
-    assert status.later(0x58)
-    assert status.later(0x14)
-    assert not status.later(0x0B)
-    assert not status.later(0x45)
+    assert status.is_temporary(0x58)
+    assert status.is_temporary(0x14)
+    assert not status.is_temporary(0x0B)
+    assert not status.is_temporary(0x45)
 
 
 def test_receipt_without_optional_parameters_is_parsed() -> None:
     """Its text has the format of SMPP 3.4's appendix B, with times in the operator's time zone."""
     words = b"id:abc sub:001 dlvrd:001 submit date:2611221200 done date:2611221205 stat:EXPIRED err:000 text:"
 
-    parsed = receipt(smpp34.DeliverSm("1", "2", words, esm_class=4), utc_offset_hours=2)
+    parsed = parse_receipt(smpp34.DeliverSm("1", "2", words, esm_class=4), utc_offset_hours=2)
 
     assert parsed is not None
     assert (parsed.part_id, parsed.state) == ("abc", sms_pb2.SMS_RECEIPT_STATE_EXPIRED)
@@ -79,5 +79,5 @@ def test_intermediate_state_is_not_a_receipt() -> None:
     """ENROUTE and ACCEPTD are not final; a message from a person is not a receipt either."""
     words = b"id:abc done date:2611221205 stat:ACCEPTD err:000"
 
-    assert receipt(smpp34.DeliverSm("1", "2", words, esm_class=4)) is None
-    assert receipt(smpp34.DeliverSm("1", "2", b"stat:DELIVRD id:abc")) is None
+    assert parse_receipt(smpp34.DeliverSm("1", "2", words, esm_class=4)) is None
+    assert parse_receipt(smpp34.DeliverSm("1", "2", b"stat:DELIVRD id:abc")) is None

@@ -23,7 +23,7 @@ async def build(service: ServiceContext[Settings]) -> ServiceDefinition:
     context = Context(
         await Store.open(service.database),
         Metrics(telemetry.current()),
-        patience=timedelta(minutes=settings.inquire_minutes),
+        inquire_after=timedelta(minutes=settings.inquire_minutes),
         clock=service.env.clock,
     )
     return ServiceDefinition(

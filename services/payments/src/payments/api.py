@@ -8,6 +8,7 @@ from chassis.money import money, piastres
 from chassis.rpc.current import call
 from chassis.times import CAIRO, timestamp
 from diwan.payments.v1 import payments_pb2 as pb
+from diwan.payments.v1 import payments_pb2_grpc as pb_grpc
 from google.type.date_pb2 import Date
 
 from payments import commands, queries
@@ -19,7 +20,7 @@ from payments.model.tariff import Fee, Means, Schedule
 _MEANS = members(Means, pb.PaymentMeans)
 
 
-class PaymentApi:
+class PaymentApi(pb_grpc.PaymentServiceServicer):
     """PaymentService."""
 
     def __init__(self, ctx: Context) -> None:
@@ -74,7 +75,7 @@ class PaymentApi:
     async def ListLedgerEntries(
         self, request: pb.ListLedgerEntriesRequest, context: object
     ) -> pb.ListLedgerEntriesResponse:
-        shown, token = await queries.entries(
+        page = await queries.entries(
             self._ctx,
             payment_id=request.payment_id,
             request_number=request.request_number,
@@ -83,7 +84,8 @@ class PaymentApi:
             page_token=request.page_token,
         )
         return pb.ListLedgerEntriesResponse(
-            entries=[to_message(entry, pb.LedgerEntry) for entry in shown], next_page_token=token
+            entries=[to_message(entry, pb.LedgerEntry) for entry in page.items],
+            next_page_token=page.next_page_token,
         )
 
 

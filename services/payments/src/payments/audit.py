@@ -24,7 +24,7 @@ class Audit:
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
-        self._newest = Cursor(ctx.clock() - LOOKED_BACK, "")
+        self._newest = Cursor((ctx.clock() - LOOKED_BACK,), "")
         self._cursor: Cursor | None = None
         self._before: dict[str, int] = {}
         self._now: dict[str, int] = {}
@@ -50,7 +50,7 @@ class Audit:
         """Look at the entries after a place; where this run came to, None if there are no more."""
         for _ in range(MOST_PAGES):
             page = await self._ctx.store.sums(after, PAGE)
-            self._now |= {place.id: total for place, total in page if total}
+            self._now |= {entry.id: total for entry, total in page if total}
             after = page[-1][0] if page else after
             if len(page) < PAGE:
                 return None

@@ -1,7 +1,6 @@
 """Use cases: load, decide, save; one function a command."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from uuid import UUID, uuid5
@@ -21,7 +20,7 @@ from payments.model.payment import Overpaid, Payment
 from payments.model.tariff import Fee, Means, Schedule
 from payments.store import SCHEDULE
 
-MOST_INQUIRIES = 100
+MAX_INQUIRIES = 100
 _NAMESPACE = UUID("b7a1d1c2-52f6-5c0e-9d0b-6f2f3a9c4e11")
 
 Change = Callable[[Payment], Outcome[Payment, model.Fact]]
@@ -63,21 +62,21 @@ async def make_due(
 ) -> None:
     """A fee becomes due, as published for the day in Cairo; FeeNotPublished if there is none, perhaps yet."""
     payment_id = payment_id_of(subject_id)
-    if await ctx.store.payment(payment_id) is not None:
-        return  # submitted again, or told again: the fee is due once
     schedule = await ctx.store.schedule()
     day = time.astimezone(CAIRO).date()
-    fee = schedule.fee(service, channel=channel, governorate=governorate, day=day)
-    due = model.make_due(payment_id, subject_id, account_id, request_number=number, fee=fee, now=cause.now)
     made: list[Payment] = []
 
     def decide(state: Payment | None) -> Decision[Payment] | None:
         if state is not None:
-            return None
+            return None  # submitted again, or delivered again: the fee is due once
+        fee = schedule.fee(service, channel=channel, governorate=governorate, day=day)
+        due = model.make_due(
+            payment_id, subject_id, account_id, request_number=number, fee=fee, now=cause.now
+        )
         made[:] = [due.state]
         return Decision(state=due.state, facts=facts.messages(due.facts))
 
-    await execute(ctx.store.payments, payment_id, decide, replace(cause, correlation=number))
+    await execute(ctx.store.payments, payment_id, decide, cause)
     for new in made:
         ctx.metrics.moved(None, new)
 
@@ -91,39 +90,35 @@ async def pay(
     card_token: str,
 ) -> pb.Payment:
     """Try to pay a due fee."""
-    payment_id = payment_id_of(subject_id)
-    payment = await ctx.store.payment(payment_id)
-    if payment is None:
-        raise PaymentNotFound
     moves: list[tuple[Payment, Payment]] = []
 
     def decide(state: Payment | None) -> Decision[Payment]:
         if state is None:
             raise PaymentNotFound
         charge_id = request.new_id("charge")
-        tried = state.pay(request.caller.id, means, card_token, charge_id, request.now, patience=ctx.patience)
+        tried = state.pay(
+            request.caller.id, means, card_token, charge_id, request.now, inquire_after=ctx.inquire_after
+        )
         moves[:] = [(state, tried.state)]
         return Decision(state=tried.state, facts=facts.messages(tried.facts))
 
-    numbered = replace(request, correlation=payment.request_number)
-    answer = await execute(ctx.store.payments, payment_id, decide, numbered)
+    answer = await execute(ctx.store.payments, payment_id_of(subject_id), decide, request)
     _count(ctx, moves)
     return answer
 
 
 async def inquire(ctx: Context) -> None:
-    """Ask the acquirer about charges of which nothing was heard for as long as our patience lasts.
+    """Request an inquiry for each charge without an event for `ctx.inquire_after`.
 
-    The longest silent ones first and so many at a time: those that were asked about wait their turn again.
+    The oldest requests first, MAX_INQUIRIES in one run; an inquiry counts as a new request.
     """
     now = ctx.clock()
-    for payment in await ctx.store.unheard_of(now - ctx.patience, MOST_INQUIRIES):
-        assert payment.ask_time is not None  # it was found by it
+    for payment in await ctx.store.due_for_inquiry(now - ctx.inquire_after, MAX_INQUIRIES):
+        assert payment.last_request_time is not None  # the query's condition
         cause = Cause(
-            # Two processes that hold themselves for the one with the lease ask once.
-            id=cause_id("timer", "inquire", payment.payment_id, payment.ask_time.isoformat()),
+            # Two processes that both assume the lease inquire once.
+            id=cause_id("timer", "inquire", payment.payment_id, payment.last_request_time.isoformat()),
             now=now,
-            correlation=payment.request_number,
         )
         await execute(ctx.store.payments, payment.payment_id, partial(_inquire, ctx, now), cause)
 
@@ -131,7 +126,7 @@ async def inquire(ctx: Context) -> None:
 def _inquire(ctx: Context, now: datetime, state: Payment | None) -> Decision[Payment] | None:
     if state is None:
         return None
-    inquired = state.inquire(now, ctx.patience)
+    inquired = state.inquire(now, ctx.inquire_after)
     return Decision(state=inquired.state, facts=facts.messages(inquired.facts)) if inquired.facts else None
 
 
@@ -156,16 +151,17 @@ async def refuse(ctx: Context, cause: Cause, payment_id: str, *, charge_id: str,
 
 async def _hear(ctx: Context, cause: Cause, payment_id: str, change: Change) -> None:
     """Take news of a charge; PaymentNotFound if we never asked for it."""
-    payment = await _existing(ctx, payment_id)
     moves: list[tuple[Payment, Payment]] = []
     stated: list[model.Fact] = []
 
     def decide(state: Payment | None) -> Decision[Payment]:
-        changed = change(state or payment)
-        moves[:], stated[:] = [(state or payment, changed.state)], changed.facts
+        if state is None:
+            raise PaymentNotFound
+        changed = change(state)
+        moves[:], stated[:] = [(state, changed.state)], changed.facts
         return Decision(state=changed.state, facts=facts.messages(changed.facts))
 
-    await execute(ctx.store.payments, payment_id, decide, replace(cause, correlation=payment.request_number))
+    await execute(ctx.store.payments, payment_id, decide, cause)
     _count(ctx, moves)
     if any(isinstance(fact, Overpaid) for fact in stated):
         ctx.metrics.overpaid()

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import date
 
-from chassis import pages
 from chassis.caller import Caller, Kind
+from chassis.pages import Page
 
 from payments.commands import payment_id_of
 from payments.context import Context
@@ -41,19 +41,16 @@ async def get(ctx: Context, caller: Caller, *, payment_id: str = "", subject_id:
 
 async def entries(
     ctx: Context, *, payment_id: str, request_number: str, account: str, page_size: int, page_token: str
-) -> tuple[list[Entry], str]:
-    """A page of the journal, oldest first, and the token of the next one, empty at the end.
+) -> Page[Entry]:
+    """A page of the journal, oldest first.
 
     Raises:
-        PageTokenInvalid: the token was not given for this question.
+        PageTokenInvalid: the token was not given for this query.
     """
-    question = [payment_id, account, request_number]
-    after, size = pages.cursor(page_token, question), page_size or pages.SIZE
-    payment_ids = [payment_id] if payment_id else []
+    payment_ids = [payment_id] if payment_id else None
     if request_number:
         of_case = await ctx.store.payments_of(request_number)
         payment_ids = [each for each in of_case if payment_id in ("", each)]
-        if not payment_ids:
-            return [], ""
-    found = await ctx.store.oldest(payment_ids=payment_ids, account=account, after=after, limit=size + 1)
-    return pages.page(found, size, question, lambda entry: pages.Cursor(entry.book_time, entry.entry_id))
+    return await ctx.store.oldest(
+        payment_ids=payment_ids, account=account, page_size=page_size, page_token=page_token
+    )

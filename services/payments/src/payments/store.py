@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from chassis.pages import Cursor
+from chassis.pages import Cursor, Page
 from chassis.store import Aggregates, Codec, Database, Index, Limits, dataclass_codec
-from chassis.store.driver import translated
 
 from payments.model.journal import Entry, check_legs
 from payments.model.payment import Payment
@@ -19,9 +18,8 @@ SCHEDULE = "schedule"
 
 _SCHEDULE_BYTES = 8 * 1024 * 1024
 _MOST_PAYMENTS_OF_A_CASE = 20
-_SLOWEST_PAGE_MS = 5_000
-_OLDEST = [("state.book_time", 1), ("_id", 1)]
-_ASKED = [("state.ask_time", 1)]
+_OLDEST = [("state.book_time", 1)]
+_LAST_REQUEST = [("state.last_request_time", 1)]
 
 
 class EntryCodec:
@@ -59,18 +57,23 @@ class Store:
                 "payments",
                 dataclass_codec(Payment),
                 indexes=[
-                    # Those with a charge under way, and no others: few, however many payments there are.
-                    Index(name="asked", keys=_ASKED, where={"state.ask_time": {"$type": "date"}}),
+                    # Only payments with a charge under way, which are few.
+                    Index(
+                        name="last_request",
+                        keys=_LAST_REQUEST,
+                        where={"state.last_request_time": {"$type": "date"}},
+                    ),
                     Index(name="request_number", keys=[("state.request_number", 1)]),
                 ],
+                correlation=lambda payment: payment.request_number,
             ),
             await database.aggregates(
                 "entries",
                 EntryCodec(),
                 indexes=[
-                    Index(name="oldest", keys=_OLDEST),
-                    Index(name="payment", keys=[("state.payment_id", 1), *_OLDEST]),
-                    Index(name="account", keys=[("state.legs.account", 1), *_OLDEST]),
+                    Index(name="oldest", keys=[*_OLDEST, ("_id", 1)]),
+                    Index(name="payment", keys=[("state.payment_id", 1), *_OLDEST, ("_id", 1)]),
+                    Index(name="account", keys=[("state.legs.account", 1), *_OLDEST, ("_id", 1)]),
                 ],
             ),
         )
@@ -85,47 +88,30 @@ class Store:
         loaded = await self.payments.load(payment_id)
         return loaded.state if loaded else None
 
-    async def unheard_of(self, before: datetime, limit: int) -> list[Payment]:
-        """Payments with a charge under way that the acquirer was last asked about before then, oldest first."""
-        where = {"state.ask_time": {"$type": "date", "$lte": before}}
-        return await self.payments.find(where, sort=_ASKED, limit=limit)
+    async def due_for_inquiry(self, before: datetime, limit: int) -> list[Payment]:
+        """Payments with a charge under way whose last request is not after `before`, oldest first."""
+        where = {"state.last_request_time": {"$type": "date", "$lte": before}}
+        return await self.payments.find(where, sort=_LAST_REQUEST, limit=limit)
 
     async def payments_of(self, request_number: str) -> list[str]:
-        """The ids of the payments for a case."""
+        """The ids of the payments for a case, in order."""
         found = await self.payments.find(
-            {"state.request_number": request_number}, limit=_MOST_PAYMENTS_OF_A_CASE
+            {"state.request_number": request_number}, sort=[("_id", 1)], limit=_MOST_PAYMENTS_OF_A_CASE
         )
         return [payment.payment_id for payment in found]
 
     async def oldest(
-        self, *, payment_ids: Sequence[str], account: str, after: Cursor | None, limit: int
-    ) -> list[Entry]:
-        """Journal entries, oldest first; of payments, or with a leg on an account, where any is named."""
+        self, *, payment_ids: Sequence[str] | None, account: str, page_size: int, page_token: str
+    ) -> Page[Entry]:
+        """A page of journal entries, oldest first; of payments, or with a leg on an account, where one is named."""
         where: dict[str, Any] = {}
-        if payment_ids:
+        if payment_ids is not None:
             where["state.payment_id"] = {"$in": list(payment_ids)}
         if account:
             where["state.legs.account"] = account
-        return await self.entries.find(where | _beyond(after), sort=_OLDEST, limit=limit)
+        return await self.entries.page(where, sort=_OLDEST, page_size=page_size, page_token=page_token)
 
     async def sums(self, after: Cursor | None, limit: int) -> list[tuple[Cursor, int]]:
-        """What the legs of each entry sum to, oldest entry first: as the store has them, whatever wrote them."""
-        with translated():
-            cursor = self.entries.collection.find(
-                _beyond(after), {"state.book_time": 1, "state.legs.amount": 1}
-            )
-            found = await cursor.sort(_OLDEST).limit(limit).max_time_ms(_SLOWEST_PAGE_MS).to_list(limit)
-        return [
-            (
-                Cursor(each["state"]["book_time"], each["_id"]),
-                sum(leg["amount"] for leg in each["state"]["legs"]),
-            )
-            for each in found
-        ]
-
-
-def _beyond(after: Cursor | None) -> dict[str, Any]:
-    if after is None:
-        return {}
-    later = {"state.book_time": {"$gt": after.time}}
-    return {"$or": [later, {"state.book_time": after.time, "_id": {"$gt": after.id}}]}
+        """The sum of each entry's legs, oldest entry first: as they are stored, by whatever program."""
+        found = await self.entries.scan(["state.legs.amount"], sort=_OLDEST, after=after, limit=limit)
+        return [(cursor, sum(leg["amount"] for leg in entry["state"]["legs"])) for cursor, entry in found]

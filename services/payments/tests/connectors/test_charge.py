@@ -6,23 +6,23 @@ from typing import Any
 from chassis.connector import Delivery, Outcome, Retry
 from chassis.messaging.inbound import InboundEvent
 from diwan.payments.v1 import acquirer_pb2
-from payments.connectors.acquirer.api import Said, Verdict
+from payments.connectors.acquirer.api import ApiResult, Verdict
 from payments.connectors.acquirer.connector import PERHAPS_CHARGED, AcquirerConnector
 
 
 class Api:
     """Returns or raises one answer."""
 
-    def __init__(self, answer: Said | Exception) -> None:
+    def __init__(self, answer: ApiResult | Exception) -> None:
         self._answer = answer
 
-    def charge(self, *_arguments: Any) -> Said:
+    def charge(self, *_arguments: Any) -> ApiResult:
         if isinstance(self._answer, Exception):
             raise self._answer
         return self._answer
 
 
-def charge(answer: Said | Exception, progress: str = "") -> Retry:
+def charge(answer: ApiResult | Exception, progress: str = "") -> Retry:
     """Return the outcome of one delivery, which must be a retry."""
     connector = AcquirerConnector()
     connector.api = Api(answer)  # type: ignore[assignment]
@@ -42,7 +42,7 @@ def charge(answer: Said | Exception, progress: str = "") -> Retry:
 
 def test_last_attempt_of_an_unsent_charge_is_a_refusal() -> None:
     """The charge is reported as refused when no attempt can have reached the acquirer."""
-    assert [type(event.message).__name__ for event in charge(Said(Verdict.NOT_SENT)).giving_up] == [
+    assert [type(event.message).__name__ for event in charge(ApiResult(Verdict.NOT_SENT)).giving_up] == [
         "ChargeRefused"
     ]
 
@@ -50,8 +50,8 @@ def test_last_attempt_of_an_unsent_charge_is_a_refusal() -> None:
 def test_our_own_failure_may_have_charged() -> None:
     """After a failure during the call no attempt reports the charge as refused."""
     first = charge(RuntimeError("bug"))
-    second = charge(Said(Verdict.NOT_SENT), first.progress)
-    third = charge(Said(Verdict.LATER), second.progress)
+    second = charge(ApiResult(Verdict.NOT_SENT), first.progress)
+    third = charge(ApiResult(Verdict.LATER), second.progress)
 
     assert [each.giving_up for each in (first, second, third)] == [()] * 3
     assert {each.progress for each in (first, second, third)} == {PERHAPS_CHARGED}

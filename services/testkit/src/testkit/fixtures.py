@@ -3,12 +3,15 @@
 import os
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pymongo
 import pytest
+from embedded.stack import Stack
 
 from testkit import run
 from testkit.broker import Broker
+from testkit.stack import empty_stack
 from testkit.store import shared_store
 
 _LEAD = pytest.StashKey[run.Lead]()
@@ -65,3 +68,15 @@ def broker(broker_node: Broker) -> Broker:
     """A real broker with empty queues."""
     broker_node.purge()
     return broker_node
+
+
+@pytest.fixture(scope="session")
+def breakable_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The embedded stack, brought up by two at once, for tests that kill its programs and at last take it down."""
+    made = empty_stack(tmp_path_factory.mktemp("breakable"))
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda _: made.up(), range(2)))
+        yield made
+    finally:
+        made.down()

@@ -1,7 +1,16 @@
 """Commands: a cause, a decision, one write."""
 
 from chassis.commands.causes import CommandRequest, Decision, EventCause, TooOld
-from chassis.commands.run import execute
+from chassis.commands.executor import execute, execute_for_state
 from chassis.store import Cause, cause_id
 
-__all__ = ["Cause", "CommandRequest", "Decision", "EventCause", "TooOld", "cause_id", "execute"]
+__all__ = [
+    "Cause",
+    "CommandRequest",
+    "Decision",
+    "EventCause",
+    "TooOld",
+    "cause_id",
+    "execute",
+    "execute_for_state",
+]

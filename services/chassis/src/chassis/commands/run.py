@@ -1,16 +1,17 @@
-"""One command: load one aggregate, decide, save it with all that follows, once for each cause."""
+"""One run of a command: load one aggregate, decide, save it with all that follows, once for each cause."""
 
 import asyncio
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Generic, TypeVar, cast, overload
+from typing import Generic, TypeVar, cast
 
 from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.message import Message
 from opentelemetry.trace import Span
 
+from chassis import log
 from chassis.commands.causes import CommandRequest, Decision, EventCause, TooOld
 from chassis.errors import Contended, RequestIdReused
 from chassis.store import (
@@ -30,7 +31,6 @@ from chassis.store import (
 from chassis.store.instrumentation import command as command_span
 
 S = TypeVar("S")
-M = TypeVar("M", bound=Message)
 
 MAX_CONFLICTS = 8
 STORE_TIMEOUT_SECONDS = 15.0
@@ -38,55 +38,30 @@ _CONFLICT_PAUSE_SECONDS = 0.005
 _SLOWEST_RETRY_SECONDS = 1.0
 
 
-@overload
-async def execute(
-    aggregates: Aggregates[S],
-    aggregate_id: str,
-    decide: Callable[[S | None], Decision[S]],
-    cause: CommandRequest[S, M],
-) -> M: ...
+@dataclass(frozen=True)
+class Settled(Generic[S]):
+    """The end of a command: the aggregate's state, and the answer to a request."""
+
+    state: S | None
+    answer: Message | None = None
 
 
-@overload
-async def execute(
-    aggregates: Aggregates[S],
-    aggregate_id: str,
-    decide: Callable[[S | None], Decision[S] | None],
-    cause: Cause,
-) -> Message | None: ...
-
-
-async def execute(
+async def run(
     aggregates: Aggregates[S],
     aggregate_id: str,
     decide: Callable[[S | None], Decision[S] | None],
     cause: Cause,
-) -> Message | None:
-    """Run a command on one aggregate, with one effect however often its cause comes.
-
-    Args:
-        aggregates: the aggregate's collection.
-        aggregate_id: which one; to create one take `cause.new_id(...)`.
-        decide: the model's decision from the state as it is, None if there is none yet. It may be called
-            several times, so it must be pure. For an event or a timer it may return None: there is nothing to
-            do, and nothing is written.
-        cause: why, and what makes it happen once.
-
-    Returns:
-        For a request the answer, the kept one if it was answered before; None for an event or a timer.
-
-    Raises:
-        RequestIdReused: the request id came before with other content, or for another aggregate.
-        Contended: others were faster 8 times.
-        TooOld: the event is older than what the aggregate remembers.
-        StoreUnavailable: the store did not come back in time.
-        Duplicate: a unique index forbids the new state.
-        LimitExceeded: the aggregate would outgrow a limit.
-        Exception: whatever `decide` raises, and the decision's refusal.
-    """
-    with command_span(aggregates.name) as span:
-        async with aggregates.turn(aggregate_id):
-            return await _Command(aggregates, aggregate_id, decide, cause, span).run()
+) -> Settled[S]:
+    """Run a command until it is settled; see `execute`."""
+    command = _Command(aggregates, aggregate_id, decide, cause)
+    try:
+        with command_span(aggregates.name) as span:
+            async with aggregates.turn(aggregate_id):
+                return await command.run(span)
+    finally:
+        if command.request_number:
+            # Again, outside the command's span: the caller's span carries the number too.
+            log.correlate(command.request_number)
 
 
 class _Command(Generic[S]):
@@ -98,16 +73,15 @@ class _Command(Generic[S]):
         aggregate_id: str,
         decide: Callable[[S | None], Decision[S] | None],
         cause: Cause,
-        span: Span,
     ) -> None:
         self._aggregates = aggregates
         self._id = aggregate_id
         self._decide = decide
         self._cause = cause
-        self._span = span
         self._conflicts = 0
+        self.request_number = ""
 
-    async def run(self) -> Message | None:
+    async def run(self, span: Span) -> Settled[S]:
         """Try until it is settled: after a failure the aggregate's memory tells whether it was written."""
         end = asyncio.get_running_loop().time() + STORE_TIMEOUT_SECONDS
         pause = 0.05
@@ -116,7 +90,7 @@ class _Command(Generic[S]):
             try:
                 return await self._attempt(again=again)
             except Conflict:
-                await self._yield_to_others()
+                await self._yield_to_others(span)
             except StoreUnavailable:
                 if asyncio.get_running_loop().time() + pause > end:
                     raise
@@ -124,33 +98,42 @@ class _Command(Generic[S]):
                 pause = min(pause * 2, _SLOWEST_RETRY_SECONDS)
             again = True
 
-    async def _yield_to_others(self) -> None:
+    async def _yield_to_others(self, span: Span) -> None:
         self._conflicts += 1
-        self._span.set_attribute("diwan.command.conflicts", self._conflicts)
+        span.set_attribute("diwan.command.conflicts", self._conflicts)
         if self._conflicts >= MAX_CONFLICTS:
             raise Contended("others changed it at the same time, again and again") from None
         # Others in this process queue for their turn: who was faster is another process, and may be again.
-        await asyncio.sleep(_CONFLICT_PAUSE_SECONDS * self._conflicts * random.random())  # noqa: S311 - jitter
+        await asyncio.sleep(_CONFLICT_PAUSE_SECONDS * 2**self._conflicts * random.random())  # noqa: S311 - jitter
 
-    async def _attempt(self, *, again: bool) -> Message | None:
+    async def _attempt(self, *, again: bool) -> Settled[S]:
         loaded = await self._aggregates.load(self._id)
+        if loaded is not None:
+            self._correlate(loaded.state)
         if loaded is not None and self._known(loaded):
             if again:
                 # A write whose fate was open did happen, and nobody has been told what it left to send.
                 await self._aggregates.notify(self._id)
-            return self._recall(loaded)
+            return Settled(loaded.state, self._recall(loaded))
         decision = self._decide(loaded.state if loaded else None)
         if decision is None:
             if isinstance(self._cause, CommandRequest):
                 raise TypeError("a request must be decided: there is no answer to nothing")
-            return None
+            return Settled(loaded.state if loaded else None)
+        self._correlate(decision.state)
         if decision.refusal and not decision.facts and loaded and decision.state == loaded.state:
             raise decision.refusal
         answer = self._answer(decision)
         await self._save(loaded, decision, answer)
         if decision.refusal:
             raise decision.refusal
-        return answer
+        return Settled(decision.state, answer)
+
+    def _correlate(self, state: S) -> None:
+        """Let log lines and spans from here on carry the request number of the state."""
+        if number := self._aggregates.correlation(state):
+            self.request_number = number
+            log.correlate(number)
 
     async def _save(self, loaded: Loaded[S] | None, decision: Decision[S], answer: Message | None) -> None:
         change = Change(
@@ -247,9 +230,12 @@ class _Command(Generic[S]):
         )
 
     def _entries(self, facts: Sequence[Message], last: int) -> list[OutboxEntry]:
+        cause = self._cause
+        if facts and self.request_number:
+            cause = replace(cause, correlation=self.request_number)
         return [
             self._aggregates.encode_event(
-                fact, EventContext(subject=self._id, sequence=last + number, cause=self._cause)
+                fact, EventContext(subject=self._id, sequence=last + number, cause=cause)
             )
             for number, fact in enumerate(facts, start=1)
         ]

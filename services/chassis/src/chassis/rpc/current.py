@@ -42,7 +42,6 @@ class Call:
         message: Message,
         *,
         answer: Callable[[S], M],
-        correlation: str | None = None,
         secret: bool = False,
     ) -> CommandRequest[S, M]:
         """What makes a command happen once: this caller, this RPC, this request id, this content.
@@ -50,7 +49,6 @@ class Call:
         Args:
             message: the RPC's request, which has a `request_id`.
             answer: renders the answer from the new state; it is kept for the same request again.
-            correlation: the journey's request number where the handler knows it.
             secret: the answer holds a secret: it is rendered again, never kept.
         """
         request_id: Any = getattr(message, "request_id", "")
@@ -60,7 +58,7 @@ class Call:
         return CommandRequest(
             id=CommandRequest.identify(self.caller, self.rpc, request_id),
             now=self.now,
-            correlation=self.correlation if correlation is None else correlation,
+            correlation=self.correlation,
             request_id=request_id,
             rpc=self.rpc,
             caller=self.caller,

@@ -14,6 +14,7 @@ from opentelemetry.trace import Span
 from pymongo.errors import BulkWriteError, PyMongoError
 
 from chassis.errors import ErrorSet
+from chassis.pages import Cursor, Page
 from chassis.store import instrumentation
 from chassis.store.batcher import Batcher, Job
 from chassis.store.codec import Codec
@@ -22,15 +23,19 @@ from chassis.store.driver import DUPLICATE_KEY, WRITE_CONFLICT, translate, trans
 from chassis.store.envelope import EventContext, OutboxEntry, Unsent, unsent_of
 from chassis.store.errors import Conflict, Duplicate, LimitExceeded, Rejected, StoreError
 from chassis.store.indexes import Index, violated
-from chassis.store.limits import Limits
+from chassis.store.keyset import Keyset, size_of
+from chassis.store.limits import BATCH, WAITING, Limits
 
 S = TypeVar("S")
 EncodeEvent = Callable[[Message, EventContext], OutboxEntry]
 Committed = Callable[[Unsent], None]
+Correlation = Callable[[S], str]
+"""The journey's request number, from an aggregate's state; empty if it has none."""
 
 _RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
 # The outbox is the relay's business and may be long: a command needs to know only how much is in it.
 _WITHOUT_OUTBOX = {"outbox": 0}
+_SLOWEST_SCAN_MS = 5_000
 
 
 class Aggregates(Generic[S]):
@@ -46,9 +51,11 @@ class Aggregates(Generic[S]):
         encode_event: EncodeEvent,
         refusals: ErrorSet,
         committed: Committed,
+        correlation: Correlation[S],
         writer: str,
     ) -> None:
         self.name = collection.name
+        self.correlation = correlation
         self.limits = limits
         self.encode_event = encode_event
         self.refusals = {kind.reason: kind for kind in refusals}
@@ -62,10 +69,10 @@ class Aggregates(Generic[S]):
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._write_tokens = (f"{writer}-{number}" for number in itertools.count())
         self._loads: Batcher[str, Loaded[S] | None] = Batcher(
-            self._load_all, batch=limits.batch, batch_bytes=limits.batch_bytes, waiting=limits.waiting
+            self._load_all, batch=limits.batch, batch_bytes=limits.batch_bytes, waiting=WAITING
         )
         self._saves: Batcher[Write, Saved] = Batcher(
-            self._save_all, batch=limits.batch, batch_bytes=limits.batch_bytes, waiting=limits.waiting
+            self._save_all, batch=limits.batch, batch_bytes=limits.batch_bytes, waiting=WAITING
         )
 
     async def load(self, aggregate_id: str) -> Loaded[S] | None:
@@ -74,7 +81,7 @@ class Aggregates(Generic[S]):
         Raises:
             StoreUnavailable: the server does not answer.
         """
-        return await self._loads.ask(aggregate_id)
+        return await self._loads.submit(aggregate_id)
 
     async def save(self, change: Change[S]) -> Saved:
         """Write one aggregate where its version is what was read; create it where nothing was.
@@ -88,19 +95,72 @@ class Aggregates(Generic[S]):
             StoreUnavailable: the server does not answer, and the write may or may not have happened.
         """
         write = prepare(change, self._codec, self.limits, next(self._write_tokens))
-        return await self._saves.ask(write, write.size)
+        return await self._saves.submit(write, write.size)
 
     async def find(
         self, where: Mapping[str, Any], *, sort: Sequence[tuple[str, int]] = (), limit: int
     ) -> list[S]:
         """States of the documents that match; fields are the document's: `state.holder`, `_id`."""
-        if not 0 < limit <= self.limits.page:
-            raise LimitExceeded("documents in a page", self.limits.page)
+        if not 0 < limit <= BATCH:
+            raise LimitExceeded("documents in a query", BATCH)
         with translated():
             cursor = self.collection.find(where, {"state": 1}).limit(limit)
             if sort:
                 cursor = cursor.sort(list(sort))
             return [self._codec.decode(document["state"]) for document in await cursor.to_list(limit)]
+
+    async def page(
+        self,
+        where: Mapping[str, Any],
+        *,
+        sort: Sequence[tuple[str, int]],
+        page_size: int = 0,
+        page_token: str = "",
+    ) -> Page[S]:
+        """One page of the states of the documents that match, and the token of the next page.
+
+        Args:
+            where: the filter; fields are the document's: `state.holder`, `_id`.
+            sort: fields that each document has, and 1 or -1; documents of equal values are ordered by `_id`.
+            page_size: at most so many; 0 asks for `pages.DEFAULT_SIZE`.
+            page_token: from the page before, which the same filter and order gave; empty for the first page.
+
+        Raises:
+            PageTokenInvalid: the token is none of ours, or was given for another query.
+            LimitExceeded: the size is over `pages.MAX_SIZE`.
+            StoreUnavailable: the server does not answer.
+        """
+        keyset, size = Keyset(self.name, where, sort), size_of(page_size)
+        after = keyset.position(page_token)
+        with translated():
+            cursor = self.collection.find(keyset.filter(after), {"state": 1}).sort(keyset.sort)
+            documents = await cursor.limit(size + 1).to_list(size + 1)
+        shown, next_page_token = keyset.page(documents, size)
+        return Page([self._codec.decode(document["state"]) for document in shown], next_page_token)
+
+    async def scan(
+        self, fields: Sequence[str], *, sort: Sequence[tuple[str, int]], after: Cursor | None, limit: int
+    ) -> list[tuple[Cursor, Document]]:
+        """Some fields of all documents in an order, as they are stored: no codec checks them.
+
+        Args:
+            fields: document fields to read beside those of the order.
+            sort: as for `page`.
+            after: where the last part ended, None from the beginning.
+            limit: at most so many.
+
+        Raises:
+            LimitExceeded: the limit is over `limits.BATCH`.
+            StoreUnavailable: the server does not answer within 5 seconds.
+        """
+        if not 0 < limit <= BATCH:
+            raise LimitExceeded("documents in a query", BATCH)
+        keyset = Keyset(self.name, {}, sort)
+        wanted = dict.fromkeys([*fields, *(field for field, _ in sort)], 1)
+        with translated():
+            cursor = self.collection.find(keyset.filter(after), wanted).sort(keyset.sort)
+            documents = await cursor.limit(limit).max_time_ms(_SLOWEST_SCAN_MS).to_list(limit)
+        return [(keyset.cursor(document), document) for document in documents]
 
     async def holder(self, cause: str) -> str | None:
         """Id of the aggregate that remembers a request, by its cause's id; None if none does."""

@@ -22,7 +22,8 @@ class Cause:
     Attributes:
         id: a UUID5 made by `cause_id`, the same each time this cause comes again.
         now: the moment of the decision, UTC.
-        correlation: the journey's request number, or empty.
+        correlation: the journey's request number as the cause carries it, or empty; that of an aggregate's state
+            comes before it.
     """
 
     id: str

@@ -11,7 +11,7 @@ from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo.errors import OperationFailure, PyMongoError
 
 from chassis.errors import ErrorSet
-from chassis.store.aggregates import Aggregates, Committed, EncodeEvent
+from chassis.store.aggregates import Aggregates, Committed, Correlation, EncodeEvent
 from chassis.store.change_stream import ChangeStream
 from chassis.store.codec import Codec
 from chassis.store.document import OPTIONS, REQUEST_INDEX, Document
@@ -22,7 +22,7 @@ from chassis.store.inbox import INBOX, INBOX_INDEXES, Inbox
 from chassis.store.indexes import Index
 from chassis.store.lease import LEASES, Lease
 from chassis.store.limits import Limits
-from chassis.store.outbox import HISTORY, HISTORY_INDEXES, UNSENT_INDEX, Outbox
+from chassis.store.outbox import UNSENT_INDEX, Outbox
 from chassis.times import utc_now
 
 S = TypeVar("S")
@@ -42,6 +42,10 @@ _SLOWEST_PING_SECONDS = 1.0
 _OWN_INDEXES = f"{UNSENT_INDEX.name}, {REQUEST_INDEX.name}"
 
 
+def _uncorrelated(_state: object) -> str:
+    return ""
+
+
 class Database:
     """A service's database: its aggregates, their outboxes, the inbox and the leases.
 
@@ -55,7 +59,6 @@ class Database:
         *,
         encode_event: EncodeEvent,
         refusals: ErrorSet,
-        history: timedelta,
         clock: Callable[[], datetime],
     ) -> None:
         self._client = client
@@ -67,7 +70,7 @@ class Database:
         self._aggregates: dict[str, Aggregates[object]] = {}
         # Part of each write token: it separates this process's writes from others'.
         self._writer = secrets.token_hex(8)
-        self.outbox = Outbox(self._database, self._names, keep=history, clock=clock)
+        self.outbox = Outbox(self._database, self._names)
         self.change_stream = ChangeStream(self._database, self._names, self._writer)
         self.inbox = Inbox(self._database[INBOX], clock)
 
@@ -80,7 +83,6 @@ class Database:
         encode_event: EncodeEvent,
         refusals: ErrorSet,
         schema_version: int = 1,
-        history: timedelta = timedelta(days=7),
         timeout: timedelta = timedelta(seconds=60),
         clock: Callable[[], datetime] = utc_now,
     ) -> Self:
@@ -92,7 +94,6 @@ class Database:
             encode_event: turns a fact's message into an outbox entry.
             refusals: the service's table of errors: a kept refusal is given again as what it was.
             schema_version: the version of the documents that this program writes, from 1.
-            history: how long published events can be replayed.
             timeout: how long to wait for the server.
             clock: now, in UTC.
 
@@ -103,9 +104,7 @@ class Database:
         client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(uri, **_CONNECTION)
         try:
             await _wait_for_server(client, timeout)
-            database = cls(
-                client, name, encode_event=encode_event, refusals=refusals, history=history, clock=clock
-            )
+            database = cls(client, name, encode_event=encode_event, refusals=refusals, clock=clock)
             await database._prepare(schema_version)
         except BaseException:
             client.close()
@@ -113,9 +112,27 @@ class Database:
         return database
 
     async def aggregates(
-        self, name: str, codec: Codec[S], *, indexes: Sequence[Index] = (), limits: Limits | None = None
+        self,
+        name: str,
+        codec: Codec[S],
+        *,
+        indexes: Sequence[Index] = (),
+        limits: Limits | None = None,
+        correlation: Correlation[S] = _uncorrelated,
     ) -> Aggregates[S]:
-        """A collection of aggregates with its indexes. Called once for each collection, at the start."""
+        """A collection of aggregates with its indexes. Called once for each collection, at the start.
+
+        Args:
+            name: of the collection.
+            codec: between states and documents.
+            indexes: beside those that every collection has.
+            limits: the defaults if not given.
+            correlation: gives the request number of the journey that a state belongs to. The events, log lines and
+                spans of each command on it carry the number; without one they carry that of the cause.
+
+        Raises:
+            ValueError: the collection is open already, or two indexes have one name.
+        """
         if name in self._aggregates:
             raise ValueError(f"the collection {name} is open already")
         indexes = (*indexes, UNSENT_INDEX, REQUEST_INDEX)
@@ -132,6 +149,7 @@ class Database:
             encode_event=self._encode_event,
             refusals=self._refusals,
             committed=self._notify,
+            correlation=correlation,
             writer=self._writer,
         )
         self._aggregates[name] = aggregates  # type: ignore[assignment]  # kept to be closed, whatever its state
@@ -171,7 +189,6 @@ class Database:
     async def _prepare(self, schema_version: int) -> None:
         with translated():
             await self._check_schema(schema_version)
-        await self._ensure(HISTORY, HISTORY_INDEXES)
         await self._ensure(INBOX, INBOX_INDEXES)
 
     async def _check_schema(self, known: int) -> None:

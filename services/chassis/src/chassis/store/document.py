@@ -20,7 +20,7 @@ from chassis.store.codec import Codec
 from chassis.store.envelope import OutboxEntry
 from chassis.store.errors import LimitExceeded, Unstorable
 from chassis.store.indexes import Index
-from chassis.store.limits import Limits
+from chassis.store.limits import REQUEST_AGE, Limits
 
 S = TypeVar("S")
 Document = dict[str, Any]
@@ -248,7 +248,7 @@ def _check(change: Change[Any], limits: Limits, entries: Sequence[RawBSONDocumen
 
 
 def _forgotten(change: Change[S], base: Loaded[S], limits: Limits) -> Forgotten:
-    old = [key for key, kept in base.requests.items() if kept.at <= change.now - limits.request_age]
+    old = [key for key, kept in base.requests.items() if kept.at <= change.now - REQUEST_AGE]
     if change.answer is not None and len(base.requests) - len(old) >= limits.requests:
         raise LimitExceeded("requests remembered", limits.requests)
     if change.processed_event is None:

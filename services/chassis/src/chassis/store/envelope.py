@@ -27,7 +27,6 @@ class OutboxEntry:
         traceparent: the W3C trace context of the command, or empty.
         data: the message as proto-JSON.
         mandatory: a reader must exist; an unroutable one is an error.
-        secret: wiped once confirmed, never kept in the history.
         expires: when it is no longer worth sending, or None.
     """
 
@@ -43,7 +42,6 @@ class OutboxEntry:
     traceparent: str
     data: str
     mandatory: bool
-    secret: bool
     expires: datetime | None = None
 
     def to_document(self) -> dict[str, Any]:

@@ -8,10 +8,12 @@ from typing import Any, Self
 from motor.motor_asyncio import AsyncIOMotorCollection
 from pymongo.errors import DuplicateKeyError
 
+from chassis.pages import Page
 from chassis.store.document import Document
 from chassis.store.driver import translated
 from chassis.store.errors import LimitExceeded
 from chassis.store.indexes import Index
+from chassis.store.keyset import Keyset, size_of
 
 INBOX = "inbox"
 INBOX_INDEXES = (
@@ -19,7 +21,8 @@ INBOX_INDEXES = (
     Index(name="expires", keys=(("expires", 1),), expire_after_seconds=0),
 )
 
-PAGE = 500
+BATCH = 500
+"""Messages that one look at what is due returns, at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +40,6 @@ class InboxEntry:
         parked: whether it waits for a person instead.
         reason: why the last attempt failed, without personal data.
         at: when it was put here, UTC.
-        sequence: the event's place among those of its aggregate, 0 if it has none.
         expires: when it goes, body and all (a secret is not kept longer than it is good for), or None.
     """
 
@@ -51,7 +53,6 @@ class InboxEntry:
     reason: str
     at: datetime
     parked: bool = False
-    sequence: int = 0
     expires: datetime | None = None
 
     def to_document(self) -> Document:
@@ -93,11 +94,6 @@ class Inbox:
             {"parked": False, "next_at": {"$lte": self._clock()}}, [("next_at", 1)], limit
         )
 
-    async def next_at(self) -> datetime | None:
-        """When the next attempt is due; None if nothing waits."""
-        found = await self._find({"parked": False}, [("next_at", 1)], 1)
-        return found[0].next_at if found else None
-
     async def retry(self, entry_id: str, *, attempt: int, next_at: datetime, reason: str) -> bool:
         """Note a failed attempt and when the next is due; False if the message is gone."""
         return await self._set(entry_id, {"attempt": attempt, "next_at": next_at, "reason": reason})
@@ -122,9 +118,15 @@ class Inbox:
         found = await self._find({"_id": entry_id}, [], 1)
         return found[0] if found else None
 
-    async def page(self, *, parked: bool, after: str = "", limit: int) -> list[InboxEntry]:
-        """A page of messages in order of id, those after `after`."""
-        return await self._find({"parked": parked, "_id": {"$gt": after}}, [("_id", 1)], limit)
+    async def page(self, *, parked: bool, page_size: int = 0, page_token: str = "") -> Page[InboxEntry]:
+        """A page of messages in order of id; see `Aggregates.page`."""
+        keyset, size = Keyset(INBOX, {"parked": parked}, []), size_of(page_size)
+        after = keyset.position(page_token)
+        with translated():
+            cursor = self._collection.find({**keyset.filter(after), **self._alive()}).sort(keyset.sort)
+            documents = await cursor.limit(size + 1).to_list(size + 1)
+        shown, next_page_token = keyset.page(documents, size)
+        return Page([InboxEntry.from_document(document) for document in shown], next_page_token)
 
     async def count(self, *, parked: bool) -> int:
         """How many messages wait, or are parked."""
@@ -135,8 +137,8 @@ class Inbox:
         return {"$or": [{"expires": None}, {"expires": {"$gt": self._clock()}}]}
 
     async def _find(self, where: Document, sort: Sequence[tuple[str, int]], limit: int) -> list[InboxEntry]:
-        if not 0 < limit <= PAGE:
-            raise LimitExceeded("entries in a page", PAGE)
+        if not 0 < limit <= BATCH:
+            raise LimitExceeded("entries in a batch", BATCH)
         with translated():
             cursor = self._collection.find({**where, **self._alive()}).limit(limit)
             if sort:

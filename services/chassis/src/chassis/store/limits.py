@@ -1,7 +1,14 @@
-"""How large things may grow. Every list in a document has an end."""
+"""Limits of the store. Every list in a document is bounded."""
 
 from dataclasses import dataclass
 from datetime import timedelta
+
+WAITING = 10_000
+"""Loads, or saves, of one collection that wait for a round trip."""
+REQUEST_AGE = timedelta(hours=24)
+"""How long a request is remembered."""
+BATCH = 1_000
+"""Documents that one query returns."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -10,24 +17,18 @@ class Limits:
 
     Attributes:
         batch: loads or saves in one round trip.
-        batch_bytes: bytes of saves in one round trip (one larger save goes alone).
-        waiting: loads or saves that wait for a round trip.
-        document_bytes: an aggregate's document without its outbox.
-        entry_bytes: one outbox entry.
-        outbox: entries that one aggregate has still to send.
-        requests: requests remembered by one aggregate.
-        request_age: how long a request is remembered.
-        processed_events: events remembered by one aggregate.
-        page: documents that one query returns.
+        batch_bytes: bytes of saves in one round trip (a larger single save has a round trip of its own).
+        document_bytes: size of an aggregate's document without its outbox.
+        entry_bytes: size of one outbox entry.
+        outbox: unsent entries of one aggregate.
+        requests: requests stored in one aggregate.
+        processed_events: event ids stored in one aggregate.
     """
 
     batch: int = 64
     batch_bytes: int = 8 * 1024 * 1024
-    waiting: int = 10_000
     document_bytes: int = 1024 * 1024
     entry_bytes: int = 64 * 1024
     outbox: int = 100
     requests: int = 256
-    request_age: timedelta = timedelta(hours=24)
     processed_events: int = 256
-    page: int = 1000

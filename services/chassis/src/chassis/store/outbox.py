@@ -1,20 +1,16 @@
-"""The relay's side of the outbox: find what is unsent, take out what was confirmed, keep it for replay."""
+"""The relay's side of the outbox: find what is unsent, take out what was confirmed."""
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime, timedelta
 
 from motor.motor_asyncio import AsyncIOMotorCollection, AsyncIOMotorDatabase
-from pymongo import InsertOne, UpdateOne
-from pymongo.errors import BulkWriteError
+from pymongo import UpdateOne
 
 from chassis.store.document import Document
-from chassis.store.driver import DUPLICATE_KEY, translated
-from chassis.store.envelope import Key, OutboxEntry, Unsent, unsent_of
-from chassis.store.errors import LimitExceeded, Rejected
+from chassis.store.driver import translated
+from chassis.store.envelope import Key, Unsent, unsent_of
+from chassis.store.errors import LimitExceeded
 from chassis.store.indexes import Index
 
-HISTORY = "history"
-HISTORY_INDEXES = (Index(name="until", keys=(("until", 1),), expire_after_seconds=0),)
 # Only documents with something to send are in it, so that finding what a dead process left reads no others.
 # The id is in it for an order in which a reading can be continued.
 UNSENT_INDEX = Index(name="unsent_in_order", keys=(("unsent", 1), ("_id", 1)), where={"unsent": {"$gt": 0}})
@@ -28,22 +24,13 @@ class Outbox:
     Args:
         database: the database.
         collections: gives the names of its collections of aggregates.
-        keep: how long a published event can be replayed.
-        clock: now, in UTC.
     """
 
     def __init__(
-        self,
-        database: "AsyncIOMotorDatabase[Document]",
-        collections: Callable[[], Sequence[str]],
-        *,
-        keep: timedelta,
-        clock: Callable[[], datetime],
+        self, database: "AsyncIOMotorDatabase[Document]", collections: Callable[[], Sequence[str]]
     ) -> None:
         self._database = database
         self._collections = collections
-        self._keep = keep
-        self._clock = clock
         # Where the last full page ended: collection, unsent, id.
         self._reached: tuple[str, int, str] | None = None
 
@@ -99,36 +86,11 @@ class Outbox:
         """Take out what the broker has confirmed; versions stay, and what was added meanwhile stays too.
 
         May be called again for the same entries: after an error that left its fate open, or by the relay of
-        another process. Entries go into the history before they leave the outbox, secret ones nowhere.
+        another process.
         """
         with translated():
-            await self._keep_history(
-                [entry for unsent in batch for entry in unsent.entries if not entry.secret]
-            )
             for name in {unsent.collection for unsent in batch}:
                 await self._take_out(self._database[name], [u for u in batch if u.collection == name])
-
-    async def published(self, event_id: str) -> OutboxEntry | None:
-        """An event from the history, for replay; None if it was secret, is too old, or never was."""
-        with translated():
-            document = await self._database[HISTORY].find_one(
-                {"_id": event_id, "until": {"$gt": self._clock()}}
-            )
-        return OutboxEntry.from_document(document) if document else None
-
-    async def _keep_history(self, entries: Sequence[OutboxEntry]) -> None:
-        if not entries:
-            return
-        until = self._clock() + self._keep
-        rows = [{**entry.to_document(), "_id": entry.id, "until": until} for entry in entries]
-        try:
-            await self._database[HISTORY].bulk_write([InsertOne(row) for row in rows], ordered=False)
-        except BulkWriteError as error:
-            codes = {item["code"] for item in (error.details or {}).get("writeErrors", ())}
-            if not codes:
-                raise
-            if foreign := codes - {DUPLICATE_KEY}:
-                raise Rejected(min(foreign)) from None
 
     async def _take_out(
         self, collection: "AsyncIOMotorCollection[Document]", batch: Sequence[Unsent]

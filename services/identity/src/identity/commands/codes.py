@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from identity import facts
 from identity.context import Context
-from identity.model.codes import Allowance, Throttle
+from identity.model.codes import RateLimit, Throttle
 from identity.model.errors import CodeTooSoon, IdentityError, TooManyStarts
 from identity.model.facts import CodeIssued, Fact
 
@@ -21,7 +21,7 @@ S = TypeVar("S")
 STEP_SECONDS = 0.1
 
 
-async def throttle(ctx: Context, cause: Cause, purpose: str, subject: str, allowance: Allowance) -> None:
+async def throttle(ctx: Context, cause: Cause, purpose: str, subject: str, limit: RateLimit) -> None:
     """Count a start for one subject, known to us or not; CodeTooSoon or TooManyStarts.
 
     The same cause again is counted once: a caller who repeats a request is not held up by the first of them.
@@ -29,7 +29,7 @@ async def throttle(ctx: Context, cause: Cause, purpose: str, subject: str, allow
     key = ctx.keys.keyed_hash(f"{purpose}/{subject}", "throttle")
 
     def decide(kept: Throttle | None) -> Decision[Throttle]:
-        return Decision(state=(kept or Throttle.first(key)).start(allowance, cause.now))
+        return Decision(state=(kept or Throttle.new(key)).start(limit, cause.now))
 
     once = Cause(id=cause.id, now=cause.now, correlation=cause.correlation)
     try:
@@ -62,7 +62,7 @@ def _unsent(decoy: CodeIssued) -> tuple[Message, Binding]:
 
 
 @asynccontextmanager
-async def constant_time_response(step_seconds: float = STEP_SECONDS) -> AsyncIterator[None]:
+async def constant_time_response() -> AsyncIterator[None]:
     """End a whole number of steps after the beginning, so that a caller cannot measure the difference.
 
     What a start leaves to send keeps this process busy for a moment longer; a refusal comes a moment sooner.
@@ -72,7 +72,7 @@ async def constant_time_response(step_seconds: float = STEP_SECONDS) -> AsyncIte
     try:
         yield
     finally:
-        await asyncio.sleep(step_seconds - (loop.time() - began) % step_seconds)
+        await asyncio.sleep(STEP_SECONDS - (loop.time() - began) % STEP_SECONDS)
 
 
 @contextmanager

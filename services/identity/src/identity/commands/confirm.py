@@ -95,7 +95,7 @@ def _statement(ctx: Context, state: Confirmation) -> pb.CompleteConfirmationResp
         now=state.confirmed_at,
         jti=state.confirmation_id,
     )
-    ends = state.confirmed_at + confirmations.STATEMENT_LIFE
+    ends = state.confirmed_at + confirmations.STATEMENT_LIFETIME
     return pb.CompleteConfirmationResponse(
         confirmation=statement, expire_time=timestamp(ends.replace(microsecond=0))
     )

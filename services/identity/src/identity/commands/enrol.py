@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from chassis.commands import CommandRequest, Decision, execute
+from chassis.commands import CommandRequest, Decision, execute, execute_for_state
 from chassis.rpc.current import Call
 from chassis.store import Duplicate
 from chassis.times import timestamp
@@ -86,9 +86,6 @@ async def complete_enrolment(ctx: Context, call: Call, form: pb.CompleteEnrolmen
 
     EnrolmentNotFound, CodeWrong, CodeExpired, CodeLocked, AlreadyEnrolled, MobileTaken.
     """
-    kept = await ctx.store.enrolments.load(form.enrolment_id)
-    if kept is None:
-        raise EnrolmentNotFound
     code_hash = ctx.code_hash(form.enrolment_id, form.code)
 
     def try_code(state: accounts.Enrolment | None) -> Decision[accounts.Enrolment]:
@@ -101,15 +98,13 @@ async def complete_enrolment(ctx: Context, call: Call, form: pb.CompleteEnrolmen
     )
     with _counted(ctx, "online"):
         with codes.count_outcome(ctx, PURPOSE):
-            await execute(ctx.store.enrolments, form.enrolment_id, try_code, tried)
-        return await _open_account(ctx, call, form)
+            enrolment = await execute_for_state(ctx.store.enrolments, form.enrolment_id, try_code, tried)
+        return await _open_account(ctx, call, form, enrolment)
 
 
-async def _open_account(ctx: Context, call: Call, form: pb.CompleteEnrolmentRequest) -> pb.Account:
-    completed = await ctx.store.enrolments.load(form.enrolment_id)
-    if completed is None:
-        raise EnrolmentNotFound
-    enrolment = completed.state
+async def _open_account(
+    ctx: Context, call: Call, form: pb.CompleteEnrolmentRequest, enrolment: accounts.Enrolment
+) -> pb.Account:
     person = await _person(ctx, enrolment.person_key)
 
     def decide(kept: accounts.Account | None) -> Decision[accounts.Account]:

@@ -32,7 +32,7 @@ async def register_person(
         address=told.address,
         governorate=told.governorate,
         sequence=event.sequence,
-        told_at=event.time,
+        record_time=event.time,
     )
     person_key = ctx.person_key(record.national_id)
 

@@ -12,7 +12,7 @@ from identity.context import Context
 from identity.model import records
 from identity.model.errors import AccountNotFound, ActingNotAllowed, AssertionInvalid, AudienceUnknown
 from identity.model.records import UsedAssertion
-from identity.model.sessions import ACCESS_LIFE
+from identity.model.sessions import ACCESS_LIFETIME
 
 
 async def issue_service_token(
@@ -46,9 +46,9 @@ async def issue_service_token(
             audience=form.audience,
             now=call.now,
             jti=ctx.new_id(),
-            lifetime=ACCESS_LIFE,
+            lifetime=ACCESS_LIFETIME,
         ),
-        expire_time=timestamp((call.now + ACCESS_LIFE).replace(microsecond=0)),
+        expire_time=timestamp((call.now + ACCESS_LIFETIME).replace(microsecond=0)),
     )
 
 

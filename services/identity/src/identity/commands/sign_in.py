@@ -5,11 +5,12 @@ from datetime import datetime
 from uuid import UUID, uuid5
 
 from chassis.caller import Caller, Kind
-from chassis.commands import CommandRequest, Decision, execute
+from chassis.commands import CommandRequest, Decision, execute, execute_for_state
 from chassis.rpc.current import Call
 from chassis.times import timestamp
 from chassis.tokens import sign_access
 from diwan.identity.v1 import identity_pb2 as pb
+from google.protobuf.message import Message
 
 from identity.commands import codes
 from identity.context import Context
@@ -87,10 +88,6 @@ async def start_sign_in(ctx: Context, call: Call, form: pb.StartSignInRequest) -
 
 async def complete_sign_in(ctx: Context, call: Call, form: pb.CompleteSignInRequest) -> pb.TokenPair:
     """Try the code; the right one opens the session. SignInNotFound, CodeWrong, CodeExpired, CodeLocked."""
-    loaded = await ctx.store.sessions.load(form.sign_in_id)
-    if loaded is None:
-        raise SignInNotFound
-    caller = await _caller(ctx, loaded.state)
     code_hash = ctx.code_hash(form.sign_in_id, form.code)
 
     def decide(state: Session | None) -> Decision[Session]:
@@ -98,30 +95,24 @@ async def complete_sign_in(ctx: Context, call: Call, form: pb.CompleteSignInRequ
             raise SignInNotFound
         return codes.decided(state.complete(code_hash, call.now))
 
-    request: CommandRequest[Session, pb.TokenPair] = call.request(
-        form, answer=lambda state: _tokens(ctx, state, caller, 1), secret=True
-    )
     with codes.count_outcome(ctx, PURPOSE):
-        return await execute(ctx.store.sessions, form.sign_in_id, decide, request)
+        session = await execute_for_state(
+            ctx.store.sessions, form.sign_in_id, decide, _tokens_later(call, form)
+        )
+        return await _tokens(ctx, session, 1)
 
 
 async def refresh(ctx: Context, call: Call, form: pb.RefreshTokenRequest) -> pb.TokenPair:
     """Exchange a refresh token for the next; SessionEnded, also for the session whose old token comes again."""
     session_id, generation = read_refresh_token(ctx.keys, form.refresh_token)
-    loaded = await ctx.store.sessions.load(session_id)
-    if loaded is None:
-        raise SessionEnded
-    caller = await _caller(ctx, loaded.state)
 
     def decide(state: Session | None) -> Decision[Session]:
         if state is None:
             raise SessionEnded
         return codes.decided(state.refresh(generation, call.now))
 
-    request: CommandRequest[Session, pb.TokenPair] = call.request(
-        form, answer=lambda state: _tokens(ctx, state, caller, generation + 1), secret=True
-    )
-    return await execute(ctx.store.sessions, session_id, decide, request)
+    session = await execute_for_state(ctx.store.sessions, session_id, decide, _tokens_later(call, form))
+    return await _tokens(ctx, session, generation + 1)
 
 
 async def sign_out(ctx: Context, call: Call, form: pb.SignOutRequest) -> pb.SignOutResponse:
@@ -139,17 +130,20 @@ async def sign_out(ctx: Context, call: Call, form: pb.SignOutRequest) -> pb.Sign
     return await execute(ctx.store.sessions, session_id, decide, request)
 
 
+def _tokens_later(call: Call, form: Message) -> CommandRequest[Session, pb.TokenPair]:
+    """The request whose answer, the tokens, is rendered once the session is settled: it is a secret, never kept."""
+    return call.request(form, answer=lambda _: pb.TokenPair(), secret=True)
+
+
 async def _caller(ctx: Context, session: Session) -> Caller:
-    """What the session's tokens will say; as it is now, so that roles taken away end with the next refresh."""
+    """The caller of an opened session; as it is now, so that roles taken away end with the next refresh."""
     if session.holder is Holder.CITIZEN:
         account = await ctx.store.accounts.load(session.holder_id)
-        person_id = account.state.person_id if account else ""
+        assert account is not None, "a session that a code opened has a holder"
+        person_id = account.state.person_id
         return Caller(kind=Kind.CITIZEN, id=session.holder_id, person=person_id, channel=session.channel)
     officer = await ctx.store.officers.load(session.holder_id)
-    if officer is None:
-        # A decoy: it has no holder, and no code opens it. Nobody must tell that by what is not looked for.
-        await ctx.store.persons.load(session.holder_id)
-        return Caller(kind=Kind.OFFICER, id=session.holder_id)
+    assert officer is not None, "a session that a code opened has a holder"
     person = await ctx.store.persons.load(officer.state.person_key)
     return Caller(
         kind=Kind.OFFICER,
@@ -161,12 +155,13 @@ async def _caller(ctx: Context, session: Session) -> Caller:
     )
 
 
-def _tokens(ctx: Context, session: Session, caller: Caller, generation: int) -> pb.TokenPair:
+async def _tokens(ctx: Context, session: Session, generation: int) -> pb.TokenPair:
     """The tokens of a generation, dated from when they were first issued: issued again they end no later.
 
     There is one for each service, so that no service, nor whoever robs it, can call another as the holder.
     """
     issued = session.issued(generation)
+    caller = await _caller(ctx, session)
 
     def access(audience: str) -> str:
         return sign_access(
@@ -175,11 +170,11 @@ def _tokens(ctx: Context, session: Session, caller: Caller, generation: int) -> 
             audience=audience,
             now=issued,
             jti=str(uuid5(UUID(session.session_id), f"access/{generation}/{audience}")),
-            lifetime=sessions.ACCESS_LIFE,
+            lifetime=sessions.ACCESS_LIFETIME,
         )
 
     return pb.TokenPair(
         access_tokens={audience: access(audience) for audience in ctx.settings.audiences},
-        expire_time=timestamp((issued + sessions.ACCESS_LIFE).replace(microsecond=0)),
+        expire_time=timestamp((issued + sessions.ACCESS_LIFETIME).replace(microsecond=0)),
         refresh_token=refresh_token(ctx.keys, session.session_id, generation),
     )

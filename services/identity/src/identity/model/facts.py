@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Assurance(StrEnum):
-    """How sure we are who holds an account."""
+    """Assurance level of an account holder's identity."""
 
     SUBSTANTIAL = "substantial"
     HIGH = "high"
@@ -15,7 +15,7 @@ class Assurance(StrEnum):
 
 @dataclass(frozen=True)
 class MessageContent:
-    """The sealed part of a message: a mobile in E.164, and the values of the template's places."""
+    """The sealed part of a message: a mobile in E.164, and the values of the template's placeholders."""
 
     mobile: str = field(repr=False)
     values: Mapping[str, str] = field(repr=False)

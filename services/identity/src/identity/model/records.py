@@ -1,4 +1,4 @@
-"""What is kept on record: who looked at whose data, and which client assertions were used."""
+"""Rules of what is kept on record: reads of accounts, and client assertions that were used."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,31 +9,17 @@ from identity.model.errors import AssertionUsed, NotOwnAccount, PurposeRequired
 _LONGER = timedelta(minutes=5)
 
 
-@dataclass(frozen=True)
-class Look:
-    """A look at a citizen's data: who, on whose behalf, at whom, why, when."""
-
-    look_id: str
-    service: str
-    acting_for: str
-    account_id: str
-    purpose: str
-    at: datetime
-
-
-def own_look(caller_account_id: str, account_id: str) -> None:
+def check_own(caller_account_id: str, account_id: str) -> None:
     """NotOwnAccount, whether or not the other account exists."""
     if caller_account_id != account_id:
         raise NotOwnAccount
 
 
-def service_look(
-    *, look_id: str, service: str, acting_for: str, account_id: str, purpose: str, now: datetime
-) -> Look:
-    """A look by a service; PurposeRequired if it does not say why."""
+def stated_purpose(purpose: str) -> str:
+    """The reason for which a service reads an account; PurposeRequired if it states none."""
     if not purpose.strip():
         raise PurposeRequired
-    return Look(look_id, service, acting_for, account_id, purpose.strip(), now)
+    return purpose.strip()
 
 
 @dataclass(frozen=True)

@@ -78,21 +78,21 @@ class TooManyAttempts(PaymentsError):
 
 
 class ChargeUnknown(PaymentsError):
-    """The acquirer speaks of a charge that we never asked for."""
+    """The acquirer reports a charge that was never requested."""
 
     reason = "CHARGE_UNKNOWN"
     code = "FAILED_PRECONDITION"
 
 
 class AmountMismatch(PaymentsError):
-    """The acquirer took another amount than we asked for; a person must look."""
+    """The acquirer charged another amount than was requested; an operator must decide."""
 
     reason = "AMOUNT_MISMATCH"
     code = "FAILED_PRECONDITION"
 
 
 class EntryUnbalanced(PaymentsError):
-    """The legs of a journal entry do not sum to zero, or are not at least two and each something."""
+    """The legs of a journal entry do not sum to zero, are fewer than two, or one of them is zero."""
 
     reason = "ENTRY_UNBALANCED"
     code = "FAILED_PRECONDITION"

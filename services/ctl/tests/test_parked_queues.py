@@ -11,7 +11,7 @@ import yaml
 from chassis.messaging import headers
 from click.testing import CliRunner, Result
 from diwanctl.main import main
-from diwanctl.shelf import CONNECTORS
+from diwanctl.parked_queues import CONNECTORS
 from testkit.broker import Broker
 from testkit.connectors import eventually, take
 
