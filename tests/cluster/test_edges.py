@@ -1,4 +1,4 @@
-"""The edges of the network: what the spans of the journey tell, against what the policies let through."""
+"""The network edges that the spans of a journey prove are those of tests/edges.yaml."""
 
 from pathlib import Path
 
@@ -16,16 +16,16 @@ SERVICES = (*platform().readers, "demo")
 
 
 @pytest.fixture(scope="module")
-def told(installation, travelled):
-    """Edges of every trace since the installation: the journey's, and those of what went before it."""
-    platform = Platform(installation.world.targets)
-    # The one service that the journey's own driver asks nothing.
-    assert messages(platform, travelled.auditor.session, travelled)
+def observed(installation, first_journey):
+    """The edges of all traces since the installation: those of the journey and of the programs' start."""
+    platform = Platform(installation.environment.targets)
+    # The journey makes no call to this service.
+    assert messages(platform, first_journey.auditor.session, first_journey)
     platform.close()
     traces = installation.jaeger.traces(SERVICES)
     return {edge for trace in traces for edge in edges_of(trace, RELEASE)}
 
 
-def test_spans_tell_of_the_edges_in_the_table_and_of_no_other(told):
-    """The table that the rendered policies are held against is what really happens."""
-    assert told == {tuple(edge) for edge in yaml.safe_load(EDGES.read_text())}
+def test_spans_prove_the_edges_of_the_table_and_no_others(observed):
+    """tests/charts compares the rendered network policies with this table, so it must match the real connections."""
+    assert observed == {tuple(edge) for edge in yaml.safe_load(EDGES.read_text())}

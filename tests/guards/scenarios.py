@@ -1,7 +1,7 @@
-"""For every changing RPC a scenario in which it is asked for: a fresh request, and what its one effect looks like.
+"""A scenario for every changing RPC: a new request, and its effect after one execution.
 
-An effect is what can be seen from outside the service: documents in its store, events that it published because of
-the request, what they led to in other services, messages on a phone, lines in a log.
+An effect is visible from outside the service: documents in its store, events with the request as their cause, their
+effects in other services, messages on a phone, lines in a log.
 """
 
 from . import scenarios_identity, scenarios_notary, scenarios_operations, scenarios_payments
@@ -19,4 +19,4 @@ SCENARIOS = {
     }.items()
     for rpc, make in table.items()
 }
-"""Full name of an RPC -> what brings its scenario about."""
+"""Full name of an RPC -> function that prepares its scenario."""

@@ -41,5 +41,5 @@ def test_a_message_stays_on_its_virtual_host(broker: Broker) -> None:
 
 def test_what_the_node_refuses_is_an_error(broker: Broker) -> None:
     """An expression that fails tells so."""
-    with pytest.raises(Exception, match="the node refused: error: badarith"):
+    with pytest.raises(Exception, match="the node returned an error: error: badarith"):
         broker.node.evaluate("1 / 0.")

@@ -15,7 +15,7 @@ def empty_stack(folder: Path) -> Stack:
     folder.mkdir(parents=True, exist_ok=True)
     layout = Layout(folder)
     layout.data.symlink_to(run.scratch("stack-data"), target_is_directory=True)
-    return Stack(layout, say=lambda _: None)
+    return Stack(layout, report=lambda _: None)
 
 
 @contextmanager
