@@ -13,9 +13,11 @@ from testkit import keeper, run
 from testkit.connectors import eventually
 
 LEAD = """
-import os, subprocess, sys, time
+import os, signal, subprocess, sys, time
 from pathlib import Path
 from testkit import run
+# A background job of a shell ignores SIGINT, and its children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 lead = run.Lead()
 root = Path(f"/nowhere/{os.getpid()}")
 run.end_stacks_below(root)
