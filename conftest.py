@@ -17,6 +17,8 @@ pytest_plugins = ("testkit.fixtures",)
 TOGETHER = {
     "the stack": ("tests/guards/", "tests/test_audience.py", "tests/test_journey.py"),
     "the stack that is broken": ("tests/test_faults.py", "deploy/local/tests/test_stack.py"),
+    # One running service for the whole folder, whose log and telemetry belong to the process.
+    "identity": ("services/identity/tests/",),
     "the broker that is stopped": (
         "services/chassis/tests/messaging/test_relay.py",
         "services/payments/tests/connectors/",
@@ -25,7 +27,7 @@ TOGETHER = {
 }
 # Files with long durations: they start first, because a late start would prolong the whole run.
 LONG = (
-    *(path for paths in TOGETHER.values() for path in paths),
+    *(path for name, paths in TOGETHER.items() if name != "identity" for path in paths),
     "services/notary/tests/test_document_renderer.py",
     "tests/charts/test_values.py",
     "tests/test_new_service.py",
