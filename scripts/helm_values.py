@@ -2,7 +2,7 @@
 
     python scripts/helm_values.py [--check]
 
-`--check` writes nothing and fails when a file is not what it would write.
+`--check` writes nothing and fails when a file differs from its generated content.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from platform_table.load import platform
 from platform_table.table import IDENTITY
 from pydantic_settings import BaseSettings
 
-# The connectors' settings are read too: what eventlet says of its own future is known (docs/adr/0004).
+# The import of the connectors' settings imports eventlet, whose deprecation is known (docs/adr/0004).
 warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -59,12 +59,12 @@ def chart_names() -> tuple[str, ...]:
 
 
 def is_leaf(node: Schema) -> bool:
-    """Whether a node of the source is one value, not a group of values."""
+    """Whether a node of the source is a single value, not a group of values."""
     return isinstance(node.get("description"), str)
 
 
 def schema_of(node: Schema) -> Schema:
-    """JSON Schema of a node of the source: closed objects all the way down."""
+    """Return the JSON Schema of a node of the source; every object is closed."""
     if not is_leaf(node):
         return closed({name: schema_of(child) for name, child in node.items()})
     rules = {name: rule for name, rule in node.items() if not name.startswith("$")}
@@ -76,8 +76,8 @@ def schema_of(node: Schema) -> Schema:
 
 
 def closed(properties: Schema, required: tuple[str, ...] = ()) -> Schema:
-    made: Schema = {"type": "object", "additionalProperties": False, "properties": properties}
-    return made | ({"required": list(required)} if required else {})
+    schema: Schema = {"type": "object", "additionalProperties": False, "properties": properties}
+    return schema | ({"required": list(required)} if required else {})
 
 
 def settings_class(chart: str) -> type[BaseSettings]:
@@ -96,17 +96,17 @@ def given_by_table(chart: str) -> set[str]:
 
 
 def settings_of(chart: str) -> Schema:
-    """The settings of a program that are its own business, not the chart's."""
+    """Return the schema of the settings of a program that its chart does not set."""
     settings = settings_class(chart)
     given = GIVEN_BY_CHART | given_by_table(chart)
-    told = settings.model_json_schema()
+    schema = settings.model_json_schema()
     properties = {
         field: {"description": (settings.model_fields[field].description or "").strip()}
-        | {rule: said[rule] for rule in KEPT_RULES if rule in said}
-        for field, said in told["properties"].items()
+        | {rule: rules[rule] for rule in KEPT_RULES if rule in rules}
+        for field, rules in schema["properties"].items()
         if field not in given
     }
-    return closed(properties, tuple(name for name in told.get("required", ()) if name in properties))
+    return closed(properties, tuple(name for name in schema.get("required", ()) if name in properties))
 
 
 def program_source(source: Schema, chart: str) -> Schema:
@@ -126,12 +126,12 @@ def common(source: Schema) -> Schema:
 
 
 def schemas(source: Schema) -> dict[str, Schema]:
-    """A schema for each chart; what lies below a program's name in the umbrella's values its own chart checks."""
-    made = {chart: program(source, chart) for chart in chart_names()}
-    made["trial"] = closed(schema_of(source["trial"])["properties"] | common(source))
+    """Return a schema for each chart; the umbrella leaves the values below a program's name to that program's chart."""
+    schemas = {chart: program(source, chart) for chart in chart_names()}
+    schemas["trial"] = closed(schema_of(source["trial"])["properties"] | common(source))
     parts = {chart: {"type": "object"} for chart in (*chart_names(), "trial")}
-    made["diwan"] = closed(parts | common(source))
-    return made
+    schemas["diwan"] = closed(parts | common(source))
+    return schemas
 
 
 def rendered(schema: Schema, chart: str) -> str:
@@ -148,20 +148,20 @@ def leaves(node: Schema, path: str = "") -> Iterator[tuple[str, Schema]]:
             yield from leaves(child, at)
 
 
-def looked_up(values: Any, path: str) -> Any:
+def value_at(values: Any, path: str) -> Any:
     for name in path.split("."):
         values = values.get(name, {}) if isinstance(values, dict) else {}
     return values
 
 
-def laid_over(below: Any, above: Any) -> Any:
+def merged(below: Any, above: Any) -> Any:
     if not (isinstance(below, dict) and isinstance(above, dict)):
         return above
-    return below | {key: laid_over(below.get(key), value) for key, value in above.items()}
+    return below | {key: merged(below.get(key), value) for key, value in above.items()}
 
 
-def shown(value: Any) -> str:
-    """A default in a cell of the table."""
+def format_default(value: Any) -> str:
+    """Format a default for a cell of the table."""
     if value in ("", {}, []):
         return "empty"
     return f"`{json.dumps(value, ensure_ascii=False)}`"
@@ -177,7 +177,7 @@ def table(rows: Iterator[tuple[str, str, str]]) -> Iterator[str]:
 
 
 def reference(source: Schema) -> Iterator[str]:
-    """Every value, its default, and what it means."""
+    """Yield the lines of the reference: every value with its default and meaning."""
     library = loaded(CHARTS / "diwan-lib" / "values.yaml")["defaults"]
     own = {chart: loaded(CHARTS / chart / "values.yaml") for chart in (*chart_names(), "trial")}
     yield "<!-- Generated from deploy/helm by `python scripts/helm_values.py`; do not edit. -->\n"
@@ -190,13 +190,13 @@ def reference(source: Schema) -> Iterator[str]:
         ("A connector", "connector", platform().connectors),
     ):
         yield f"## {title}: {', '.join(f'`{chart}`' for chart in charts)}\n"
-        defaults = laid_over(library["program"], library[kind])
+        defaults = merged(library["program"], library[kind])
         yield from table(rows(source["program"] | source[kind], defaults, ""))
         for chart in charts:
             different = [
-                f"`{chart}.{path}` {shown(looked_up(own[chart], path))}"
+                f"`{chart}.{path}` {format_default(value_at(own[chart], path))}"
                 for path, _ in leaves(program_source(source, chart))
-                if looked_up(own[chart], path) != {}
+                if value_at(own[chart], path) != {}
             ]
             if different:
                 yield f"Other defaults: {'; '.join(different)}.\n"
@@ -212,14 +212,14 @@ def reference(source: Schema) -> Iterator[str]:
 
 def rows(node: Schema, defaults: Any, prefix: str) -> Iterator[tuple[str, str, str]]:
     for path, leaf in leaves(node):
-        yield prefix + path, shown(looked_up(defaults, path)), leaf["description"]
+        yield prefix + path, format_default(value_at(defaults, path)), leaf["description"]
 
 
 def settings_rows(chart: str) -> Iterator[tuple[str, str, str]]:
     fields = settings_class(chart).model_fields
-    for field, said in settings_of(chart)["properties"].items():
-        default = "required" if fields[field].is_required() else shown(fields[field].default)
-        yield field, default, said["description"]
+    for field, rules in settings_of(chart)["properties"].items():
+        default = "required" if fields[field].is_required() else format_default(fields[field].default)
+        yield field, default, rules["description"]
 
 
 def loaded(path: Path) -> Any:
@@ -228,7 +228,7 @@ def loaded(path: Path) -> Any:
 
 
 def main() -> None:
-    """Write the files, or say which are not as they should be."""
+    """Write the files, or name those that differ."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

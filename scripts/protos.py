@@ -17,13 +17,13 @@ SOURCE = ROOT / "protos"
 THIRD_PARTY = ROOT / "third_party" / "protos"
 GENERATED = SOURCE / "gen"
 BASELINE = ROOT / "docs" / "reference" / "protos.binpb"
-# In the reference, but not generated here: what must not be broken, and the charts' values.
-OTHERS = {BASELINE.name, "values.md"}
+# In the reference folder, but not generated here: the baseline of the breaking check, and the charts' values.
+NOT_GENERATED = {BASELINE.name, "values.md"}
 VALIDATE = "buf/validate/validate.proto"
 
 
 def run_protoc(arguments: list[str]) -> None:
-    """Run protoc with our include paths; leave with its exit status when it fails."""
+    """Run protoc with our include paths; exit with its status when it fails."""
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # protoc-gen-mypy
     well_known = str(files("grpc_tools") / "_proto")
     include = [f"-I{path}" for path in (SOURCE, THIRD_PARTY, well_known)]
@@ -32,7 +32,7 @@ def run_protoc(arguments: list[str]) -> None:
 
 
 def generate(out: Path) -> None:
-    """Write messages and stubs to `out`, gRPC code only for the protos that have a service."""
+    """Write messages and stubs to `out`, and gRPC code for the protos that have a service."""
     protos = sorted(str(path.relative_to(SOURCE)) for path in (SOURCE / "diwan").rglob("*.proto"))
     with_service = [name for name in protos if "\nservice " in (SOURCE / name).read_text()]
     run_protoc([f"--python_out={out}", f"--mypy_out=quiet:{out}", *protos, VALIDATE])
@@ -56,7 +56,7 @@ def generate_all(root: Path) -> None:
         run_protoc(
             [f"--descriptor_set_out={described.name}", "--include_source_info", "--include_imports", *protos]
         )
-        subprocess.run(  # noqa: S603  another process: it reads the options through the code just generated
+        subprocess.run(  # noqa: S603  a separate process, which imports the code just generated
             [sys.executable, str(ROOT / "scripts" / "reference.py"), described.name, str(reference)],
             check=True,
             env={"PYTHONPATH": str(code)},
@@ -64,7 +64,7 @@ def generate_all(root: Path) -> None:
 
 
 def drift(fresh: Path, committed: Path) -> list[str]:
-    """Name the files below `fresh` and `committed` that differ."""
+    """Return the names of the files that differ between `fresh` and `committed`."""
 
     def names(base: Path) -> set[Path]:
         return {p.relative_to(base) for p in base.rglob("*") if p.is_file() and p.suffix != ".pyc"}
@@ -81,15 +81,15 @@ def drift(fresh: Path, committed: Path) -> list[str]:
 
 
 def buf(*arguments: str) -> None:
-    """Run buf in the root; leave with its status when it finds something."""
+    """Run buf in the root folder; exit with its status when it reports a problem."""
     program = Path(sys.executable).parent / "buf"
-    done = subprocess.run([str(program), *arguments], cwd=ROOT, check=False)  # noqa: S603
-    if done.returncode:
-        sys.exit(done.returncode)
+    completed = subprocess.run([str(program), *arguments], cwd=ROOT, check=False)  # noqa: S603
+    if completed.returncode:
+        sys.exit(completed.returncode)
 
 
 def check() -> None:
-    """Lint, compare with the committed baseline, and compare what is generated with what is committed."""
+    """Lint the protos, compare them with the baseline, and compare the generated files with the committed ones."""
     buf("lint")
     if BASELINE.exists():
         buf("breaking", "protos", "--against", str(BASELINE))
@@ -100,20 +100,20 @@ def check() -> None:
             f"{place}/{name}"
             for place in ("protos/gen", "docs/reference")
             for name in drift(fresh / place, ROOT / place)
-            if name not in OTHERS
+            if name not in NOT_GENERATED
         ]
     if drifted:
         sys.exit("generated files drifted, run `make protos`:\n  " + "\n  ".join(drifted))
 
 
 def main() -> None:
-    """Generate in place, or check."""
+    """Generate the files in place, or check them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--check", action="store_true", help="change nothing, fail on drift or a breaking change"
+        "--check", action="store_true", help="write nothing; fail on drift or a breaking change"
     )
     parser.add_argument(
-        "--baseline", action="store_true", help="take today's protos as what must not be broken"
+        "--baseline", action="store_true", help="make the current protos the baseline of the breaking check"
     )
     options = parser.parse_args()
     if options.check:

@@ -29,7 +29,7 @@ class Commented(NamedTuple):
 
 
 class Source:
-    """One proto file with its comments by path."""
+    """A proto file with its comments by path."""
 
     def __init__(self, file: d.FileDescriptorProto) -> None:
         self.file = file
@@ -71,34 +71,36 @@ def short(type_name: str) -> str:
 def type_of(field: d.FieldDescriptorProto, message: d.DescriptorProto) -> str:
     name = short(field.type_name) if field.type_name else TYPES[field.type]
     for nested in message.nested_type:
-        if nested.options.map_entry and nested.name == name:  # how protoc spells a map
+        if (
+            nested.options.map_entry and nested.name == name
+        ):  # protoc represents a map as such a nested message
             return f"map of {' to '.join(type_of(part, nested) for part in nested.field)}"
     repeated = field.label == d.FieldDescriptorProto.LABEL_REPEATED
     return f"repeated {name}" if repeated else name
 
 
 def marks(field: d.FieldDescriptorProto) -> str:
-    """What the field's options say: personal, sealed, and the rules said once."""
-    said = []
+    """Return the marks of a field from its options: personal, sealed, and named rules."""
+    parts = []
     if field.options.Extensions[options_pb2.personal]:
-        said.append("personal")
+        parts.append("personal")
     if reader := field.options.Extensions[options_pb2.sealed_for]:
-        said.append(f"sealed for {reader}")
+        parts.append(f"sealed for {reader}")
     string_rules = field.options.Extensions[validate_pb2.field].string
-    said += [
+    parts += [
         RULE_WORDS[extension.full_name]
         for extension, value in string_rules.ListFields()
         if extension.full_name in RULE_WORDS and value
     ]
-    return ", ".join(said)
+    return ", ".join(parts)
 
 
 def callers(method: d.MethodDescriptorProto) -> str:
     access = method.options.Extensions[options_pb2.access]
-    said = ["anyone"] * access.anyone + ["citizen"] * access.citizen
-    said += [f"officer:{role}" for role in access.officer_roles]
-    said += [f"service:{client}" for client in access.services]
-    return ", ".join(said)
+    parts = ["anyone"] * access.anyone + ["citizen"] * access.citizen
+    parts += [f"officer:{role}" for role in access.officer_roles]
+    parts += [f"service:{client}" for client in access.services]
+    return ", ".join(parts)
 
 
 def cell(text: str) -> str:
@@ -124,7 +126,7 @@ def message_section(source: Source, index: int, message: Commented) -> Iterator[
 
 
 def api(sources: list[Source]) -> Iterator[str]:
-    """The services with their RPCs, messages and enums."""
+    """Yield the API reference: services with their RPCs, messages and enums."""
     yield HEAD + "# API reference\n"
     yield "Every changing RPC has a `request_id`, except the operators' RPCs, which name one parked message."
     yield "Errors carry a `google.rpc.ErrorInfo` with a reason: those listed here, and the"
@@ -157,7 +159,7 @@ def published(sources: list[Source]) -> Iterator[tuple[Source, int, Commented, A
 
 
 def events(sources: list[Source]) -> Iterator[str]:
-    """The facts and commands on the broker."""
+    """Yield the event reference: the facts and commands on the broker."""
     yield HEAD + "# Event reference\n"
     yield "Bodies are proto-JSON; attributes are CloudEvents 1.0 in `cloudEvents_*` headers (binary mode).\n"
     for source, index, message, event in published(sources):
@@ -180,15 +182,15 @@ JSON_TYPES = {
     d.FieldDescriptorProto.TYPE_BOOL: "boolean",
     d.FieldDescriptorProto.TYPE_INT32: "integer",
     d.FieldDescriptorProto.TYPE_MESSAGE: "object",
-}  # all others are strings in proto-JSON, 64-bit integers too
+}  # all others are strings in proto-JSON, also 64-bit integers
 
 
 def property_of(field: d.FieldDescriptorProto, comment: str) -> dict[str, Any]:
     kind = "string" if short(field.type_name) == "Timestamp" else JSON_TYPES.get(field.type, "string")
-    said = {"description": comment}
+    description = {"description": comment}
     if field.label == d.FieldDescriptorProto.LABEL_REPEATED:
-        return {"type": "array", "items": {"type": kind}, **said}
-    return {"type": kind, **said}
+        return {"type": "array", "items": {"type": kind}, **description}
+    return {"type": kind, **description}
 
 
 def schema(source: Source, index: int) -> dict[str, Any]:
@@ -197,7 +199,7 @@ def schema(source: Source, index: int) -> dict[str, Any]:
 
 
 def asyncapi(sources: list[Source]) -> dict[str, Any]:
-    """An AsyncAPI 3.0 document: a channel an exchange and key, an operation that sends."""
+    """Return an AsyncAPI 3.0 document: one channel and one send operation for each exchange and key."""
     channels: dict[str, Any] = {}
     operations: dict[str, Any] = {}
     for source, index, message, event in published(sources):
@@ -220,7 +222,7 @@ def asyncapi(sources: list[Source]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Take the descriptor set and the folder to write to."""
+    """Write the reference; the arguments are the descriptor set and the output folder."""
     descriptor_set, folder = map(Path, sys.argv[1:])
     files = d.FileDescriptorSet.FromString(descriptor_set.read_bytes()).file
     sources = [Source(file) for file in sorted(files, key=lambda f: f.name) if file.name.startswith("diwan/")]

@@ -1,4 +1,4 @@
-"""One real stack for the tests across services, and one journey on it."""
+"""Fixtures for the tests across services: one real stack, and one completed journey on it."""
 
 import time
 from dataclasses import dataclass, field
@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from demo import operator, telemetry, tree
 from demo.calls import Platform
+from demo.environment import Environment
 from demo.journey import Journey, Step
 from demo.session import Session
-from demo.world import World
 from diwan.identity.v1 import identity_pb2 as identity
 from opentelemetry import trace
 from testkit.stack import running_stack
@@ -18,40 +18,40 @@ from testkit.stack import running_stack
 from . import edges
 
 TIMEOUT_SECONDS = 60
-TOLD = ("payment.due", "payment.settled", "power_of_attorney.issued", "power_of_attorney.collected")
-"""Templates of the messages about a case, each sent once."""
+TEMPLATES = ("payment.due", "payment.settled", "power_of_attorney.issued", "power_of_attorney.collected")
+"""Templates of the messages about a case; each is sent once."""
 
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory):
-    """The embedded stack with everything running, for all tests that leave it as they found it."""
-    with running_stack(tmp_path_factory.mktemp("stack")) as made:
-        yield made
+    """The embedded stack with all its programs, shared by the tests that start and stop none of them."""
+    with running_stack(tmp_path_factory.mktemp("stack")) as stack:
+        yield stack
 
 
 @pytest.fixture(scope="session")
-def world(stack) -> World:
-    return World.read(stack.layout.world)
+def environment(stack) -> Environment:
+    return Environment.read(stack.layout.world)
 
 
 @pytest.fixture(scope="session")
-def platform(world):
-    made = Platform(world.targets)
-    yield made
-    made.close()
+def platform(environment):
+    platform = Platform(environment.targets)
+    yield platform
+    platform.close()
 
 
 @pytest.fixture(scope="session")
-def session(travelled, platform) -> Session:
-    """The principal's session, renewed: its tokens may have ended since the journey."""
-    old = travelled.journey.principal.session
+def session(completed, platform) -> Session:
+    """The principal's session, refreshed: its tokens may have expired since the journey."""
+    old = completed.journey.principal.session
     request = identity.RefreshTokenRequest(refresh_token=old.refresh_token)
     return Session.of(platform.call("identity", "RefreshToken", request))
 
 
 @dataclass
-class Travelled:
-    """A finished journey: its steps, its messages, its spans, its document."""
+class CompletedJourney:
+    """A completed journey with its steps, messages, spans and document."""
 
     journey: Journey
     steps: list[Step] = field(default_factory=list)
@@ -64,29 +64,31 @@ class Travelled:
 
 
 @pytest.fixture(scope="session")
-def travelled(world, tmp_path_factory) -> Travelled:
-    """The journey of the demo, once, with the spans that it left."""
-    provider = telemetry.start(world.otlp_endpoint)
-    done = Travelled(Journey(world, tmp_path_factory.mktemp("output")))
-    done.steps += done.journey.steps()
+def completed(environment, tmp_path_factory) -> CompletedJourney:
+    """The journey of the demo, run once, with its spans."""
+    provider = telemetry.start(environment.otlp_endpoint)
+    completed = CompletedJourney(Journey(environment, tmp_path_factory.mktemp("output")))
+    completed.steps += completed.journey.steps()
     provider.shutdown()
-    done.messages += _delivered(done.journey)
-    done.spans += tree.fetch(world.traces_url, trace.format_trace_id(done.journey.trace_id), settle_seconds=3)
-    return done
+    completed.messages += _delivered_messages(completed.journey)
+    trace_id = trace.format_trace_id(completed.journey.trace_id)
+    completed.spans += tree.fetch(environment.traces_url, trace_id, settle_seconds=3)
+    return completed
 
 
-def _delivered(journey: Journey) -> list[dict[str, Any]]:
-    """The messages about the case, once all are delivered; as they are, when they do not get there in time.
+def _delivered_messages(journey: Journey) -> list[dict[str, Any]]:
+    """Return the messages about the case once all are delivered, or as they are after a minute.
 
-    The journey does not wait for the news of the last one, nor for its receipt.
+    The journey itself waits neither for the last message nor for its delivery receipt.
     """
-    give_up = time.monotonic() + TIMEOUT_SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while True:
         listed = operator.diwan(
-            journey.world.operator_config, "message", "list", "--request-number", journey.case.number
+            journey.environment.operator_config, "message", "list", "--request-number", journey.case.number
         )
-        told = {(message["template"], message["state"]) for message in listed}
-        if told == {(template, "MESSAGE_STATE_DELIVERED") for template in TOLD} or time.monotonic() > give_up:
+        states = {(message["template"], message["state"]) for message in listed}
+        all_delivered = states == {(template, "MESSAGE_STATE_DELIVERED") for template in TEMPLATES}
+        if all_delivered or time.monotonic() > deadline:
             return list(listed)
         time.sleep(0.2)
 

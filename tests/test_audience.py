@@ -1,4 +1,4 @@
-"""A token leaked by one service opens no other: each is good for the service that it was issued for, alone."""
+"""Access tokens are valid for one audience: a token that one service leaks is refused by all others."""
 
 from itertools import permutations
 
@@ -12,8 +12,8 @@ from .guards.scenarios import QUESTIONS
 SERVICES = platform().services
 
 
-def ask(platform, journey, service, session):
-    """Call what the principal may call there."""
+def read_own_data(platform, journey, service, session):
+    """Call an RPC of the service that the principal may call."""
     rpc, request = QUESTIONS[service](journey)
     return platform.call(service, rpc, request, session)
 
@@ -23,23 +23,23 @@ def test_every_service_has_a_question():
     assert set(QUESTIONS) == set(SERVICES)
 
 
-def test_every_service_is_asked(world, session):
-    """A service that is added has its token, and its place here."""
-    assert set(session.access_tokens) == set(SERVICES) == set(world.targets)
+def test_a_sign_in_issues_a_token_for_every_service(environment, session):
+    """A new service must be in the answer to a sign-in and in this test."""
+    assert set(session.access_tokens) == set(SERVICES) == set(environment.targets)
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_takes_its_own_token(travelled, platform, session, service):
-    """The one that the sign-in gave for it."""
-    assert ask(platform, travelled.journey, service, session)
+def test_a_service_accepts_its_own_token(completed, platform, session, service):
+    """The access token that the sign-in issued for it."""
+    assert read_own_data(platform, completed.journey, service, session)
 
 
 @pytest.mark.parametrize(("issued_for", "service"), [*permutations(SERVICES, 2)])
-def test_a_service_takes_no_others_token(travelled, platform, session, issued_for, service):
-    """A token for notary shown to payments is none, and so for every two."""
-    shown = Session({service: session.token(issued_for)}, "")
+def test_a_service_refuses_a_token_of_another_service(completed, platform, session, issued_for, service):
+    """Every pair of services is tried in both directions."""
+    other = Session({service: session.token(issued_for)}, "")
 
     with pytest.raises(Refused) as refused:
-        ask(platform, travelled.journey, service, shown)
+        read_own_data(platform, completed.journey, service, other)
 
     assert (refused.value.code, refused.value.reason) == ("UNAUTHENTICATED", "TOKEN_INVALID")

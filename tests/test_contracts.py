@@ -1,7 +1,8 @@
-"""What the protos state, held against each other and against the platform table."""
+"""The protos are consistent with each other and with the platform table."""
 
 import fnmatch
 import importlib
+import inspect
 import pkgutil
 import re
 
@@ -23,7 +24,7 @@ PERSONAL = re.compile(
     r"(^|_)(national_id|mobile|first_name|full_name|address|code|card_token|access_tokens?|refresh_token|text)$"
     r"|^(principal|agent)_name$"
 )
-# Named like a personal datum, but none: a number already masked.
+# Matches PERSONAL but is not personal: the number is masked.
 NOT_PERSONAL = {"diwan.identity.v1.Account.masked_mobile"}
 
 RPCS = [
@@ -49,7 +50,7 @@ def option(event):
 
 @pytest.mark.parametrize("rpc", RPCS, ids=lambda rpc: rpc.full_name)
 def test_every_rpc_states_who_may_call_it(rpc):
-    """An RPC without a statement would be open or shut by accident."""
+    """An RPC without an access option would be open or closed by accident."""
     access = rpc.GetOptions().Extensions[options_pb2.access]
 
     assert access.anyone or access.citizen or access.officer_roles or access.services
@@ -57,11 +58,10 @@ def test_every_rpc_states_who_may_call_it(rpc):
 
 @pytest.mark.parametrize("rpc", RPCS, ids=lambda rpc: rpc.full_name)
 def test_reading_rpcs_have_a_reading_verb_and_changing_ones_a_request_id(rpc):
-    """What changes something can be repeated safely."""
+    """With a request id a changing call can be repeated safely."""
     reads = rpc.name.startswith(("Get", "List", "Verify", "Download", "IssueServiceToken"))
-    operates = (
-        rpc.containing_service.name == "OperationsService"
-    )  # a parked message's id makes these happen once
+    # These name a parked message, whose id makes them idempotent.
+    operates = rpc.containing_service.name == "OperationsService"
 
     field = rpc.input_type.fields_by_name.get("request_id")
 
@@ -85,9 +85,9 @@ def test_every_event_has_its_exchange(event):
     ids=lambda event: event.full_name,
 )
 def test_every_command_has_exactly_one_reader(event):
-    """A command goes to one queue. What is sealed is sealed for that queue's reader, and the whole is a secret then.
+    """A command is routed to one queue; its sealed fields are sealed for the reader of that queue.
 
-    One that says nothing personal, only opaque ids, has nothing to seal and may be kept for replay.
+    A command with a sealed field is secret. One with only opaque ids has nothing to seal and may be kept for replay.
     """
     queues = [q for q in TABLE.queues if q.exchange == option(event).exchange and bound(q, option(event).key)]
 
@@ -98,8 +98,8 @@ def test_every_command_has_exactly_one_reader(event):
 
 
 @pytest.mark.parametrize("queue", TABLE.queues, ids=lambda queue: queue.name)
-def test_every_binding_is_met_by_an_event(queue):
-    """A queue waits for something that is published."""
+def test_every_binding_matches_an_event(queue):
+    """A binding that matches no event would mean a queue that stays empty."""
     keys = [option(event).key for event in EVENTS if option(event).exchange == queue.exchange]
 
     assert all(any(matches(binding, key) for key in keys) for binding in queue.bindings)
@@ -110,14 +110,14 @@ def test_every_binding_is_met_by_an_event(queue):
     [f for f in FIELDS if PERSONAL.search(f.name) and f.full_name not in NOT_PERSONAL],
     ids=lambda field: field.full_name,
 )
-def test_fields_named_like_personal_data_say_that_they_are(field):
-    """Masks go by the option: a field without it would be logged in plain."""
+def test_fields_named_like_personal_data_have_the_personal_option(field):
+    """The log masks fields by this option: a field without it would be logged in plain."""
     assert field.GetOptions().Extensions[options_pb2.personal]
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.full_name)
 def test_no_event_carries_a_personal_field_in_plain(event):
-    """Personal data travel sealed, or not at all."""
+    """Events carry personal data sealed, or not at all."""
     assert not [f.name for f in event.fields if f.GetOptions().Extensions[options_pb2.personal]]
 
 
@@ -126,13 +126,15 @@ def bound(queue, key):
 
 
 def matches(binding, key):
-    words, said = binding.split("."), key.split(".")
-    return len(words) == len(said) and all(fnmatch.fnmatch(b, a) for a, b in zip(words, said, strict=True))
+    patterns, words = binding.split("."), key.split(".")
+    return len(patterns) == len(words) and all(
+        fnmatch.fnmatch(word, pattern) for pattern, word in zip(patterns, words, strict=True)
+    )
 
 
-def test_every_message_of_a_fact_says_where_it_goes():
-    """In a file of events a message is published, or it is the plaintext of a sealed field of that file."""
-    silent = {
+def test_every_message_in_a_file_of_events_has_an_exchange():
+    """The exceptions are the plaintexts of sealed fields."""
+    without_exchange = {
         message.name
         for file in FILES
         if file.DESCRIPTOR.name.endswith(("/events.proto", "/sms.proto", "/acquirer.proto"))
@@ -140,4 +142,20 @@ def test_every_message_of_a_fact_says_where_it_goes():
         if not message.GetOptions().HasExtension(options_pb2.event)
     }
 
-    assert silent == {"CardContent", "Contact", "MessageContent", "PersonRecord", "SmsContent"}
+    assert without_exchange == {"CardContent", "Contact", "MessageContent", "PersonRecord", "SmsContent"}
+
+
+@pytest.mark.parametrize("service", platform().services)
+def test_a_service_reads_the_events_of_its_policies(service):
+    """An event that the table does not name never arrives; one without a policy is delivered for nothing."""
+    policies = importlib.import_module(f"{service}.policies")
+    contexts = dict.fromkeys(inspect.signature(policies.table).parameters)
+    handled = {(policy.queue, option(policy.message.DESCRIPTOR).key) for policy in policies.table(**contexts)}
+
+    read = {
+        (queue.name, option(event).key)
+        for queue in TABLE.read_by(service)
+        for event in EVENTS
+        if option(event).exchange == queue.exchange and bound(queue, option(event).key)
+    }
+    assert handled == read

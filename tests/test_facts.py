@@ -12,7 +12,7 @@ from types import UnionType
 import pytest
 from chassis import protojson
 from chassis.messaging.headers import owner
-from chassis.money import MOST_PIASTRES, piastres
+from chassis.money import MAX_PIASTRES, piastres
 from chassis.times import parse_time, to_datetime
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -29,7 +29,7 @@ FACTS = [(name, fact) for name, table in TABLES.items() for fact in table.MESSAG
 SIMPLE = {
     str: st.text(max_size=12),
     bool: st.booleans(),
-    int: st.integers(-MOST_PIASTRES, MOST_PIASTRES),
+    int: st.integers(-MAX_PIASTRES, MAX_PIASTRES),
     # To the millisecond, as messages keep it.
     datetime: st.datetimes(timezones=st.just(UTC)).map(
         lambda time: time.replace(microsecond=time.microsecond // 1000 * 1000)

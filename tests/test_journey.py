@@ -1,4 +1,4 @@
-"""The whole journey: what came of it, and its trace edge by edge."""
+"""The whole journey: its results, and its trace edge by edge."""
 
 import subprocess
 
@@ -12,8 +12,8 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.validation import validate_pdf_signature
 from pyhanko_certvalidator import ValidationContext
 
-# child service and span, parent service and span: the child is looked up, and its parent must be as said. A parent's
-# name may be left open with "*"; a connector's spans stand for the wire to the outside world.
+# Child service and span, parent service and span; "*" matches any name of a parent. Spans of a connector include its
+# calls to external systems.
 EDGES = [
     ("identity", "process identity.registry.person", "demo", "*"),
     ("identity", "diwan.identity.v1.IdentityService/StartEnrolment", "demo", "*"),
@@ -34,17 +34,17 @@ EDGES = [
 ]
 
 
-def test_every_step_does_what_it_should(travelled):
-    """All nine steps are done, in order."""
-    assert [step.number for step in travelled.steps] == list(range(1, 10))
+def test_every_step_passes(completed):
+    """All nine steps are finished, in order."""
+    assert [step.number for step in completed.steps] == list(range(1, 10))
 
 
-def test_the_document_is_signed_under_the_authority(travelled, world):
-    """The signature covers the whole file and leads to the stack's own authority."""
+def test_the_document_is_signed_under_the_authority(completed, environment):
+    """The signature covers the whole file, and its certificate chain ends at the authority of the stack."""
     context = ValidationContext(
-        trust_roots=[load_cert_from_pemder(str(world.authority))], allow_fetching=False
+        trust_roots=[load_cert_from_pemder(str(environment.authority))], allow_fetching=False
     )
-    with travelled.document.open("rb") as file:
+    with completed.document.open("rb") as file:
         signatures = PdfFileReader(file).embedded_signatures
 
         status = validate_pdf_signature(signatures[0], context)
@@ -54,38 +54,41 @@ def test_the_document_is_signed_under_the_authority(travelled, world):
         assert status.coverage.name == "ENTIRE_FILE"
 
 
-def test_the_document_can_be_read_and_says_what_was_confirmed(travelled):
-    """The text of the PDF holds number, code and the parties' IDs, as a copy machine or a clerk would read them."""
+def test_the_text_of_the_document_can_be_extracted(completed):
+    """It holds the case number and the verification code."""
     text = subprocess.run(
-        ["pdftotext", "-layout", str(travelled.document), "-"], capture_output=True, text=True, check=True
+        ["pdftotext", "-layout", str(completed.document), "-"], capture_output=True, text=True, check=True
     ).stdout
 
-    assert travelled.journey.case.number in text
-    assert travelled.journey.case.verification_code in text.replace(" ", "")
+    assert completed.journey.case.number in text
+    assert completed.journey.case.verification_code in text.replace(" ", "")
 
 
-def test_the_trace_is_connected(travelled):
-    """Every span but the root has its parent in the trace."""
-    assert [span.name for span in tree.orphans(travelled.spans)] == ["journey of a power of attorney"]
+def test_the_trace_is_connected(completed):
+    """The root is the only span without a parent in the trace."""
+    assert [span.name for span in tree.orphans(completed.spans)] == ["journey of a power of attorney"]
 
 
 @pytest.mark.parametrize(("service", "name", "parent_service", "parent_name"), EDGES)
-def test_the_trace_has_the_edge(travelled, service, name, parent_service, parent_name):
-    """A hop between programs is seen from the side that was called: its parent is who caused it."""
-    by_id = {span.id: span for span in travelled.spans}
+def test_the_trace_has_the_edge(completed, service, name, parent_service, parent_name):
+    """The span of the called program has the span of the caller as its parent."""
+    by_id = {span.id: span for span in completed.spans}
     parents = {
         (by_id[span.parent].service, by_id[span.parent].name)
-        for span in travelled.spans
+        for span in completed.spans
         if (span.service, span.name) == (service, name)
     }
 
     assert parents, f"no span {service}: {name}"
-    assert any(who == parent_service and parent_name in ("*", what) for who, what in parents), parents
+    assert any(
+        actual_service == parent_service and parent_name in ("*", actual_name)
+        for actual_service, actual_name in parents
+    ), parents
 
 
-def test_every_message_of_the_journey_was_delivered(travelled):
-    """The operator sees each SMS that carries the request number, with its receipt."""
-    listed = travelled.messages
+def test_every_message_of_the_journey_was_delivered(completed):
+    """The operator can list each SMS of the request number, and each has its delivery receipt."""
+    listed = completed.messages
 
     assert {"payment.due", "payment.settled", "power_of_attorney.issued", "power_of_attorney.collected"} == {
         message["template"] for message in listed
@@ -93,16 +96,16 @@ def test_every_message_of_the_journey_was_delivered(travelled):
     assert {message["state"] for message in listed} == {"MESSAGE_STATE_DELIVERED"}
 
 
-def test_nothing_was_parked(travelled, world):
-    """A journey without a fault leaves nothing to mend."""
-    for service in world.targets:
-        assert operator.diwan(world.operator_config, "parked", "list", service) == []
+def test_no_message_was_parked(completed, environment):
+    """A journey without a fault needs no operator."""
+    for service in environment.targets:
+        assert operator.diwan(environment.operator_config, "parked", "list", service) == []
 
 
-def test_the_books_balance_and_show_each_part(travelled, world):
-    """Every entry sums to zero; acquirer, incentive, agency and platform hold their parts citizen 0."""
+def test_the_journal_balances_and_shows_each_share(completed, environment):
+    """Every entry sums to zero; acquirer, incentive, agency and platform have their shares, the citizen owes 0."""
     entries = operator.diwan(
-        world.operator_config, "ledger", "list", "--request-number", travelled.journey.case.number
+        environment.operator_config, "ledger", "list", "--request-number", completed.journey.case.number
     )
     balance: dict[str, int] = {}
     for entry in entries:
@@ -121,28 +124,28 @@ def test_the_books_balance_and_show_each_part(travelled, world):
     }
 
 
-def test_a_bank_sees_no_more_than_it_needs(travelled, platform):
-    """The answer to a verification holds no national ID and no full name."""
-    journey = travelled.journey
+def test_a_verification_returns_no_personal_data(completed, platform):
+    """The answer holds no national ID, full name or mobile."""
+    journey = completed.journey
     request = notary.VerifyPowerOfAttorneyRequest(
         number=journey.case.number, verification_code=journey.case.verification_code
     )
 
-    said = str(platform.call("notary", "VerifyPowerOfAttorney", request))
+    answer = str(platform.call("notary", "VerifyPowerOfAttorney", request))
 
     for party in (journey.principal.person, journey.agent.person):
-        assert party.national_id not in said
-        assert party.full_name not in said
-        assert party.mobile not in said
+        assert party.national_id not in answer
+        assert party.full_name not in answer
+        assert party.mobile not in answer
 
 
-def test_the_quote_is_what_was_charged(travelled, platform, session):
-    """What anyone is told before the request is what the citizen paid."""
-    request = payments.GetPaymentRequest(subject_id=travelled.journey.case.power_of_attorney_id)
+def test_the_charged_amount_is_the_quoted_one(completed, platform, session):
+    """The published quote is the amount that the citizen paid."""
+    request = payments.GetPaymentRequest(subject_id=completed.journey.case.power_of_attorney_id)
 
     paid = platform.call("payments", "GetPayment", request, session)
 
-    assert pounds(paid.amount) == pounds(travelled.journey.quoted.amount)
+    assert pounds(paid.amount) == pounds(completed.journey.quoted.amount)
 
 
 def piastres(money):

@@ -1,4 +1,4 @@
-"""Who calls tries again as the operator's guide tells whoever writes a client."""
+"""The gRPC service config of the clients is the one that docs/operate.md publishes."""
 
 import json
 from pathlib import Path
@@ -15,13 +15,13 @@ def published():
     return config
 
 
-def test_the_driver_keeps_to_it():
-    """Or what tests/cluster counts would say nothing of other clients."""
+def test_the_driver_uses_the_published_config():
+    """The counts of tests/cluster are valid for other clients only if the driver behaves like them."""
     assert published() == SERVICE_CONFIG
 
 
-def test_services_keep_to_it():
-    """But for the deadline, which a service states with each call: what is left of its own caller's."""
+def test_services_use_the_published_config():
+    """Except for the timeout: a service sets the deadline of each call from that of its own caller."""
     config = published()
     (method,) = config["methodConfig"]
     del method["timeout"]

@@ -1,8 +1,8 @@
-"""What an image is made of, as a CycloneDX 1.6 bill of materials: its Debian packages and its Python distributions.
+"""Write the bill of materials of an image (CycloneDX 1.6): its Debian packages and Python distributions.
 
     python3 sbom.py diwan/service --version 0.1.0 --system /system --venv /opt/diwan >service.cdx.json
 
-It is read from what was installed, not from what was asked for. The same content gives the same file.
+It lists what is installed, not what was requested. The same content gives the same file.
 """
 
 import argparse
@@ -23,7 +23,7 @@ Component = dict[str, Any]
 
 
 def debian(root: Path) -> list[Component]:
-    """Debian's packages below a root, from its status.d or its dpkg status."""
+    """Return the Debian packages below a root, from its status.d folder or dpkg status file."""
     dpkg = root / "var/lib/dpkg"
     folder = dpkg / "status.d"
     texts = (
@@ -35,47 +35,51 @@ def debian(root: Path) -> list[Component]:
         re.findall(r'^(\w+)="?([^"\n]*)"?$', (root / "usr/lib/os-release").read_text(), flags=re.MULTILINE)
     )
     distribution = f"debian-{release.get('VERSION_ID', '')}".rstrip("-")
-    found = []
+    components = []
     for text in filter(str.strip, texts):
-        said = Parser().parsestr(text)
-        name, version = str(said["Package"]), str(said["Version"])
+        control = Parser().parsestr(text)
+        name, version = str(control["Package"]), str(control["Version"])
         purl = f"pkg:deb/debian/{quote(name, safe='')}@{quote(version, safe='')}"
-        found.append(component(name, version, f"{purl}?arch={said['Architecture']}&distro={distribution}"))
-    return found
+        components.append(
+            component(name, version, f"{purl}?arch={control['Architecture']}&distro={distribution}")
+        )
+    return components
 
 
 def python(venv: Path) -> list[Component]:
-    """Python's distributions in a virtual environment, or in what add.sh keeps of it for this."""
-    found = []
+    """Return the Python distributions in a virtual environment, or in the metadata that add.sh keeps of it."""
+    components = []
     for folder in venv.glob("lib/python3.*/site-packages"):
         for each in metadata.distributions(path=[str(folder)]):
             name, version = each.metadata["Name"], each.version
             purl = f"pkg:pypi/{re.sub(r'[-_.]+', '-', name).lower()}@{quote(version)}"
-            made = component(name, version, purl)
-            if licence := licence_of(each.metadata):  # type: ignore[arg-type]  # a message, whatever the stub says
-                made["licenses"] = [licence]
-            found.append(made)
-    return found
+            entry = component(name, version, purl)
+            if licence := licence_of(each.metadata):  # type: ignore[arg-type]  # it is an email.message.Message
+                entry["licenses"] = [licence]
+            components.append(entry)
+    return components
 
 
-def licence_of(said: Message) -> dict[str, Any] | None:
-    """A distribution's licence, as an expression when it gives one."""
-    if expression := said.get("License-Expression"):
+def licence_of(fields: Message) -> dict[str, Any] | None:
+    """Return a distribution's licence: its expression if there is one, else its classifiers or free text."""
+    if expression := fields.get("License-Expression"):
         return {"expression": expression}
     classified = [
-        each.rpartition(" :: ")[2] for each in said.get_all("Classifier", []) if each.startswith("License ::")
+        each.rpartition(" :: ")[2]
+        for each in fields.get_all("Classifier", [])
+        if each.startswith("License ::")
     ]
-    named = "; ".join(classified) or next(iter(said.get("License", "").splitlines()), "")
+    named = "; ".join(classified) or next(iter(fields.get("License", "").splitlines()), "")
     return {"license": {"name": named[:200]}} if named else None
 
 
 def component(name: str, version: str, purl: str) -> Component:
-    """A library by its package address."""
+    """Return a library component, identified by its package URL."""
     return {"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl}
 
 
 def bill(image: str, version: str, components: list[Component]) -> dict[str, Any]:
-    """The bill; its serial number follows from its content."""
+    """Return the bill of materials; its serial number is derived from its content."""
     distinct = {each["bom-ref"]: each for each in components}
     listed = [distinct[reference] for reference in sorted(distinct)]
     content = json.dumps([image, version, listed], sort_keys=True)
@@ -91,7 +95,7 @@ def bill(image: str, version: str, components: list[Component]) -> dict[str, Any
 
 
 def main() -> None:
-    """Print the bill of what the command line names."""
+    """Print the bill of materials of the roots and virtual environments of the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -99,10 +103,10 @@ def main() -> None:
     parser.add_argument("--version", required=True)
     parser.add_argument("--system", type=Path, action="append", default=[], metavar="ROOT")
     parser.add_argument("--venv", type=Path, action="append", default=[])
-    given = parser.parse_args()
-    found = [each for root in given.system for each in debian(root)]
-    found += [each for venv in given.venv for each in python(venv)]
-    json.dump(bill(given.image, given.version, found), sys.stdout, indent=1, ensure_ascii=False)
+    options = parser.parse_args()
+    components = [each for root in options.system for each in debian(root)]
+    components += [each for venv in options.venv for each in python(venv)]
+    json.dump(bill(options.image, options.version, components), sys.stdout, indent=1, ensure_ascii=False)
 
 
 if __name__ == "__main__":

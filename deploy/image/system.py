@@ -1,11 +1,11 @@
-"""The part of Debian that an image needs, as a folder: named packages and what they depend on, and nothing else.
+"""Create a root file system for an image: the named Debian packages and their dependencies, and nothing else.
 
     python3 system.py /system python3 ca-certificates
     python3 system.py /system-renderer libpango-1.0-0 --beyond /system
 
-There is no shell in it, no package manager and no Perl: what Debian needs only to install or configure a package is
-left out. Package names and versions are kept where scanners look for them (var/lib/dpkg/status.d). It runs as root in
-a container of the same Debian, with apt's lists there.
+It contains no shell, package manager or Perl: packages needed only to install or configure others are left out. Package
+names and versions are kept where scanners read them (var/lib/dpkg/status.d). Run it as root in a container of the same
+Debian release, with apt's package lists.
 """
 
 import argparse
@@ -35,21 +35,21 @@ USER = 10001
 
 
 def closure(wanted: list[str]) -> list[str]:
-    """The packages and all that they depend on; of alternatives the first, of virtual packages the first provider."""
-    taken: set[str] = set()
-    waiting = list(wanted)
-    while waiting:
-        name = waiting.pop()
-        if name in taken or name in FOR_INSTALLING_ONLY:
+    """Return the packages and their dependencies: the first of alternatives, the first provider of virtual packages."""
+    selected: set[str] = set()
+    pending = list(wanted)
+    while pending:
+        name = pending.pop()
+        if name in selected or name in FOR_INSTALLING_ONLY:
             continue
-        taken.add(name)
-        waiting += dependencies(name)
-    return sorted(taken)
+        selected.add(name)
+        pending += dependencies(name)
+    return sorted(selected)
 
 
 def dependencies(name: str) -> list[str]:
-    """What one package depends on."""
-    quiet = (
+    """Return the direct dependencies of a package."""
+    options = (
         "--no-recommends",
         "--no-suggests",
         "--no-conflicts",
@@ -57,28 +57,28 @@ def dependencies(name: str) -> list[str]:
         "--no-replaces",
         "--no-enhances",
     )
-    said = run("apt-cache", "depends", *quiet, name)
-    found, is_alternative = [], False
-    for line in said.splitlines()[1:]:
+    output = run("apt-cache", "depends", *options, name)
+    names, is_alternative = [], False
+    for line in output.splitlines()[1:]:
         if match := re.match(r" ([ |])(?:Pre)?Depends: (<?)([^ >]+)", line):
             if not is_alternative:
-                found.append(provider(match[3]) if match[2] else match[3])
+                names.append(provider(match[3]) if match[2] else match[3])
             is_alternative = match[1] == "|"
-    return found
+    return names
 
 
 def provider(virtual: str) -> str:
-    """The first package that provides a virtual one."""
+    """Return the first package that provides a virtual one."""
     if virtual in FOR_INSTALLING_ONLY:
         return virtual
-    after = run("apt-cache", "showpkg", virtual).partition("Reverse Provides:")[2].split()
-    if not after:
-        sys.exit(f"system.py: nothing provides {virtual}")
-    return after[0]
+    providers = run("apt-cache", "showpkg", virtual).partition("Reverse Provides:")[2].split()
+    if not providers:
+        sys.exit(f"system.py: no package provides {virtual}")
+    return providers[0]
 
 
 def unpack(root: Path, packages: list[str]) -> None:
-    """Download, which checks the archive's signatures, and unpack."""
+    """Download the packages, verified by apt, and unpack them below `root`."""
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(
             ["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", *packages], cwd=folder, check=True
@@ -100,22 +100,22 @@ def unpack(root: Path, packages: list[str]) -> None:
                 sys.exit(f"system.py: {archive.name} cannot be unpacked")
 
 
-def weed(root: Path) -> None:
-    """Take out what nobody reads at run time; copyright notices stay."""
+def remove_unused(root: Path) -> None:
+    """Remove files that are not needed at run time, except copyright notices, and all set-id bits."""
     for pattern in NOT_AT_RUN_TIME:
         for path in root.glob(pattern):
             if path.name == "copyright":
                 continue
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-    for left in (path for path in root.rglob("*") if path.is_file() and not path.is_symlink()):
-        left.chmod(left.stat().st_mode & ~0o6000)  # nobody needs the rights of another user
+    for file in (path for path in root.rglob("*") if path.is_file() and not path.is_symlink()):
+        file.chmod(file.stat().st_mode & ~0o6000)
 
 
-def settle(root: Path) -> None:
-    """What the packages' own scripts would do: a user, certificates, byte code, the linker's cache."""
+def configure(root: Path) -> None:
+    """Do the work of the packages' install scripts: create users, name service, /tmp and the certificate bundle."""
     (root / "etc").mkdir(exist_ok=True)
-    people = f"root:x:0:0:root:/:/none\ndiwan:x:{USER}:{USER}:Diwan:/tmp:/none\n"
-    (root / "etc/passwd").write_text(people, encoding="utf-8")
+    users = f"root:x:0:0:root:/:/none\ndiwan:x:{USER}:{USER}:Diwan:/tmp:/none\n"
+    (root / "etc/passwd").write_text(users, encoding="utf-8")
     (root / "etc/group").write_text(f"root:x:0:\ndiwan:x:{USER}:\n", encoding="utf-8")
     (root / "etc/nsswitch.conf").write_text(
         "passwd: files\ngroup: files\nhosts: files dns\n", encoding="utf-8"
@@ -131,9 +131,9 @@ def settle(root: Path) -> None:
 
 
 def compile_library(root: Path) -> None:
-    """Byte code that no clock makes stale, so that a read-only root has it and two builds are alike."""
+    """Compile the library without time stamps: it suits a read-only root, and builds are reproducible."""
     for library in root.glob("usr/lib/python3.*"):
-        done = compileall.compile_dir(
+        compiled = compileall.compile_dir(
             library,
             stripdir=str(root),
             prependdir="/",
@@ -141,40 +141,40 @@ def compile_library(root: Path) -> None:
             workers=0,
             invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
         )
-        if not done:
+        if not compiled:
             sys.exit(f"system.py: {library} cannot be compiled")
 
 
 def run(*command: str) -> str:
-    """A command's output; its failure is ours."""
+    """Run a command and return its output; CalledProcessError when it fails."""
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def main() -> None:
-    """Make the folder."""
+    """Create the root file system in the folder of the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("root", type=Path)
     parser.add_argument("packages", nargs="+")
-    parser.add_argument("--beyond", type=Path, help="a folder made before, whose packages are left out here")
-    given = parser.parse_args()
+    parser.add_argument("--beyond", type=Path, help="an earlier root, whose packages are left out")
+    options = parser.parse_args()
     os.umask(0o022)
-    packages = closure(given.packages)
+    packages = closure(options.packages)
     for link, target in LINKS.items():
-        (given.root / target).mkdir(parents=True, exist_ok=True)
-        (given.root / link).symlink_to(target)
-    if given.beyond:
-        there = {path.name for path in (given.beyond / "var/lib/dpkg/status.d").iterdir()}
-        packages = [name for name in packages if name not in there]
-    unpack(given.root, packages)
-    weed(given.root)
-    if not given.beyond:
-        settle(given.root)
-        compile_library(given.root)
-    for link in LINKS if given.beyond else ():
-        (given.root / link).unlink()  # laid over the other, which has them
-    print(f"{given.root}: {' '.join(packages)}")
+        (options.root / target).mkdir(parents=True, exist_ok=True)
+        (options.root / link).symlink_to(target)
+    if options.beyond:
+        existing = {path.name for path in (options.beyond / "var/lib/dpkg/status.d").iterdir()}
+        packages = [name for name in packages if name not in existing]
+    unpack(options.root, packages)
+    remove_unused(options.root)
+    if not options.beyond:
+        configure(options.root)
+        compile_library(options.root)
+    for link in LINKS if options.beyond else ():
+        (options.root / link).unlink()  # this root is copied over the other one, which has the links
+    print(f"{options.root}: {' '.join(packages)}")
 
 
 if __name__ == "__main__":

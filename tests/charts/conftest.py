@@ -1,4 +1,4 @@
-"""The charts as Helm renders them; what needs Helm is skipped where none can be installed."""
+"""Fixtures that render the charts with Helm; the tests are skipped where Helm is not installed."""
 
 import os
 import shutil
@@ -22,18 +22,18 @@ class Helm:
     """Helm on the charts of the checkout. The release is called `diwan`."""
 
     def template(self, chart: str, *arguments: str) -> str:
-        """Rendered manifests; AssertionError with Helm's own words when it refuses."""
-        done = self.run("template", "diwan", str(CHARTS / chart), *arguments)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        """Return the rendered manifests; AssertionError with Helm's error text when it fails."""
+        completed = self.run("template", "diwan", str(CHARTS / chart), *arguments)
+        assert completed.returncode == 0, completed.stderr
+        return completed.stdout
 
     def refusal(self, chart: str, *arguments: str) -> str:
-        """What Helm says against these values."""
-        done = self.run("template", "diwan", str(CHARTS / chart), *arguments)
-        assert done.returncode, "Helm took them"
-        return done.stderr
+        """Return Helm's error text for invalid values."""
+        completed = self.run("template", "diwan", str(CHARTS / chart), *arguments)
+        assert completed.returncode, "Helm accepted the values"
+        return completed.stderr
 
-    @cache  # noqa: B019  one Helm a session
+    @cache  # noqa: B019  one instance per session
     def manifests(self, chart: str, *arguments: str) -> list[Manifest]:
         return [each for each in yaml.safe_load_all(self.template(chart, *arguments)) if each]
 
@@ -44,17 +44,17 @@ class Helm:
 @pytest.fixture(scope="session")
 def helm() -> Helm:
     if HELM is None:
-        pytest.skip("there is no Helm: the charts cannot be rendered")
+        pytest.skip("Helm is not installed")
     return Helm()
 
 
 @pytest.fixture(scope="session")
 def local(helm) -> list[Manifest]:
-    """The platform with all that a trial brings."""
+    """The manifests of a trial."""
     return helm.manifests("diwan", "--values", str(LOCAL))
 
 
 @pytest.fixture(scope="session")
 def production(helm) -> list[Manifest]:
-    """The platform in a place that has broker, stores and collector."""
+    """The manifests of an installation with broker, stores and collector from elsewhere."""
     return helm.manifests("diwan", "--values", str(PRODUCTION))

@@ -1,6 +1,6 @@
-"""The manifests of the values that people use, in full: a change of the charts shows what it changes.
+"""The complete manifests of typical values: a change of the charts shows its effect here.
 
-`GOLDEN=write pytest tests/charts/test_golden.py` writes them anew.
+`GOLDEN=write pytest tests/charts/test_golden.py` updates them.
 """
 
 import os
@@ -18,8 +18,8 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_manifests_are_the_golden_ones(helm, case):
-    """Sorted by kind and name; Helm's own order and comments do not matter."""
+def test_manifests_equal_the_golden_ones(helm, case):
+    """They are sorted by kind and name; Helm's order and comments do not matter."""
     chart, values, arguments = CASES[case]
     files = ("--values", str(Path(__file__).parents[2] / "deploy" / "helm" / values)) if values else ()
     manifests = sorted(

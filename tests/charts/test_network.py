@@ -1,4 +1,4 @@
-"""Who may connect to whom, read from the rendered policies, against what the programs say of themselves."""
+"""The connections that the rendered network policies allow, compared with those that the programs need."""
 
 import importlib
 
@@ -36,7 +36,7 @@ def expected():
 
 @pytest.fixture(scope="session")
 def policies(local):
-    """The policy of each program, by name."""
+    """The network policy of each program, by name."""
     return {
         m["spec"]["podSelector"]["matchLabels"][NAME]: m["spec"]
         for m in local
@@ -45,7 +45,7 @@ def policies(local):
 
 
 def names(peers):
-    """The programs that a rule's peers are; others are named by what selects them."""
+    """Yield the names of the programs among a rule's peers; other peers are named by their selector."""
     for peer in peers:
         selected = peer.get("podSelector", {}).get("matchLabels", {})
         inside = "namespaceSelector" not in peer
@@ -53,7 +53,7 @@ def names(peers):
 
 
 def edges(policies, direction, peers):
-    """(program, peer, port) of each rule."""
+    """Return (program, peer, port) for each rule."""
     return {
         (name, peer, port["port"])
         for name, policy in policies.items()
@@ -64,7 +64,7 @@ def edges(policies, direction, peers):
 
 
 def test_the_edges_are_those_that_the_programs_need(policies):
-    """Allowed by both ends, no edge less and none more."""
+    """An edge counts when the policies of both ends allow it."""
     out = edges(policies, "egress", "to")
     into = {(source, target, port) for target, source, port in edges(policies, "ingress", "from")}
 
@@ -73,8 +73,8 @@ def test_the_edges_are_those_that_the_programs_need(policies):
     assert allowed == set(expected())
 
 
-def test_an_edge_is_opened_at_both_ends_or_at_none(policies):
-    """A policy that lets out what the other does not let in is a line too many."""
+def test_an_edge_is_allowed_at_both_ends_or_at_none(policies):
+    """An egress rule without the ingress rule of the peer is superfluous."""
     out = {edge for edge in edges(policies, "egress", "to") if edge[1] in policies}
     into = {
         (source, target, port)
@@ -85,16 +85,16 @@ def test_an_edge_is_opened_at_both_ends_or_at_none(policies):
     assert out == into
 
 
-def test_beyond_the_programs_only_names_are_asked_for(policies):
-    """What goes elsewhere goes to the name servers."""
+def test_egress_to_other_peers_is_limited_to_the_name_servers(policies):
+    """Peers that are not programs of the charts are name servers on port 53."""
     beyond = {edge for edge in edges(policies, "egress", "to") if edge[1] not in policies}
 
     assert {port for _, _, port in beyond} == {53}
     assert {peer for _, peer, _ in beyond} == {NAME_SERVERS}
 
 
-def test_from_beyond_come_callers_and_monitoring(policies):
-    """Callers to APIs (and to a trial's broker, phones and traces), Prometheus to metrics."""
+def test_ingress_from_other_peers_is_limited_to_callers_and_monitoring(policies):
+    """Callers reach APIs (and a trial's broker, phones and traces), Prometheus reaches metrics."""
     beyond = {
         (source, target, port)
         for target, source, port in edges(policies, "ingress", "from")
@@ -107,17 +107,15 @@ def test_from_beyond_come_callers_and_monitoring(policies):
     }
 
 
-def test_the_policies_allow_what_a_journeys_spans_told_and_no_more(
-    policies, recorded_edges, unrecorded_edges
-):
-    """The table was taken from the spans of a journey on a cluster (tests/cluster/test_edges.py)."""
+def test_the_policies_allow_exactly_the_observed_edges(policies, recorded_edges, unrecorded_edges):
+    """The table holds the edges in the spans of a journey on a cluster (tests/cluster/test_edges.py)."""
     into = {(source, target, port) for target, source, port in edges(policies, "ingress", "from")}
     allowed = {
         ("caller" if source == CALLER else source, target, port)
         for source, target, port in edges(policies, "egress", "to") | into
     }
-    # What makes no spans: name servers, Prometheus, and the driver when it looks at a trial's phones or sends its own.
-    quiet = {
+    # Without spans: name servers, Prometheus, and the driver's calls to a trial's phones and collector.
+    without_spans = {
         (source, target, port)
         for source, target, port in allowed
         if target == NAME_SERVERS
@@ -125,13 +123,13 @@ def test_the_policies_allow_what_a_journeys_spans_told_and_no_more(
         or (source, target) in {("caller", "smsc"), ("caller", "collector")}
     }
 
-    assert allowed - quiet == recorded_edges | unrecorded_edges
+    assert allowed - without_spans == recorded_edges | unrecorded_edges
 
 
-def test_an_empty_list_lets_nobody_in(helm):
-    """Whoever says that nobody may call has not said that all may."""
-    nobody = ("--set-json", 'global.networkPolicy.peers={"callers":[],"monitoring":[]}')
-    (policy,) = [m["spec"] for m in helm.manifests("identity", *nobody) if m["kind"] == "NetworkPolicy"]
+def test_an_empty_list_of_callers_allows_none(helm):
+    """An empty `from` in a policy would allow all."""
+    no_peers = ("--set-json", 'global.networkPolicy.peers={"callers":[],"monitoring":[]}')
+    (policy,) = [m["spec"] for m in helm.manifests("identity", *no_peers) if m["kind"] == "NetworkPolicy"]
 
     assert {
         (peer["podSelector"]["matchLabels"][NAME], port["port"])
@@ -145,7 +143,7 @@ PORTS = {"identity_target": 50051, "store_uri": 27017, "smsc_host": 2775, "api_u
 
 
 def test_in_production_each_program_reaches_what_it_needs(production):
-    """Broker, collector and name servers, and what its settings name; every rule says to whom, and from whom."""
+    """Broker, collector, name servers, and the addresses in its settings; every rule names its peers."""
     policies = [m for m in production if m["kind"] == "NetworkPolicy" and m["spec"].get("egress")]
     assert len(policies) == len(SETTINGS)
     for policy in policies:
@@ -167,8 +165,8 @@ def test_in_production_each_program_reaches_what_it_needs(production):
         assert all(rule["from"] for rule in policy["spec"]["ingress"]), name
 
 
-def test_what_has_no_policy_may_nothing(local, policies):
-    """One policy selects all pods and allows none; every workload has one of its own beside it."""
+def test_a_pod_without_a_policy_has_no_connections(local, policies):
+    """One policy selects all pods and allows nothing; every workload has its own policy in addition."""
     (everything,) = [m for m in local if m["metadata"]["name"] == "diwan-nothing-else"]
     assert "ingress" not in everything["spec"]
     assert "egress" not in everything["spec"]

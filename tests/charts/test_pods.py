@@ -1,4 +1,4 @@
-"""What holds for every pod of the charts, whatever it runs."""
+"""Rules for all pods of the charts."""
 
 import re
 
@@ -8,17 +8,17 @@ from embedded import secrets
 from embedded.layout import Layout
 from platform_table.load import platform
 
-NAME_SECONDS = 30  # for which the name servers of most clusters keep an address
+DNS_TTL_SECONDS = 30  # of the name servers of most clusters
 WORKLOADS = ("Deployment", "StatefulSet")
 
 
 def pods(manifests):
-    """Name and pod spec of each workload."""
+    """Return the pod spec of each workload, by name."""
     return {m["metadata"]["name"]: m["spec"]["template"]["spec"] for m in manifests if m["kind"] in WORKLOADS}
 
 
 def programs(manifests):
-    """Those that run a program of ours: the others have no drain."""
+    """Return the pods of our programs; the others have no drain."""
     ours = set(platform().readers)
     return {name: pod for name, pod in pods(manifests).items() if pod["containers"][0]["name"] in ours}
 
@@ -29,7 +29,7 @@ def manifests(request):
 
 
 def test_pods_are_restricted(manifests):
-    """As Pod Security's `restricted` asks, and with a root that nobody writes to."""
+    """They meet Pod Security's `restricted` and have a read-only root."""
     for name, pod in pods(manifests).items():
         security, container = pod["securityContext"], pod["containers"][0]["securityContext"]
 
@@ -43,7 +43,7 @@ def test_pods_are_restricted(manifests):
 
 
 def test_no_pod_has_a_token(manifests):
-    """Each has a ServiceAccount of its own, with no right and no token."""
+    """Each has its own ServiceAccount, without rights."""
     accounts = {m["metadata"]["name"]: m for m in manifests if m["kind"] == "ServiceAccount"}
     for name, pod in pods(manifests).items():
         assert pod["automountServiceAccountToken"] is False, name
@@ -51,7 +51,7 @@ def test_no_pod_has_a_token(manifests):
 
 
 def test_no_secret_is_in_the_environment(manifests):
-    """Neither by value nor by reference: secrets are files."""
+    """Secrets are files, neither values nor references in the environment."""
     for name, pod in pods(manifests).items():
         for container in pod["containers"]:
             assert "envFrom" not in container
@@ -61,7 +61,7 @@ def test_no_secret_is_in_the_environment(manifests):
 
 
 def test_no_home_is_on_a_claim(local):
-    """fsGroup opens a claim's files to the pod's group; Erlang refuses a cookie that others than its owner may read."""
+    """fsGroup makes a claim's files readable by the pod's group, but Erlang refuses a cookie that a group can read."""
     for name, pod in pods(local).items():
         (container,) = pod["containers"]
         emptied = {volume["name"] for volume in pod["volumes"] if "emptyDir" in volume}
@@ -72,7 +72,7 @@ def test_no_home_is_on_a_claim(local):
 
 
 def test_a_pod_outlives_its_drain(manifests):
-    """The grace period holds the pause for the endpoints, the drain, and some seconds more."""
+    """The grace period covers the pause for the endpoints, the drain, and some seconds more."""
     for name, pod in programs(manifests).items():
         container = pod["containers"][0]
         drain = next(
@@ -85,29 +85,29 @@ def test_a_pod_outlives_its_drain(manifests):
 
 
 def pause(container):
-    """Seconds between the order to end and its coming to the program."""
+    """Return the seconds between the termination of a pod and SIGTERM in its program."""
     return container["lifecycle"]["preStop"]["sleep"]["seconds"] if "lifecycle" in container else 0
 
 
-def test_callers_have_gone_when_a_pod_ends(production):
-    """It waits for longer than connections live and name servers keep its address; a worker has no callers."""
+def test_a_pod_ends_after_its_callers_have_moved_on(production):
+    """An API waits for longer than connections and DNS entries last; a worker has no callers."""
     waits = {name: pause(pod["containers"][0]) for name, pod in programs(production).items()}
 
     for service in platform().services:
-        assert waits[f"diwan-{service}-api"] > 1.1 * CONNECTION_SECONDS + NAME_SECONDS
+        assert waits[f"diwan-{service}-api"] > 1.1 * CONNECTION_SECONDS + DNS_TTL_SECONDS
         assert waits[f"diwan-{service}-worker"] == 0
 
 
-def test_a_pod_that_need_not_wait_has_no_hook(helm):
-    """Kubernetes before 1.33 refuses a sleep of no seconds."""
+def test_a_pod_without_a_pause_has_no_hook(helm):
+    """Kubernetes before 1.33 refuses a sleep of 0 seconds."""
     manifests = helm.manifests("identity", "--set", "preStopSeconds=0")
 
     for pod in programs(manifests).values():
         assert "lifecycle" not in pod["containers"][0]
 
 
-def test_probes_are_of_the_kind_that_the_program_speaks(manifests):
-    """gRPC for services, HTTP for connectors, which have no gRPC; liveness never asks for store and broker."""
+def test_probes_use_the_protocol_of_the_program(manifests):
+    """gRPC for services, HTTP for connectors, which have no gRPC; liveness does not depend on store and broker."""
     for name, pod in programs(manifests).items():
         container = pod["containers"][0]
         probes = [container[f"{kind}Probe"] for kind in ("startup", "readiness", "liveness")]
@@ -118,14 +118,14 @@ def test_probes_are_of_the_kind_that_the_program_speaks(manifests):
             assert [p["httpGet"]["path"] for p in probes] == ["/healthz", "/readyz", "/healthz"], name
 
 
-def test_pods_say_who_they_are(manifests):
-    """To traces, metrics and logs, by the downward API."""
+def test_pods_have_resource_attributes(manifests):
+    """Traces, metrics and logs get them from the downward API."""
     for name, pod in programs(manifests).items():
-        said = next(
+        attributes = next(
             v["value"] for v in pod["containers"][0]["env"] if v["name"] == "OTEL_RESOURCE_ATTRIBUTES"
         )
 
-        assert {pair.partition("=")[0] for pair in said.split(",")} == {
+        assert {pair.partition("=")[0] for pair in attributes.split(",")} == {
             "service.version",
             "service.instance.id",
             "k8s.pod.name",
@@ -134,11 +134,11 @@ def test_pods_say_who_they_are(manifests):
             "k8s.deployment.name",
             "k8s.container.name",
         }
-        assert f"k8s.deployment.name={name}," in said
+        assert f"k8s.deployment.name={name}," in attributes
 
 
-def test_every_selector_finds_its_pods_alone(manifests):
-    """No workload, budget or service takes another's pods for its own."""
+def test_every_selector_matches_only_its_own_pods(manifests):
+    """No workload, disruption budget or service selects the pods of another."""
     labels = {
         m["metadata"]["name"]: m["spec"]["template"]["metadata"]["labels"]
         for m in manifests
@@ -154,25 +154,25 @@ def test_every_selector_finds_its_pods_alone(manifests):
             ]
 
 
-def test_a_trials_secrets_are_all_made(local, tmp_path):
-    """`python -m embedded secrets` makes each Secret that a pod mounts, with each key that it mounts of it."""
-    made = {
+def test_all_secrets_of_a_trial_are_created(local, tmp_path):
+    """`python -m embedded secrets` creates each Secret that a pod mounts, with each mounted key."""
+    created = {
         secret["metadata"]["name"]: set(secret["data"])
         for secret in secrets.manifests(Layout(tmp_path), namespace="trial", release="diwan")
     }
     for name, pod in pods(local).items():
         for secret, keys in mounted(pod):
-            assert keys <= made[secret], f"{name}: {secret}"
+            assert keys <= created[secret], f"{name}: {secret}"
         for variable in pod["containers"][0].get("env", ()):
             if variable["name"].endswith("_FILE") and "/credentials/" in variable.get("value", ""):
                 credentials = next(
                     v["secret"]["secretName"] for v in pod["volumes"] if v["name"] == "credentials"
                 )
-                assert variable["value"].rpartition("/")[2] in made[credentials]
+                assert variable["value"].rpartition("/")[2] in created[credentials]
 
 
 def mounted(pod):
-    """Secrets and the keys that are taken of them."""
+    """Yield the Secrets that a pod mounts, with the mounted keys."""
     for volume in pod["volumes"]:
         if "secret" in volume:
             yield volume["secret"]["secretName"], set()

@@ -1,4 +1,4 @@
-"""Values: what is refused, with which words; what the lint and the schemas of Kubernetes say of what is taken."""
+"""Values: invalid ones are refused; manifests pass the lints and the schemas of Kubernetes."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ CHARTS = Path(__file__).resolve().parents[2] / "deploy" / "helm"
 LOCAL, PRODUCTION = CHARTS / "values-local.yaml", CHARTS / "values-production.yaml"
 KUBERNETES = "1.34"
 CHECKOV = Path(sys.executable).parents[1] / "checkov" / "bin" / "checkov"  # where scripts/charts.sh puts it
-NEEDED = {
+REQUIRED_VALUES = {
     "sms": ("--set", "settings.smsc_host=smsc,settings.smsc_system_id=diwan"),
     "acquirer": ("--set", "settings.api_url=https://bank.example"),
     "diwan": ("--values", str(PRODUCTION)),
@@ -23,7 +23,7 @@ NEEDED = {
 
 
 @pytest.mark.parametrize(
-    ("given", "says"),
+    ("value", "texts"),
     [
         ("notary.api.replica=2", ("notary", "/api", "'replica' not allowed")),
         ("globl.image.tag=1", ("diwan", "'globl' not allowed")),
@@ -46,23 +46,23 @@ NEEDED = {
         ),
     ],
 )
-def test_what_nobody_knows_is_refused(helm, given, says):
-    """The chart, the place in the values, and what is wrong there."""
-    refusal = helm.refusal("diwan", "--values", str(LOCAL), "--set", given)
+def test_invalid_values_are_refused(helm, value, texts):
+    """The error names the chart, the path in the values, and the problem."""
+    refusal = helm.refusal("diwan", "--values", str(LOCAL), "--set", value)
 
-    assert all(word in refusal for word in says), refusal
+    assert all(text in refusal for text in texts), refusal
 
 
-def test_what_must_be_said_is_asked_for(helm):
-    """An SMSC and an acquirer have no default."""
+def test_missing_required_values_are_refused(helm):
+    """The addresses of SMSC and acquirer have no default."""
     refusal = helm.refusal("diwan")
 
     assert "missing properties 'smsc_host', 'smsc_system_id'" in refusal
     assert "missing property 'api_url'" in refusal
 
 
-def test_a_connector_may_be_left_out(helm):
-    """What is not installed need not be configured."""
+def test_a_connector_can_be_disabled(helm):
+    """A disabled connector needs no configuration."""
     manifests = helm.manifests("diwan", "--set", "sms.enabled=false,acquirer.enabled=false")
 
     names = {each["metadata"]["name"] for each in manifests if each["kind"] == "Deployment"}
@@ -73,29 +73,29 @@ def test_a_connector_may_be_left_out(helm):
 
 @pytest.mark.parametrize("chart", [*(program.name for program in platform().installed), "trial", "diwan"])
 def test_charts_pass_helms_own_lint(helm, chart):
-    """Strictly: warnings fail it."""
-    done = helm.run("lint", "--strict", str(CHARTS / chart), *NEEDED.get(chart, ()))
+    """The lint is strict: warnings are errors."""
+    completed = helm.run("lint", "--strict", str(CHARTS / chart), *REQUIRED_VALUES.get(chart, ()))
 
-    assert done.returncode == 0, done.stdout
+    assert completed.returncode == 0, completed.stdout
 
 
-def test_manifests_fit_the_schemas_of_kubernetes(local, production, monkeypatch):
-    """Strictly: a key that Kubernetes does not know is an error, not a thing passed over."""
-    # It reads a file of two megabytes again for each manifest.
+def test_manifests_match_the_schemas_of_kubernetes(local, production, monkeypatch):
+    """The validation is strict: an unknown key is an error."""
+    # Without the cache it reads a file of two megabytes for each manifest.
     monkeypatch.setattr(utils, "schema_contents", cache(utils.schema_contents))
     for manifest in (*local, *production):
         kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
 
 
 def test_manifests_pass_checkov(helm, tmp_path):
-    """But for what deploy/helm/checkov.yaml leaves out, with the reason beside it."""
+    """The exceptions and their reasons are in deploy/helm/checkov.yaml."""
     if not CHECKOV.exists():
-        pytest.skip("there is no checkov: scripts/charts.sh installs it")
+        pytest.skip("checkov is not installed: run scripts/charts.sh")
     for values in (LOCAL, PRODUCTION):
         (tmp_path / values.name).write_text(helm.template("diwan", "--values", str(values)))
 
     command = [CHECKOV, "--config-file", CHARTS / "checkov.yaml", "--directory", tmp_path, "--output", "json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    completed = subprocess.run(command, capture_output=True, text=True, check=False)
 
-    assert done.returncode == 0, done.stdout
-    assert json.loads(done.stdout)["summary"]["passed"] > 1000
+    assert completed.returncode == 0, completed.stdout
+    assert json.loads(completed.stdout)["summary"]["passed"] > 1000

@@ -1,4 +1,4 @@
-"""What journeys should have left, counted on the platform's side."""
+"""Counts of the results of journeys, read from the platform."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -21,31 +21,31 @@ TEMPLATES = {
 
 
 @dataclass
-class Books:
-    """The whole journal: entries by payment and kind, and what does not balance."""
+class Journal:
+    """The whole journal: entries by payment and kind, and ids of the entries that do not balance."""
 
     entries: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    crooked: list[str] = field(default_factory=list)
+    unbalanced: list[str] = field(default_factory=list)
 
 
-def books(platform: Platform, auditor: Session | None) -> Books:
-    """Read the journal to its end."""
-    read = Books()
+def read_journal(platform: Platform, auditor: Session | None) -> Journal:
+    """Read all pages of the journal."""
+    journal = Journal()
     token = ""
     while True:
         request = payments.ListLedgerEntriesRequest(page_size=500, page_token=token)
         page = platform.call("payments", "ListLedgerEntries", request, auditor)
         for entry in page.entries:
-            read.entries[entry.payment_id][entry.kind] += 1
+            journal.entries[entry.payment_id][entry.kind] += 1
             if sum(piastres(leg.amount) for leg in entry.legs):
-                read.crooked.append(entry.entry_id)
+                journal.unbalanced.append(entry.entry_id)
         token = page.next_page_token
         if not token:
-            return read
+            return journal
 
 
 def messages(platform: Platform, auditor: Session | None, journey: Journey) -> Counter[tuple[str, str]]:
-    """The journey's messages by template and state."""
+    """Count the messages of a journey by template and state."""
     request = notification.ListMessagesRequest(request_number=journey.case.number, page_size=200)
     listed = platform.call("notification", "ListMessages", request, auditor).messages
     return Counter(
@@ -54,21 +54,21 @@ def messages(platform: Platform, auditor: Session | None, journey: Journey) -> C
     )
 
 
-def on_the_phone(journey: Journey) -> Counter[str]:
-    """What reached the principal's phone about the case, each text as often as it came; codes left out."""
+def texts_on_phone(journey: Journey) -> Counter[str]:
+    """Count the texts on the principal's phone that name the case; those with codes do not."""
     texts = [str(message["text"]) for message in journey.principal.phone.messages()]
     return Counter(text for text in texts if journey.case.number in text)
 
 
-def state(platform: Platform, journey: Journey) -> str:
+def case_state(platform: Platform, journey: Journey) -> str:
     request = notary.VerifyPowerOfAttorneyRequest(
         number=journey.case.number, verification_code=journey.case.verification_code
     )
-    seen = platform.call("notary", "VerifyPowerOfAttorney", request)
-    return notary.PowerOfAttorneyState.Name(seen.state).removeprefix("POWER_OF_ATTORNEY_STATE_")
+    answer = platform.call("notary", "VerifyPowerOfAttorney", request)
+    return notary.PowerOfAttorneyState.Name(answer.state).removeprefix("POWER_OF_ATTORNEY_STATE_")
 
 
-def twice(journeys: Iterable[Journey]) -> dict[str, Counter[str]]:
-    """Cases of which a phone got a text more than once."""
-    found = {journey.case.number: +(c := on_the_phone(journey)) - Counter(set(c)) for journey in journeys}
-    return {number: more for number, more in found.items() if more}
+def duplicate_texts(journeys: Iterable[Journey]) -> dict[str, Counter[str]]:
+    """Return, by case number, the texts that a phone received more than once."""
+    extra = {journey.case.number: +(c := texts_on_phone(journey)) - Counter(set(c)) for journey in journeys}
+    return {number: texts for number, texts in extra.items() if texts}

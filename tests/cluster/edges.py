@@ -1,4 +1,4 @@
-"""Which connections spans tell of: who opened one, to whom, and to which port."""
+"""Network edges derived from spans: the client, the server and the port of each connection."""
 
 from collections.abc import Iterator
 
@@ -10,34 +10,39 @@ Edge = tuple[str, str, int]
 
 
 def edges_of(trace: list[Span], release: str) -> Iterator[Edge]:
-    """Every connection that a span of the trace could not have been made without.
+    """Yield the connections that the spans of a trace prove.
 
     Args:
-        trace: whole: a call's server is known by its span, whose parent is the client's.
-        release: of Helm, which the names of its services begin with.
+        trace: complete, because the client of a call is found by the parent of the server's span.
+        release: name of the Helm release, the prefix of its services' names.
     """
     by_id = {span.id: span for span in trace}
     for span in trace:
-        me = CALLER if span.service == DRIVER else span.service
-        if me != CALLER:
-            yield me, "collector", OTLP_PORT  # else nobody would know of the span; the driver's go past it
-        said = span.attributes
-        if "messaging.system" in said:
-            yield me, said["messaging.system"], AMQP_PORT
-        if "db.system.name" in said:
-            yield me, f"{me}-store", STORE_PORT
-        if "server.address" in said:
-            yield me, said["server.address"].removeprefix(f"{release}-"), int(said["server.port"])
-        yield from _into(span, by_id.get(span.parent), me)
+        program = CALLER if span.service == DRIVER else span.service
+        if program != CALLER:
+            yield (
+                program,
+                "collector",
+                OTLP_PORT,
+            )  # the span was exported; the driver's are sent to Jaeger directly
+        attributes = span.attributes
+        if "messaging.system" in attributes:
+            yield program, attributes["messaging.system"], AMQP_PORT
+        if "db.system.name" in attributes:
+            yield program, f"{program}-store", STORE_PORT
+        if "server.address" in attributes:
+            address, port = attributes["server.address"], int(attributes["server.port"])
+            yield program, address.removeprefix(f"{release}-"), port
+        yield from _incoming(span, by_id.get(span.parent), program)
 
 
-def _into(span: Span, parent: Span | None, me: str) -> Iterator[Edge]:
-    """What came in from elsewhere: a call, a callback, a message that was published without a span."""
+def _incoming(span: Span, parent: Span | None, program: str) -> Iterator[Edge]:
+    """Yield the edge of a call, a callback or a message from a client without spans of its own."""
     kind = span.attributes.get("span.kind")
     if kind == "server" and span.attributes.get("http.route") == "/callbacks":
-        yield "bank", me, HTTP_PORT  # it has no spans of its own
+        yield "bank", program, HTTP_PORT
     elif kind == "server":
-        # Without a parent: the operator, whose command line makes no spans either.
-        yield (CALLER if parent is None or parent.service == DRIVER else parent.service), me, GRPC_PORT
+        # Without a parent the caller is the operator's command line, which creates no spans.
+        yield (CALLER if parent is None or parent.service == DRIVER else parent.service), program, GRPC_PORT
     elif kind == "consumer" and parent and parent.service == DRIVER:
         yield CALLER, span.attributes["messaging.system"], AMQP_PORT

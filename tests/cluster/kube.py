@@ -1,4 +1,4 @@
-"""What is done to the pods of Diwan's namespace, by kubectl as an operator would type it."""
+"""Operations on the pods of a namespace, by kubectl and helm."""
 
 import json
 import random
@@ -12,8 +12,8 @@ from platform_table.load import platform
 
 PROGRAMS = tuple(program.name for program in platform().installed)
 STORES = platform().services
-LIMIT = "180s"
-GONE_SECONDS = 120
+TIMEOUT = "180s"
+TERMINATION_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -23,114 +23,123 @@ class Namespace:
     name: str
     release: str
 
-    def kubectl(self, *arguments: str, given: str | None = None) -> str:
-        return run("kubectl", "-n", self.name, *arguments, given=given)
+    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        return run("kubectl", "-n", self.name, *arguments, stdin=stdin)
 
     def get(self, *arguments: str) -> list[dict[str, Any]]:
-        said = json.loads(self.kubectl("get", *arguments, "-o", "json"))
-        return list(said["items"])
+        answer = json.loads(self.kubectl("get", *arguments, "-o", "json"))
+        return list(answer["items"])
 
     def deployments(self) -> list[str]:
-        """The deployments of our programs: API, workers, connectors; not the trial's world outside."""
+        """Return the names of our programs' deployments (API, workers, connectors), without the trial's sandbox."""
         listed = self.get("deployments", "-l", f"app.kubernetes.io/name in ({','.join(PROGRAMS)})")
         return sorted(each["metadata"]["name"] for each in listed)
 
     def pods(
         self, selector: str = f"app.kubernetes.io/name in ({','.join(PROGRAMS)})"
     ) -> list[dict[str, Any]]:
-        """Metadata of the pods of our programs, but for those on their way out."""
+        """Return the metadata of our programs' pods that are not terminating."""
         listed = [each["metadata"] for each in self.get("pods", "-l", selector)]
         return [each for each in listed if "deletionTimestamp" not in each]
 
     def metrics(self, pod: str) -> str:
-        """What a pod tells Prometheus."""
+        """Return the metrics of a pod in Prometheus's text format."""
         return run("kubectl", "get", "--raw", f"/api/v1/namespaces/{self.name}/pods/{pod}:8080/proxy/metrics")
 
-    def settle(self, deployment: str) -> None:
-        """Wait until a deployment is as it should be; pods that it has replaced may still be on their way out."""
-        self.kubectl("rollout", "status", f"deployment/{deployment}", f"--timeout={LIMIT}")
+    def await_rollout(self, deployment: str) -> None:
+        """Wait until the rollout of a deployment is complete; replaced pods may still be terminating."""
+        self.kubectl("rollout", "status", f"deployment/{deployment}", f"--timeout={TIMEOUT}")
 
     def restart(self, deployment: str) -> None:
         self.kubectl("rollout", "restart", f"deployment/{deployment}")
-        self.settle(deployment)
+        self.await_rollout(deployment)
 
     def upgrade(self, *values: Path) -> None:
         files = [argument for file in values for argument in ("--values", str(file))]
         run(
-            "helm", "upgrade", self.release, str(CHART), "-n", self.name, *files, "--wait", "--timeout", LIMIT
+            "helm",
+            "upgrade",
+            self.release,
+            str(CHART),
+            "-n",
+            self.name,
+            *files,
+            "--wait",
+            "--timeout",
+            TIMEOUT,
         )
 
     def rollback(self) -> None:
-        """Go back to the revision before."""
-        run("helm", "rollback", self.release, "-n", self.name, "--wait", "--timeout", LIMIT)
+        """Roll the release back to its previous revision."""
+        run("helm", "rollback", self.release, "-n", self.name, "--wait", "--timeout", TIMEOUT)
 
     def scale(self, deployments: list[str], replicas: int) -> None:
         for deployment in deployments:
             self.kubectl("scale", f"deployment/{deployment}", f"--replicas={replicas}")
         for deployment in deployments:
-            self.settle(deployment)
+            self.await_rollout(deployment)
 
-    def kill_one(self, chance: random.Random) -> str:
-        """Delete a pod of our programs without asking it; the component that it was of."""
-        pod = chance.choice(self.pods())
-        self.delete(pod["name"], at_once=True)
+    def kill_random_pod(self, random_source: random.Random) -> str:
+        """Delete a pod of our programs without a grace period; return the name of its component."""
+        pod = random_source.choice(self.pods())
+        self.delete(pod["name"], force=True)
         labels = pod["labels"]
         return f"{labels['app.kubernetes.io/name']}-{labels['app.kubernetes.io/component']}"
 
-    def delete(self, pod: str, *, at_once: bool = False) -> None:
-        force = ("--force", "--grace-period=0") if at_once else ()
+    def delete(self, pod: str, *, force: bool = False) -> None:
+        options = ("--force", "--grace-period=0") if force else ()
         try:
-            self.kubectl("delete", "pod", pod, "--wait=false", *force)
-        except ClusterError as error:  # it went by itself between the look and the blow
+            self.kubectl("delete", "pod", pod, "--wait=false", *options)
+        except ClusterError as error:  # it ended by itself after it was listed
             if "NotFound" not in str(error):
                 raise
 
     def drain(self, deployment: str) -> int:
-        """Try to evict each pod of a deployment, as when all their nodes are drained; how many its budget let go."""
+        """Request the eviction of each pod of a deployment, as a drain of all nodes does; return the number evicted."""
         labels = json.loads(self.kubectl("get", "deployment", deployment, "-o", "json"))["spec"]["selector"]
         selector = ",".join(f"{key}={value}" for key, value in labels["matchLabels"].items())
         pods = [pod["name"] for pod in self.pods(selector)]
-        counted = f"--for=jsonpath={{.status.currentHealthy}}={len(pods)}"
-        self.kubectl("wait", "pdb", "-l", selector, counted, f"--timeout={LIMIT}")
+        all_healthy = f"--for=jsonpath={{.status.currentHealthy}}={len(pods)}"
+        self.kubectl("wait", "pdb", "-l", selector, all_healthy, f"--timeout={TIMEOUT}")
         return sum(self._evict(pod) for pod in pods)
 
     def _evict(self, pod: str) -> bool:
-        """Ask for a pod's eviction; whether its budget allows it."""
+        """Request the eviction of a pod; return whether its disruption budget allows it."""
         eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod}}
         path = f"/api/v1/namespaces/{self.name}/pods/{pod}/eviction"
         try:
-            run("kubectl", "create", "--raw", path, "-f", "-", given=json.dumps(eviction))
+            run("kubectl", "create", "--raw", path, "-f", "-", stdin=json.dumps(eviction))
         except ClusterError as error:
             if "disruption budget" not in str(error):
                 raise
             return False
         return True
 
-    def all_gone(self) -> None:
-        """Wait until no pod is on its way out any more."""
-        give_up = time.monotonic() + GONE_SECONDS
+    def await_terminations(self) -> None:
+        """Wait until no pod is terminating any more."""
+        deadline = time.monotonic() + TERMINATION_SECONDS
         while any("deletionTimestamp" in pod["metadata"] for pod in self.get("pods")):
-            assert time.monotonic() < give_up, "pods that were told to go are still there"
+            assert time.monotonic() < deadline, "some pods are still terminating"
             time.sleep(1)
 
     def restarts(self) -> dict[str, int]:
-        """Containers that ended and were started again, whatever pod of the namespace they are in."""
+        """Return the restart counts above 0, by pod, of all pods in the namespace."""
         return {
-            pod["metadata"]["name"]: again
+            pod["metadata"]["name"]: count
             for pod in self.get("pods")
             for container in pod["status"].get("containerStatuses", ())
-            if (again := container["restartCount"])
+            if (count := container["restartCount"])
         }
 
     def replace(self, statefulset: str) -> float:
-        """Delete the pod of a StatefulSet of one and wait until the next is ready; how long it took, seconds."""
-        began = time.monotonic()
+        """Delete the only pod of a StatefulSet and wait until the next is ready; return the seconds that it took."""
+        started = time.monotonic()
         self.kubectl("delete", "pod", f"{statefulset}-0")
-        self.kubectl("rollout", "status", f"statefulset/{statefulset}", f"--timeout={LIMIT}")
-        return time.monotonic() - began
+        self.kubectl("rollout", "status", f"statefulset/{statefulset}", f"--timeout={TIMEOUT}")
+        return time.monotonic() - started
 
     def queues(self) -> dict[str, int]:
-        """Messages in each queue of the broker."""
+        """Return the number of messages in each queue of the broker."""
         pod = f"{self.release}-rabbitmq-0"
         listed = self.kubectl(
             "exec", pod, "--", "rabbitmqctl", "--quiet", "list_queues", "-p", "diwan", "name", "messages"

@@ -1,4 +1,4 @@
-"""What nobody may read in a log: the values of Secrets, in every form in which one could get there."""
+"""Finds the values of Secrets in logs, in every form in which a log could contain them."""
 
 import base64
 import json
@@ -8,15 +8,15 @@ from urllib.parse import urlsplit
 
 from .kube import Namespace
 
-LONG_ENOUGH = 8
-"""Characters; anything shorter is found by chance."""
+MINIMUM_LENGTH = 8
+"""Characters; anything shorter would match by chance."""
 PRIVATE_MEMBERS = ("d", "k", "password_hash")
 
 
 def leaks(namespace: Namespace) -> list[str]:
-    """Pods of the namespace, whosever, whose log holds a part of a Secret that is for few eyes."""
-    secret = {part for value in _values(namespace) for part in _parts(value) if len(part) >= LONG_ENOUGH}
-    assert len(secret) > len(namespace.deployments()), "there are more secrets than programs"
+    """Return the pods of the namespace, also those that are not ours, whose log contains a part of a Secret."""
+    secret = {part for value in _values(namespace) for part in _parts(value) if len(part) >= MINIMUM_LENGTH}
+    assert len(secret) > len(namespace.deployments()), "there should be more secrets than programs"
     pods = [pod["metadata"]["name"] for pod in namespace.get("pods")]
     logs = {pod: namespace.kubectl("logs", pod) for pod in pods}
     return [pod for pod, log in logs.items() if any(part in log for part in secret)]
@@ -31,7 +31,7 @@ def _values(namespace: Namespace) -> Iterator[str]:
 
 
 def _parts(value: str) -> Iterator[str]:
-    """A value as it is, or what is secret in an address, a key or a table: logs escape quotes and lines."""
+    """Yield the secret parts of a value (of a URI, a key or JSON), since logs escape quotes and line breaks."""
     if value.startswith("{"):
         yield from _members(json.loads(value))
     elif value.startswith("-----BEGIN"):
@@ -43,13 +43,13 @@ def _parts(value: str) -> Iterator[str]:
         yield value
 
 
-def _members(said: Any) -> Iterator[str]:
-    if isinstance(said, dict):
-        for name, value in said.items():
+def _members(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        for name, value in node.items():
             if name in PRIVATE_MEMBERS:
                 yield str(value)
             else:
                 yield from _members(value)
-    elif isinstance(said, list):
-        for value in said:
+    elif isinstance(node, list):
+        for value in node:
             yield from _members(value)

@@ -1,4 +1,4 @@
-"""The edges of the network: what the spans of the journey tell, against what the policies let through."""
+"""The network edges that the spans of a journey prove are those of tests/edges.yaml."""
 
 import pytest
 from demo.calls import Platform
@@ -12,17 +12,17 @@ SERVICES = (*platform().readers, "demo")
 
 
 @pytest.fixture(scope="module")
-def told(installation, travelled):
-    """Edges of every trace since the installation: the journey's, and those of what went before it."""
-    platform = Platform(installation.world.targets)
-    # The one service that the journey's own driver asks nothing.
-    assert messages(platform, travelled.auditor.session, travelled)
+def observed(installation, first_journey):
+    """The edges of all traces since the installation: those of the journey and of the programs' start."""
+    platform = Platform(installation.environment.targets)
+    # The journey makes no call to this service.
+    assert messages(platform, first_journey.auditor.session, first_journey)
     platform.close()
     traces = installation.jaeger.traces(SERVICES)
     return {edge for trace in traces for edge in edges_of(trace, RELEASE)}
 
 
-def test_spans_tell_of_the_edges_in_the_table_and_of_no_other(told, recorded_edges, unrecorded_edges):
-    """The table that the rendered policies are held against is what really happens."""
-    assert recorded_edges <= told
-    assert told - recorded_edges <= unrecorded_edges
+def test_spans_prove_the_edges_of_the_table_and_no_others(observed, recorded_edges, unrecorded_edges):
+    """tests/charts compares the rendered network policies with this table, so it must match the real connections."""
+    assert recorded_edges <= observed
+    assert observed - recorded_edges <= unrecorded_edges

@@ -1,4 +1,4 @@
-"""The journey of the demo on a cluster, and its trace in a tracing back end."""
+"""The journey of the demo on a cluster, with its trace, logs and metrics."""
 
 import json
 
@@ -11,7 +11,7 @@ from .secrecy import leaks
 
 STEPS = 9
 PROGRAMS = {"identity", "payments", "notary", "notification", "sms", "acquirer"}
-# Asked from the outside in: who is called last shows that everything before it is connected.
+# Attributes of every resource.
 RESOURCE = (
     "service.name",
     "service.namespace",
@@ -26,34 +26,34 @@ RESOURCE = (
 
 
 @pytest.fixture(scope="module")
-def spans(installation, travelled):
-    return installation.jaeger.trace(trace.format_trace_id(travelled.trace_id))
+def spans(installation, first_journey):
+    return installation.jaeger.trace(trace.format_trace_id(first_journey.trace_id))
 
 
-def test_every_step_does_what_it_should(travelled):
-    """The same driver as on the embedded stack comes to its end."""
-    assert len(travelled.titles) == STEPS
+def test_every_step_passes(first_journey):
+    """The driver is the one of the demo on the embedded stack."""
+    assert len(first_journey.titles) == STEPS
 
 
-def test_the_trace_is_found_by_the_request_number(installation, travelled, spans):
-    """Every service that had part in the case leads from its number to the one trace."""
-    wanted = {"diwan.request_number": travelled.case.number}
-    ours = trace.format_trace_id(travelled.trace_id)
+def test_the_trace_is_found_by_the_request_number(installation, first_journey, spans):
+    """For every service that took part, a search by the number returns this one trace."""
+    attributes = {"diwan.request_number": first_journey.case.number}
+    trace_id = trace.format_trace_id(first_journey.trace_id)
 
     for service in ("notary", "payments", "notification", "sms", "acquirer"):
-        assert ours in installation.jaeger.having(service, wanted), service
+        assert trace_id in installation.jaeger.find(service, attributes), service
 
 
 def test_the_trace_is_connected(spans):
-    """Every span but the root has its parent in the trace, through services, broker and connectors."""
-    known = {span.id for span in spans}
+    """The root is the only span without a parent in it, across services, broker and connectors."""
+    ids = {span.id for span in spans}
 
-    assert [span.name for span in spans if span.parent not in known] == ["journey of a power of attorney"]
+    assert [span.name for span in spans if span.parent not in ids] == ["journey of a power of attorney"]
     assert {span.service for span in spans} == PROGRAMS | {"demo"}
 
 
-def test_every_span_says_where_it_was_made(spans):
-    """Service, version, instance, pod, node, deployment and container are on every span's resource."""
+def test_every_span_has_the_resource_attributes(spans):
+    """Service, version, instance, pod, node, deployment and container."""
     for span in spans:
         if span.service in PROGRAMS:
             assert [key for key in RESOURCE if not span.resource.get(key)] == [], span
@@ -61,21 +61,21 @@ def test_every_span_says_where_it_was_made(spans):
             assert span.resource["k8s.namespace.name"] == "diwan-test"
 
 
-def test_spans_come_through_a_collector_or_straight(spans):
-    """The endpoint is a value: the programs' spans went through the Collector, the driver's own straight to Jaeger."""
-    ways = {(span.service, span.attributes.get("diwan.test.collector")) for span in spans}
+def test_spans_are_exported_to_the_configured_endpoint(spans):
+    """The programs' spans passed through the Collector; the driver's were sent to Jaeger directly."""
+    routes = {(span.service, span.attributes.get("diwan.test.collector")) for span in spans}
 
-    assert ways == {(program, "collector") for program in PROGRAMS} | {("demo", None)}
+    assert routes == {(program, "collector") for program in PROGRAMS} | {("demo", None)}
 
 
 @pytest.fixture(scope="module")
-def pods(travelled):
-    """Each pod of our programs, after the journey."""
+def pods(first_journey):
+    """The pods of our programs, after the journey."""
     return Namespace(NAMESPACE, RELEASE).pods()
 
 
-def test_every_log_line_says_where_it_was_made(pods):
-    """As spans do, and beside the journey's request number where there is one."""
+def test_every_log_line_has_the_resource_attributes(pods):
+    """The same attributes as on spans."""
     for pod in pods:
         lines = Namespace(NAMESPACE, RELEASE).kubectl("logs", pod["name"]).splitlines()
         assert lines, pod["name"]
@@ -84,8 +84,8 @@ def test_every_log_line_says_where_it_was_made(pods):
             assert line["k8s.pod.name"] == pod["name"]
 
 
-def test_metrics_say_where_they_were_made(pods):
-    """`target_info` of each pod, by which its series are joined with what is known of the pod."""
+def test_metrics_have_the_resource_attributes(pods):
+    """`target_info` of each pod holds them, so that its series can be joined with them."""
     for pod in pods:
         text = Namespace(NAMESPACE, RELEASE).metrics(pod["name"])
         (info,) = [line for line in text.splitlines() if line.startswith("target_info{")]
@@ -93,22 +93,22 @@ def test_metrics_say_where_they_were_made(pods):
         assert f'k8s_pod_name="{pod["name"]}"' in info
 
 
-def test_logs_lead_from_the_request_number_to_the_trace(travelled, pods):
-    """Whoever has the number finds the calls of its case in notary's log, and in them the trace."""
+def test_logs_lead_from_the_request_number_to_the_trace(first_journey, pods):
+    """Notary's log lines of the calls of a case hold its request number and the trace id."""
     lines = [
         json.loads(line)
         for pod in pods
         for line in Namespace(NAMESPACE, RELEASE).kubectl("logs", pod["name"]).splitlines()
     ]
-    told = {
+    traces = {
         (line["service.name"], line["trace_id"])
         for line in lines
-        if line.get("request_number") == travelled.case.number and line["event"] == "rpc"
+        if line.get("request_number") == first_journey.case.number and line["event"] == "rpc"
     }
 
-    assert told == {("notary", trace.format_trace_id(travelled.trace_id))}
+    assert traces == {("notary", trace.format_trace_id(first_journey.trace_id))}
 
 
-def test_no_secret_is_in_a_log(travelled):
-    """Of whatever pod of the namespace, its broker and stores too."""
+def test_no_secret_is_in_a_log(first_journey):
+    """The logs of all pods of the namespace are searched, also those of broker and stores."""
     assert leaks(Namespace(NAMESPACE, RELEASE)) == []

@@ -1,4 +1,4 @@
-"""The values of a place with broker, stores and Secrets of its own, installed as they are but for addresses."""
+"""The production values, installed unchanged except for addresses, with broker, stores and Secrets from elsewhere."""
 
 from collections import Counter
 from pathlib import Path
@@ -15,7 +15,7 @@ from .kube import Namespace
 NAMESPACE, OUTSIDE = "diwan-production", "outside"
 PRODUCTION = cluster.VALUES.parent / "values-production.yaml"
 STEPS = 9
-# Two of each, three workers of notary, and both parts of payments in one pod.
+# Replicas: two of each component and three workers of notary; payments runs its roles in one pod.
 PODS = {
     "identity-api": 2,
     "identity-worker": 2,
@@ -30,25 +30,28 @@ PODS = {
 
 
 @pytest.fixture(scope="module")
-def world(beside, tmp_path_factory):
-    """A release with all that is not ours, and one of Diwan that is pointed to it by Secrets and values."""
+def environment(manifest_file, tmp_path_factory):
+    """One release with broker, stores and sandbox, and one of Diwan that refers to it by Secrets and values."""
     layout = Layout(tmp_path_factory.mktemp("production"))
-    with cluster.opened(layout, NAMESPACE, OUTSIDE, (beside("jaeger"), beside("gateway"))):
+    manifests = (manifest_file("jaeger"), manifest_file("gateway"))
+    with cluster.trial_namespace(layout, NAMESPACE, OUTSIDE, manifests):
         cluster.install(NAMESPACE, OUTSIDE, (cluster.VALUES, HERE / "outside.yaml"))
         cluster.install(NAMESPACE, RELEASE, (PRODUCTION, HERE / "production.yaml"))
-        with cluster.reached(layout, NAMESPACE, RELEASE, outside=OUTSIDE, collector="jaeger") as world:
-            yield world
+        with cluster.environment_of(
+            layout, NAMESPACE, RELEASE, outside=OUTSIDE, collector="jaeger"
+        ) as environment:
+            yield environment
 
 
-def test_the_same_journey_comes_to_its_end(world, tmp_path: Path):
-    """With several pods of everything, each of which may have part in it."""
-    titles = [step.title for step in Journey(world, tmp_path).steps()]
+def test_the_journey_completes(environment, tmp_path: Path):
+    """Its calls and events are distributed over several pods of each component."""
+    titles = [step.title for step in Journey(environment, tmp_path).steps()]
 
     assert len(titles) == STEPS
 
 
-def test_what_runs_is_what_the_values_say(world):
-    """Replicas, and the service whose parts are put together by one value; nobody had to start again."""
+def test_the_running_pods_match_the_values(environment):
+    """Replicas, and one service with all roles in one pod; no container was restarted."""
     namespace = Namespace(NAMESPACE, RELEASE)
     labels = [pod["labels"] for pod in namespace.pods()]
 
@@ -59,8 +62,8 @@ def test_what_runs_is_what_the_values_say(world):
     assert namespace.restarts() == {}
 
 
-def test_the_release_holds_no_secret_and_no_store(world):
-    """Broker, stores and Secrets exist without it."""
+def test_the_release_contains_no_secret_and_no_store(environment):
+    """Broker, stores and Secrets exist independently of it."""
     manifest = cluster.run("helm", "get", "manifest", RELEASE, "-n", NAMESPACE)
 
     kinds = {each["kind"] for each in yaml.safe_load_all(manifest) if each}

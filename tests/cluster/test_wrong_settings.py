@@ -1,4 +1,4 @@
-"""Wrong settings stop a pod at its start, with one line that says which, why, and how to mend it."""
+"""A wrong setting ends a pod at its start with one line: the setting, the reason and the remedy."""
 
 import copy
 import json
@@ -11,8 +11,8 @@ from .conftest import NAMESPACE, RELEASE
 from .kube import Namespace
 
 TIMEOUT_SECONDS = 90.0
-SECRET = "not-to-be-told"
-# Deployment, variables set (None: left out), the setting that the line must name.
+SECRET = "not-to-be-logged"
+# Deployment, changed variables (None removes one), the setting that the line must name.
 CASES = {
     "address": ("identity-api", {"IDENTITY_GRPC_LISTEN": "somewhere"}, "IDENTITY_GRPC_LISTEN"),
     "number": ("payments-worker", {"PAYMENTS_DRAIN_SECONDS": "-1"}, "PAYMENTS_DRAIN_SECONDS"),
@@ -35,21 +35,21 @@ CASES = {
 
 
 @dataclass(frozen=True)
-class Ended:
-    """A pod that ended by itself: its exit status and its lines."""
+class EndedPod:
+    """A pod that ended by itself: its exit status and its log lines."""
 
     status: int
     lines: list[str]
 
 
 @pytest.fixture(scope="module")
-def ended(installation):
-    """A pod for each case, as its deployment would start it but for the wrong setting."""
+def ended_pods(installation):
+    """One pod for each case, with the spec of its deployment and one wrong setting; by case."""
     namespace = Namespace(NAMESPACE, RELEASE)
     deployments = {each["metadata"]["name"]: each for each in namespace.get("deployments")}
     for case, (deployment, variables, _) in CASES.items():
         pod = pod_of(case, deployments[f"{RELEASE}-{deployment}"], variables)
-        namespace.kubectl("apply", "-f", "-", given=json.dumps(pod))
+        namespace.kubectl("apply", "-f", "-", stdin=json.dumps(pod))
     yield {case: await_end(namespace, f"wrong-{case}") for case in CASES}
     namespace.kubectl("delete", "pod", *(f"wrong-{case}" for case in CASES), "--wait=false")
 
@@ -70,24 +70,24 @@ def pod_of(case, deployment, variables):
 
 
 def await_end(namespace, pod):
-    give_up = time.monotonic() + TIMEOUT_SECONDS
-    while time.monotonic() < give_up:
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while time.monotonic() < deadline:
         state = json.loads(namespace.kubectl("get", "pod", pod, "-o", "json"))["status"]
         if state["phase"] in ("Failed", "Succeeded"):
             code = state["containerStatuses"][0]["state"]["terminated"]["exitCode"]
-            return Ended(code, namespace.kubectl("logs", pod).splitlines())
+            return EndedPod(code, namespace.kubectl("logs", pod).splitlines())
         time.sleep(0.5)
-    return Ended(-1, namespace.kubectl("logs", pod).splitlines())
+    return EndedPod(-1, namespace.kubectl("logs", pod).splitlines())
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_one_line_says_which_setting_is_wrong_and_how_to_mend_it(ended, case):
-    """The pod ends with status 2 and one line, which never holds the value of a secret."""
+def test_one_line_names_the_wrong_setting_and_the_remedy(ended_pods, case):
+    """The pod ends with status 2 and one line, which never contains the value of a secret."""
     _, _, setting = CASES[case]
-    told = ended[case]
+    pod = ended_pods[case]
 
-    assert told.status == 2, told
-    assert len(told.lines) == 1, told.lines
-    assert setting in told.lines[0]
-    assert "; " in told.lines[0], "why it is wrong, and how to mend it"
-    assert SECRET not in told.lines[0]
+    assert pod.status == 2, pod
+    assert len(pod.lines) == 1, pod.lines
+    assert setting in pod.lines[0]
+    assert "; " in pod.lines[0], "the line should give the reason and the remedy"
+    assert SECRET not in pod.lines[0]

@@ -1,4 +1,4 @@
-"""The broker as others use it: an integrator or connector that publishes, an administrator who listens to all."""
+"""Access to the broker as an integrator or connector that publishes, and as an administrator who reads everything."""
 
 import secrets
 import uuid
@@ -18,16 +18,16 @@ TAP = "tap"
 
 @contextmanager
 def channel_of(layout: Layout, user: str, password: str = "") -> Iterator[Any]:
-    """A channel of a broker user on the stack's node."""
+    """Open a channel as a broker user on the stack's node."""
     uri = node_of(layout).uri(user, password or layout.password(user))
     with pika.BlockingConnection(pika.URLParameters(uri)) as connection:
         yield connection.channel()
 
 
 def node_of(layout: Layout) -> RabbitNode:
-    found = RabbitNode.find(layout.data / "broker")
-    assert found is not None
-    return found
+    node = RabbitNode.find(layout.data / "broker")
+    assert node is not None
+    return node
 
 
 def publish(
@@ -35,18 +35,18 @@ def publish(
     user: str,
     exchange: str,
     key: str,
-    kind: str,
+    event_type: str,
     body: str,
     *,
     subject: str,
     event_id: str = "",
 ) -> str:
-    """Publish one event as its exchange's owner would; returns the event's id."""
+    """Publish one event as the owner of the exchange; return the event's id."""
     event_id = event_id or str(uuid.uuid4())
     headers = {
         "cloudEvents_id": event_id,
         "cloudEvents_source": f"diwan/{user}",
-        "cloudEvents_type": kind,
+        "cloudEvents_type": event_type,
         "cloudEvents_specversion": "1.0",
         "cloudEvents_time": datetime.now(UTC).isoformat(),
         "cloudEvents_subject": subject,
@@ -62,8 +62,8 @@ def publish(
 
 
 @dataclass(frozen=True)
-class Heard:
-    """One message as an eavesdropper gets it."""
+class CapturedMessage:
+    """One message as the tap received it."""
 
     exchange: str
     key: str
@@ -73,16 +73,16 @@ class Heard:
 
 
 class Tap:
-    """Hears every message of every exchange while it is open, with a user and a queue of its own."""
+    """Captures every message of every exchange while it is open, with its own user and queue."""
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._password = secrets.token_urlsafe(16)
-        self._heard: list[Heard] = []
+        self._captured: list[CapturedMessage] = []
 
     @contextmanager
     def open(self) -> Iterator[None]:
-        """Listen."""
+        """Capture with a queue of its own."""
         vhost = node_of(self._layout).vhost
         self._administer("add_user", TAP, self._password, "tests")
         self._administer("set_permissions", TAP, vhost, ".*", ".*", ".*", "tests")
@@ -98,15 +98,15 @@ class Tap:
         finally:
             self._administer("delete_user", TAP, "tests")
 
-    def heard(self) -> list[Heard]:
-        """All messages since it was opened, in the order of the broker."""
+    def captured(self) -> list[CapturedMessage]:
+        """Return all messages since the tap was opened, in the broker's order."""
         with self._channel() as channel:
             while True:
                 method, properties, body = channel.basic_get(TAP, auto_ack=True)
                 if method is None:
-                    return self._heard
-                self._heard.append(
-                    Heard(
+                    return self._captured
+                self._captured.append(
+                    CapturedMessage(
                         method.exchange,
                         method.routing_key,
                         str(properties),
@@ -119,5 +119,5 @@ class Tap:
         return channel_of(self._layout, TAP, self._password)
 
     def _administer(self, function: str, *words: str) -> None:
-        told = ", ".join(f'<<"{word}">>' for word in words)
-        node_of(self._layout).evaluate(f"rabbit_auth_backend_internal:{function}({told}).")
+        arguments = ", ".join(f'<<"{word}">>' for word in words)
+        node_of(self._layout).evaluate(f"rabbit_auth_backend_internal:{function}({arguments}).")

@@ -1,4 +1,4 @@
-"""Finds personal data in text, in whatever dress: the values are known, so nothing is guessed."""
+"""Finds known personal data in text, in plain and in every encoding that a program may apply."""
 
 import base64
 import re
@@ -18,102 +18,102 @@ _GAP = re.compile(r"(?<=\d)[ \-](?=\d)")
 _RUN = re.compile(r"\d{10,}")
 _CODE = re.compile(r"(?<![\w.])\d{6}(?!\w|\.\d)")
 _DIALLED = ("", "0", "20", "0020")
-_LONG_ENOUGH = 10  # bytes; the base64 of anything shorter is found by chance
-_AROUND = 40
+_MINIMUM_LENGTH = 10  # bytes; the base64 of anything shorter would match by chance
+_CONTEXT_CHARACTERS = 40
 
 
 @dataclass(frozen=True)
-class Found:
-    """A personal datum in a text: what it is, and where."""
+class Finding:
+    """A personal datum in a text: its kind, and the place with some context."""
 
-    what: str
-    where: str
+    kind: str
+    context: str
 
 
 @dataclass
 class Canaries:
-    """What must not be found.
+    """The personal data to look for.
 
     Attributes:
-        numbers: national IDs and mobiles (10 digits, without +20), each with what it is.
-        words: names, addresses, tokens and other texts, each with what it is.
+        numbers: national IDs and mobiles (10 digits, without +20), with the kind of each.
+        words: names, addresses, tokens and other texts, with the kind of each.
         codes: one-time codes, six digits.
-        acted: the numbers of those who acted: they are looked for encoded, too.
+        encoded_numbers: the numbers of the persons used: these are also looked for in encodings.
     """
 
     numbers: dict[str, str] = field(default_factory=dict)
     words: dict[str, str] = field(default_factory=dict)
     codes: set[str] = field(default_factory=set)
-    acted: dict[str, str] = field(default_factory=dict)
+    encoded_numbers: dict[str, str] = field(default_factory=dict)
 
     def add_numbers(self, people: Iterable[Person]) -> None:
-        """Watch for the numbers of persons who may never have acted."""
+        """Add the numbers of persons, used or not."""
         for person in people:
             self.numbers[person.national_id] = "national ID"
             if person.mobile:
                 self.numbers[person.mobile.removeprefix("+20")] = "mobile"
 
     def add_person(self, person: Person) -> None:
-        """Watch for the numbers, the full name and the address of a person who acted."""
+        """Add the numbers, the full name and the address of a person used."""
         self.add_numbers([person])
-        own = (person.national_id, person.mobile.removeprefix("+20"))
-        self.acted |= {number: self.numbers[number] for number in own}
+        numbers = (person.national_id, person.mobile.removeprefix("+20"))
+        self.encoded_numbers |= {number: self.numbers[number] for number in numbers}
         self.words[person.full_name] = "full name"
         self.words[person.address] = "address"
 
-    def found_in(self, text: str) -> list[Found]:
-        """Every canary in a text, plain or in disguise."""
-        found = [Found(f"{what}, encoded", needle) for needle, what in self._encoded if needle in text]
+    def find_in(self, text: str) -> list[Finding]:
+        """Return every canary in a text, plain or encoded."""
+        findings = [Finding(f"{kind}, encoded", needle) for needle, kind in self._encoded if needle in text]
         for view in dict.fromkeys(_views(text)):
-            found += self._plain(view)
-        return found
+            findings += self._plain(view)
+        return findings
 
-    def _plain(self, view: str) -> Iterator[Found]:
+    def _plain(self, view: str) -> Iterator[Finding]:
         for text in {view, _GAP.sub("", view)}:  # a gap may also be between two numbers
             for run in _RUN.finditer(text):
-                if what := self._numbers.get(run.group()):
-                    yield Found(what, run.group())
+                if kind := self._numbers.get(run.group()):
+                    yield Finding(kind, run.group())
         for code in _CODE.finditer(view):
             if code.group() in self.codes:
-                yield Found("one-time code", view[max(0, code.start() - _AROUND) : code.end()])
-        for word, what in self.words.items():
+                yield Finding("one-time code", view[max(0, code.start() - _CONTEXT_CHARACTERS) : code.end()])
+        for word, kind in self.words.items():
             place = view.find(word.translate(_FOLDED))
             if place >= 0:
-                yield Found(what, view[max(0, place - _AROUND) : place + _AROUND])
+                yield Finding(kind, view[max(0, place - _CONTEXT_CHARACTERS) : place + _CONTEXT_CHARACTERS])
 
     @cached_property
     def _numbers(self) -> dict[str, str]:
         dialled = {
-            prefix + number: what
-            for number, what in self.numbers.items()
-            if what == "mobile"
+            prefix + number: kind
+            for number, kind in self.numbers.items()
+            if kind == "mobile"
             for prefix in _DIALLED
         }
         return self.numbers | dialled
 
     @cached_property
     def _encoded(self) -> list[tuple[str, str]]:
-        values = {**self.words, **self.acted}
-        return [(needle, what) for value, what in values.items() for needle in _encodings(value)]
+        values = {**self.words, **self.encoded_numbers}
+        return [(needle, kind) for value, kind in values.items() for needle in _encodings(value)]
 
 
 def _views(text: str) -> Iterator[str]:
-    """The text, and what it says once percent-encoding or JSON's escapes are undone, letters and digits folded."""
+    """Yield the text as it is, percent-decoded and JSON-unescaped, with letters and digits folded."""
     yield text.translate(_FOLDED)
     if "%" in text:
         yield unquote_plus(text).translate(_FOLDED)
     if "\\u" in text:
-        yield _ESCAPED.sub(lambda found: chr(int(found.group(1), 16)), text).translate(_FOLDED)
+        yield _ESCAPED.sub(lambda match: chr(int(match.group(1), 16)), text).translate(_FOLDED)
 
 
 def _encodings(value: str) -> set[str]:
-    """What a value looks like inside base64 at any offset, as hexadecimal, or as Python shows bytes."""
+    """Return a value in base64 at any offset, in hexadecimal, and as the repr of Python's bytes."""
     needles: set[str] = set()
     for raw in (value.encode(), value.encode("utf-16-be")):
         needles |= {raw.hex(), raw.hex().upper()}
         if not raw.isascii() or b"\0" in raw:
             needles.add(repr(raw)[2:-1])
-        if len(raw) >= _LONG_ENOUGH:
+        if len(raw) >= _MINIMUM_LENGTH:
             for offset, lost in ((0, 0), (1, 2), (2, 3)):
                 whole = (offset + len(raw)) * 8 // 6
                 for encode in (base64.b64encode, base64.urlsafe_b64encode):

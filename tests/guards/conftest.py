@@ -1,4 +1,4 @@
-"""What the guards share: probes on the stores, people who act, and one attempt a call."""
+"""Fixtures of the guards: probes on the stores, actors, and calls without retries."""
 
 import pytest
 
@@ -9,27 +9,27 @@ from .wire import Wire
 
 
 @pytest.fixture(scope="package")
-def probes(stack, world):
+def probes(stack, environment):
     """Read-only probes on the stores of the stack, and a tap on its broker."""
     tap = Tap(stack.layout)
     with tap.open():
-        made = Probes(stack.layout, world.phones_url, tap)
-        yield made
-        made.close()
+        probes = Probes(stack.layout, environment.phones_url, tap)
+        yield probes
+        probes.close()
 
 
 @pytest.fixture(scope="package")
-def wire(world):
-    """Calls without a second attempt."""
-    made = Wire(world.targets)
-    yield made
-    made.close()
+def wire(environment):
+    """Calls without retries."""
+    wire = Wire(environment.targets)
+    yield wire
+    wire.close()
 
 
 @pytest.fixture(scope="package")
-def actors(stack, world, probes, travelled):
-    """People of a population of our own; the review queue is left as empty as it was found."""
-    made = Actors(world, stack.layout, probes, travelled.journey)
-    yield made
-    made.empty_the_queue()
-    made.close()
+def actors(stack, environment, probes, completed):
+    """People of a population of their own; the review queue is emptied afterwards."""
+    actors = Actors(environment, stack.layout, probes, completed.journey)
+    yield actors
+    actors.empty_review_queue()
+    actors.close()

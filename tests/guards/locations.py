@@ -1,4 +1,4 @@
-"""All locations where personal data could come to light, filled by a journey and by all that can go wrong."""
+"""All locations where personal data could leak, filled by a journey and by failures."""
 
 import json
 import subprocess
@@ -20,24 +20,24 @@ from . import failure_cases
 from .actors import TERM, Actors
 from .broker import node_of
 from .canaries import Canaries
-from .probes import until
+from .probes import wait_for
 from .wire import Wire
 
-SANDBOX = {"smsc", "bank", "collector"}  # they are the outside world, and see what the outside world sees
-WITHOUT_TEXT = {"id", "parent", "trace", "links", "start", "end"}
+SANDBOX = {"smsc", "bank", "collector"}  # external systems, which receive personal data
+FIELDS_WITHOUT_TEXT = {"id", "parent", "trace", "links", "start", "end"}
 DECLINED_CARD = "tok_declined"
-SPANS_OF_THE_END = "DiscardParked"
+LAST_SPAN = "DiscardParked"
 
 Texts = dict[str, str]
-"""Where exactly -> what stands there."""
+"""Place within a location -> its text."""
 
 
 class Locations:
-    """Fills the locations, and reads them.
+    """Fills the locations and reads their texts.
 
     Attributes:
-        case: the second activity's power of attorney.
-        texts: by place, then by where in it.
+        case: the power of attorney of the journey whose messages are captured.
+        texts: by location, then by place within it.
     """
 
     def __init__(self, actors: Actors, wire: Wire, journey: Journey) -> None:
@@ -48,19 +48,19 @@ class Locations:
         self.texts: dict[str, Texts] = {}
 
     def fill(self) -> None:
-        """Act, ask wrongly, park, and read what came of it."""
+        """Run a journey, make failing calls, park messages, and read the texts of all locations."""
         actors = self._actors
         citizen = Citizen(person := actors.person(), actors.phone(person))
-        before = len(actors.probes.tap.heard())
-        self.case = self._act(citizen)
-        until("quiet", actors.probes.quiet)
-        messages = actors.probes.tap.heard()[before:]
+        before = len(actors.probes.tap.captured())
+        self.case = self._run_journey(citizen)
+        wait_for("the services to be idle", actors.probes.idle)
+        messages = actors.probes.tap.captured()[before:]
         refused = failure_cases.refusals(actors, self._wire, citizen)
-        errors = {where: refusal.told for where, refusal in refused.items()}
+        errors = {place: refusal.text for place, refusal in refused.items()}
         errors |= failure_cases.over_http(actors, citizen.person)
         parked = self._parked(failure_cases.park_broken(actors, citizen.person), citizen)
         spans = actors.layout.data / "spans.ndjson"
-        until("the last spans", lambda: SPANS_OF_THE_END in spans.read_text())
+        wait_for("the last spans", lambda: LAST_SPAN in spans.read_text())
         self.texts = {
             "logs": _logs(actors.layout),
             "spans": _spans(spans),
@@ -71,22 +71,25 @@ class Locations:
             "parked": parked,
         }
 
-    def _act(self, citizen: Citizen) -> Any:
-        """A short journey: enrolled online, refused by the bank once, collected at last."""
+    def _run_journey(self, citizen: Citizen) -> Any:
+        """Run a short journey: enrolment online, a declined and a settled payment, collection."""
         actors, call = self._actors, self._actors.platform.call
-        actors.empty_the_queue()
-        publish_extract(actors.world, actors.people[:2])  # again: identity knows them already
+        actors.empty_review_queue()
+        publish_extract(actors.environment, actors.people[:2])  # repeated events
         citizen.enrol(actors.platform)
         citizen.sign_in(actors.platform)
         actors.new_officer("auditor")
-        case, _ = actors.due(citizen)
-        call("payments", "CreatePayment", actors.paying(case, DECLINED_CARD), citizen.session)
+        case, _ = actors.create_due_case(citizen)
+        call("payments", "CreatePayment", actors.payment_request(case, DECLINED_CARD), citizen.session)
         due = payments.PAYMENT_STATE_DUE
-        until("the refusal", lambda: (p := actors.payment(citizen, case)).refusal_reason and p.state == due)
-        call("payments", "CreatePayment", actors.paying(case), citizen.session)
-        waiting = notary.POWER_OF_ATTORNEY_STATE_AWAITING_REVIEW
-        until("the payment", lambda: actors.shown(case, citizen.session).state == waiting)
-        approved = actors.approved()
+        wait_for(
+            "the refused payment",
+            lambda: (p := actors.get_payment(citizen, case)).refusal_reason and p.state == due,
+        )
+        call("payments", "CreatePayment", actors.payment_request(case), citizen.session)
+        awaiting_review = notary.POWER_OF_ATTORNEY_STATE_AWAITING_REVIEW
+        wait_for("the payment", lambda: actors.get_case(case, citizen.session).state == awaiting_review)
+        approved = actors.approve_next_case()
         request = notary.CollectPowerOfAttorneyRequest(
             power_of_attorney_id=approved.power_of_attorney_id, card_seen=True
         )
@@ -96,7 +99,7 @@ class Locations:
         return approved
 
     def _parked(self, parked_ids: list[str], citizen: Citizen) -> Texts:
-        """What an operator is shown of parked messages, who then gives them up, careless with the reason."""
+        """List, show and discard parked messages as an operator, with personal data in the reason; return the texts."""
         actors = self._actors
         shown = {"list": self._diwan("parked", "list", "identity")}
         shown |= {parked_id: self._diwan("parked", "show", "identity", parked_id) for parked_id in parked_ids}
@@ -104,38 +107,38 @@ class Locations:
             reason = f"citizen {citizen.person.national_id} called from {citizen.person.mobile}"
             request = operations.DiscardParkedRequest(parked_id=parked_id, reason=reason)
             rpc = failure_cases.OPERATIONS + "DiscardParked"
-            self._wire.ask(rpc, request, actors.operator_token("identity"), program="identity")
+            self._wire.call(rpc, request, actors.operator_token("identity"), program="identity")
         return shown
 
     def _diwan(self, *arguments: str) -> str:
-        """The operator's command line, for people and for programs."""
+        """Run the operator's command line; return its standard output and error."""
         program = str(Path(sys.executable).parent / "diwan")
-        environment = {"DIWAN_CONFIG": str(self._actors.world.operator_config)}
-        done = subprocess.run(
-            [program, *arguments], env=environment, capture_output=True, text=True, timeout=60, check=True
+        variables = {"DIWAN_CONFIG": str(self._actors.environment.operator_config)}
+        completed = subprocess.run(
+            [program, *arguments], env=variables, capture_output=True, text=True, timeout=60, check=True
         )
-        return done.stdout + done.stderr
+        return completed.stdout + completed.stderr
 
     def _names(self) -> Texts:
         node = node_of(self._actors.layout)
-        asked = (
+        expressions = (
             "rabbit_amqqueue:list_names()",
             f'rabbit_binding:list(<<"{node.vhost}">>)',
             "rabbit_networking:connection_info_all()",
         )
-        return {"queues, bindings, connections": node.evaluate(f"{{{', '.join(asked)}}}.")}
+        return {"queues, bindings, connections": node.evaluate(f"{{{', '.join(expressions)}}}.")}
 
     def canaries(self) -> Canaries:
-        """All that must not be in any place: of both populations the numbers, of all who acted the rest."""
+        """Return the data that must be in no location: the numbers of both populations, all data of persons used."""
         actors, journey = self._actors, self._journey
-        made = Canaries()
-        made.add_numbers([*journey.people, *actors.people])
+        canaries = Canaries()
+        canaries.add_numbers([*journey.people, *actors.people])
         officers = (journey.administrator, journey.postal_clerk, journey.reviewer, journey.auditor)
-        acted = [a.person for a in (journey.principal, journey.agent, *officers)] + actors.acted
-        for person in acted:
-            made.add_person(person)
-            made.codes |= set(actors.probes.codes(person))
-        made.words |= {
+        used = [a.person for a in (journey.principal, journey.agent, *officers)] + actors.used
+        for person in used:
+            canaries.add_person(person)
+            canaries.codes |= set(actors.probes.codes(person))
+        canaries.words |= {
             SPECIAL_TERM: "special term",
             TERM: "special term",
             "tok_ok": "card token",
@@ -143,24 +146,24 @@ class Locations:
             journey.case.verification_code: "verification code",
         }
         for person in (journey.principal, journey.administrator):
-            made.words |= dict.fromkeys(person.session.access_tokens.values(), "token")
-        return made
+            canaries.words |= dict.fromkeys(person.session.access_tokens.values(), "token")
+        return canaries
 
 
 def _logs(layout: Layout) -> Texts:
-    """The logs of services, connectors, stores and the broker."""
+    """Return the logs of services, connectors, stores and the broker."""
     files = [*layout.logs.glob("*.log"), *(layout.data / "broker" / "log").glob("*.log")]
     return {path.stem: path.read_text(errors="replace") for path in files if path.stem not in SANDBOX}
 
 
 def _spans(path: Path) -> Texts:
-    """What spans say, by service: names, attributes, events, resources."""
-    told: dict[str, list[str]] = {}
+    """Return the texts of spans by service: names, attributes, events, resources."""
+    by_service: dict[str, list[str]] = {}
     for line in path.read_text().splitlines():
         span = json.loads(line)
-        text = {key: value for key, value in span.items() if key not in WITHOUT_TEXT}
-        told.setdefault(span["service"], []).append(json.dumps(text, ensure_ascii=False))
-    return {service: "\n".join(lines) for service, lines in told.items()}
+        text = {key: value for key, value in span.items() if key not in FIELDS_WITHOUT_TEXT}
+        by_service.setdefault(span["service"], []).append(json.dumps(text, ensure_ascii=False))
+    return {service: "\n".join(lines) for service, lines in by_service.items()}
 
 
 def _metrics(layout: Layout) -> Texts:
@@ -169,6 +172,6 @@ def _metrics(layout: Layout) -> Texts:
 
 
 def _read(port: int) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
-        text: str = answer.read().decode()
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as response:
+        text: str = response.read().decode()
     return text

@@ -1,4 +1,4 @@
-"""What happened, seen from outside the services: their stores (read, never written), their events, and the phones."""
+"""Probes outside the services: they read the stores, the events and the phones, and write nothing."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -18,20 +18,20 @@ TIMEOUT_SECONDS = 60.0
 POLL_SECONDS = 0.1
 
 
-def until(what: str, happened: Callable[[], Any], timeout: float = TIMEOUT_SECONDS) -> Any:
-    """Wait until `happened` gives something."""
-    give_up = time.monotonic() + timeout
-    while not (found := happened()):
-        assert time.monotonic() < give_up, f"{what} did not happen within {timeout:.0f} s"
+def wait_for(name: str, poll: Callable[[], Any], timeout: float = TIMEOUT_SECONDS) -> Any:
+    """Poll until the result is true, and return it; AssertionError after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while not (result := poll()):
+        assert time.monotonic() < deadline, f"timed out after {timeout:.0f} s waiting for {name}"
         time.sleep(POLL_SECONDS)
-    return found
+    return result
 
 
 class Probes:
-    """Looks into the stores of a running stack, and listens to its broker.
+    """Reads the stores, logs and events of a running stack.
 
     Attributes:
-        tap: hears all that is published since the probes were made.
+        tap: captures all messages since the probes were created.
     """
 
     def __init__(self, layout: Layout, phones_url: str, tap: Tap) -> None:
@@ -55,7 +55,7 @@ class Probes:
             client.close()
 
     def documents(self, service: str, collection: str, **where: Any) -> list[dict[str, Any]]:
-        """Documents as they lie in a store; a dot in a name is written as two underscores."""
+        """Return documents of a collection; a dot in a field's path is written as two underscores."""
         query = {key.replace("__", "."): value for key, value in where.items()}
         return list(self.stores[service][collection].find(query))
 
@@ -63,33 +63,34 @@ class Probes:
         return len(self.documents(service, collection, **where))
 
     def events(self, service: str, causation: str) -> list[str]:
-        """Types, without their package, of the events that a service published for a cause, in order of sequence.
+        """Return the types, without package, of the events that a service published for a cause, by sequence.
 
-        The relay may publish an event again; it is the same event then, and counts once.
+        The relay may publish an event twice; it counts once.
         """
         caused = {
-            heard.headers["cloudEvents_id"]: heard.headers
-            for heard in self.tap.heard()
-            if heard.exchange == f"{service}.events" and heard.headers["cloudEvents_causationid"] == causation
+            message.headers["cloudEvents_id"]: message.headers
+            for message in self.tap.captured()
+            if message.exchange == f"{service}.events"
+            and message.headers["cloudEvents_causationid"] == causation
         }
         in_order = sorted(caused.values(), key=lambda headers: int(headers["cloudEvents_sequence"]))
         return [headers["cloudEvents_type"].rpartition(".")[2] for headers in in_order]
 
     def messages(self, person: Person) -> list[str]:
-        """The texts on a person's phone, oldest first."""
+        """Return the texts on a person's phone, oldest first."""
         return [str(message["text"]) for message in Phone(self._phones_url, person.mobile).messages()]
 
     def codes(self, person: Person) -> list[str]:
-        """The one-time codes on a person's phone, oldest first."""
-        return [found.group() for text in self.messages(person) if (found := CODE.search(text))]
+        """Return the one-time codes on a person's phone, oldest first."""
+        return [match.group() for text in self.messages(person) if (match := CODE.search(text))]
 
     def logged(self, program: str, *words: str) -> int:
-        """How many lines of a program's log hold all the words."""
+        """Count the lines of a program's log that contain all these words."""
         lines = (self._layout.logs / f"{program}.log").read_text(errors="replace").splitlines()
         return sum(all(word in line for word in words) for line in lines)
 
-    def quiet(self) -> bool:
-        """Whether no service has anything left to send or to try again."""
+    def idle(self) -> bool:
+        """Whether no service has an unsent event or a message to retry."""
         return not any(
             store[collection].count_documents({"unsent": {"$gt": 0}})
             or store["inbox"].count_documents({"parked": False})
@@ -99,8 +100,8 @@ class Probes:
 
 
 def settled(effect: Callable[[], Mapping[str, Any]], once: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The effect as soon as it is what it should be; as it is, when it does not get there in time."""
-    give_up = time.monotonic() + TIMEOUT_SECONDS
-    while (seen := effect()) != once and time.monotonic() < give_up:
+    """Return the effect as soon as it equals `once`, or as it is after a minute."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while (current := effect()) != once and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
-    return seen
+    return current

@@ -1,4 +1,4 @@
-"""A scenario, and what the effects of several services are seen by."""
+"""The scenario of an RPC, and helpers that measure effects."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,19 +17,20 @@ Question = tuple[str, Message]
 
 @dataclass(frozen=True)
 class Scenario:
-    """One request that is about to be made.
+    """One request that is ready to be sent, and its effect.
 
     Attributes:
-        request: valid, with a request id of its own.
-        token: the caller's, for the service that answers.
-        effect: what has come of it so far.
-        once: what `effect` gives when it had its effect, once.
-        other: the same request id with other content, or what makes it from the first answer; None where the RPC
-            has no content to differ in, or keeps its answers with another document for each content.
-        program: the service that answers, where the RPC's name does not say so.
-        alike: what must be the same in all answers, where that is not all of them.
-        over: the reason with which a repetition may be refused instead, because there is nothing left to do.
-        works: proves that an answer is good for what it was given for.
+        request: valid, with a new request id.
+        token: the caller's access token for the service.
+        effect: returns the effect so far.
+        once: value of `effect` after exactly one execution.
+        other: a request with the same request id and other content, or a function that makes it from the first
+            answer; None where the RPC has no other content, or keeps its answers with another document for each
+            content.
+        program: the service, where the RPC's package does not name it.
+        comparable: returns the part of an answer that must be equal in all answers.
+        repeat_reason: reason with which a repeated call may be refused, because nothing is left to do.
+        verify_answer: asserts that an answer can be used for its purpose.
     """
 
     request: Message
@@ -38,13 +39,13 @@ class Scenario:
     token: str = ""
     other: Message | Callable[[Any], Message] | None = None
     program: str = ""
-    alike: Callable[[Any], Any] = lambda answer: answer
-    over: str = ""
-    works: Callable[[Any], None] = lambda _: None
+    comparable: Callable[[Any], Any] = lambda answer: answer
+    repeat_reason: str = ""
+    verify_answer: Callable[[Any], None] = lambda _: None
 
 
 def varied(request: Message, **fields: Any) -> Any:
-    """The request with other content under the same request id."""
+    """Return the request with other content and the same request id."""
     other = type(request)()
     other.CopyFrom(request)
     for name, value in fields.items():
@@ -56,21 +57,23 @@ def other_code(code: str) -> str:
     return f"{(int(code) + 1) % 1_000_000:06d}"
 
 
-def written(actors: Actors, service: str, collection: str, document_id: str) -> int:
-    """How often an aggregate was written since it was made, that included; 0 before."""
-    return sum(found["version"] for found in actors.probes.documents(service, collection, _id=document_id))
+def count_writes(actors: Actors, service: str, collection: str, document_id: str) -> int:
+    """Return how often an aggregate was written, its creation included; 0 before that."""
+    return sum(
+        document["version"] for document in actors.probes.documents(service, collection, _id=document_id)
+    )
 
 
-def booked(actors: Actors, payment_id: str, *kinds: str) -> list[int]:
-    """How many journal entries of each kind a payment has, as an auditor sees them."""
+def count_entries(actors: Actors, payment_id: str, *kinds: str) -> list[int]:
+    """Return the number of journal entries of each kind for a payment, read as an auditor."""
     request = payments.ListLedgerEntriesRequest(payment_id=payment_id, page_size=100)
     page = actors.platform.call("payments", "ListLedgerEntries", request, actors.session("auditor"))
-    found = [entry.kind for entry in page.entries]
-    return [found.count(kind) for kind in kinds]
+    booked = [entry.kind for entry in page.entries]
+    return [booked.count(kind) for kind in kinds]
 
 
-def told(actors: Actors, case: Any, template: str) -> int:
-    """How many messages of a kind were made about a case, as an auditor sees them."""
+def count_messages(actors: Actors, case: Any, template: str) -> int:
+    """Return the number of messages of a template about a case, read as an auditor."""
     request = notification.ListMessagesRequest(request_number=case.number, page_size=100)
     page = actors.platform.call("notification", "ListMessages", request, actors.session("auditor"))
     return sum(message.template == template for message in page.messages)

@@ -1,7 +1,7 @@
-"""For every changing RPC a scenario in which it is asked for: a fresh request, and what its one effect looks like.
+"""A scenario for every changing RPC: a new request, and its effect after one execution.
 
-An effect is what can be seen from outside the service: documents in its store, events that it published because of
-the request, what they led to in other services, messages on a phone, lines in a log.
+An effect is visible from outside the service: documents in its store, events with the request as their cause, their
+effects in other services, messages on a phone, lines in a log.
 
 A module `scenarios_<service>` holds `SERVICE`, the full name of the service in its proto; `SCENARIOS`, by the name of
 the RPC; and `question`, a call that the principal of a journey may make there.
@@ -20,7 +20,7 @@ _MODULES = [
 ]
 
 SCENARIOS = {f"{module.SERVICE}.{rpc}": make for module in _MODULES for rpc, make in module.SCENARIOS.items()}
-"""Full name of an RPC -> what brings its scenario about."""
+"""Full name of an RPC -> function that prepares its scenario."""
 
 QUESTIONS = {
     module.SERVICE.split(".")[1]: module.question for module in _MODULES if hasattr(module, "question")

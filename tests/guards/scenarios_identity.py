@@ -1,4 +1,4 @@
-"""Situations of identity's changing RPCs."""
+"""Scenarios of identity's changing RPCs."""
 
 import uuid
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from demo.session import Session
 from diwan.identity.v1 import identity_pb2 as identity
 
 from .actors import Actors
-from .scenario import Question, Scenario, other_code, varied, written
+from .scenario import Question, Scenario, count_writes, other_code, varied
 from .wire import claims
 
 
@@ -38,7 +38,7 @@ def start_enrolment(actors: Actors) -> Scenario:
 def complete_enrolment(actors: Actors) -> Scenario:
     started = start_enrolment(actors)
     answer = actors.platform.call("identity", "StartEnrolment", started.request)
-    person = actors.acted[-1]
+    person = actors.used[-1]
     code, _ = actors.phone(person).next_code()
     request = identity.CompleteEnrolmentRequest(
         request_id=str(uuid.uuid4()), enrolment_id=answer.enrolment_id, code=code
@@ -49,16 +49,16 @@ def complete_enrolment(actors: Actors) -> Scenario:
             "events": actors.probes.events("identity", causation=request.request_id),
             "accounts": actors.probes.count("identity", "accounts", state__mobile=person.mobile),
             "contacts": actors.probes.count("notification", "contacts", state__mobile=person.mobile),
-            "tries": written(actors, "identity", "enrolments", answer.enrolment_id) - 1,
+            "attempts": count_writes(actors, "identity", "enrolments", answer.enrolment_id) - 1,
         },
-        once={"events": ["AccountEnrolled"], "accounts": 1, "contacts": 1, "tries": 1},
+        once={"events": ["AccountEnrolled"], "accounts": 1, "contacts": 1, "attempts": 1},
         other=varied(request, code=other_code(code)),
     )
 
 
 def enrol_at_counter(actors: Actors) -> Scenario:
     person, another = actors.person(), actors.person()
-    request = actors.counter(person)
+    request = actors.counter_request(person)
     return Scenario(
         request,
         token=actors.session("clerk", "post-0777").token("identity"),
@@ -68,7 +68,7 @@ def enrol_at_counter(actors: Actors) -> Scenario:
             "contacts": actors.probes.count("notification", "contacts", state__mobile=person.mobile),
         },
         once={"events": ["AccountEnrolled"], "accounts": 1, "contacts": 1},
-        # Another account, which the mobile forbids too: that is not what is told.
+        # Another account. The mobile is taken by then, but the reused request id must be the reason.
         other=varied(
             request,
             national_id=another.national_id,
@@ -79,7 +79,7 @@ def enrol_at_counter(actors: Actors) -> Scenario:
 
 
 def start_sign_in(actors: Actors) -> Scenario:
-    citizen = actors.enrolled()
+    citizen = actors.enrolled_citizen()
     request = identity.StartSignInRequest(
         request_id=str(uuid.uuid4()), national_id=citizen.person.national_id, channel="portal"
     )
@@ -97,34 +97,34 @@ def start_sign_in(actors: Actors) -> Scenario:
 def complete_sign_in(actors: Actors) -> Scenario:
     started = start_sign_in(actors)
     sign_in_id = actors.platform.call("identity", "StartSignIn", started.request).sign_in_id
-    code, _ = actors.phone(actors.acted[-1]).next_code()
+    code, _ = actors.phone(actors.used[-1]).next_code()
     request = identity.CompleteSignInRequest(request_id=str(uuid.uuid4()), sign_in_id=sign_in_id, code=code)
     return Scenario(
         request,
         effect=lambda: session(actors, sign_in_id),
-        once={"stage": "open", "generation": 1, "written": 2},
+        once={"stage": "open", "generation": 1, "writes": 2},
         other=varied(request, code=other_code(code)),
-        alike=same_session,
-        works=lambda answer: opens_own_account(actors, Session.of(answer)),
+        comparable=same_session,
+        verify_answer=lambda answer: verify_session(actors, Session.of(answer)),
     )
 
 
 def refresh_token(actors: Actors) -> Scenario:
-    citizen, old = newly_signed_in(actors)
+    citizen, old = sign_in_new_citizen(actors)
     request = identity.RefreshTokenRequest(request_id=str(uuid.uuid4()), refresh_token=old.refresh_token)
     session_id = newest_session(actors, citizen)
     return Scenario(
         request,
         effect=lambda: session(actors, session_id),
-        once={"stage": "open", "generation": 2, "written": 3},
+        once={"stage": "open", "generation": 2, "writes": 3},
         other=lambda answer: varied(request, refresh_token=answer.refresh_token),
-        alike=same_session,
-        works=lambda answer: opens_own_account(actors, Session.of(answer)),
+        comparable=same_session,
+        verify_answer=lambda answer: verify_session(actors, Session.of(answer)),
     )
 
 
 def sign_out(actors: Actors) -> Scenario:
-    citizen, old = newly_signed_in(actors)
+    citizen, old = sign_in_new_citizen(actors)
     renewing = identity.RefreshTokenRequest(refresh_token=old.refresh_token)
     new = actors.platform.call("identity", "RefreshToken", renewing)
     request = identity.SignOutRequest(request_id=str(uuid.uuid4()), refresh_token=new.refresh_token)
@@ -132,13 +132,13 @@ def sign_out(actors: Actors) -> Scenario:
     return Scenario(
         request,
         effect=lambda: session(actors, session_id),
-        once={"stage": "ended", "generation": 2, "written": 4},
+        once={"stage": "ended", "generation": 2, "writes": 4},
         other=varied(request, refresh_token=old.refresh_token),
     )
 
 
 def start_confirmation(actors: Actors) -> Scenario:
-    citizen, request = actors.signed_in(), confirming()
+    citizen, request = actors.signed_in_citizen(), confirmation_request()
     return Scenario(
         request,
         token=citizen.session.token("identity"),
@@ -154,8 +154,8 @@ def start_confirmation(actors: Actors) -> Scenario:
 
 
 def complete_confirmation(actors: Actors) -> Scenario:
-    citizen = actors.signed_in()
-    answer = actors.platform.call("identity", "StartConfirmation", confirming(), citizen.session)
+    citizen = actors.signed_in_citizen()
+    answer = actors.platform.call("identity", "StartConfirmation", confirmation_request(), citizen.session)
     code, _ = citizen.phone.next_code()
     request = identity.CompleteConfirmationRequest(
         request_id=str(uuid.uuid4()), confirmation_id=answer.confirmation_id, code=code
@@ -163,15 +163,15 @@ def complete_confirmation(actors: Actors) -> Scenario:
     return Scenario(
         request,
         token=citizen.session.token("identity"),
-        effect=lambda: {"written": written(actors, "identity", "confirmations", answer.confirmation_id)},
-        once={"written": 2},
+        effect=lambda: {"writes": count_writes(actors, "identity", "confirmations", answer.confirmation_id)},
+        once={"writes": 2},
         other=varied(request, code=other_code(code)),
-        alike=lambda answer: (claims(answer.confirmation), answer.expire_time),
+        comparable=lambda answer: (claims(answer.confirmation), answer.expire_time),
     )
 
 
 def register_officer(actors: Actors) -> Scenario:
-    _, request = actors.registering("auditor")
+    _, request = actors.officer_request("auditor")
     return Scenario(
         request,
         token=actors.administrator().token("identity"),
@@ -180,41 +180,41 @@ def register_officer(actors: Actors) -> Scenario:
             "officers": actors.probes.count("identity", "officers", state__staff_number=request.staff_number),
         },
         once={"events": ["OfficerRegistered"], "officers": 1},
-        # Another officer, whom the mobile forbids too: that is not what is told.
+        # Another officer. The mobile is taken by then, but the reused request id must be the reason.
         other=varied(request, staff_number=actors.staff_number()),
     )
 
 
-def confirming() -> identity.StartConfirmationRequest:
+def confirmation_request() -> identity.StartConfirmationRequest:
     return identity.StartConfirmationRequest(
         request_id=str(uuid.uuid4()), purpose=PURPOSE, digest="0123456789abcdef" * 4
     )
 
 
 def session(actors: Actors, session_id: str) -> Mapping[str, Any]:
-    (found,) = actors.probes.documents("identity", "sessions", _id=session_id)
-    state = found["state"]
-    return {"stage": state["stage"], "generation": state["generation"], "written": found["version"]}
+    (document,) = actors.probes.documents("identity", "sessions", _id=session_id)
+    state = document["state"]
+    return {"stage": state["stage"], "generation": state["generation"], "writes": document["version"]}
 
 
 def newest_session(actors: Actors, citizen: Citizen) -> str:
-    (found,) = actors.probes.documents("identity", "sessions", state__holder_id=citizen.account_id)
-    return str(found["_id"])
+    (document,) = actors.probes.documents("identity", "sessions", state__holder_id=citizen.account_id)
+    return str(document["_id"])
 
 
-def newly_signed_in(actors: Actors) -> tuple[Citizen, Session]:
-    citizen = actors.enrolled()
+def sign_in_new_citizen(actors: Actors) -> tuple[Citizen, Session]:
+    citizen = actors.enrolled_citizen()
     subject = {"national_id": citizen.person.national_id}
     return citizen, sign_in(actors.platform, citizen.phone, "portal", subject)
 
 
 def same_session(pair: Any) -> Any:
-    """Tokens that are given again are signed again: what they say is the same."""
-    said = {service: claims(token) for service, token in pair.access_tokens.items()}
-    return said, pair.expire_time, pair.refresh_token
+    """Return the comparable part of a token pair: a repeated answer holds new signatures of the same claims."""
+    claims_by_service = {service: claims(token) for service, token in pair.access_tokens.items()}
+    return claims_by_service, pair.expire_time, pair.refresh_token
 
 
-def opens_own_account(actors: Actors, session: Session) -> None:
+def verify_session(actors: Actors, session: Session) -> None:
     account_id = claims(session.token("identity"))["sub"]
     request = identity.GetAccountRequest(account_id=account_id)
     assert actors.platform.call("identity", "GetAccount", request, session).account_id == account_id

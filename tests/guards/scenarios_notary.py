@@ -1,4 +1,4 @@
-"""Situations of notary's changing RPCs."""
+"""Scenarios of notary's changing RPCs."""
 
 import uuid
 from typing import Any
@@ -7,12 +7,12 @@ from demo.journey import Journey
 from diwan.notary.v1 import notary_pb2 as notary
 
 from .actors import Actors
-from .scenario import Question, Scenario, booked, told, varied
+from .scenario import Question, Scenario, count_entries, count_messages, varied
 
 
 def draft(actors: Actors) -> Scenario:
-    principal = actors.signed_in()
-    request = actors.drafting()
+    principal = actors.signed_in_citizen()
+    request = actors.draft_request()
     other = varied(request)
     other.special_terms[0] += "ه"
     return Scenario(
@@ -32,15 +32,15 @@ def draft(actors: Actors) -> Scenario:
 
 
 def submit(actors: Actors) -> Scenario:
-    principal = actors.signed_in()
-    case = actors.drafted(principal)
-    request = actors.submitting(principal, case)
+    principal = actors.signed_in_citizen()
+    case = actors.create_draft(principal)
+    request = actors.submit_request(principal, case)
     return Scenario(
         request,
         token=principal.session.token("notary"),
         effect=lambda: {
             "events": actors.probes.events("notary", causation=request.request_id),
-            "due": told(actors, case, "payment.due"),
+            "due": count_messages(actors, case, "payment.due"),
         },
         once={"events": ["PowerOfAttorneySubmitted"], "due": 1},
         other=varied(request, confirmation=request.confirmation + "A"),
@@ -48,8 +48,8 @@ def submit(actors: Actors) -> Scenario:
 
 
 def claim(actors: Actors) -> Scenario:
-    actors.paid()
-    actors.paid()  # a second claim would find a case
+    actors.create_paid_case()
+    actors.create_paid_case()  # a second claim would find a case
     reviewer = actors.new_officer("reviewer")
     request = notary.ClaimNextReviewRequest(request_id=str(uuid.uuid4()))
     return Scenario(
@@ -67,8 +67,8 @@ def claim(actors: Actors) -> Scenario:
 
 
 def decide(actors: Actors) -> Scenario:
-    case = actors.claimed()
-    request = actors.deciding(case)
+    case = actors.claim_case()
+    request = actors.decision_request(case)
     return Scenario(
         request,
         token=actors.session("reviewer").token("notary"),
@@ -78,20 +78,20 @@ def decide(actors: Actors) -> Scenario:
             "documents": actors.probes.count(
                 "notary", "documents", state__power_of_attorney_id=case.power_of_attorney_id
             ),
-            "told": told(actors, case, "power_of_attorney.issued"),
+            "messages": count_messages(actors, case, "power_of_attorney.issued"),
         },
-        once={"events": ["PowerOfAttorneyApproved"], "reviews": ["approve"], "documents": 1, "told": 1},
+        once={"events": ["PowerOfAttorneyApproved"], "reviews": ["approve"], "documents": 1, "messages": 1},
         other=varied(request, reason="سبب آخر"),
     )
 
 
 def reviews(actors: Actors, case: Any) -> list[str]:
-    (found,) = actors.probes.documents("notary", "powers_of_attorney", _id=case.power_of_attorney_id)
-    return [review["decision"] for review in found["state"]["reviews"]]
+    (document,) = actors.probes.documents("notary", "powers_of_attorney", _id=case.power_of_attorney_id)
+    return [review["decision"] for review in document["state"]["reviews"]]
 
 
 def collect(actors: Actors) -> Scenario:
-    case = actors.issued()
+    case = actors.create_issued_case()
     request = notary.CollectPowerOfAttorneyRequest(
         request_id=str(uuid.uuid4()), power_of_attorney_id=case.power_of_attorney_id, card_seen=True
     )
@@ -101,10 +101,10 @@ def collect(actors: Actors) -> Scenario:
         token=actors.session("clerk", case.office_id).token("notary"),
         effect=lambda: {
             "events": actors.probes.events("notary", causation=request.request_id),
-            "booked": booked(actors, payment["_id"], "due", "settled", "earned"),
-            "told": told(actors, case, "power_of_attorney.collected"),
+            "entries": count_entries(actors, payment["_id"], "due", "settled", "earned"),
+            "messages": count_messages(actors, case, "power_of_attorney.collected"),
         },
-        once={"events": ["PowerOfAttorneyCollected"], "booked": [1, 1, 1], "told": 1},
+        once={"events": ["PowerOfAttorneyCollected"], "entries": [1, 1, 1], "messages": 1},
     )
 
 

@@ -1,4 +1,4 @@
-"""Situations of the operators' changing RPCs, which have no request id: what they name happens once."""
+"""Scenarios of the operators' changing RPCs, which have no request id: the parked message makes them idempotent."""
 
 import uuid
 
@@ -11,24 +11,24 @@ from google.protobuf import json_format
 
 from .actors import Actors
 from .broker import publish
-from .probes import until
-from .scenario import Scenario, booked, told
+from .probes import wait_for
+from .scenario import Scenario, count_entries, count_messages
 
-SLOW_CARD = "tok_slow"  # the bank calls back seconds later, when the parked news has been replayed
+SLOW_CARD = "tok_slow"  # the acquirer calls back seconds later, after the parked event has been replayed
 CREATE_PAYMENT = "diwan.payments.v1.PaymentService.CreatePayment"
 
 
 def replay(actors: Actors) -> Scenario:
-    """The acquirer's news of a charge came before the charge was asked for, and was parked.
+    """Park the acquirer's event about a charge, which arrives before the charge is requested.
 
-    The charge's id follows from the request that will ask for it; so does the real one's.
+    The charge's id is derived from the later request, as in the service.
     """
-    principal = actors.signed_in()
-    case, payment = actors.due(principal)
-    paying = actors.paying(case, SLOW_CARD)
+    principal = actors.signed_in_citizen()
+    case, payment = actors.create_due_case(principal)
+    payment_request = actors.payment_request(case, SLOW_CARD)
     caller = Caller(kind=Kind.CITIZEN, id=principal.account_id)
-    cause = uuid.UUID(CommandRequest.identify(caller, CREATE_PAYMENT, paying.request_id))
-    news = acquirer.ChargeSettled(
+    cause = uuid.UUID(CommandRequest.identify(caller, CREATE_PAYMENT, payment_request.request_id))
+    event = acquirer.ChargeSettled(
         charge_id=str(uuid.uuid5(cause, "charge")),
         payment_id=payment.payment_id,
         acquirer_reference="ACQ-EARLY",
@@ -39,19 +39,22 @@ def replay(actors: Actors) -> Scenario:
         governorate=case.governorate,
         means=payments.PAYMENT_MEANS_CARD,
     )
-    news.amount.CopyFrom(actors.platform.call("payments", "GetQuote", discounted).amount)
+    event.amount.CopyFrom(actors.platform.call("payments", "GetQuote", discounted).amount)
     event_id = publish(
         actors.layout,
         "acquirer",
         "acquirer.events",
         "charge.settled.v1",
-        news.DESCRIPTOR.full_name,
-        json_format.MessageToJson(news),
-        subject=news.charge_id,
+        event.DESCRIPTOR.full_name,
+        json_format.MessageToJson(event),
+        subject=event.charge_id,
     )
     parked_id = f"settle/{event_id}"
-    until("the parking", lambda: actors.probes.count("payments", "inbox", _id=parked_id, parked=True))
-    actors.platform.call("payments", "CreatePayment", paying, principal.session)
+    wait_for(
+        "the message to be parked",
+        lambda: actors.probes.count("payments", "inbox", _id=parked_id, parked=True),
+    )
+    actors.platform.call("payments", "CreatePayment", payment_request, principal.session)
     return Scenario(
         operations.ReplayParkedRequest(parked_id=parked_id),
         token=actors.operator_token("payments"),
@@ -59,17 +62,17 @@ def replay(actors: Actors) -> Scenario:
         effect=lambda: {
             "parked": actors.probes.count("payments", "inbox", _id=parked_id),
             "events": actors.probes.events("payments", causation=event_id),
-            "booked": booked(actors, payment.payment_id, "due", "settled"),
-            "told": told(actors, case, "payment.settled"),
+            "entries": count_entries(actors, payment.payment_id, "due", "settled"),
+            "messages": count_messages(actors, case, "payment.settled"),
         },
-        once={"parked": 0, "events": ["PaymentSettled"], "booked": [1, 1], "told": 1},
-        alike=lambda answer: (answer.parked_id, answer.policy, answer.type),
-        over="PARKED_NOT_FOUND",
+        once={"parked": 0, "events": ["PaymentSettled"], "entries": [1, 1], "messages": 1},
+        comparable=lambda answer: (answer.parked_id, answer.policy, answer.type),
+        repeat_reason="PARKED_NOT_FOUND",
     )
 
 
 def discard(actors: Actors) -> Scenario:
-    """A message that nobody can read was parked."""
+    """Park a message that cannot be decoded."""
     event_id = publish(
         actors.layout,
         "registry",
@@ -79,20 +82,20 @@ def discard(actors: Actors) -> Scenario:
         '{"personId": "no uuid", "record": "no record"}',
         subject=str(uuid.uuid4()),
     )
-    (parked,) = until(
-        "the parking",
+    (parked,) = wait_for(
+        "the message to be parked",
         lambda: actors.probes.documents("identity", "inbox", headers__cloudEvents_id=event_id, parked=True),
     )
     return Scenario(
-        operations.DiscardParkedRequest(parked_id=parked["_id"], reason="nobody can read it"),
+        operations.DiscardParkedRequest(parked_id=parked["_id"], reason="it cannot be decoded"),
         token=actors.operator_token("identity"),
         program="identity",
         effect=lambda: {
             "parked": actors.probes.count("identity", "inbox", _id=parked["_id"]),
-            "on record": actors.probes.logged("identity", "parked message discarded", parked["_id"]),
+            "log lines": actors.probes.logged("identity", "parked message discarded", parked["_id"]),
         },
-        once={"parked": 0, "on record": 1},
-        over="PARKED_NOT_FOUND",
+        once={"parked": 0, "log lines": 1},
+        repeat_reason="PARKED_NOT_FOUND",
     )
 
 

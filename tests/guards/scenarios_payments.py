@@ -1,4 +1,4 @@
-"""Situations of payments' changing RPCs."""
+"""Scenarios of payments' changing RPCs."""
 
 import uuid
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from google.type.date_pb2 import Date
 from google.type.money_pb2 import Money
 
 from .actors import Actors
-from .scenario import Question, Scenario, booked, told, varied
+from .scenario import Question, Scenario, count_entries, count_messages, varied
 
 
 def publish_tariff(actors: Actors) -> Scenario:
@@ -41,37 +41,37 @@ def publish_tariff(actors: Actors) -> Scenario:
 
 def published_fees(actors: Actors) -> list[dict[str, Any]]:
     (schedule,) = actors.probes.documents("payments", "schedules")
-    found: list[dict[str, Any]] = schedule["state"]["fees"]
-    return found
+    fees: list[dict[str, Any]] = schedule["state"]["fees"]
+    return fees
 
 
 def create_payment(actors: Actors) -> Scenario:
-    principal = actors.signed_in()
-    case, payment = actors.due(principal)
-    request = actors.paying(case)
+    principal = actors.signed_in_citizen()
+    case, payment = actors.create_due_case(principal)
+    request = actors.payment_request(case)
     return Scenario(
         request,
         token=principal.session.token("payments"),
         effect=lambda: {
             "charges": charges(actors, payment.payment_id),
-            "published": published(actors, payment.payment_id),
-            "booked": booked(actors, payment.payment_id, "due", "settled"),
-            "told": told(actors, case, "payment.settled"),
+            "published": count_published(actors, payment.payment_id),
+            "entries": count_entries(actors, payment.payment_id, "due", "settled"),
+            "messages": count_messages(actors, case, "payment.settled"),
         },
-        once={"charges": ["settled"], "published": 3, "booked": [1, 1], "told": 1},
+        once={"charges": ["settled"], "published": 3, "entries": [1, 1], "messages": 1},
         other=varied(request, card_token="tok_twice"),
     )
 
 
-def published(actors: Actors, payment_id: str) -> int:
-    """How many events and orders a payment gave rise to: that it is due, the order to charge, that it is settled."""
-    (found,) = actors.probes.documents("payments", "payments", _id=payment_id)
-    return int(found["sequence"])
+def count_published(actors: Actors, payment_id: str) -> int:
+    """Return how many events and commands a payment published: due, the charge command, settled."""
+    (document,) = actors.probes.documents("payments", "payments", _id=payment_id)
+    return int(document["sequence"])
 
 
 def charges(actors: Actors, payment_id: str) -> list[str]:
-    (found,) = actors.probes.documents("payments", "payments", _id=payment_id)
-    return [charge["state"] for charge in found["state"]["charges"]]
+    (document,) = actors.probes.documents("payments", "payments", _id=payment_id)
+    return [charge["state"] for charge in document["state"]["charges"]]
 
 
 def question(journey: Journey) -> Question:

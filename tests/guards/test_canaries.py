@@ -1,4 +1,4 @@
-"""The finder of personal data finds them in every dress, and nothing else."""
+"""The finder of personal data finds them in every encoding, and reports nothing else."""
 
 import base64
 import json
@@ -15,9 +15,9 @@ CODE = "480213"
 
 @pytest.fixture
 def canaries():
-    made = Canaries(codes={CODE})
-    made.add_person(PERSON)
-    return made
+    canaries = Canaries(codes={CODE})
+    canaries.add_person(PERSON)
+    return canaries
 
 
 def arabic(digits):
@@ -37,7 +37,7 @@ NUMBERS = {
     "mobile without anything": PERSON.mobile[3:],
 }
 WORDS = {"name": PERSON.full_name, "address": PERSON.address}
-DISGUISES = {
+ENCODINGS = {
     "plain": str,
     "in a sentence": lambda value: f"person {value}.",
     "after another number": lambda value: f"7 {value} 7",
@@ -65,30 +65,30 @@ SPELLINGS = {
 }
 
 
-@pytest.mark.parametrize("disguise", DISGUISES.values(), ids=DISGUISES)
+@pytest.mark.parametrize("encode", ENCODINGS.values(), ids=ENCODINGS)
 @pytest.mark.parametrize("value", [*NUMBERS.values(), *WORDS.values()], ids=[*NUMBERS, *WORDS])
-def test_a_datum_is_found_in_every_dress(canaries, value, disguise):
-    """Whatever a program does to a text on its way out."""
-    assert canaries.found_in(f'{{"event": "{disguise(value)}"}}')
+def test_a_datum_is_found_in_every_encoding(canaries, value, encode):
+    """Programs encode texts in several ways before they write them."""
+    assert canaries.find_in(f'{{"event": "{encode(value)}"}}')
 
 
-@pytest.mark.parametrize("disguise", DIGITS.values(), ids=DIGITS)
+@pytest.mark.parametrize("encode", DIGITS.values(), ids=DIGITS)
 @pytest.mark.parametrize("value", NUMBERS.values(), ids=NUMBERS)
-def test_a_number_is_found_in_other_digits(canaries, value, disguise):
+def test_a_number_is_found_in_other_digits(canaries, value, encode):
     """Numbers are written in three sets of digits, and in groups."""
-    assert canaries.found_in(f"number {disguise(value)} called")
+    assert canaries.find_in(f"number {encode(value)} called")
 
 
-@pytest.mark.parametrize("disguise", SPELLINGS.values(), ids=SPELLINGS)
-def test_a_name_is_found_in_other_spellings(canaries, disguise):
-    """As people type it, or as a program has made it comparable."""
-    assert canaries.found_in(f"«{disguise(PERSON.full_name)}»")
+@pytest.mark.parametrize("encode", SPELLINGS.values(), ids=SPELLINGS)
+def test_a_name_is_found_in_other_spellings(canaries, encode):
+    """People type names in several ways, and programs normalise them."""
+    assert canaries.find_in(f"«{encode(PERSON.full_name)}»")
 
 
 @pytest.mark.parametrize("text", [CODE, f"code={CODE}", f'{{"code":"{CODE}"}}', arabic(f"الرمز {CODE}.")])
 def test_a_code_is_found(canaries, text):
-    """Six digits that stand for themselves."""
-    assert canaries.found_in(text)
+    """A code is six digits that are not part of a longer token."""
+    assert canaries.find_in(text)
 
 
 @pytest.mark.parametrize(
@@ -105,5 +105,5 @@ def test_a_code_is_found(canaries, text):
     ],
 )
 def test_nothing_else_is_found(canaries, text):
-    """A guard that cries wolf is switched off."""
-    assert canaries.found_in(text) == []
+    """False alarms would make the guard useless."""
+    assert canaries.find_in(text) == []

@@ -1,12 +1,12 @@
-"""Nobody's personal data come to light, in whatever place and dress, after journeys and all that can go wrong."""
+"""No location holds personal data after journeys and failures."""
 
 import pytest
 
 from .locations import Locations
 
-# What stands in each place for sure, so that an empty place is not taken for a clean one.
-WITNESSES = {
-    "logs": ["request_number", "rpc", "CODE_TOO_SOON", "message refused"],
+# Texts that each location must hold, so that an empty location does not pass for a clean one.
+EXPECTED_TEXTS = {
+    "logs": ["request_number", "rpc", "CODE_TOO_SOON", "message rejected"],
     "spans": [
         "send identity.commands",
         "submit_sm",
@@ -38,11 +38,11 @@ WITNESSES = {
 
 
 @pytest.fixture(scope="module")
-def locations(actors, wire, travelled):
-    """All locations, after the journey, a second one that the tap heard, wrong calls and broken events."""
-    made = Locations(actors, wire, travelled.journey)
-    made.fill()
-    return made
+def locations(actors, wire, completed):
+    """All locations after the journey, a second one whose messages are captured, failing calls and invalid events."""
+    locations = Locations(actors, wire, completed.journey)
+    locations.fill()
+    return locations
 
 
 @pytest.fixture(scope="module")
@@ -50,21 +50,21 @@ def canaries(locations):
     return locations.canaries()
 
 
-@pytest.mark.parametrize("place", WITNESSES)
-def test_nothing_personal_comes_to_light(locations, canaries, place):
-    """No national ID, mobile, name, address, code or token stands in any text of the place."""
-    found = {
-        where: seen for where, text in locations.texts[place].items() if (seen := canaries.found_in(text))
+@pytest.mark.parametrize("location", EXPECTED_TEXTS)
+def test_a_location_holds_no_personal_data(locations, canaries, location):
+    """No national ID, mobile, name, address, code or token is in any of its texts."""
+    findings = {
+        place: found for place, text in locations.texts[location].items() if (found := canaries.find_in(text))
     }
 
-    assert found == {}
+    assert findings == {}
 
 
-@pytest.mark.parametrize("place", WITNESSES)
-def test_the_place_is_where_things_are_told(locations, canaries, place):
-    """The place holds what it should, and a datum that somebody left in it would be found."""
-    said = "\n".join([*locations.texts[place], *locations.texts[place].values()])
+@pytest.mark.parametrize("location", EXPECTED_TEXTS)
+def test_a_location_is_filled_and_searchable(locations, canaries, location):
+    """It holds the expected texts, and a personal datum within its text would be found."""
+    content = "\n".join([*locations.texts[location], *locations.texts[location].values()])
 
-    assert [word for word in WITNESSES[place] if word not in said] == []
-    for value in [*canaries.acted, *canaries.codes, *canaries.words]:
-        assert canaries.found_in(f"{said[:1000]} {value} {said[-1000:]}"), value
+    assert [word for word in EXPECTED_TEXTS[location] if word not in content] == []
+    for value in [*canaries.encoded_numbers, *canaries.codes, *canaries.words]:
+        assert canaries.find_in(f"{content[:1000]} {value} {content[-1000:]}"), value

@@ -1,4 +1,4 @@
-"""Every changing RPC happens once, however often it is asked for; which there are is read from the protos."""
+"""Every changing RPC is idempotent: repeated calls have one effect. The RPCs are read from the protos."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,14 +9,14 @@ from .probes import settled
 from .scenarios import SCENARIOS, Scenario
 from .wire import Refusal, changing, rpcs
 
-AT_ONCE = 20
-# Their request says nothing beside its id but which document: another one may refuse for reasons of its own.
+CONCURRENT_CALLS = 20
+# Their requests name only a document beside the request id; another document may be refused for its own reasons.
 WITHOUT_OTHER_CONTENT = {"ClaimNextReview", "CollectPowerOfAttorney", "ReplayParked", "DiscardParked"}
 
 
 @dataclass
-class Asked:
-    """A scenario in which the RPC was asked once."""
+class CalledScenario:
+    """A scenario whose RPC was called once, and the answer."""
 
     rpc: str
     scenario: Scenario
@@ -24,56 +24,56 @@ class Asked:
 
 
 @pytest.fixture(scope="module")
-def done():
-    """Every scenario that a test was through with, for a last look at all of them."""
+def executed():
+    """The executed scenarios, for a final check of all of them."""
     return []
 
 
 @pytest.fixture(scope="module", params=changing(), ids=lambda name: name.rpartition(".")[2])
-def asked(request, wire, actors, done):
-    """The RPC asked once, with its effect there."""
+def called(request, wire, actors, executed):
+    """The RPC called once, after its effect has occurred."""
     scenario = SCENARIOS[request.param](actors)
-    assert scenario.effect() != scenario.once, "the effect is there before the call"
+    assert scenario.effect() != scenario.once, "the effect occurred before the call"
 
-    first = wire.ask(request.param, scenario.request, scenario.token, program=scenario.program)
+    first = wire.call(request.param, scenario.request, scenario.token, program=scenario.program)
 
     assert not isinstance(first, Refusal), first
     assert settled(scenario.effect, scenario.once) == scenario.once
-    done.append(scenario)
-    return Asked(request.param, scenario, first)
+    executed.append(scenario)
+    return CalledScenario(request.param, scenario, first)
 
 
-def test_every_changing_rpc_has_a_situation():
-    """An RPC that is added without one fails here."""
+def test_every_changing_rpc_has_a_scenario():
+    """A new RPC without a scenario fails here."""
     assert set(changing()) == set(SCENARIOS)
 
 
-def test_what_has_no_other_content_is_known():
-    """An RPC without a second content to try is an exception that somebody made on purpose."""
-    named = {rpcs()[rpc].name for rpc in changing()}
+def test_the_exceptions_without_other_content_exist():
+    """A renamed or removed RPC must leave the list of exceptions."""
+    names = {rpcs()[rpc].name for rpc in changing()}
 
-    assert named >= WITHOUT_OTHER_CONTENT
+    assert names >= WITHOUT_OTHER_CONTENT
 
 
-def test_asked_twice_it_gives_the_first_answer(asked, wire):
-    """The second answer is the first, good for what the first was, and nothing more has happened."""
-    scenario = asked.scenario
+def test_a_repeated_call_returns_the_first_answer(called, wire):
+    """The second answer is usable like the first, and there is no further effect."""
+    scenario = called.scenario
 
-    second = wire.ask(asked.rpc, scenario.request, scenario.token, program=scenario.program)
+    second = wire.call(called.rpc, scenario.request, scenario.token, program=scenario.program)
 
-    assert_alike(scenario, [asked.first, second])
+    assert_same_answer(scenario, [called.first, second])
     assert scenario.effect() == scenario.once
 
 
-def test_other_content_under_the_same_id_is_refused(asked, wire):
-    """A request id stands for one content; a request with another has no effect at all."""
-    scenario = asked.scenario
+def test_other_content_with_the_same_request_id_is_refused(called, wire):
+    """A request id belongs to one content; a request with other content has no effect."""
+    scenario = called.scenario
     if scenario.other is None:
-        assert rpcs()[asked.rpc].name in WITHOUT_OTHER_CONTENT
+        assert rpcs()[called.rpc].name in WITHOUT_OTHER_CONTENT
         return
-    other = scenario.other(asked.first) if callable(scenario.other) else scenario.other
+    other = scenario.other(called.first) if callable(scenario.other) else scenario.other
 
-    answer = wire.ask(asked.rpc, other, scenario.token, program=scenario.program)
+    answer = wire.call(called.rpc, other, scenario.token, program=scenario.program)
 
     assert isinstance(answer, Refusal), answer
     assert (answer.code, answer.reason) == ("ALREADY_EXISTS", "REQUEST_ID_REUSED")
@@ -81,32 +81,34 @@ def test_other_content_under_the_same_id_is_refused(asked, wire):
 
 
 @pytest.mark.parametrize("rpc", changing(), ids=lambda name: name.rpartition(".")[2])
-def test_asked_20_times_at_once_it_has_one_effect(rpc, wire, actors, done):
-    """Everyone gets the one answer, and it has happened once."""
+def test_20_concurrent_calls_have_one_effect(rpc, wire, actors, executed):
+    """All calls receive the same answer."""
     scenario = SCENARIOS[rpc](actors)
-    assert scenario.effect() != scenario.once, "the effect is there before the call"
+    assert scenario.effect() != scenario.once, "the effect occurred before the call"
 
-    answers = wire.ask_at_once(AT_ONCE, rpc, scenario.request, scenario.token, program=scenario.program)
+    answers = wire.call_concurrently(
+        CONCURRENT_CALLS, rpc, scenario.request, scenario.token, program=scenario.program
+    )
 
-    assert_alike(scenario, answers)
+    assert_same_answer(scenario, answers)
     assert settled(scenario.effect, scenario.once) == scenario.once
-    done.append(scenario)
+    executed.append(scenario)
 
 
-def test_nothing_came_late(done):
-    """A second effect that took its time would have shown by now."""
-    assert done
+def test_no_second_effect_occurs_later(executed):
+    """A delayed second effect would be visible by now."""
+    assert executed
 
-    for scenario in done:
+    for scenario in executed:
         assert scenario.effect() == scenario.once, scenario.request.DESCRIPTOR.name
 
 
-def assert_alike(scenario: Scenario, answers: list[Any]) -> None:
-    """All answers are one; each is good for what it was given for."""
+def assert_same_answer(scenario: Scenario, answers: list[Any]) -> None:
+    """Assert that all answers are the same and that each can be used."""
     refused = [answer for answer in answers if isinstance(answer, Refusal)]
-    given = [answer for answer in answers if not isinstance(answer, Refusal)]
-    assert {answer.reason for answer in refused} <= {scenario.over} - {""}, refused
-    assert given
-    assert all(scenario.alike(answer) == scenario.alike(given[0]) for answer in given)
-    for answer in given:
-        scenario.works(answer)
+    accepted = [answer for answer in answers if not isinstance(answer, Refusal)]
+    assert {answer.reason for answer in refused} <= {scenario.repeat_reason} - {""}, refused
+    assert accepted
+    assert all(scenario.comparable(answer) == scenario.comparable(accepted[0]) for answer in accepted)
+    for answer in accepted:
+        scenario.verify_answer(answer)

@@ -1,4 +1,4 @@
-"""Calls as they go over the wire: one attempt each, and everything that a refusal tells."""
+"""Raw gRPC calls: one attempt each, with all the text of a refusal."""
 
 import base64
 import importlib
@@ -16,23 +16,23 @@ from google.protobuf.message import Message
 from grpc_status import rpc_status
 
 DEADLINE_SECONDS = 20.0
-# They name what they change by its own id, and need no request id to happen once.
+# They name a parked message, whose id makes them idempotent.
 WITHOUT_REQUEST_ID = {"ReplayParked", "DiscardParked"}
 
 
 def rpcs() -> dict[str, MethodDescriptor]:
-    """Every RPC of every `diwan.<service>.v1`, by its full name, read from the generated code."""
-    found: dict[str, MethodDescriptor] = {}
+    """Return every RPC of every `diwan.<service>.v1` by its full name, read from the generated code."""
+    methods: dict[str, MethodDescriptor] = {}
     for module in pkgutil.walk_packages(diwan.__path__, "diwan."):
         if module.name.endswith("_pb2"):
             file = importlib.import_module(module.name).DESCRIPTOR
-            methods = [rpc for service in file.services_by_name.values() for rpc in service.methods]
-            found |= {rpc.full_name: rpc for rpc in methods}
-    return found
+            services = file.services_by_name.values()
+            methods |= {rpc.full_name: rpc for service in services for rpc in service.methods}
+    return methods
 
 
 def changing() -> list[str]:
-    """The RPCs that change something: their request has a request id, or they are operators' own."""
+    """Return the names of the changing RPCs: those with a request id, and two RPCs of operators."""
     return sorted(
         name
         for name, rpc in rpcs().items()
@@ -42,15 +42,15 @@ def changing() -> list[str]:
 
 @dataclass(frozen=True)
 class Refusal:
-    """An answer that is an error. `told` is all the text in it: details, status and metadata."""
+    """An error answer. `text` joins all its texts: details, status and metadata."""
 
     code: str
     reason: str
-    told: str
+    text: str
 
 
 class Wire:
-    """One channel to each service; an RPC is called by its full name."""
+    """Calls RPCs by their full name, over one channel to each service."""
 
     def __init__(self, targets: dict[str, str]) -> None:
         self._channels = {name: grpc.insecure_channel(target) for name, target in targets.items()}
@@ -60,11 +60,11 @@ class Wire:
         for channel in self._channels.values():
             channel.close()
 
-    def ask(self, rpc: str, request: Message | bytes, token: str = "", **more: Any) -> Any:
-        """The answer, or the Refusal."""
-        return self.ask_at_once(1, rpc, request, token, **more)[0]
+    def call(self, rpc: str, request: Message | bytes, token: str = "", **more: Any) -> Any:
+        """Call an RPC; return its answer or a Refusal."""
+        return self.call_concurrently(1, rpc, request, token, **more)[0]
 
-    def ask_at_once(
+    def call_concurrently(
         self,
         count: int,
         rpc: str,
@@ -74,21 +74,21 @@ class Wire:
         program: str = "",
         metadata: tuple[tuple[str, str], ...] = (),
     ) -> list[Any]:
-        """Send the same request `count` times before the first is answered; answers and Refusals.
+        """Send the same request `count` times before the first answer; return answers and Refusals.
 
         Args:
-            count: how often.
+            count: number of calls.
             rpc: full name, such as `diwan.identity.v1.IdentityService.StartSignIn`.
-            request: a message, or the bytes to send in its place.
-            token: the caller's, none for anybody.
-            program: which service answers, where the RPC's name does not say so.
-            metadata: more of it.
+            request: a message, or the bytes to send instead.
+            token: access token of the caller; empty for an anonymous call.
+            program: the service, where the RPC's package does not name it.
+            metadata: further metadata.
         """
         method = self._rpcs[rpc]
         kind = message_factory.GetMessageClass(method.output_type)
         call = self._channels[program or rpc.split(".")[1]].unary_unary(
             f"/{method.containing_service.full_name}/{method.name}",
-            request_serializer=lambda sent: sent if isinstance(sent, bytes) else sent.SerializeToString(),
+            request_serializer=lambda body: body if isinstance(body, bytes) else body.SerializeToString(),
             response_deserializer=kind.FromString,
         )
         if token:
@@ -103,14 +103,14 @@ def _answer(future: Any) -> Any:
     except grpc.RpcError as error:
         call = cast("grpc.Call", error)
         metadata = [*(call.initial_metadata() or ()), *(call.trailing_metadata() or ())]
-        told = "\n".join(
+        text = "\n".join(
             [
                 str(call.details()),
                 str(rpc_status.from_call(call)),
                 *(f"{key}: {_text(value)}" for key, value in metadata),
             ]
         )
-        return Refusal(call.code().name, refusal(error).reason, told)
+        return Refusal(call.code().name, refusal(error).reason, text)
 
 
 def _text(value: str | bytes) -> str:
@@ -118,7 +118,7 @@ def _text(value: str | bytes) -> str:
 
 
 def claims(token: str) -> dict[str, Any]:
-    """What a JWT says, unchecked."""
+    """Return the claims of a JWT, without verification."""
     payload = token.split(".")[1]
-    said: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    return said
+    decoded: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return decoded

@@ -1,4 +1,4 @@
-"""The part of the lock that an image gets."""
+"""The part of the lock file for an image."""
 
 import importlib.util
 import shlex
@@ -52,15 +52,15 @@ def packages(text: str) -> set[str]:
     return {line.split("==")[0] for line in text.splitlines() if "==" in line.split(";")[0]}
 
 
-def test_takes_what_is_below_a_section(lock: ModuleType) -> None:
-    """A section brings its packages and all that they want, under whatever spelling."""
+def test_selects_a_section_with_its_dependencies(lock: ModuleType) -> None:
+    """Package names match in any spelling."""
     chosen = lock.select(REQUIREMENTS, LOCK, ["services"])
 
     assert packages(chosen) == {"web-server", "sockets", "words"}
 
 
 def test_keeps_hashes_and_markers(lock: ModuleType) -> None:
-    """Each package keeps every hash of the lock and the platforms that it is for."""
+    """Each package keeps all its hashes and its environment marker."""
     chosen = lock.select(REQUIREMENTS, LOCK, ["linter"])
 
     assert (
@@ -69,20 +69,20 @@ def test_keeps_hashes_and_markers(lock: ModuleType) -> None:
     assert "via" not in chosen
 
 
-def test_names_what_it_does_not_know(lock: ModuleType) -> None:
-    """A wrong section ends the build with its name."""
+def test_names_an_unknown_section(lock: ModuleType) -> None:
+    """The build fails with the name of the section."""
     with pytest.raises(lock.LockError, match="'servces'"):
         lock.select(REQUIREMENTS, LOCK, ["servces"])
 
 
 def test_refuses_a_stale_lock(lock: ModuleType) -> None:
-    """A package that was asked for and never locked is no reason to install another."""
+    """A required package that is not locked is an error."""
     with pytest.raises(lock.LockError, match="web-server"):
         lock.select(REQUIREMENTS, LOCK.replace("web-server==1.4", "waiter==1.4"), ["services"])
 
 
 def test_refuses_a_package_without_a_hash(lock: ModuleType) -> None:
-    """Nothing is installed that cannot be checked."""
+    """Every installed package is verified by its hash."""
     with pytest.raises(lock.LockError, match="words"):
         lock.select(REQUIREMENTS, LOCK.replace(" \\\n    --hash=sha256:55", ""), ["services"])
 
@@ -102,32 +102,32 @@ def test_refuses_a_package_without_a_hash(lock: ModuleType) -> None:
     ],
 )
 def test_images_hold_nothing_of_other_images(lock: ModuleType, wanted: list[str], absent: set[str]) -> None:
-    """What an image has no use for is not in its part of our own lock."""
+    """An image gets only the packages that it uses."""
     texts = ((ROOT / name).read_text() for name in ("requirements.in", "requirements.txt"))
 
     assert not packages(lock.select(*texts, wanted)) & absent
 
 
-def test_containerfile_asks_for_sections_that_are_there(lock: ModuleType) -> None:
-    """Renaming a section is noticed here, not in a build."""
+def test_containerfile_names_existing_sections(lock: ModuleType) -> None:
+    """A renamed section fails here, not in a build."""
     titles = lock.sections((ROOT / "requirements.in").read_text())
-    asked = [
+    arguments = [
         line.split("lock.py", 1)[1]
         for line in (IMAGE / "Containerfile").read_text().splitlines()
         if 'lock.py "' in line
     ]
 
-    named = {word for line in asked for word in line.split('"')[1::2]}
+    named = {word for line in arguments for word in line.split('"')[1::2]}
     assert named
     assert named <= titles.keys()
 
 
 def test_no_image_holds_the_test_kit(lock: ModuleType) -> None:
-    """Neither the test kit nor the test runner is in a set, an install line or the files that a build may copy."""
+    """Neither the test kit nor the test runner is in a package set, a build instruction or the build context."""
     containerfile = (IMAGE / "Containerfile").read_text().splitlines()
-    asked = [line.split("python3 lock.py ", 1)[1] for line in containerfile if "python3 lock.py " in line]
+    arguments = [line.split("python3 lock.py ", 1)[1] for line in containerfile if "python3 lock.py " in line]
     texts = [(ROOT / name).read_text() for name in ("requirements.in", "requirements.txt")]
-    sets = [shlex.split(line.split(">")[0]) for line in asked]
+    sets = [shlex.split(line.split(">")[0]) for line in arguments]
 
     assert len(sets) > 3
     assert not [wanted for wanted in sets if "pytest" in packages(lock.select(*texts, wanted))]

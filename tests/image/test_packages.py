@@ -1,4 +1,4 @@
-"""What of ours an image holds, by the platform table."""
+"""The image of a service contains exactly the project's packages that the platform table lists."""
 
 import subprocess
 import sys

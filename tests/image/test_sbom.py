@@ -29,12 +29,12 @@ def root(tmp_path: Path) -> Path:
 
 def test_names_debian_packages(sbom: ModuleType, root: Path) -> None:
     """A package of status.d is listed with its version, architecture and release."""
-    said = "Package: libstdc++6\nVersion: 1:12.2-1+b1\nArchitecture: amd64\n"
-    (root / "var/lib/dpkg/status.d/libstdc++6").write_text(said)
+    control = "Package: libstdc++6\nVersion: 1:12.2-1+b1\nArchitecture: amd64\n"
+    (root / "var/lib/dpkg/status.d/libstdc++6").write_text(control)
 
-    (found,) = sbom.debian(root)
+    (package,) = sbom.debian(root)
 
-    assert found["purl"] == "pkg:deb/debian/libstdc%2B%2B6@1%3A12.2-1%2Bb1?arch=amd64&distro=debian-12"
+    assert package["purl"] == "pkg:deb/debian/libstdc%2B%2B6@1%3A12.2-1%2Bb1?arch=amd64&distro=debian-12"
 
 
 def test_names_python_distributions(sbom: ModuleType, tmp_path: Path) -> None:
@@ -45,10 +45,10 @@ def test_names_python_distributions(sbom: ModuleType, tmp_path: Path) -> None:
         "Metadata-Version: 2.4\nName: Web_Server\nVersion: 1.4\nLicense-Expression: MIT\n"
     )
 
-    (found,) = sbom.python(tmp_path)
+    (package,) = sbom.python(tmp_path)
 
-    assert found["purl"] == "pkg:pypi/web-server@1.4"
-    assert found["licenses"] == [{"expression": "MIT"}]
+    assert package["purl"] == "pkg:pypi/web-server@1.4"
+    assert package["licenses"] == [{"expression": "MIT"}]
 
 
 def test_same_content_gives_the_same_bill(sbom: ModuleType) -> None:

@@ -1,4 +1,4 @@
-"""The collector of spans: takes OTLP over HTTP, gives traces back."""
+"""The collector of spans: it receives OTLP over HTTP and returns traces."""
 
 import json
 import socket
@@ -40,19 +40,19 @@ def url(spans_file):
 
 
 def get(url):
-    with urllib.request.urlopen(url, timeout=30) as answer:
-        return json.load(answer)
+    with urllib.request.urlopen(url, timeout=30) as response:
+        return json.load(response)
 
 
 def post(url, body, headers=None):
     request = urllib.request.Request(url, data=body, headers=headers or {}, method="POST")
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return answer.status
+    with urllib.request.urlopen(request, timeout=30) as response:
+        return response.status
 
 
 @pytest.mark.parametrize("compression", [Compression.NoCompression, Compression.Gzip])
-def test_a_trace_comes_back_as_it_was_sent(url, spans_file, compression):
-    """Names, services, kinds, parents, attributes and errors of all spans, by trace and in the file."""
+def test_a_trace_is_returned_as_it_was_sent(url, spans_file, compression):
+    """The API and the file hold names, services, kinds, parents, attributes and errors of all spans."""
     provider = TracerProvider(resource=Resource.create({"service.name": "notary"}))
     provider.add_span_processor(
         SimpleSpanProcessor(OTLPSpanExporter(f"{url}/v1/traces", compression=compression))
@@ -83,21 +83,21 @@ def test_a_trace_comes_back_as_it_was_sent(url, spans_file, compression):
     assert {line["name"] for line in lines if line["trace"] == trace_id} == {"outer", "inner"}
 
 
-def test_what_was_never_sent_is_empty(url):
-    """A trace nobody knows has no spans, and an attribute nobody set finds no trace."""
+def test_an_unknown_trace_has_no_spans(url):
+    """A search for an attribute that no span has returns no trace."""
     assert get(f"{url}/traces/{'0' * 32}") == []
     assert get(f"{url}/traces?request=nobody") == []
 
 
 @pytest.mark.parametrize("signal", ["metrics", "logs"])
-def test_metrics_and_logs_are_taken_and_dropped(url, signal):
-    """A program that sends all three signals is not troubled."""
+def test_metrics_and_logs_are_accepted_and_dropped(url, signal):
+    """A program that exports all three signals receives no error."""
     assert post(f"{url}/v1/{signal}", b"anything") == 200
 
 
 @pytest.mark.parametrize("headers", [{}, {"Content-Encoding": "gzip"}])
-def test_what_is_no_otlp_is_refused(url, headers):
-    """A body that cannot be read is the sender's fault, and the collector goes on."""
+def test_an_invalid_body_is_refused(url, headers):
+    """The answer is 400, and the collector keeps serving."""
     with pytest.raises(urllib.error.HTTPError) as refused:
         post(f"{url}/v1/traces", b"\xff\xff no protobuf", headers)
 

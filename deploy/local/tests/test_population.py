@@ -1,4 +1,4 @@
-"""The generated population: unique, valid, the same for the same seed."""
+"""The generated population: its numbers are unique and valid, and it is the same for the same seed."""
 
 import itertools
 import json
@@ -21,7 +21,7 @@ ORDINALS = st.integers(min_value=0, max_value=numbers.CAPACITY_FAMILIES - 1)
 @given(seed=SEEDS, count=st.integers(min_value=0, max_value=200), more=st.integers(min_value=0, max_value=50))
 @settings(max_examples=20, deadline=None)
 def test_a_longer_extract_begins_with_the_shorter_one(seed, count, more):
-    """The same seed gives the same people, however many are asked for."""
+    """The same seed gives the same people, independent of the count."""
     short = list(people(seed, count))
 
     long = list(people(seed, count + more))
@@ -32,8 +32,8 @@ def test_a_longer_extract_begins_with_the_shorter_one(seed, count, more):
 
 @given(seed=SEEDS)
 @settings(max_examples=10, deadline=None)
-def test_a_national_id_says_what_the_registry_says(seed):
-    """Century, birth date, governorate of birth and sex stand in the number."""
+def test_a_national_id_agrees_with_the_registry(seed):
+    """The number encodes century, birth date, governorate of birth and sex."""
     for person in people(seed, 200):
         number = person.national_id
 
@@ -50,24 +50,24 @@ def test_a_national_id_says_what_the_registry_says(seed):
 @given(seed=SEEDS)
 @settings(max_examples=5, deadline=None)
 def test_numbers_and_ids_are_unique(seed):
-    """No two people share a national ID, a mobile or an id."""
-    crowd = list(people(seed, 3000))
+    """No two people have the same national ID, mobile or id."""
+    persons = list(people(seed, 3000))
 
-    mobiles = [person.mobile for person in crowd if person.mobile]
+    mobiles = [person.mobile for person in persons if person.mobile]
 
-    assert len({person.national_id for person in crowd}) == len(crowd)
-    assert len({person.person_id for person in crowd}) == len(crowd)
+    assert len({person.national_id for person in persons}) == len(persons)
+    assert len({person.person_id for person in persons}) == len(persons)
     assert len(set(mobiles)) == len(mobiles)
     assert all(re.fullmatch(r"\+201[0125]\d{8}", mobile) for mobile in mobiles)
 
 
 @given(seed=SEEDS, family=ORDINALS, step=st.integers(min_value=1, max_value=10_000))
 @settings(max_examples=300, deadline=None)
-def test_families_far_apart_never_share_a_number(seed, family, step):
-    """Families that differ in one digit of the ordinal differ in what it stands for, and are alike in all below.
+def test_distant_families_never_share_a_number(seed, family, step):
+    """Families whose ordinals differ in one digit differ in the field of that digit and are equal in all lower ones.
 
-    So two of them can be alike in serial, day and month only when they are in the free draws too, and their years
-    differ: nobody has to remember a number.
+    Two families with equal serial, day and month therefore have equal free draws, and their years differ: the numbers
+    are unique without a record of those given.
     """
     day, month, year = (
         numbers.SERIALS,
@@ -76,10 +76,10 @@ def test_families_far_apart_never_share_a_number(seed, family, step):
     )
     here = numbers.slot(seed, family)
 
-    other_serial = numbers.slot(seed, turned(family, 1, numbers.SERIALS, step))
-    other_day = numbers.slot(seed, turned(family, day, numbers.DAYS, step))
-    other_month = numbers.slot(seed, turned(family, month, numbers.MONTHS, step))
-    other_year = numbers.slot(seed, turned(family, year, len(numbers.FATHER_YEARS), step))
+    other_serial = numbers.slot(seed, with_other_digit(family, 1, numbers.SERIALS, step))
+    other_day = numbers.slot(seed, with_other_digit(family, day, numbers.DAYS, step))
+    other_month = numbers.slot(seed, with_other_digit(family, month, numbers.MONTHS, step))
+    other_year = numbers.slot(seed, with_other_digit(family, year, len(numbers.FATHER_YEARS), step))
 
     assert other_serial.serial != here.serial
     assert other_day.serial == here.serial
@@ -91,31 +91,31 @@ def test_families_far_apart_never_share_a_number(seed, family, step):
     assert other_year.free.random() == here.free.random()
 
 
-def turned(family, place, radix, step):
-    """The ordinal with the digit at that place turned to another."""
+def with_other_digit(family, place, radix, step):
+    """Return the ordinal with another digit at that place."""
     digit = family // place % radix
     return family + ((digit + 1 + step % (radix - 1)) % radix - digit) * place
 
 
 @given(seed=SEEDS)
 @settings(max_examples=5, deadline=None)
-def test_neighbours_have_serials_of_their_own(seed):
-    """As many families in a row as there are serials each have another."""
+def test_consecutive_families_have_distinct_serials(seed):
+    """A run of as many families as there are serials uses each serial once."""
     serials = {numbers.slot(seed, family).serial for family in range(numbers.SERIALS)}
 
     assert len(serials) == numbers.SERIALS
 
 
 def test_every_governorate_has_people():
-    """A few thousand people are enough to meet all 27 governorates and those born abroad."""
-    crowd = list(people(1, 4000))
+    """A few thousand people cover all 27 governorates and births abroad."""
+    persons = list(people(1, 4000))
 
-    assert {person.birth_governorate for person in crowd} == PLACES
-    assert {person.governorate for person in crowd} == PLACES - {"88"}
+    assert {person.birth_governorate for person in persons} == PLACES
+    assert {person.governorate for person in persons} == PLACES - {"88"}
 
 
-def test_families_hang_together():
-    """Children carry their father's names and their mother's first name, and are younger by a generation."""
+def test_members_of_a_family_match():
+    """Children have their father's names and their mother's first name, and are younger by a generation."""
     for family in itertools.islice(families(7), 300):
         father, mother, *children = family
 
@@ -129,14 +129,14 @@ def test_families_hang_together():
             assert 18 <= child.birth_date.year - mother.birth_date.year <= 46
 
 
-def test_a_population_has_an_end():
-    """Beyond its capacity the generator says so instead of repeating a number."""
+def test_a_population_has_a_capacity():
+    """Beyond it the generator raises an error instead of repeating a number."""
     with pytest.raises(ValueError, match="ordinal"):
         numbers.slot(1, numbers.CAPACITY_FAMILIES)
 
 
-def test_the_command_writes_one_person_a_line(tmp_path):
-    """`python -m population` writes the same people as the library gives."""
+def test_the_command_writes_one_person_per_line(tmp_path):
+    """`python -m population` writes the people that the library returns."""
     out = tmp_path / "people.ndjson"
 
     subprocess.run(
@@ -148,14 +148,14 @@ def test_the_command_writes_one_person_a_line(tmp_path):
 
 
 def folded(name):
-    """The name without what a hand may change, in our own words."""
+    """Fold the spelling variants of a name, independently of the code under test."""
     bare = "".join(c for c in unicodedata.normalize("NFD", name) if not unicodedata.combining(c) and c != "ـ")
     return " ".join(bare.replace("ة", "ه").replace("ى", "ي").split())
 
 
 @given(st.sampled_from([person.full_name for person in people(3, 400)]))
-def test_variants_differ_in_writing_only(name):
-    """Each variant is another string that folds to the same name."""
+def test_variants_differ_in_spelling_only(name):
+    """Each variant is a different string that folds to the same name."""
     variants = list(spelling_variants(name))
 
     assert variants

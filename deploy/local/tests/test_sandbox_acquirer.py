@@ -1,4 +1,4 @@
-"""The sandbox's acquirer over its HTTP API, called back by itself."""
+"""The sandbox's acquirer: its HTTP API and its callbacks."""
 
 import hashlib
 import hmac
@@ -18,7 +18,7 @@ KEY = "ab" * 32
 
 
 @dataclass
-class Scene:
+class Sandbox:
     url: str
     calls: "queue.Queue[tuple[dict[str, str], bytes]]"
 
@@ -30,13 +30,13 @@ class Scene:
             "card_token": card,
             "metadata": {"payment_id": "p"},
         }
-        told = {"Authorization": f"Bearer {api_key}", "Idempotency-Key": key}
-        status, text = http("POST", f"{self.url}/charges", json.dumps(body).encode(), told)
+        headers = {"Authorization": f"Bearer {api_key}", "Idempotency-Key": key}
+        status, text = http("POST", f"{self.url}/charges", json.dumps(body).encode(), headers)
         return status, json.loads(text)
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     folder = tmp_path_factory.mktemp("acquirer")
     (folder / "callback.key").write_text(KEY)
     calls: queue.Queue[tuple[dict[str, str], bytes]] = queue.Queue()
@@ -59,42 +59,43 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     arguments += ["--callback-url", f"http://127.0.0.1:{server.server_port}/callbacks"]
     arguments += ["--callback-key-file", str(folder / "callback.key")]
     with running(Program(arguments, {}, f"http://127.0.0.1:{port}/healthz", folder / "log")):
-        yield Scene(f"http://127.0.0.1:{port}", calls)
+        yield Sandbox(f"http://127.0.0.1:{port}", calls)
     server.shutdown()
 
 
-def test_callback_is_signed_and_repeated_until_taken(scene: Scene) -> None:
-    """The first call is answered with 503 here: the second says the same, signed with the shared key."""
-    assert scene.charge("c1")[0] == 202
+def test_callback_is_signed_and_repeated_until_accepted(sandbox: Sandbox) -> None:
+    """The first call is answered with 503; the second has the same body, signed with the shared key."""
+    assert sandbox.charge("c1")[0] == 202
 
-    (_, first), (told, second) = scene.calls.get(timeout=30), scene.calls.get(timeout=30)
+    (_, first), (headers, second) = sandbox.calls.get(timeout=30), sandbox.calls.get(timeout=30)
 
     assert first == second
     assert json.loads(second)["charge"]["metadata"] == {"payment_id": "p"}
-    signed = told["acquirer-timestamp"].encode() + b"." + second
+    signed = headers["acquirer-timestamp"].encode() + b"." + second
     assert (
-        told["acquirer-signature"] == "v1=" + hmac.new(bytes.fromhex(KEY), signed, hashlib.sha256).hexdigest()
+        headers["acquirer-signature"]
+        == "v1=" + hmac.new(bytes.fromhex(KEY), signed, hashlib.sha256).hexdigest()
     )
 
 
-def test_one_key_is_one_charge(scene: Scene) -> None:
-    """The same request gets the same charge; another content under its key is a conflict."""
-    first, again = scene.charge("c2"), scene.charge("c2")
+def test_one_key_is_one_charge(sandbox: Sandbox) -> None:
+    """The same request returns the same charge; other content with its key is a conflict."""
+    first, again = sandbox.charge("c2"), sandbox.charge("c2")
     assert first[1]["reference"] == again[1]["reference"]
 
-    assert scene.charge("c2", minor_units=1)[0] == 409
+    assert sandbox.charge("c2", minor_units=1)[0] == 409
 
 
 @pytest.mark.parametrize(
     ("changed", "status"),
     [({"api_key": "other"}, 401), ({"card": "tok_nonsense"}, 402), ({"minor_units": 0}, 422)],
 )
-def test_bad_requests_are_refused(scene: Scene, changed: dict[str, Any], status: int) -> None:
-    """Each with the status that a real one would give."""
-    assert scene.charge("c3", **changed)[0] == status
+def test_bad_requests_are_refused(sandbox: Sandbox, changed: dict[str, Any], status: int) -> None:
+    """Each status is that of a real acquirer."""
+    assert sandbox.charge("c3", **changed)[0] == status
 
 
-def test_charges_and_days_need_the_key(scene: Scene) -> None:
-    """Nothing is shown to who has no key."""
-    assert http("GET", f"{scene.url}/charges/c1")[0] == 401
-    assert http("GET", f"{scene.url}/days/2026-01-01.csv")[0] == 401
+def test_charges_and_days_need_the_key(sandbox: Sandbox) -> None:
+    """A call without the API key is unauthorized."""
+    assert http("GET", f"{sandbox.url}/charges/c1")[0] == 401
+    assert http("GET", f"{sandbox.url}/days/2026-01-01.csv")[0] == 401

@@ -1,4 +1,4 @@
-"""The sandbox's SMSC, spoken to by hand, PDU by PDU."""
+"""The sandbox's SMSC, tested PDU by PDU."""
 
 import json
 import socket
@@ -43,8 +43,8 @@ def smsc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Smsc]:
         yield Smsc(port, url)
 
 
-def ask(connection: socket.socket, command: int, body: bytes = b"") -> tuple[int, int, bytes]:
-    """Send a PDU and read the next: command, status, body."""
+def request(connection: socket.socket, command: int, body: bytes = b"") -> tuple[int, int, bytes]:
+    """Send a PDU and return the next one received: command, status, body."""
     connection.sendall(HEADER.pack(HEADER.size + len(body), command, 0, 7) + body)
     return read(connection)
 
@@ -59,11 +59,11 @@ def read(connection: socket.socket) -> tuple[int, int, bytes]:
 
 
 def bind(connection: socket.socket, password: bytes = b"secret") -> int:
-    return ask(connection, BIND, b"diwan\0" + password + b"\0\0\x34\0\0\0")[1]
+    return request(connection, BIND, b"diwan\0" + password + b"\0\0\x34\0\0\0")[1]
 
 
 def test_wrong_password_is_refused(smsc: Smsc) -> None:
-    """A bind with another password gets ESME_RINVPASWD, and nothing can be submitted after it."""
+    """A bind with a wrong password returns ESME_RINVPASWD, and a submit after it is refused."""
     with smsc.connect() as connection:
         assert bind(connection, b"other") == 0x0E
 
@@ -73,24 +73,24 @@ def test_wrong_password_is_refused(smsc: Smsc) -> None:
 
 
 def test_enquire_link_and_unbind_are_answered(smsc: Smsc) -> None:
-    """A session is kept alive and ended as the standard says."""
+    """A session is kept alive and closed as SMPP 3.4 defines."""
     with smsc.connect() as connection:
         assert bind(connection) == 0
-        assert ask(connection, ENQUIRE)[:2] == (ENQUIRE | 0x80000000, 0)
-        assert ask(connection, UNBIND)[:2] == (UNBIND | 0x80000000, 0)
+        assert request(connection, ENQUIRE)[:2] == (ENQUIRE | 0x80000000, 0)
+        assert request(connection, UNBIND)[:2] == (UNBIND | 0x80000000, 0)
         assert connection.recv(1) == b""
 
 
 def test_unknown_command_gets_a_nack(smsc: Smsc) -> None:
-    """submit_multi is not spoken here."""
+    """submit_multi is not supported."""
     with smsc.connect() as connection:
         bind(connection)
 
-        assert ask(connection, 0x21)[:2] == (0x80000000, 0x03)
+        assert request(connection, 0x21)[:2] == (0x80000000, 0x03)
 
 
-def test_submit_arrives_and_is_receipted_until_taken(smsc: Smsc) -> None:
-    """A receipt that is answered with an error comes again."""
+def test_submit_is_delivered_and_its_receipt_repeated_until_accepted(smsc: Smsc) -> None:
+    """A receipt that is answered with an error is sent again."""
     with smsc.connect() as connection:
         bind(connection)
         text = "مرحبا".encode("utf-16-be")
@@ -110,7 +110,7 @@ def test_submit_arrives_and_is_receipted_until_taken(smsc: Smsc) -> None:
 
 
 def test_inbox_is_cleared(smsc: Smsc) -> None:
-    """DELETE empties one phone."""
+    """DELETE removes the messages of one phone."""
     with smsc.connect() as connection:
         bind(connection)
         connection.sendall(smpp34.SubmitSm("DIWAN", "201000000003", b"x", sequence_number=9).encode())
@@ -123,14 +123,14 @@ def test_inbox_is_cleared(smsc: Smsc) -> None:
     assert read_json(url) == []
 
 
-def test_faults_are_named_or_refused(smsc: Smsc) -> None:
-    """A fault that is no number is a bad request, and the path of nothing is not found."""
+def test_invalid_faults_and_paths_are_refused(smsc: Smsc) -> None:
+    """A fault that is not a number is a bad request; an unknown path is not found."""
     assert http("POST", f"{smsc.url}/faults", json.dumps({"throttle": "many"}).encode())[0] == 400
     assert http("GET", f"{smsc.url}/nothing")[0] == 404
 
 
 def test_memory_is_bounded() -> None:
-    """Neither one phone nor many grow without end."""
+    """The messages of a phone and the number of phones are limited."""
     phones = Phones()
     for number in range(MESSAGES_MAX + 5):
         phones.deliver("1", "DIWAN", str(number), b"x", coding=0, udh=False)
@@ -142,7 +142,7 @@ def test_memory_is_bounded() -> None:
 
 
 def test_parts_in_any_order_are_one_text() -> None:
-    """The phone waits for all parts and puts them in their order."""
+    """The phone shows a text when all parts have arrived, in their order."""
     phones = Phones()
     phones.deliver("1", "DIWAN", "b", bytes([5, 0, 3, 9, 2, 2]) + b"world", coding=0, udh=True)
     assert phones.messages("1") == []

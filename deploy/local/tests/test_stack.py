@@ -1,4 +1,4 @@
-"""The embedded stack: comes up once, is found again, survives what is killed, and leaves nothing behind."""
+"""The embedded stack: it starts once, is found again, replaces killed programs, and leaves no process behind."""
 
 import json
 import os
@@ -25,16 +25,16 @@ from testkit.stack import empty_stack
 
 @pytest.fixture
 def stack(breakable_stack):
-    """A whole stack. Two at once brought it up."""
+    """A whole stack, started by two callers at the same time."""
     return breakable_stack
 
 
 @pytest.fixture
 def empty(tmp_path):
-    """A stack of which nothing runs, taken down at the end."""
-    made = empty_stack(tmp_path / "stack")
-    yield made
-    made.down()
+    """A stack without running programs, stopped at the end."""
+    stack = empty_stack(tmp_path / "stack")
+    yield stack
+    stack.down()
 
 
 def ids(stack):
@@ -42,7 +42,7 @@ def ids(stack):
 
 
 def all_ready(stack):
-    """Whether all of it is ready, or is soon: who asks a service hears what it found at its last look."""
+    """Wait until all programs are ready; a service reports the result of its last periodic check."""
     deadline = time.monotonic() + READY_SECONDS
     while {state for _, _, state in stack.status()} != {"ready"}:
         if time.monotonic() > deadline:
@@ -52,8 +52,8 @@ def all_ready(stack):
 
 
 @pytest.mark.real
-def test_two_that_start_it_at_once_start_it_once(stack):
-    """Every program of the table runs once, and all of it is ready."""
+def test_concurrent_starts_start_each_program_once(stack):
+    """Every program of the table runs once and is ready."""
     stores = [pid for pid in orphaned_processes.marked(stack.layout.folder) if is_store(pid)]
 
     assert all_ready(stack)
@@ -66,8 +66,8 @@ def is_store(pid):
 
 
 @pytest.mark.real
-def test_coming_up_again_starts_nothing(stack):
-    """What runs as it should is left alone."""
+def test_a_repeated_start_starts_nothing(stack):
+    """Running programs are left alone."""
     before = ids(stack)
 
     stack.up()
@@ -76,8 +76,8 @@ def test_coming_up_again_starts_nothing(stack):
 
 
 @pytest.mark.real
-def test_what_was_killed_comes_back(stack):
-    """A program and the broker, killed -9, are started again with their ports and data; others are left alone."""
+def test_killed_programs_are_started_again(stack):
+    """A program and the broker get their old ports and data; the others are left alone."""
     before, ports = ids(stack), stack.layout.ports()
     stack.kill("notification")
     stack.kill("broker")
@@ -91,22 +91,22 @@ def test_what_was_killed_comes_back(stack):
 
 
 @pytest.mark.real
-def test_what_a_killed_run_forgot_is_replaced(stack):
-    """A process that was started and never written down is stopped, for it holds port and data."""
+def test_an_unrecorded_process_is_replaced(stack):
+    """A process that was started but not recorded is stopped, because it holds a port and data."""
     kept = json.loads(stack.layout.running.read_text())
-    forgotten = kept.pop("identity-store")["pid"]
+    unrecorded = kept.pop("identity-store")["pid"]
     write_whole(stack.layout.running, json.dumps(kept))
 
     stack.up()
 
-    assert ids(stack)["identity-store"] != forgotten
-    assert forgotten not in orphaned_processes.marked(stack.layout.folder)
+    assert ids(stack)["identity-store"] != unrecorded
+    assert unrecorded not in orphaned_processes.marked(stack.layout.folder)
     assert all_ready(stack)
 
 
 @pytest.mark.real
-def test_a_store_asks_for_its_password(stack):
-    """Nobody reads a store without its service's credentials."""
+def test_a_store_requires_its_password(stack):
+    """A store cannot be read without its service's credentials."""
     port = stack.layout.ports()["notary-store"]
 
     with (
@@ -117,8 +117,8 @@ def test_a_store_asks_for_its_password(stack):
 
 
 @pytest.mark.real
-def test_secrets_are_their_owner_s_alone(stack):
-    """Keys, passwords and what holds them are read by nobody else."""
+def test_secret_files_are_readable_only_by_their_owner(stack):
+    """Keys, passwords, and the record of commands that contain them."""
     layout = stack.layout
     secret = [*layout.keys.rglob("*"), *layout.passwords.iterdir(), layout.running]
 
@@ -128,12 +128,12 @@ def test_secrets_are_their_owner_s_alone(stack):
 
 
 @pytest.mark.real
-def test_two_stacks_do_not_disturb_each_other(stack, empty):
-    """Another folder's stack has ports of its own, and going down it stops nothing of ours."""
+def test_two_stacks_are_independent(stack, empty):
+    """A stack in another folder has other ports, and `down` stops only its own programs."""
     before = ids(stack)
-    programs_of_the_other = programs.stores(empty.layout, open_for_setup=True)[:1]
+    other_programs = programs.stores(empty.layout, open_for_setup=True)[:1]
 
-    empty._start(programs_of_the_other)
+    empty._start(other_programs)
     empty.down()
 
     assert set(stack.layout.ports().values()).isdisjoint(empty.layout.ports().values())
@@ -143,8 +143,8 @@ def test_two_stacks_do_not_disturb_each_other(stack, empty):
 
 
 @pytest.mark.real
-def test_going_down_leaves_nothing_behind(stack):
-    """After `down` no process of the folder lives, its port mapper and grandchildren included."""
+def test_down_leaves_no_process_behind(stack):
+    """After `down` no process of the folder runs; the port mapper and grandchildren are stopped too."""
     stack.kill("bank")
     stack._start([Program("parent", (sys.executable, "-c", PARENT), port="bank")])
     grandchildren = [pid for pid in orphaned_processes.marked(stack.layout.folder) if is_grandchild(pid)]
@@ -170,47 +170,47 @@ def is_grandchild(pid):
 
 
 def test_a_program_that_dies_at_start_is_named(empty):
-    """The error says which program it was and shows its last lines."""
+    """The error names the program and shows the last lines of its log."""
     broken = Program("broken", (sys.executable, "-c", "raise SystemExit('no such key')"), port="bank")
 
     with pytest.raises(StackError, match=r"broken ended at start:\n.*no such key"):
         empty._start([broken])
 
 
-def test_a_program_that_died_before_anybody_looked_does_not_live():
-    """Without a start that was read, a process id says nothing."""
-    with subprocess.Popen([sys.executable, "-c", ""]) as over:
-        over.wait()
+def test_a_program_that_ended_before_its_start_was_read_is_not_alive():
+    """A process id without a start time identifies no process."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
 
-    assert not Running(over.pid, kernel.born(over.pid), "").alive
+    assert not Running(ended.pid, kernel.start_time(ended.pid), "").alive
 
 
-def test_a_port_that_a_stranger_took_is_chosen_anew(empty):
-    """The others keep theirs."""
+def test_a_port_taken_by_another_program_is_replaced(empty):
+    """The other ports stay the same."""
     keys.make(empty.layout)
     before = empty.layout.ports()
     with socket.create_server(("127.0.0.1", before["bank"])):
-        empty._free_the_ports()
+        empty._replace_taken_ports()
 
     after = empty.layout.ports()
 
     assert [name for name in port_names() if before[name] != after[name]] == ["bank"]
 
 
-def test_a_process_id_used_again_is_not_ours(empty):
-    """Our word for a process is its id and its start: nobody else's process is stopped."""
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as stranger:
-        kept = {"bank": {"pid": stranger.pid, "born": "1", "fingerprint": ""}}
+def test_a_reused_process_id_is_not_ours(empty):
+    """A process is identified by its id and its start time, so that no other process is stopped."""
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as other:
+        kept = {"bank": {"pid": other.pid, "start_time": "1", "fingerprint": ""}}
         write_whole(empty.layout.running, json.dumps(kept))
 
         empty.down()
 
-        assert stranger.poll() is None
-        stranger.kill()
+        assert other.poll() is None
+        other.kill()
 
 
-def test_an_orphaned_process_that_does_not_listen_is_killed(tmp_path):
-    """What ignores SIGTERM is killed; processes of another folder are not touched."""
+def test_an_orphaned_process_that_ignores_sigterm_is_killed(tmp_path):
+    """Processes of another folder are left alone."""
     code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(600)"
     ours, other = (
         subprocess.Popen(
@@ -224,17 +224,17 @@ def test_an_orphaned_process_that_does_not_listen_is_killed(tmp_path):
         for each in (ours, other):
             each.stdout.readline()
 
-        orphaned_processes.STOP_LIMIT_SECONDS, usual = 0.5, orphaned_processes.STOP_LIMIT_SECONDS
+        orphaned_processes.STOP_LIMIT_SECONDS, default = 0.5, orphaned_processes.STOP_LIMIT_SECONDS
         orphaned_processes.stop(orphaned_processes.find(tmp_path / "one", set()))
-        orphaned_processes.STOP_LIMIT_SECONDS = usual
+        orphaned_processes.STOP_LIMIT_SECONDS = default
 
         assert orphaned_processes.marked(tmp_path / "one") == []
         assert orphaned_processes.marked(tmp_path / "two") == [other.pid]
         other.send_signal(signal.SIGKILL)
 
 
-def test_a_file_is_there_whole_or_not_at_all(tmp_path):
-    """While it is written again and again, a reader never meets half of it."""
+def test_a_file_is_replaced_atomically(tmp_path):
+    """A reader sees a whole version at any time during repeated writes."""
     path = tmp_path / "running.json"
     write_whole(path, "a" * 100_000)
     with ThreadPoolExecutor(1) as pool:

@@ -1,4 +1,4 @@
-"""Sealed fields open for their reader, in their event, and nowhere else."""
+"""Sealed fields can be opened only by their reader and in their event."""
 
 import json
 from pathlib import Path
@@ -17,9 +17,9 @@ EVENT = Binding("event", "diwan.identity.v1.SendMessage", "diwan/identity")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("keys")
-    make_keys(made, ["identity", "notification", "notary"])
-    return made
+    folder = tmp_path_factory.mktemp("keys")
+    make_keys(folder, ["identity", "notification", "notary"])
+    return folder
 
 
 def keys(folder: Path, service: str) -> KeyRing:
@@ -27,15 +27,15 @@ def keys(folder: Path, service: str) -> KeyRing:
 
 
 @given(text=st.text(max_size=200))
-def test_opens_for_its_reader(folder: Path, text: str) -> None:
-    """Whatever was sealed for a reader comes out as it was."""
+def test_the_reader_opens_a_sealed_text(folder: Path, text: str) -> None:
+    """It equals the plain text."""
     token = keys(folder, "identity").seal(text, "notification", EVENT)
 
     assert keys(folder, "notification").open(token, EVENT) == text
 
 
-def test_does_not_open_for_another(folder: Path) -> None:
-    """Neither the sender nor a third service opens it."""
+def test_others_cannot_open_a_sealed_text(folder: Path) -> None:
+    """Neither the sender nor a third service can."""
     token = keys(folder, "identity").seal("secret", "notification", EVENT)
 
     for other in ("identity", "notary"):
@@ -51,16 +51,16 @@ def test_does_not_open_for_another(folder: Path) -> None:
         Binding(EVENT.id, EVENT.type, "diwan/notary"),
     ],
 )
-def test_opens_in_its_event_alone(folder: Path, other: Binding) -> None:
-    """A sealed field copied into an event of another id, type or source is refused."""
+def test_a_sealed_text_is_bound_to_its_event(folder: Path, other: Binding) -> None:
+    """A field that was copied into an event of another id, type or source is refused."""
     token = keys(folder, "identity").seal("secret", "notification", EVENT)
 
     with pytest.raises(OpenError, match="another event"):
         keys(folder, "notification").open(token, other)
 
 
-def test_a_changed_token_does_not_open(folder: Path) -> None:
-    """One changed letter anywhere, header or text, is noticed."""
+def test_a_changed_token_is_refused(folder: Path) -> None:
+    """One character is changed in the header, the middle or the text."""
     token = keys(folder, "identity").seal("secret", "notification", EVENT)
 
     for place in (5, len(token) // 2, len(token) - 5):
@@ -70,8 +70,8 @@ def test_a_changed_token_does_not_open(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "secret", "a.b.c.d.e", "eyJhbGciOiJub25lIn0...."])
-def test_what_is_no_token_does_not_open(folder: Path, text: str) -> None:
-    """Plain text where a sealed field should be is refused, without a word of it."""
+def test_an_invalid_token_is_refused(folder: Path, text: str) -> None:
+    """The error does not contain the text."""
     with pytest.raises(OpenError) as error:
         keys(folder, "notification").open(text, EVENT)
 
@@ -79,7 +79,7 @@ def test_what_is_no_token_does_not_open(folder: Path, text: str) -> None:
 
 
 def test_other_algorithms_are_refused(folder: Path) -> None:
-    """A token made with a weaker algorithm does not open, though the key fits."""
+    """A token with a weaker algorithm is refused, even with the right key."""
     public = ECKey.import_key(json.loads((folder / "identity/public/seal/notification.jwk").read_text()))
     header = {
         "alg": "ECDH-ES+A128KW",
@@ -96,7 +96,7 @@ def test_other_algorithms_are_refused(folder: Path) -> None:
 
 
 def test_an_integrator_needs_no_key_id(folder: Path) -> None:
-    """Whoever has the reader's public key seals with any JOSE library, `kid` left out."""
+    """Any JOSE library can seal with the reader's public key, without `kid`."""
     public = ECKey.import_key(json.loads((folder / "identity/public/seal/notification.jwk").read_text()))
     header = {"alg": ALGORITHM, "enc": ENCRYPTION, "id": EVENT.id, "type": EVENT.type, "source": EVENT.source}
     registry = jwe.JWERegistry(algorithms=[ALGORITHM, ENCRYPTION], strict_check_header=False)
@@ -106,8 +106,8 @@ def test_an_integrator_needs_no_key_id(folder: Path) -> None:
     assert keys(folder, "notification").open(token, EVENT) == "secret"
 
 
-def test_an_old_key_still_opens(folder: Path) -> None:
-    """While a key is replaced, what was sealed with the old one opens as well."""
+def test_an_old_key_still_opens_sealed_texts(folder: Path) -> None:
+    """Both keys are valid while a key is replaced."""
     token = keys(folder, "identity").seal("secret", "notary", EVENT)
     own = folder / "notary"
     (own / "seal.jwk").rename(own / "seal-2024.jwk")
@@ -117,13 +117,13 @@ def test_an_old_key_still_opens(folder: Path) -> None:
 
 
 def test_an_unknown_reader_is_an_error(folder: Path) -> None:
-    """Sealing for somebody whose key is not there says for whom."""
+    """The error names the reader."""
     with pytest.raises(SealError, match="nobody"):
         keys(folder, "identity").seal("secret", "nobody", EVENT)
 
 
 def test_fields_are_sealed_and_opened_by_their_option(folder: Path) -> None:
-    """Fields marked for a reader are sealed in place, empty ones left; only that reader's are opened."""
+    """Fields with a reader are sealed in place, except empty ones; only the reader opens them."""
     message = events_pb2.SendMessage(template="code", content="123456")
 
     keys(folder, "identity").seal_fields(message, EVENT)
@@ -140,7 +140,7 @@ def test_fields_are_sealed_and_opened_by_their_option(folder: Path) -> None:
 def test_a_keyed_hash_depends_on_value_purpose_and_key(
     folder: Path, value: str, purpose: str, other: str
 ) -> None:
-    """The same value hashes alike for one purpose of one service, and for no other."""
+    """A value has the same hash only for the same purpose of the same service."""
     ours, theirs = keys(folder, "identity"), keys(folder, "notification")
 
     assert ours.keyed_hash(value, purpose) == ours.keyed_hash(value.encode(), purpose)
@@ -148,15 +148,15 @@ def test_a_keyed_hash_depends_on_value_purpose_and_key(
     assert (ours.keyed_hash(value, purpose) == ours.keyed_hash(value, other)) == (purpose == other)
 
 
-def test_purpose_and_value_do_not_run_together(folder: Path) -> None:
-    """`ab` for `c` is not `b` for `ca`."""
+def test_purpose_and_value_are_separated(folder: Path) -> None:
+    """The value `ab` for `c` has another hash than `b` for `ca`."""
     ours = keys(folder, "identity")
 
     assert ours.keyed_hash("ab", "c") != ours.keyed_hash("b", "ca")
 
 
 def test_a_short_hash_key_is_refused(tmp_path: Path) -> None:
-    """A hash key of fewer than 32 bytes does not start."""
+    """The minimum is 32 bytes."""
     make_keys(tmp_path, ["identity"])
     (tmp_path / "identity" / "hash.key").write_text("00" * 31)
 

@@ -1,4 +1,4 @@
-"""Logs and masks: no national ID, mobile or name in any line, however it got there."""
+"""Logs and masks: no line contains a national ID, a mobile or a name."""
 
 import contextlib
 import dataclasses
@@ -25,9 +25,9 @@ PERSIAN = str.maketrans(string.digits, "۰۱۲۳۴۵۶۷۸۹")
 def stream():
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
-    made = StringIO()
-    log.setup("trial", "DEBUG", made)
-    yield made
+    stream = StringIO()
+    log.setup("trial", "DEBUG", stream)
+    yield stream
     root.handlers, _ = handlers, root.setLevel(level)
 
 
@@ -35,8 +35,8 @@ def last(stream):
     return json.loads(stream.getvalue().splitlines()[-1])
 
 
-def test_lines_say_which_process_they_are_from(monkeypatch):
-    """Service, version and pod, as in its traces; what else the place says stays out of each line."""
+def test_lines_have_the_resource_attributes(monkeypatch):
+    """They have service, version and pod, as traces have, and no others."""
     monkeypatch.setenv(
         "OTEL_RESOURCE_ATTRIBUTES", "service.version=2.0,k8s.pod.name=diwan-trial-api-x,cloud.region=a"
     )
@@ -75,7 +75,7 @@ FORMS = [
     "around", ["{}", "id={}.", "الرقم {}، شكرا", "x{}x", '{{"a":"{}"}}', "/p/{}/q", "{}\n"]
 )
 def test_numbers_are_masked_in_any_text(form, digits, around):
-    """Western, Arabic-Indic and Persian digits, with or without separators, whatever stands around."""
+    """The digits are Western, Arabic-Indic or Persian, with or without separators."""
     text = form.translate(digits) if digits else form
 
     assert mask_text(around.format(text)) == around.format("***")
@@ -93,14 +93,14 @@ def test_numbers_are_masked_in_any_text(form, digits, around):
         "",
     ],
 )
-def test_what_is_nobodys_stays(text):
-    """Opaque ids, traces, times and figures can be read."""
+def test_other_numbers_are_not_masked(text):
+    """Opaque ids, trace ids, times and figures stay readable."""
     assert mask_text(text) == text
 
 
 @given(st.from_regex(r"[23][0-9]{13}", fullmatch=True), st.text(st.characters(exclude_categories=("Nd",))))
-def test_no_national_id_survives_in_any_company(national_id, around):
-    """Whatever text surrounds it."""
+def test_a_national_id_is_masked_in_any_context(national_id, around):
+    """Any text may surround it."""
     assert national_id not in mask_text(around[: len(around) // 2] + national_id + around[len(around) // 2 :])
 
 
@@ -116,16 +116,16 @@ def test_no_national_id_survives_in_any_company(national_id, around):
         "code=123456",
     ],
 )
-def test_a_value_behind_a_personal_key_is_masked_in_text(text):
-    """Representations of objects and messages end up in exceptions' texts."""
-    shown = mask_text(text)
+def test_a_value_after_a_personal_key_is_masked_in_text(text):
+    """Texts of exceptions may contain the repr of objects and messages."""
+    masked_text = mask_text(text)
 
-    assert "***" in shown
-    assert not any(secret in shown for secret in ("محمد", "فاطمة", "eyJ", "123456"))
+    assert "***" in masked_text
+    assert not any(secret in masked_text for secret in ("محمد", "فاطمة", "eyJ", "123456"))
 
 
-def test_a_denied_key_is_masked_whatever_it_holds(stream):
-    """At any depth, in mappings and dataclasses."""
+def test_a_personal_key_is_masked_at_any_depth(stream):
+    """In mappings and in dataclasses, with values of any type."""
 
     @dataclasses.dataclass
     class Person:
@@ -142,8 +142,8 @@ def test_a_denied_key_is_masked_whatever_it_holds(stream):
     assert line["who"] == {"person_id": "p-1", "first_name": "***"}
 
 
-def test_a_message_shows_no_personal_and_no_sealed_field():
-    """The protos say what is personal, and a sealed field is nobody's business."""
+def test_personal_and_sealed_fields_of_a_message_are_masked():
+    """The options of the protos decide."""
     request = identity_pb2.StartEnrolmentRequest(
         request_id="r-1",
         first_name="محمد",
@@ -165,27 +165,27 @@ def test_a_message_shows_no_personal_and_no_sealed_field():
     assert masked(content) == {"mobile": "***", "values": "***"}
 
 
-def test_a_map_of_tokens_is_masked_in_any_dress(stream):
-    """As a field of its message, under its name elsewhere, and as text by the shape of what is in it."""
+def test_a_map_of_tokens_is_masked_in_every_form(stream):
+    """As a field of its message, under its name elsewhere, and in text by the form of a JWT."""
     jwt = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl"
     opaque = identity_pb2.TokenPair(access_tokens={"notary": "opaque-1", "payments": "opaque-2"})
     pair = identity_pb2.TokenPair(access_tokens={"notary": jwt, "payments": jwt}, refresh_token="s.1.mac")
 
     log.get("t").info(
-        f"signed in: {pair}", pair=opaque, access_tokens=dict(opaque.access_tokens), said=[pair]
+        f"signed in: {pair}", pair=opaque, access_tokens=dict(opaque.access_tokens), pairs=[pair]
     )
 
     line = last(stream)
     assert line["pair"] == {"access_tokens": "***"}
     assert line["access_tokens"] == "***"
-    assert not any(told in stream.getvalue() for told in ("opaque-", "eyJ", "s.1.mac"))
+    assert not any(token in stream.getvalue() for token in ("opaque-", "eyJ", "s.1.mac"))
 
 
-def test_a_librarys_line_passes_the_same_masks(stream):
-    """Text, arguments and trace of the standard logging module."""
+def test_a_line_of_a_library_is_masked(stream):
+    """Text, arguments and traceback of the standard logging module are."""
     logger = logging.getLogger("some.library")
     try:
-        raise ValueError(f"bad value {NATIONAL_ID}")  # noqa: TRY301 -- what a library would do
+        raise ValueError(f"bad value {NATIONAL_ID}")  # noqa: TRY301 -- as a library does
     except ValueError:
         logger.exception("could not take %s for %s", MOBILE, {"k": NATIONAL_ID})
 
@@ -197,8 +197,8 @@ def test_a_librarys_line_passes_the_same_masks(stream):
     assert "bad value" not in stream.getvalue()
 
 
-def test_an_exceptions_cause_is_told_without_its_text(stream):
-    """The whole chain is written, class by class with its frames, and no word of what any of it says."""
+def test_the_chain_of_an_exception_is_logged_without_texts(stream):
+    """Each exception of the chain is logged with its class and frames."""
     try:
         try:
             {}["فاطمة حسنين"]
@@ -213,26 +213,26 @@ def test_an_exceptions_cause_is_told_without_its_text(stream):
         "RuntimeError",
         "KeyError",
     ]
-    assert "test_an_exceptions_cause_is_told_without_its_text" in trace
+    assert "test_the_chain_of_an_exception_is_logged_without_texts" in trace
     assert not any(each in stream.getvalue() for each in ("فاطمة", "Fatma", MOBILE))
 
 
-def test_an_error_of_the_chassis_speaks_for_itself(stream):
-    """Its text is ours, and quotes nobody."""
+def test_the_text_of_a_chassis_error_is_logged(stream):
+    """It contains no values."""
     log.get("t").error("failed", exc_info=StoreUnavailable())
 
     assert last(stream)["exception"] == ("chassis.store.errors.StoreUnavailable: the store does not answer")
 
 
-def test_a_trace_that_is_asked_for_outside_an_exception_is_none(stream):
-    """A line is written whatever its writer got wrong."""
+def test_a_line_with_exc_info_outside_an_exception_is_logged(stream):
+    """The mistake does not lose the line."""
     log.get("t").error("failed", exc_info=True)
 
     assert last(stream)["event"] == "failed"
 
 
-def test_a_task_is_correlated_for_a_while(stream):
-    """With one message's journey, then again with what it was before, though the message failed."""
+def test_a_correlation_ends_with_its_block(stream):
+    """The earlier one is restored, also after an exception."""
     with contextlib.suppress(LookupError), log.correlated("R-2026-1"):
         log.get("t").info("within")
         raise LookupError
@@ -243,8 +243,8 @@ def test_a_task_is_correlated_for_a_while(stream):
     assert "request_number" not in last(stream)
 
 
-def test_a_line_says_which_service_span_and_journey(stream):
-    """Whoever reads one line finds the rest."""
+def test_a_line_has_service_span_and_request_number(stream):
+    """The line leads to its trace and to the other lines of the journey."""
     with log.correlated("R-2026-1"), telemetry.span("work") as span:
         log.get("a.b").info("done", n=1)
 
@@ -262,5 +262,5 @@ def test_a_line_says_which_service_span_and_journey(stream):
     )
 )
 def test_anything_can_be_logged(value):
-    """A mask never fails, and what it gives is JSON."""
+    """Masking never fails, and its result is JSON."""
     json.dumps(masked(value))

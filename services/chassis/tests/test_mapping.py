@@ -8,7 +8,7 @@ from enum import Enum
 import pytest
 from chassis import protojson
 from chassis.mapping import fact_mapping, members, to_message
-from chassis.money import MOST_PIASTRES, piastres
+from chassis.money import MAX_PIASTRES, piastres
 from chassis.times import to_datetime
 from diwan.identity.v1 import events_pb2 as identity
 from diwan.notification.v1 import sms_pb2
@@ -90,7 +90,7 @@ PAYMENT = Payment("p-1", "s-1", State.DUE, 12_000, NOW)
 HANDOVER = Handover("m-1", SmsContent("+201012345678", "نص"))
 
 texts = st.text(max_size=20)
-amounts = st.integers(-MOST_PIASTRES, MOST_PIASTRES)
+amounts = st.integers(-MAX_PIASTRES, MAX_PIASTRES)
 times = st.datetimes(timezones=st.just(UTC))
 
 

@@ -1,4 +1,4 @@
-"""The life of a process, in processes of their own."""
+"""The life cycle of a process, in separate processes."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ import pytest
 from chassis.admin_server import AdminServer
 from chassis.readiness import Readiness
 
-# A process takes its time to start where many do.
+# Enough for a busy machine.
 START_SECONDS = 60
 PROGRAM = """
 import asyncio, sys
@@ -53,7 +53,7 @@ run("trial", Settings, build)
 
 @pytest.fixture
 def program(tmp_path):
-    """Starts a process whose `build` ends with this code; kills it if it outlives the test."""
+    """Return a function that starts a process whose `build` ends with this code; it is killed after the test."""
     started = []
 
     def start(body, *arguments, **environment):
@@ -76,29 +76,29 @@ def program(tmp_path):
 
 
 def until(process, line):
-    """Read what the process says up to this line."""
-    said = []
+    """Read the standard error of the process up to this line; return its lines."""
+    lines = []
     for text in process.stderr:
-        said.append(text.strip())
-        if said[-1] == line:
-            return said
-    raise AssertionError(said)
+        lines.append(text.strip())
+        if lines[-1] == line:
+            return lines
+    raise AssertionError(lines)
 
 
-def test_asked_to_stop_it_stops_its_parts_last_first(program):
-    """Who leans on others stops before them; the exit status is 0."""
+def test_sigterm_stops_the_components_in_reverse_order(program):
+    """A component stops before those that it depends on; the exit status is 0."""
     process = program('return [Component("store"), Component("api")]')
     until(process, "started api")
 
     process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=START_SECONDS)
+    _, errors = process.communicate(timeout=START_SECONDS)
 
-    assert said.split("\n")[:4] == ["stopping api", "stopped api", "stopping store", "stopped store"]
+    assert errors.split("\n")[:4] == ["stopping api", "stopped api", "stopping store", "stopped store"]
     assert process.returncode == 0
 
 
-def test_a_part_waits_for_what_it_needs(program):
-    """What is not there yet is asked again, and the others start meanwhile."""
+def test_a_component_waits_for_its_dependencies(program):
+    """Its start is retried while the others start."""
     body = (
         'return [Component("store", lambda n: ConnectionRefusedError() if n < 3 else None), Component("api")]'
     )
@@ -107,40 +107,40 @@ def test_a_part_waits_for_what_it_needs(program):
     assert until(process, "started store")[-2:] == ["started api", "started store"]
 
 
-def test_waiting_does_not_mend_everything(program):
-    """A component that fails for good ends the process, with status 1 and the others stopped."""
+def test_a_permanent_failure_at_the_start_ends_the_process(program):
+    """The exit status is 1, and the other components are stopped."""
     process = program('return [Component("store"), Component("api", lambda n: ValueError("wrong"))]')
-    out, said = process.communicate(timeout=START_SECONDS)
+    out, errors = process.communicate(timeout=START_SECONDS)
 
     assert process.returncode == 1
-    assert "stopped store" in said
+    assert "stopped store" in errors
     assert any(json.loads(line)["event"] == "process fails" for line in out.splitlines())
 
 
-def test_a_part_that_dies_ends_the_process(program):
-    """Half a service is none: somebody starts it again."""
+def test_a_component_that_ends_by_itself_ends_the_process(program):
+    """The supervisor restarts the whole process."""
     process = program('return [Component("store"), Mortal("relay", lives=0.1)]')
-    out, said = process.communicate(timeout=START_SECONDS)
+    out, errors = process.communicate(timeout=START_SECONDS)
 
     assert process.returncode == 1
-    assert "stopped store" in said
+    assert "stopped store" in errors
     assert "relay ended by itself" in out
 
 
-def test_a_part_that_does_not_stop_is_left_behind(program):
-    """Draining has its limit, and the others still stop."""
+def test_a_component_that_does_not_stop_is_abandoned(program):
+    """The drain has a limit, and the other components are stopped."""
     process = program('return [Component("store"), Component("api", stops=600)]', TRIAL_DRAIN_SECONDS="0.1")
     until(process, "started api")
 
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=START_SECONDS)
+    _, errors = process.communicate(timeout=START_SECONDS)
 
-    assert "stopped store" in said
-    assert "stopped api" not in said
+    assert "stopped store" in errors
+    assert "stopped api" not in errors
 
 
-def test_asked_twice_it_leaves_at_once(program):
-    """Somebody cannot wait."""
+def test_a_second_sigterm_ends_the_process_at_once(program):
+    """The exit status is 130."""
     process = program('return [Component("api", stops=60)]', TRIAL_DRAIN_SECONDS="60")
     until(process, "started api")
     process.send_signal(signal.SIGTERM)
@@ -159,13 +159,13 @@ def test_asked_twice_it_leaves_at_once(program):
         (["--only", "relay", "--only", "policies"], "roles policies relay"),
     ],
 )
-def test_a_process_may_run_some_parts_alone(program, arguments, roles):
-    """The cluster runs the API apart from policies and relay."""
+def test_a_process_runs_the_requested_roles(program, arguments, roles):
+    """The cluster runs the API in other processes than policies and relay."""
     assert until(program('return [Component("it")]', *arguments), "port")[0] == roles
 
 
 def test_help_lists_every_setting(program):
-    """Without any being set."""
+    """It works without any setting."""
     process = program("return []", "--help")
     out, _ = process.communicate(timeout=START_SECONDS)
 
@@ -174,13 +174,13 @@ def test_help_lists_every_setting(program):
     assert "--only" in out
 
 
-def test_a_wrong_setting_is_a_line_and_status_2(program):
-    """Before anything is started."""
+def test_a_wrong_setting_ends_the_process_with_status_2(program):
+    """It is reported in one line before anything is started."""
     process = program("return []", TRIAL_DRAIN_SECONDS="-1")
-    _, said = process.communicate(timeout=START_SECONDS)
+    _, errors = process.communicate(timeout=START_SECONDS)
 
     assert process.returncode == 2
-    assert said.startswith("trial: TRIAL_DRAIN_SECONDS is wrong")
+    assert errors.startswith("trial: TRIAL_DRAIN_SECONDS is wrong")
 
 
 async def get(port, path, line=None):
@@ -201,8 +201,8 @@ async def http():
     await server.stop()
 
 
-async def test_readyz_says_what_is_missing(http):
-    """503 with the component that does not answer, then 200, then 503 once asked to stop."""
+async def test_readyz_names_the_missing_component(http):
+    """The status is 503 until all components answer, then 200, and 503 again during the stop."""
     server, readiness = http
     answers = []
 
@@ -222,7 +222,7 @@ async def test_readyz_says_what_is_missing(http):
 
 
 async def test_metrics_and_liveness_are_served_and_nothing_else(http):
-    """GET of the three paths."""
+    """Other paths, methods and requests are refused."""
     server, _ = http
 
     assert b"python_info" in (await get(server.port, "/metrics"))[1]

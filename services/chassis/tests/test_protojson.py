@@ -1,4 +1,4 @@
-"""Messages as text."""
+"""Messages as proto-JSON."""
 
 import pytest
 from chassis.protojson import Unreadable, dumps, loads
@@ -10,8 +10,8 @@ texts = st.text(st.characters(exclude_categories=["Cs"]))
 
 
 @given(texts, st.dictionaries(texts, texts, max_size=3))
-def test_what_was_written_is_read(mobile: str, values: dict[str, str]) -> None:
-    """Whatever letters it holds, as text or as bytes."""
+def test_a_message_survives_a_round_trip(mobile: str, values: dict[str, str]) -> None:
+    """As text and as bytes, with any characters."""
     message = events_pb2.MessageContent(mobile=mobile, values=values)
 
     text = dumps(message)
@@ -20,15 +20,15 @@ def test_what_was_written_is_read(mobile: str, values: dict[str, str]) -> None:
     assert loads(text.encode(), events_pb2.MessageContent) == message
 
 
-def test_a_message_is_one_line_of_its_own_letters() -> None:
-    """So it stands in a body and in a field."""
+def test_a_message_is_one_line_with_unescaped_letters() -> None:
+    """This is the form in bodies and in fields."""
     message = events_pb2.MessageContent(values={"office": "مكتب\nالدقي"})
 
     assert dumps(message) == '{"values": {"office": "مكتب\\nالدقي"}}'
 
 
-def test_a_newer_programs_fields_are_passed_over() -> None:
-    """Additive change keeps the version."""
+def test_unknown_fields_are_ignored() -> None:
+    """Additive changes keep the version."""
     assert loads('{"mobile": "m", "later": [1]}', events_pb2.Contact) == events_pb2.Contact(mobile="m")
 
 
@@ -37,8 +37,8 @@ def test_a_newer_programs_fields_are_passed_over() -> None:
     ["", "+201012345678", '{"mobile": {"national_id": "29001010100001"}}', b"\xff29001010100001", "[" * 5000],
     ids=["empty", "no object", "another form", "no UTF-8", "too deep"],
 )
-def test_what_cannot_be_read_is_not_quoted(wrong: str | bytes) -> None:
-    """Neither by the error nor by what it came from."""
+def test_an_error_does_not_quote_the_text(wrong: str | bytes) -> None:
+    """Neither does its cause."""
     with pytest.raises(Unreadable) as raised:
         loads(wrong, events_pb2.Contact)
 

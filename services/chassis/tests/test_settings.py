@@ -1,4 +1,4 @@
-"""Settings."""
+"""Settings from the environment and from files."""
 
 import pytest
 from chassis.settings import ServiceSettings, explain, load
@@ -14,19 +14,19 @@ class TrialSettings(ServiceSettings):
 
 @pytest.fixture
 def environment(monkeypatch, tmp_path):
-    given = {
+    variables = {
         "TRIAL_BROKER_URI": "amqp://u:secret-b@localhost",
         "TRIAL_STORE_URI": "mongodb://u:secret-s@localhost",
         "TRIAL_STORE_DATABASE": "trial",
         "TRIAL_KEYS_DIR": str(tmp_path),
     }
-    for name, value in given.items():
+    for name, value in variables.items():
         monkeypatch.setenv(name, value)
     return monkeypatch
 
 
 def test_settings_come_from_the_environment(environment):
-    """Each from the variable with the service's prefix; the rest from its default."""
+    """The variables have the service's prefix; unset ones have their defaults."""
     environment.setenv("TRIAL_LIMIT", "7")
 
     settings = load(TrialSettings, "trial")
@@ -35,7 +35,7 @@ def test_settings_come_from_the_environment(environment):
 
 
 def test_a_secret_may_be_in_a_file(environment, tmp_path):
-    """`<VARIABLE>_FILE` names it; a line's end is not part of it."""
+    """`<VARIABLE>_FILE` names the file; a final line break is removed."""
     environment.delenv("TRIAL_STORE_URI")
     (tmp_path / "uri").write_text("mongodb://from-file\n")
     environment.setenv("TRIAL_STORE_URI_FILE", str(tmp_path / "uri"))
@@ -43,8 +43,8 @@ def test_a_secret_may_be_in_a_file(environment, tmp_path):
     assert load(TrialSettings, "trial").store_uri == "mongodb://from-file"
 
 
-def test_the_broker_may_be_said_once_for_all(environment):
-    """`BROKER_URI` serves whoever has none of its own."""
+def test_the_broker_uri_has_a_shared_variable(environment):
+    """`BROKER_URI` is used when the prefixed variable is not set."""
     environment.setenv("BROKER_URI", "amqp://shared")
     assert load(TrialSettings, "trial").broker_uri.endswith("localhost")
 
@@ -54,7 +54,7 @@ def test_the_broker_may_be_said_once_for_all(environment):
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "says"),
+    ("name", "value", "text"),
     [
         ("TRIAL_STORE_URI", None, "TRIAL_STORE_URI is not set; set it to: URI of this service's own store"),
         (
@@ -68,22 +68,22 @@ def test_the_broker_may_be_said_once_for_all(environment):
         ("TRIAL_STORE_URI_FILE", "/nowhere", "TRIAL_STORE_URI_FILE is wrong (No such file or directory)"),
     ],
 )
-def test_a_wrong_setting_ends_the_process_with_one_line(environment, capsys, name, value, says):
-    """Which, why and how to mend it; never the value."""
+def test_a_wrong_setting_ends_the_process_with_one_line(environment, capsys, name, value, text):
+    """The line has the variable, the reason and the remedy, and never the value."""
     environment.setenv(name, value) if value else environment.delenv(name)
 
     with pytest.raises(SystemExit) as ended:
         load(TrialSettings, "trial")
 
-    told = capsys.readouterr().err
+    output = capsys.readouterr().err
     assert ended.value.code == 2
-    assert says in told
-    assert told.count("\n") == 1
-    assert "secret" not in told
+    assert text in output
+    assert output.count("\n") == 1
+    assert "secret" not in output
 
 
-def test_every_setting_is_explained():
-    """Variable, default and description of each."""
+def test_the_help_explains_every_setting():
+    """With variable, default and description."""
     text = explain(TrialSettings)
 
     for name, field in TrialSettings.model_fields.items():

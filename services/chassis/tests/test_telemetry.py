@@ -1,4 +1,4 @@
-"""Traces and metrics."""
+"""Traces and metrics of a process."""
 
 import threading
 import time
@@ -24,8 +24,8 @@ def spans() -> Iterator[InMemorySpanExporter]:
     telemetry.install(telemetry.Telemetry("unknown", "0"))
 
 
-def test_a_span_says_which_process_it_is_from(spans):
-    """Name, namespace, version and instance of the service."""
+def test_a_span_has_the_resource_attributes(spans):
+    """They are name, namespace, version and instance of the service."""
     with telemetry.span("work"):
         pass
 
@@ -38,10 +38,13 @@ def test_a_span_says_which_process_it_is_from(spans):
     }
 
 
-def test_the_place_says_what_only_it_knows(monkeypatch):
-    """Pod, node and the image's version by OTEL_RESOURCE_ATTRIBUTES; never another service's name."""
-    said = "service.version=2.0,service.instance.id=ns.pod-1.c,k8s.pod.name=pod-1,k8s.node.name=a%2Cb,service.name=x"
-    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", said)
+def test_the_environment_adds_resource_attributes(monkeypatch):
+    """OTEL_RESOURCE_ATTRIBUTES sets pod, node and version, but not the name of the service."""
+    attributes = (
+        "service.version=2.0,service.instance.id=ns.pod-1.c,k8s.pod.name=pod-1,k8s.node.name=a%2Cb,"
+        "service.name=x"
+    )
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", attributes)
 
     process = telemetry.Telemetry("trial", "1.2")
 
@@ -59,7 +62,7 @@ def test_the_place_says_what_only_it_knows(monkeypatch):
 
 
 def test_a_stored_traceparent_is_the_parent(spans):
-    """A command's trace goes on through the events it causes."""
+    """The trace of a command continues in the events that it causes."""
     with telemetry.span("command"):
         stored = telemetry.traceparent()
     with telemetry.span("policy", parent=telemetry.parent(stored)):
@@ -71,8 +74,8 @@ def test_a_stored_traceparent_is_the_parent(spans):
 
 
 @pytest.mark.parametrize("stored", [None, "", "nonsense", "00-0-0-00"])
-def test_what_is_no_traceparent_makes_a_new_root(spans, stored):
-    """Even within another span: the message came from elsewhere."""
+def test_an_invalid_traceparent_starts_a_new_root(spans, stored):
+    """Also within another span, because the message came from another program."""
     with telemetry.span("receiving"), telemetry.span("policy", parent=telemetry.parent(stored)):
         pass
 
@@ -81,8 +84,8 @@ def test_what_is_no_traceparent_makes_a_new_root(spans, stored):
     assert policy.context.trace_id != receiving.context.trace_id
 
 
-def test_what_happens_later_is_a_root_with_a_link(spans):
-    """A retry, a timer or a replay does not stretch the trace of hours ago."""
+def test_later_work_is_a_root_with_a_link(spans):
+    """A retry, a timer or a replay does not extend an old trace."""
     with telemetry.span("retry", parent=telemetry.new_root(), links=telemetry.link(UNSAMPLED)):
         pass
 
@@ -92,10 +95,10 @@ def test_what_happens_later_is_a_root_with_a_link(spans):
     assert telemetry.link("") == ()
 
 
-def test_what_follows_is_of_the_same_trace_unless_it_comes_late(spans):
-    """Then it begins its own and points to the one it belongs to; without one it points nowhere."""
+def test_following_work_is_in_the_same_trace_unless_it_is_late(spans):
+    """Late work starts a new trace with a link to the old one, or without a link if there is none."""
     for traceparent, late in ((UNSAMPLED, False), (UNSAMPLED, True), ("", True)):
-        with telemetry.following("process", traceparent, late=late):
+        with telemetry.continue_trace("process", traceparent, late=late):
             pass
 
     soon, late, alone = spans.get_finished_spans()
@@ -115,8 +118,8 @@ def test_what_follows_is_of_the_same_trace_unless_it_comes_late(spans):
         ({"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "1"}, 1),
     ],
 )
-def test_the_standard_variables_decide_what_is_kept_and_callers_do_not(monkeypatch, environ, kept):
-    """A caller's flag changes nothing, one way or the other."""
+def test_the_standard_variables_decide_the_sampling(monkeypatch, environ, kept):
+    """The sampled flag of a caller has no effect."""
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     exporter = InMemorySpanExporter()
@@ -130,8 +133,8 @@ def test_the_standard_variables_decide_what_is_kept_and_callers_do_not(monkeypat
     assert len(exporter.get_finished_spans()) == 2 * kept
 
 
-def test_a_failure_is_its_class_never_its_text(spans):
-    """The exception's message stays out of the trace."""
+def test_a_failed_span_has_the_class_of_the_exception(spans):
+    """The text of the exception is not in the trace."""
     with pytest.raises(ValueError, match=NATIONAL_ID), telemetry.span("work"):
         raise ValueError(NATIONAL_ID)
 
@@ -140,8 +143,8 @@ def test_a_failure_is_its_class_never_its_text(spans):
     assert NATIONAL_ID not in span.to_json()
 
 
-def test_what_a_library_writes_into_a_span_is_masked_on_its_way_out(spans):
-    """Attributes, events and status alike."""
+def test_the_spans_of_a_library_are_masked_at_the_export(spans):
+    """Attributes, events and status are."""
 
     def library():
         with telemetry.current().tracer.start_as_current_span(
@@ -160,54 +163,54 @@ def test_what_a_library_writes_into_a_span_is_masked_on_its_way_out(spans):
     assert "***" in span.events[0].attributes["exception.message"]
 
 
-def test_a_dead_collector_does_not_hold_the_end(monkeypatch):
-    """Nobody answers; the process is through within its five seconds."""
+def test_a_dead_collector_does_not_delay_the_shutdown(monkeypatch):
+    """Without an answer the shutdown ends at its limit."""
     import socket
 
-    with socket.socket() as deaf:
-        deaf.bind(("127.0.0.1", 0))
-        deaf.listen()
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{deaf.getsockname()[1]}")
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
         started = telemetry.start("trial", "1")
         with telemetry.span("work"):
             pass
-        began = time.monotonic()
+        start = time.monotonic()
 
         started.shutdown()
 
-    assert time.monotonic() - began < telemetry.LIMIT_SECONDS + 15  # on a machine with much else to do
+    assert time.monotonic() - start < telemetry.LIMIT_SECONDS + 15  # enough for a busy machine
     telemetry.install(telemetry.Telemetry("unknown", "0"))
 
 
-def test_an_exporter_that_hangs_does_not_hold_the_end():
-    """The limit is ours, whatever the exporter's own may be."""
-    ending = threading.Event()
+def test_an_exporter_that_hangs_does_not_delay_the_shutdown():
+    """The limit of the process applies, not that of the exporter."""
+    release = threading.Event()
 
     class Hangs(SpanProcessor):
         def shutdown(self):
-            ending.wait(60)
+            release.wait(60)
 
-    began = time.monotonic()
+    start = time.monotonic()
 
     telemetry.Telemetry("trial", "1", processors=[Hangs()]).shutdown(0.2)
 
-    assert time.monotonic() - began < 30
-    ending.set()
+    assert time.monotonic() - start < 30
+    release.set()
 
 
-def test_without_a_collector_nothing_is_sent(monkeypatch):
-    """No endpoint, no exporter, no thread."""
+def test_without_an_endpoint_nothing_is_exported(monkeypatch):
+    """There is no exporter and no thread."""
     monkeypatch.delenv("OTEL_EXPORTER_OTLP_ENDPOINT", raising=False)
 
-    made = telemetry.start("trial", "1")
+    started = telemetry.start("trial", "1")
 
-    assert isinstance(made.provider, TracerProvider)
-    processors = made.provider._active_span_processor._span_processors
+    assert isinstance(started.provider, TracerProvider)
+    processors = started.provider._active_span_processor._span_processors
     assert not any(isinstance(one, BatchSpanProcessor) for one in processors)
 
 
-def test_metrics_are_shown_for_prometheus(spans):
-    """A name asked for twice is one metric."""
+def test_metrics_are_exposed_for_prometheus(spans):
+    """A metric that is requested twice is created once."""
     for _ in range(2):
         telemetry.current().counter("trial_things_total", "Things.", ("kind",)).labels("a").inc()
     telemetry.current().gauge("trial_age_seconds", "Age.").set(3)

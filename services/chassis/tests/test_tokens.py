@@ -1,4 +1,4 @@
-"""Tokens, confirmations and assertions, and the keys to check them with."""
+"""Tokens, confirmations and assertions, and the keys that verify them."""
 
 import asyncio
 import base64
@@ -54,7 +54,7 @@ def access(key, caller=OFFICER, audience="notary", now=NOW):
 
 
 def forged(key, header=None, **changes):
-    """A token with other claims or another header, properly signed all the same."""
+    """Return a correctly signed token with other claims or another header."""
     claims = {
         "iss": "diwan.identity",
         "aud": "notary",
@@ -69,32 +69,32 @@ def forged(key, header=None, **changes):
     return jwt.encode(head, {**claims, **changes}, key, algorithms=[head["alg"]])
 
 
-def test_a_token_says_who_calls(key):
-    """Whoever is signed in is whoever is read out."""
+def test_a_token_contains_the_caller(key):
+    """The verified caller equals the signed one."""
     assert verify_access(access(key), key_set(key), "notary", NOW) == OFFICER
 
 
-def test_a_services_token_says_for_whom_it_acts(key):
-    """`act` is the account, beside the service that calls."""
+def test_the_token_of_a_service_contains_the_account_it_acts_for(key):
+    """The caller has the service's id and the account."""
     caller = Caller(kind=Kind.SERVICE, id="notary", acting_for="a-1")
 
     assert verify_access(access(key, caller), key_set(key), "notary", NOW) == caller
 
 
-@pytest.mark.parametrize(("seconds", "good"), [(0, True), (900 + 29, True), (900 + 31, False)])
-def test_a_token_ends_after_15_minutes_give_or_take_30_seconds(key, seconds, good):
-    """Clocks may differ by half a minute, not more."""
+@pytest.mark.parametrize(("seconds", "valid"), [(0, True), (900 + 29, True), (900 + 31, False)])
+def test_a_token_expires_after_15_minutes_and_a_tolerance_of_30_seconds(key, seconds, valid):
+    """Clocks may differ by half a minute."""
     token, later = access(key), NOW + timedelta(seconds=seconds)
 
-    if good:
+    if valid:
         assert verify_access(token, key_set(key), "notary", later)
     else:
         with pytest.raises(TokenExpired):
             verify_access(token, key_set(key), "notary", later)
 
 
-def test_a_token_from_the_future_is_none(key):
-    """Issued later than our clock and the tolerance say: somebody's clock or honesty is off."""
+def test_a_token_from_the_future_is_refused(key):
+    """Its time of issue is later than the clock and the tolerance allow."""
     with pytest.raises(TokenInvalid):
         verify_access(access(key), key_set(key), "notary", NOW - timedelta(seconds=31))
 
@@ -119,8 +119,8 @@ def test_a_token_from_the_future_is_none(key):
         {"exp": True},
     ],
 )
-def test_a_signed_token_with_a_wrong_claim_is_none(key, changes):
-    """A signature alone is not enough: each claim must be there and fit."""
+def test_a_signed_token_with_a_wrong_claim_is_refused(key, changes):
+    """Every claim must be present and valid."""
     with pytest.raises(TokenInvalid):
         verify_access(forged(key, **changes), key_set(key), "notary", NOW)
 
@@ -131,8 +131,8 @@ def encoded(part):
 
 
 @pytest.mark.parametrize("algorithm", ["none", "HS256"])
-def test_only_es256_is_read(key, algorithm):
-    """The algorithm is ours to choose, not the token's: neither none nor our public key as a shared secret."""
+def test_only_es256_is_accepted(key, algorithm):
+    """Neither `none` nor a signature with our public key as a shared secret is."""
     head, body, _ = access(key).split(".")
     changed = {**json.loads(base64.urlsafe_b64decode(head + "==")), "alg": algorithm}
     signed = f"{encoded(changed)}.{body}"
@@ -144,14 +144,14 @@ def test_only_es256_is_read(key, algorithm):
 
 
 @pytest.mark.parametrize("token", ["", "a.b", "...", "é.b.c", "e30.e30.", "W10.e30.e30", "x" * 5000])
-def test_what_is_no_token_is_refused_as_one(key, token):
-    """Whatever a caller sends, the answer is the same."""
+def test_an_invalid_text_is_refused_like_an_invalid_token(key, token):
+    """The error is the same for any input."""
     with pytest.raises(TokenInvalid):
         verify_access(token, key_set(key), "notary", NOW)
 
 
-def test_an_altered_token_is_none(key):
-    """One letter changed, and the signature is void."""
+def test_an_altered_token_is_refused(key):
+    """One changed character invalidates the signature."""
     head, body, signature = access(key).split(".")
     altered = body[:10] + ("A" if body[10] != "A" else "B") + body[11:]
 
@@ -159,8 +159,8 @@ def test_an_altered_token_is_none(key):
         verify_access(f"{head}.{altered}.{signature}", key_set(key), "notary", NOW)
 
 
-def test_one_sort_of_token_is_not_another(key):
-    """A confirmation or an assertion is no access token, though the same key signed it."""
+def test_other_types_of_tokens_are_not_access_tokens(key):
+    """A confirmation or an assertion is refused, even with the same key."""
     confirmation = sign_confirmation(
         key, account="a-1", purpose="p.q", digest=DIGEST, audience="notary", now=NOW, jti="j"
     )
@@ -176,8 +176,8 @@ def test_one_sort_of_token_is_not_another(key):
             verify_access(token, key_set(key), "notary", NOW)
 
 
-def test_an_assertion_proves_a_client_for_a_minute(key):
-    """It names the client, is signed with the client's key, ends soon, and brings its id to be used once."""
+def test_an_assertion_authenticates_a_client_for_a_minute(key):
+    """It names the client, is signed with the client's key, expires soon, and has an id for single use."""
     assertion = sign_assertion(key, "payments", NOW, "j-9")
 
     assert claimed_client(assertion) == "payments"
@@ -191,8 +191,8 @@ def test_an_assertion_proves_a_client_for_a_minute(key):
         verify_assertion(assertion, key_set(generate_key()), "payments", NOW)
 
 
-def test_an_assertion_of_an_hour_is_none(key):
-    """A client may not sign itself more than a minute."""
+def test_an_assertion_of_an_hour_is_refused(key):
+    """The maximum lifetime is a minute."""
     long = forged(
         key,
         {"typ": "client-authentication+jwt"},
@@ -211,22 +211,22 @@ def confirmation(key, **changes):
     return sign_confirmation(key, **(values | changes), now=NOW, jti="c-1")
 
 
-async def test_a_confirmation_is_of_exactly_one_content(key):
-    """Account, purpose and digest must all be those confirmed."""
+async def test_a_confirmation_is_valid_for_one_content(key):
+    """Account, purpose and digest must be the confirmed ones."""
     keys = TokenKeys.own("notary", key, clock=lambda: NOW)
 
     signed = await keys.confirmation(confirmation(key))
-    read = signed.verify(purpose="notary.submit", digest=DIGEST, account="a-1")
+    verified = signed.verify(purpose="notary.submit", digest=DIGEST, account="a-1")
 
-    assert (read.jti, read.expires_at) == ("c-1", NOW + timedelta(minutes=5))
+    assert (verified.jti, verified.expires_at) == ("c-1", NOW + timedelta(minutes=5))
 
 
 @pytest.mark.parametrize(
     "changes",
     [{"account": "a-2"}, {"purpose": "notary.revoke"}, {"digest": "cd" * 32}, {"audience": "payments"}],
 )
-async def test_a_confirmation_of_something_else_is_refused(key, changes):
-    """One letter of the content changed, and it is void."""
+async def test_a_confirmation_of_other_content_is_refused(key, changes):
+    """Account, purpose, digest and audience are changed one by one."""
     keys = TokenKeys.own("notary", key, clock=lambda: NOW)
 
     signed = await keys.confirmation(confirmation(key, **changes))
@@ -235,8 +235,8 @@ async def test_a_confirmation_of_something_else_is_refused(key, changes):
         signed.verify(purpose="notary.submit", digest=DIGEST, account="a-1")
 
 
-async def test_a_confirmation_ends_after_five_minutes(key):
-    """Later it is refused, with a reason that says to confirm again."""
+async def test_a_confirmation_expires_after_five_minutes(key):
+    """The refusal has its own reason, so that the client can ask for a new confirmation."""
     keys = TokenKeys.own("notary", key, clock=lambda: NOW + timedelta(minutes=6))
 
     signed = await keys.confirmation(confirmation(key))
@@ -246,8 +246,8 @@ async def test_a_confirmation_ends_after_five_minutes(key):
 
 
 @pytest.mark.parametrize("token", ["", "nonsense", "a.b.c"])
-async def test_what_is_no_confirmation_is_refused_as_such(key, token):
-    """Not as a wrong access token: it is a field of the request."""
+async def test_an_invalid_confirmation_is_refused(key, token):
+    """The error is not that of an access token, because a confirmation is a field of the request."""
     keys = TokenKeys.own("notary", key, clock=lambda: NOW)
 
     signed = await keys.confirmation(token)
@@ -257,13 +257,13 @@ async def test_what_is_no_confirmation_is_refused_as_such(key, token):
 
 
 class Identity:
-    """Publishes keys, or is down."""
+    """A fake identity that publishes keys or is down; it counts the requests."""
 
     def __init__(self, *keys):
-        self.keys, self.down, self.asked = keys, False, 0
+        self.keys, self.down, self.requests = keys, False, 0
 
     async def fetch(self):
-        self.asked += 1
+        self.requests += 1
         await asyncio.sleep(0)
         if self.down:
             raise ConnectionError
@@ -278,19 +278,19 @@ class Clock:
         return self.now
 
 
-async def test_keys_are_asked_for_when_first_needed_once_for_a_crowd(key):
-    """Twenty tokens at once are one question."""
+async def test_keys_are_fetched_at_the_first_use(key):
+    """20 concurrent tokens cause one request."""
     identity = Identity(key)
     keys = TokenKeys("notary", fetch=identity.fetch, clock=Clock())
 
     callers = await asyncio.gather(*(keys.caller(access(key)) for _ in range(20)))
 
     assert set(callers) == {OFFICER}
-    assert identity.asked == 1
+    assert identity.requests == 1
 
 
-async def test_kept_keys_serve_while_identity_is_down(key, tmp_path):
-    """A service starts again without identity, with what it kept."""
+async def test_kept_keys_are_used_while_identity_is_down(key, tmp_path):
+    """A service can restart without identity."""
     path = tmp_path / "state" / "identity.jwks"
     await TokenKeys("notary", path=path, fetch=Identity(key).fetch, clock=Clock()).refresh()
     down = Identity(key)
@@ -302,8 +302,8 @@ async def test_kept_keys_serve_while_identity_is_down(key, tmp_path):
     assert '"d"' not in path.read_text()
 
 
-async def test_without_any_key_nobody_is_refused_for_their_token(key):
-    """We cannot check: that is our trouble (UNAVAILABLE), not the token's."""
+async def test_without_any_key_the_error_is_unavailable(key):
+    """A token that cannot be verified is not refused as invalid."""
     identity = Identity(key)
     identity.down = True
 
@@ -311,8 +311,8 @@ async def test_without_any_key_nobody_is_refused_for_their_token(key):
         await TokenKeys("notary", fetch=identity.fetch, clock=Clock()).caller(access(key))
 
 
-async def test_a_broken_file_of_kept_keys_is_fetched_anew(key, tmp_path):
-    """Half a file is no reason to stay down."""
+async def test_a_damaged_file_of_kept_keys_is_replaced(key, tmp_path):
+    """The keys are fetched again."""
     path = tmp_path / "identity.jwks"
     path.write_text('{"keys": [')
 
@@ -321,8 +321,8 @@ async def test_a_broken_file_of_kept_keys_is_fetched_anew(key, tmp_path):
     assert await keys.caller(access(key)) == OFFICER
 
 
-async def test_an_unknown_key_is_asked_for_but_not_each_time(key):
-    """A new key is found; a thousand forged ids are one question in ten seconds."""
+async def test_an_unknown_key_is_fetched_at_most_every_ten_seconds(key):
+    """A new key is found later, and a thousand forged ids cause no further request before that."""
     new, clock, identity = generate_key(), Clock(), Identity(key)
     keys = TokenKeys("notary", fetch=identity.fetch, clock=clock)
     await keys.caller(access(key))
@@ -330,16 +330,16 @@ async def test_an_unknown_key_is_asked_for_but_not_each_time(key):
     for _ in range(1000):
         with pytest.raises(TokenInvalid):
             await keys.caller(access(new))
-    assert identity.asked == 1
+    assert identity.requests == 1
     identity.keys = (key, new)
     clock.now += timedelta(seconds=11)
 
     assert await keys.caller(access(new)) == OFFICER
-    assert identity.asked == 2
+    assert identity.requests == 2
 
 
-async def test_a_withdrawn_key_goes_away(key):
-    """Kept keys are asked for again after ten minutes, beside the calls."""
+async def test_a_withdrawn_key_is_dropped(key):
+    """Keys are fetched again after ten minutes, in the background."""
     clock, identity = Clock(), Identity(key)
     keys = TokenKeys("notary", fetch=identity.fetch, clock=clock)
     await keys.caller(access(key))
@@ -354,7 +354,7 @@ async def test_a_withdrawn_key_goes_away(key):
 
 
 def test_published_keys_hold_no_private_part(key, tmp_path):
-    """What leaves identity is public; a set with a private part is refused by those who read it."""
+    """A set with a private part is refused by its readers."""
     published = json.loads(public_jwks([key]))
     private = json.dumps({"keys": [key.as_dict(private=True)]})
     path = tmp_path / "signing.jwk"

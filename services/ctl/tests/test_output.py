@@ -1,4 +1,4 @@
-"""What an operator reads."""
+"""The output of the command line."""
 
 import json
 
@@ -6,7 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner
 from diwan.payments.v1 import payments_pb2
-from diwanctl.output import as_dict, emit, plain
+from diwanctl.output import as_dict, emit, formatted
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type import date_pb2, money_pb2
 
@@ -18,9 +18,9 @@ def printed(value, *, as_json=False, **more):
     def command(context, as_json):
         emit(context, value, **more)
 
-    done = CliRunner(env={"COLUMNS": "200"}).invoke(command, ["--json"] if as_json else [])
-    assert done.exit_code == 0, done.output
-    return done.output
+    result = CliRunner(env={"COLUMNS": "200"}).invoke(command, ["--json"] if as_json else [])
+    assert result.exit_code == 0, result.output
+    return result.output
 
 
 def tariff():
@@ -40,7 +40,7 @@ def tariff():
 
 
 def test_rows_within_a_message_are_a_table_below_it():
-    """With a column for a field that only a later row has, and money and dates as people write them."""
+    """Each field of any row has a column; money and dates are formatted for people."""
     lines = printed(tariff()).splitlines()
 
     head, first, second = lines[-3:]
@@ -52,37 +52,37 @@ def test_rows_within_a_message_are_a_table_below_it():
     assert "2026-12-31" in second
 
 
-def test_programs_read_the_protos_own_json():
-    """Nothing of it is put into other words."""
+def test_json_output_is_that_of_the_proto():
+    """It is not formatted for people."""
     assert json.loads(printed(tariff(), as_json=True)) == tariff()
 
 
-def test_a_column_without_room_is_for_programs_alone():
-    """A table leaves it out, JSON does not."""
+def test_a_wide_column_is_only_in_the_json_output():
+    """The table leaves it out."""
     rows = [{"state": "DELIVERED", "attempts": [{"state": "PENDING"}]}]
 
     assert printed(rows, without=("attempts",)).split() == ["state", "DELIVERED"]
     assert json.loads(printed(rows, as_json=True, without=("attempts",))) == rows
 
 
-def test_no_rows_are_said_to_be_none():
+def test_an_empty_list_is_printed_as_none():
     assert printed([]) == "none\n"
 
 
 @pytest.mark.parametrize(
-    ("units", "nanos", "reads"),
+    ("units", "nanos", "text"),
     [("0", 0, "0.00 EGP"), ("-1", -500_000_000, "-1.50 EGP"), ("0", -10_000_000, "-0.01 EGP")],
 )
-def test_money_keeps_its_sign(units, nanos, reads):
-    """Units and nanos of an amount below zero are both negative."""
-    assert plain({"currency_code": "EGP", "units": units, "nanos": nanos}) == reads
+def test_money_keeps_its_sign(units, nanos, text):
+    """Units and nanos of a negative amount are both negative."""
+    assert formatted({"currency_code": "EGP", "units": units, "nanos": nanos}) == text
 
 
-def test_rows_within_a_row_are_a_line_each():
-    """Such as the legs of a journal entry."""
+def test_rows_within_a_row_are_lines():
+    """The legs of a journal entry are an example."""
     legs = [
         {"account": account, "amount": {"currency_code": "EGP", "units": units, "nanos": 0}}
         for account, units in (("acquirer", "108"), ("agency/notary", "-108"))
     ]
 
-    assert plain(legs) == "acquirer  108.00 EGP\nagency/notary  -108.00 EGP"
+    assert formatted(legs) == "acquirer  108.00 EGP\nagency/notary  -108.00 EGP"

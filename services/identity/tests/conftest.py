@@ -1,4 +1,4 @@
-"""Identity as it runs, on a real store and a real broker, and the world around it: registry, phones, callers."""
+"""A running identity on a real store and broker, with the registry, the phones and the callers around it."""
 
 import asyncio
 import contextlib
@@ -48,7 +48,7 @@ _numbers = itertools.count(int(datetime.now(UTC).timestamp()) % 5000 * 1000)
 
 
 class Refusal(Exception):
-    """What a caller was told."""
+    """The error of a refused call."""
 
     def __init__(self, code: str, reason: str, metadata: dict[str, str], text: str) -> None:
         super().__init__(f"{code} {reason} {metadata} {text}")
@@ -78,17 +78,17 @@ class Person:
 
 
 class Clock:
-    """The service's clock: goes with the real one, and can be put forward."""
+    """The service's clock: the real time plus an offset."""
 
     def __init__(self) -> None:
-        self.ahead = timedelta()
+        self.offset = timedelta()
 
     def __call__(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
+        return datetime.now(UTC) + self.offset
 
 
 class Phones:
-    """Every phone in the country: what notification's queue holds, read with notification's own keys."""
+    """All phones: the messages in notification's queues, opened with notification's keys."""
 
     def __init__(self, broker: Broker, keys: KeyRing) -> None:
         self._thread = ThreadPoolExecutor(1)
@@ -99,27 +99,27 @@ class Phones:
         self.bodies: list[str] = []
 
     async def code(self, mobile: str, *, seconds: float = 30) -> str:
-        """The next code that reaches this mobile."""
+        """Return the next code for a mobile; TimeoutError when none arrives."""
         end = asyncio.get_running_loop().time() + seconds
         while True:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._drain)
-            for arrived in self.received:
-                if arrived[0] == mobile:
-                    self.received.remove(arrived)
-                    return arrived[2]
+            for message in self.received:
+                if message[0] == mobile:
+                    self.received.remove(message)
+                    return message[2]
             if asyncio.get_running_loop().time() > end:
-                raise TimeoutError("no code came")
+                raise TimeoutError("no code arrived")
             await asyncio.sleep(0.02)
 
-    async def brought(self, text: str) -> None:
-        """Wait until something came that holds this text; TimeoutError if it does not."""
+    async def await_text(self, text: str) -> None:
+        """Wait until a message contains this text; TimeoutError when none does."""
         async with asyncio.timeout(30):
             while not any(text in body for body in self.bodies):
                 await asyncio.get_running_loop().run_in_executor(self._thread, self._drain)
                 await asyncio.sleep(0.02)
 
     async def silent(self, mobile: str, *, seconds: float = 0.7) -> bool:
-        """Whether nothing comes for so long."""
+        """Return whether no code arrives within so many seconds."""
         try:
             await self.code(mobile, seconds=seconds)
         except TimeoutError:
@@ -147,15 +147,15 @@ class Phones:
         channel.close()
 
     def _receive(self, properties: Any, body: bytes) -> None:
-        told = properties.headers
+        attributes = properties.headers
         message = json_format.Parse(body, events_pb2.SendMessage())
-        binding = Binding(told[headers.ID], told[headers.TYPE], told[headers.SOURCE])
+        binding = Binding(attributes[headers.ID], attributes[headers.TYPE], attributes[headers.SOURCE])
         content = json_format.Parse(self._keys.open(message.content, binding), events_pb2.MessageContent())
         self.received.append((content.mobile, message.template, content.values["code"]))
 
 
 class World:
-    """The running service and those around it."""
+    """The running service, and methods that act as the registry, the phones and the callers."""
 
     def __init__(self, folder: Path, broker: Broker, store: str, name: str) -> None:
         make_keys(folder, [*AUDIENCES, "registry", "operator"])
@@ -215,37 +215,38 @@ class World:
         self.database.client.close()
 
     def pass_time(self, **wait: float) -> None:
-        """Put the service's clock forward."""
-        self.clock.ahead += timedelta(**wait)
+        """Advance the service's clock."""
+        self.clock.offset += timedelta(**wait)
 
-    async def until(self, true: Callable[[], object]) -> None:
-        """Wait for what happens behind the API; TimeoutError if it does not."""
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Wait until a condition is true; TimeoutError after a minute."""
         async with asyncio.timeout(60):
-            while not true():  # noqa: ASYNC110 -- a store tells nobody that it has changed
+            while not condition():  # noqa: ASYNC110 -- the store sends no notification
                 await asyncio.sleep(0.02)
 
     async def answered(self) -> None:
-        """Wait until the service's side of all calls has ended, which may be a moment after their answers came."""
+        """Wait until the server has finished all calls, which may be shortly after their answers arrived."""
         value = self.telemetry.registry.get_sample_value
         await self.until(lambda: value("rpc_server_calls_in_hand") == 0)
 
     async def call(self, rpc: str, request: Message, token: str = "") -> Any:
-        """Call an RPC; a refusal is raised as what a caller can read of it."""
+        """Call an RPC; a refusal is raised as Refusal."""
         metadata = [("authorization", f"Bearer {token}")] if token else []
         try:
             return await getattr(self.stub, rpc)(request, metadata=metadata, timeout=30)
         except grpc.aio.AioRpcError as error:
-            told = failure_of(error)
-            raise Refusal(told.code, told.reason, told.metadata, f"{told.message} {told.fields}") from None
+            failure = failure_of(error)
+            text = f"{failure.message} {failure.fields}"
+            raise Refusal(failure.code, failure.reason, failure.metadata, text) from None
 
     async def refusal(self, rpc: str, request: Message, token: str = "") -> Refusal:
-        """What a caller is told who is refused; fails for one who is not."""
+        """Call an RPC that must be refused; return the refusal."""
         with pytest.raises(Refusal) as refused:
             await self.call(rpc, request, token)
         return refused.value
 
     async def refused(self, rpc: str, request: Message, token: str = "") -> tuple[str, str]:
-        """Code and reason with which a call is refused; fails if it is not."""
+        """Call an RPC that must be refused; return code and reason."""
         refusal = await self.refusal(rpc, request, token)
         return refusal.code, refusal.reason
 
@@ -253,7 +254,7 @@ class World:
         return sign_access(self.signing, caller, audience="identity", now=self.clock(), jti=str(uuid.uuid4()))
 
     def officer(self, *roles: str, person: str = "") -> str:
-        """A token of an officer with these roles."""
+        """Return a token of a new officer with these roles."""
         return self.token(
             Caller(
                 kind=Kind.OFFICER,
@@ -272,11 +273,11 @@ class World:
 
     @staticmethod
     def stranger() -> Person:
-        """A person of whom identity has not heard."""
+        """Return a person that identity does not know."""
         return Person.new()
 
     async def parked(self, event_id: str) -> str:
-        """The inbox's entry of an event that was parked."""
+        """Wait until an event is parked; return its inbox entry as text."""
 
         def entries() -> list[str]:
             return [text for entry in self.database["inbox"].find() if event_id in (text := str(entry))]
@@ -285,20 +286,20 @@ class World:
         return entries()[0]
 
     async def registered(self, person: Person | None = None) -> Person:
-        """A person of whom identity has heard from the registry."""
+        """Publish a person, a new one by default, and wait until identity has stored it; return the person."""
         person = person or Person.new()
         self.publish(person)
         await self.until(lambda: self.person(person) is not None)
         return person
 
     def person(self, person: Person) -> dict[str, Any] | None:
-        """What the extract holds of a person."""
+        """Return the stored record of a person, None when there is none."""
         return self.database["persons"].find_one({"state.person_id": person.person_id})
 
     def publish(
         self, person: Person, *, event_id: str = "", user: str = "registry", ago: timedelta = timedelta()
     ) -> str:
-        """Publish a person as the registry's integrator does, or did some time ago; the event's id."""
+        """Publish a person as the registry's integrator, `ago` before now; return the event's id."""
         event_id = event_id or str(uuid.uuid4())
         kind = registry.PersonRegistered.DESCRIPTOR.full_name
         record = registry.PersonRecord(
@@ -335,8 +336,8 @@ class World:
         return event_id
 
     def enrolment(self, person: Person, **other: str) -> identity_pb2.StartEnrolmentRequest:
-        """What this person types to enrol."""
-        typed = {
+        """Return a request that enrols this person online."""
+        fields = {
             "first_name": person.first_name,
             "mother_first_name": person.mother_first_name,
             "national_id": person.national_id,
@@ -344,17 +345,17 @@ class World:
             "channel": "portal",
             "request_id": str(uuid.uuid4()),
         }
-        return identity_pb2.StartEnrolmentRequest(**{**typed, **other})
+        return identity_pb2.StartEnrolmentRequest(**{**fields, **other})
 
     async def enrolled(self, person: Person | None = None) -> tuple[Person, identity_pb2.Account]:
-        """A person with an account, made at a counter."""
+        """Enrol a person at a counter; return the person and the account."""
         person = await self.registered(person)
-        form = self.card(person)
-        return person, await self.call("EnrolAtCounter", form, self.officer("clerk"))
+        request = self.card(person)
+        return person, await self.call("EnrolAtCounter", request, self.officer("clerk"))
 
     def card(self, person: Person, **other: Any) -> identity_pb2.EnrolAtCounterRequest:
-        """What a clerk reads from this person's card."""
-        read = {
+        """Return a request that enrols this person at a counter."""
+        fields = {
             "first_name": person.first_name,
             "mother_first_name": person.mother_first_name,
             "national_id": person.national_id,
@@ -362,10 +363,10 @@ class World:
             "card_seen": True,
             "request_id": str(uuid.uuid4()),
         }
-        return identity_pb2.EnrolAtCounterRequest(**{**read, **other})
+        return identity_pb2.EnrolAtCounterRequest(**{**fields, **other})
 
     async def signed_in(self, person: Person) -> identity_pb2.TokenPair:
-        """Tokens of a person who has an account."""
+        """Sign in a person with an account; return the tokens."""
         started = await self.call(
             "StartSignIn",
             identity_pb2.StartSignInRequest(
@@ -390,12 +391,12 @@ def _write(path: Path, key: ECKey, *, private: bool) -> None:
 async def running(
     tmp_path_factory: pytest.TempPathFactory, broker_node: Broker, store_uri: str
 ) -> AsyncIterator[World]:
-    """Identity, running for all tests of this folder."""
+    """Identity, started once for all tests of this folder."""
     broker_node.purge()
-    made = World(tmp_path_factory.mktemp("keys"), broker_node, store_uri, f"identity_{uuid.uuid4().hex[:8]}")
-    await made.start()
-    yield made
-    await made.stop()
+    world = World(tmp_path_factory.mktemp("keys"), broker_node, store_uri, f"identity_{uuid.uuid4().hex[:8]}")
+    await world.start()
+    yield world
+    await world.stop()
 
 
 @pytest.fixture

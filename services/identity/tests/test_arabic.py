@@ -1,4 +1,4 @@
-"""Names are compared as people hear them, not as keyboards spell them."""
+"""Arabic names match in all their usual spellings."""
 
 import pytest
 from hypothesis import given
@@ -38,19 +38,19 @@ SILENT = ["", "ـ", "ـــ", "َ", "ّ", "ْ", "\u200c", "\u200f", "\ufeff"]
 
 @pytest.mark.parametrize(("one", "other"), SAME)
 def test_spellings_of_one_name_match(one: str, other: str) -> None:
-    """Two usual spellings of one name have one key."""
+    """Two usual spellings of a name have the same key."""
     assert match_key(one) == match_key(other)
 
 
 @pytest.mark.parametrize(("one", "other"), DIFFERENT)
-def test_other_names_do_not_match(one: str, other: str) -> None:
-    """Names that differ in more than spelling stay apart."""
+def test_different_names_do_not_match(one: str, other: str) -> None:
+    """Names that differ in more than spelling have different keys."""
     assert match_key(one) != match_key(other)
 
 
 @given(st.text(max_size=60))
 def test_normalising_twice_changes_nothing(text: str) -> None:
-    """What is normal stays so."""
+    """Normalising is idempotent."""
     once = normalised(text)
 
     assert normalised(once) == once
@@ -59,7 +59,7 @@ def test_normalising_twice_changes_nothing(text: str) -> None:
 
 @given(st.data(), st.text(alphabet=LETTERS, min_size=1, max_size=20))
 def test_any_mix_of_variants_matches(data: st.DataObject, name: str) -> None:
-    """Each letter in any of its spellings, with any silent marks between, is the same name."""
+    """Each letter may have any of its spellings, with any silent marks between."""
     typed = "".join(
         data.draw(st.sampled_from(VARIANTS.get(letter, letter))) + data.draw(st.sampled_from(SILENT))
         for letter in name
@@ -70,20 +70,20 @@ def test_any_mix_of_variants_matches(data: st.DataObject, name: str) -> None:
 
 @given(st.text(alphabet=LETTERS, min_size=1, max_size=20), st.text(alphabet=LETTERS, min_size=1, max_size=20))
 def test_plain_names_match_only_themselves(one: str, other: str) -> None:
-    """Names of plain letters lose nothing."""
+    """Keys of names with plain letters are unique."""
     assert (match_key(one) == match_key(other)) == (one == other)
 
 
-@pytest.mark.parametrize("nothing", ["", "  ", "ـــ", "َُِ", "\u200f", "123", "."])
-def test_a_name_without_letters_is_none(nothing: str) -> None:
-    """Marks, digits and blanks are no name."""
-    assert not has_letter(nothing)
+@pytest.mark.parametrize("text", ["", "  ", "ـــ", "َُِ", "\u200f", "123", "."])
+def test_a_text_without_letters_is_not_a_name(text: str) -> None:
+    """Marks, digits and blanks alone are not a name."""
+    assert not has_letter(text)
 
 
 @pytest.mark.parametrize(
     ("typed", "digits"),
     [("٢٩٠٠١٠١", "2900101"), ("۲۹", "29"), ("2 90 0101", "2900101"), ("\u200f29\u200e", "29"), ("29", "29")],
 )
-def test_digits_of_all_keyboards(typed: str, digits: str) -> None:
-    """Arabic-Indic digits are digits, blanks and marks are not."""
+def test_digits_of_all_keyboards_are_converted(typed: str, digits: str) -> None:
+    """Arabic-Indic and Persian digits become Western ones; blanks and marks are removed."""
     assert latin_digits(typed) == digits

@@ -1,4 +1,4 @@
-"""Enrolment online and at a counter, through the API, on the real store and broker."""
+"""Enrolment online and at a counter, by the API, on a real store and broker."""
 
 import asyncio
 import uuid
@@ -16,7 +16,7 @@ def completion(enrolment_id: str, code: str) -> pb.CompleteEnrolmentRequest:
 
 
 async def test_a_citizen_enrols_with_another_spelling(world: Any) -> None:
-    """The four facts in other letters match, the code completes it, and the name is the registry's."""
+    """The four data match in another spelling, and the account has the registry's name."""
     person = await world.registered()
 
     typed = world.enrolment(person, first_name="اَحـــمد", mother_first_name=" فاطمه ")
@@ -34,7 +34,7 @@ async def test_a_citizen_enrols_with_another_spelling(world: Any) -> None:
 
 
 async def test_unknown_people_get_the_same_answer_and_no_code(world: Any) -> None:
-    """Same fields, same kind of id, same life of the code; the phone stays silent; every code is wrong."""
+    """The answers have the same fields, form of id and expiry; no SMS is sent, and every code is wrong."""
     known, unknown = await world.registered(), world.stranger()
 
     answers = [await world.call("StartEnrolment", world.enrolment(person)) for person in (known, unknown)]
@@ -45,8 +45,8 @@ async def test_unknown_people_get_the_same_answer_and_no_code(world: Any) -> Non
     assert await world.phones.silent(unknown.mobile)
     code = await world.phones.code(known.mobile)
     refused = [
-        await world.refused("CompleteEnrolment", completion(answer.enrolment_id, tried))
-        for answer, tried in zip(answers, (other(code), code), strict=True)
+        await world.refused("CompleteEnrolment", completion(answer.enrolment_id, attempt))
+        for answer, attempt in zip(answers, (other(code), code), strict=True)
     ]
     assert refused == [("INVALID_ARGUMENT", "CODE_WRONG")] * 2
 
@@ -55,8 +55,8 @@ def other(code: str) -> str:
     return f"{(int(code) + 1) % 1_000_000:06d}"
 
 
-async def test_five_wrong_codes_lock_even_the_right_one(world: Any) -> None:
-    """Each wrong try is counted though it is refused; the sixth try, though right, is not heard."""
+async def test_five_wrong_codes_lock_an_enrolment(world: Any) -> None:
+    """Each refused attempt is counted; the sixth attempt is refused even with the right code."""
     person = await world.registered()
     started = await world.call("StartEnrolment", world.enrolment(person))
     code = await world.phones.code(person.mobile)
@@ -72,22 +72,22 @@ async def test_five_wrong_codes_lock_even_the_right_one(world: Any) -> None:
 
 
 async def test_a_wrong_code_repeated_with_its_request_id_counts_once(world: Any) -> None:
-    """A caller whose line broke does not lose a second try."""
+    """A caller may repeat a request after a broken connection."""
     person = await world.registered()
     started = await world.call("StartEnrolment", world.enrolment(person))
     code = await world.phones.code(person.mobile)
-    tried = completion(started.enrolment_id, other(code))
+    attempt = completion(started.enrolment_id, other(code))
 
-    refused = await asyncio.gather(*(world.refused("CompleteEnrolment", tried) for _ in range(20)))
+    refused = await asyncio.gather(*(world.refused("CompleteEnrolment", attempt) for _ in range(20)))
 
     assert set(refused) == {("INVALID_ARGUMENT", "CODE_WRONG")}
-    kept = world.database["enrolments"].find_one({"_id": started.enrolment_id})
-    assert kept["state"]["challenge"]["wrong_tries"] == 1
+    stored = world.database["enrolments"].find_one({"_id": started.enrolment_id})
+    assert stored["state"]["challenge"]["wrong_tries"] == 1
     assert await world.call("CompleteEnrolment", completion(started.enrolment_id, code))
 
 
-async def test_a_code_ends_after_five_minutes(world: Any) -> None:
-    """A late code is refused as such."""
+async def test_a_code_expires_after_five_minutes(world: Any) -> None:
+    """The refusal has its own reason."""
     person = await world.registered()
     started = await world.call("StartEnrolment", world.enrolment(person))
     code = await world.phones.code(person.mobile)
@@ -99,7 +99,7 @@ async def test_a_code_ends_after_five_minutes(world: Any) -> None:
 
 
 async def test_one_code_a_minute_for_known_and_unknown(world: Any) -> None:
-    """The second start within a minute is refused, whoever it is for."""
+    """The second start within a minute is refused."""
     for person in (await world.registered(), world.stranger()):
         await world.call("StartEnrolment", world.enrolment(person))
 
@@ -109,7 +109,7 @@ async def test_one_code_a_minute_for_known_and_unknown(world: Any) -> None:
 
 
 async def test_five_codes_an_hour_for_known_and_unknown(world: Any) -> None:
-    """The sixth start within an hour is refused, whoever it is for."""
+    """The sixth start within an hour is refused."""
     people = [await world.registered(), world.stranger()]
     for _ in range(5):
         for person in people:
@@ -121,8 +121,8 @@ async def test_five_codes_an_hour_for_known_and_unknown(world: Any) -> None:
         assert sixth == ("RESOURCE_EXHAUSTED", "TOO_MANY_STARTS")
 
 
-async def test_one_mobile_is_not_bombed_for_many_people(world: Any) -> None:
-    """The limit is the mobile's too."""
+async def test_codes_to_one_mobile_are_limited(world: Any) -> None:
+    """The limit applies to the mobile as well as to the person."""
     first, second = await world.registered(), await world.registered()
     await world.call("StartEnrolment", world.enrolment(first))
 
@@ -131,8 +131,8 @@ async def test_one_mobile_is_not_bombed_for_many_people(world: Any) -> None:
     assert again == ("RESOURCE_EXHAUSTED", "CODE_TOO_SOON")
 
 
-async def test_start_with_one_request_id_happens_once(world: Any) -> None:
-    """Twenty at once and once more later: one enrolment, one code, one answer."""
+async def test_a_repeated_start_has_one_effect(world: Any) -> None:
+    """20 concurrent requests and a later one with the same id: one enrolment, one code, one answer."""
     person = await world.registered()
     typed = world.enrolment(person)
 
@@ -145,7 +145,7 @@ async def test_start_with_one_request_id_happens_once(world: Any) -> None:
 
 
 async def test_a_request_id_with_other_content_is_refused(world: Any) -> None:
-    """The same id says the same thing."""
+    """A request id belongs to one content."""
     person = await world.registered()
     typed = world.enrolment(person)
     await world.call("StartEnrolment", typed)
@@ -156,8 +156,8 @@ async def test_a_request_id_with_other_content_is_refused(world: Any) -> None:
     assert again == ("ALREADY_EXISTS", "REQUEST_ID_REUSED")
 
 
-async def test_completion_with_one_request_id_happens_once(world: Any) -> None:
-    """Twenty at once: one account, one event, one answer; with another code it is refused."""
+async def test_a_repeated_completion_has_one_effect(world: Any) -> None:
+    """20 concurrent requests with the same id: one account, one event, one answer; another code is refused."""
     person = await world.registered()
     started = await world.call("StartEnrolment", world.enrolment(person))
     code = await world.phones.code(person.mobile)
@@ -173,8 +173,8 @@ async def test_completion_with_one_request_id_happens_once(world: Any) -> None:
     assert reused == ("ALREADY_EXISTS", "REQUEST_ID_REUSED")
 
 
-async def test_a_code_serves_once(world: Any) -> None:
-    """Another request with the same code comes too late."""
+async def test_a_code_is_used_once(world: Any) -> None:
+    """A second request with the same code is refused."""
     person = await world.registered()
     started = await world.call("StartEnrolment", world.enrolment(person))
     code = await world.phones.code(person.mobile)
@@ -185,8 +185,8 @@ async def test_a_code_serves_once(world: Any) -> None:
     assert again == ("FAILED_PRECONDITION", "CODE_EXPIRED")
 
 
-async def test_who_is_enrolled_is_told_so_after_the_code_alone(world: Any) -> None:
-    """The start tells nothing; the code, which proves who asks, brings the truth."""
+async def test_an_existing_account_is_revealed_only_after_the_code(world: Any) -> None:
+    """The answer to the start does not reveal it; the code proves that the caller has the mobile."""
     person, _ = await world.enrolled()
     started = await world.call("StartEnrolment", world.enrolment(person))
 
@@ -195,8 +195,8 @@ async def test_who_is_enrolled_is_told_so_after_the_code_alone(world: Any) -> No
     assert await world.refused("CompleteEnrolment", complete) == ("ALREADY_EXISTS", "ALREADY_ENROLLED")
 
 
-async def test_a_mobile_serves_one_account(world: Any) -> None:
-    """Online and at a counter."""
+async def test_a_mobile_belongs_to_one_account(world: Any) -> None:
+    """The rule applies online and at a counter."""
     first, _ = await world.enrolled()
     second = replace(await world.registered(), mobile=first.mobile)
     started = await world.call("StartEnrolment", world.enrolment(second))
@@ -208,8 +208,8 @@ async def test_a_mobile_serves_one_account(world: Any) -> None:
     assert online == counter == ("ALREADY_EXISTS", "MOBILE_TAKEN")
 
 
-async def test_twenty_clerks_enrol_one_person_once(world: Any) -> None:
-    """Different requests race for one person: one wins, the others are told."""
+async def test_20_concurrent_clerks_enrol_one_person_once(world: Any) -> None:
+    """Of the requests, with different ids, one succeeds and the others are refused."""
     person = await world.registered()
 
     async def enrol() -> str:
@@ -225,8 +225,8 @@ async def test_twenty_clerks_enrol_one_person_once(world: Any) -> None:
     assert outcomes.count("done") == 1
 
 
-async def test_twenty_people_race_for_one_mobile(world: Any) -> None:
-    """One gets it."""
+async def test_eight_concurrent_enrolments_with_one_mobile_create_one_account(world: Any) -> None:
+    """The others are refused."""
     people = [await world.registered() for _ in range(8)]
 
     async def enrol(person: Any) -> str:
@@ -243,8 +243,8 @@ async def test_twenty_people_race_for_one_mobile(world: Any) -> None:
     assert (outcomes.count("done"), outcomes.count("MOBILE_TAKEN")) == (1, 7)
 
 
-async def test_the_same_card_with_one_request_id_makes_one_account(world: Any) -> None:
-    """Twice and twenty times at once: one answer."""
+async def test_a_repeated_enrolment_at_a_counter_has_one_effect(world: Any) -> None:
+    """20 concurrent requests with the same id have one answer."""
     person, clerk = await world.registered(), world.officer("clerk")
     card = world.card(person)
 
@@ -266,21 +266,23 @@ async def test_the_same_card_with_one_request_id_makes_one_account(world: Any) -
         ({"first_name": ""}, ("INVALID_ARGUMENT", "VALIDATION")),
     ],
 )
-async def test_wrong_cards(world: Any, changed: dict[str, Any], refused: tuple[str, str]) -> None:
-    """Each wrong input has its own reason."""
+async def test_an_invalid_enrolment_at_a_counter_is_refused(
+    world: Any, changed: dict[str, Any], refused: tuple[str, str]
+) -> None:
+    """Each row is an invalid input with its code and reason."""
     person = await world.registered()
 
-    told = await world.refused("EnrolAtCounter", world.card(person, **changed), world.officer("clerk"))
+    actual = await world.refused("EnrolAtCounter", world.card(person, **changed), world.officer("clerk"))
 
-    assert told == refused
+    assert actual == refused
 
 
 async def test_only_a_clerk_enrols_and_not_themselves(world: Any) -> None:
-    """Nobody, a citizen, a reviewer, the clerk's own card: refused."""
+    """Without a token, as a citizen, as a reviewer, and with the clerk's own card it is refused."""
     person = await world.registered()
     card = world.card(person)
 
-    told = [
+    refusals = [
         await world.refused("EnrolAtCounter", card, token)
         for token in (
             "",
@@ -290,7 +292,7 @@ async def test_only_a_clerk_enrols_and_not_themselves(world: Any) -> None:
         )
     ]
 
-    assert told == [
+    assert refusals == [
         ("UNAUTHENTICATED", "TOKEN_MISSING"),
         ("PERMISSION_DENIED", "ACCESS_DENIED"),
         ("PERMISSION_DENIED", "ACCESS_DENIED"),
@@ -299,17 +301,17 @@ async def test_only_a_clerk_enrols_and_not_themselves(world: Any) -> None:
 
 
 async def test_an_unknown_enrolment_is_not_found(world: Any) -> None:
-    """An id that we did not give."""
-    told = await world.refused("CompleteEnrolment", completion(str(uuid.uuid4()), "123456"))
+    """The id is not one that the service issued."""
+    refusal = await world.refused("CompleteEnrolment", completion(str(uuid.uuid4()), "123456"))
 
-    assert told == ("NOT_FOUND", "ENROLMENT_NOT_FOUND")
+    assert refusal == ("NOT_FOUND", "ENROLMENT_NOT_FOUND")
 
 
 @pytest.mark.parametrize(
     ("channel", "reason"), [("post_office", "CHANNEL_NOT_ALLOWED"), ("elsewhere", "CHANNEL_UNKNOWN")]
 )
-async def test_a_citizen_enrols_where_they_serve_themselves(world: Any, channel: str, reason: str) -> None:
-    """At a counter a clerk enrols them."""
-    told = await world.refused("StartEnrolment", world.enrolment(world.stranger(), channel=channel))
+async def test_a_citizen_enrols_in_self_service_channels_only(world: Any, channel: str, reason: str) -> None:
+    """At a counter a clerk enrols the citizen."""
+    refusal = await world.refused("StartEnrolment", world.enrolment(world.stranger(), channel=channel))
 
-    assert told == ("INVALID_ARGUMENT", reason)
+    assert refusal == ("INVALID_ARGUMENT", reason)

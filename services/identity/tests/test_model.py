@@ -1,4 +1,4 @@
-"""The rules of codes, enrolment, sessions, confirmations and officers, without store or wire."""
+"""The rules of codes, enrolment, sessions, confirmations and officers, without store and API."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from identity.model import accounts, channels, confirmations, errors, officers, records, sessions
-from identity.model.codes import WRONG_TRIES, Allowance, Challenge, Throttle, challenge, new_code
+from identity.model.codes import MAX_WRONG_TRIES, Challenge, RateLimit, Throttle, challenge, new_code
 from identity.model.facts import AccountEnrolled, CodeIssued, Contact, MessageContent
 from identity.model.national_id import NationalId
 from identity.model.persons import Person, PersonRecord, register
@@ -25,7 +25,7 @@ RECORD = PersonRecord(
     address="شارع ١",
     governorate="01",
     sequence=2,
-    told_at=NOW,
+    record_time=NOW,
 )
 PERSON = register(None, RECORD, "key-1", NOW)
 APPLICANT = accounts.Applicant(
@@ -58,7 +58,7 @@ def session(mobile: str = "+201012345678") -> sessions.Session:
 
 
 @pytest.mark.parametrize(
-    ("sequence", "told_at", "kept"),
+    ("sequence", "record_time", "kept"),
     [
         (1, NOW + SECOND, "محمد"),
         (2, NOW - SECOND, "محمد"),
@@ -67,16 +67,16 @@ def session(mobile: str = "+201012345678") -> sessions.Session:
         (3, NOW - SECOND, "محمود"),
     ],
 )
-def test_an_older_record_that_comes_late_is_passed_over(sequence: int, told_at: datetime, kept: str) -> None:
-    """The registry's sequence decides, and its time where that is the same or not told."""
+def test_a_late_older_record_is_ignored(sequence: int, record_time: datetime, kept: str) -> None:
+    """The registry's sequence decides, and its time where the sequences are equal."""
     person = register(None, replace(RECORD, full_name="محمد"), "key-1", NOW)
-    other = replace(RECORD, full_name="محمود", sequence=sequence, told_at=told_at)
+    other = replace(RECORD, full_name="محمود", sequence=sequence, record_time=record_time)
 
     assert register(person, other, "key-1", NOW).full_name == kept
 
 
 def test_each_channel_is_for_citizens_or_for_officers() -> None:
-    """Nobody chooses the other's tariff, nor one of their own making."""
+    """A caller cannot choose the other group's channel, nor an unknown one."""
     assert {channels.for_citizens(channel) for channel in channels.SELF_SERVICE} == channels.SELF_SERVICE
     assert {channels.for_officers(channel) for channel in channels.STAFFED} == channels.STAFFED
     for channel in channels.STAFFED:
@@ -91,15 +91,15 @@ def test_each_channel_is_for_citizens_or_for_officers() -> None:
 
 
 @pytest.mark.parametrize("started", [enrolment(), enrolment(None).complete(RIGHT, NOW).state])
-def test_an_enrolment_makes_no_account_without_its_code(started: accounts.Enrolment) -> None:
-    """Neither before the code is given, nor ever in a decoy."""
+def test_an_enrolment_creates_no_account_without_its_code(started: accounts.Enrolment) -> None:
+    """Neither before the code is entered, nor for a decoy."""
     with pytest.raises(errors.EnrolmentNotFound):
         started.account(None, NOW)
 
 
-def test_a_code_has_six_digits_whatever_is_drawn() -> None:
-    """Leading noughts are kept."""
-    assert [new_code(chance) for chance in (lambda _: 0, lambda _: 42, lambda n: n - 1)] == [
+def test_a_code_always_has_six_digits() -> None:
+    """Leading zeros are kept."""
+    assert [new_code(random_below) for random_below in (lambda _: 0, lambda _: 42, lambda n: n - 1)] == [
         "000000",
         "000042",
         "999999",
@@ -107,13 +107,13 @@ def test_a_code_has_six_digits_whatever_is_drawn() -> None:
 
 
 @given(st.lists(st.booleans(), max_size=12), st.booleans())
-def test_tries_are_counted_and_the_sixth_is_never_heard(tries: list[bool], real: bool) -> None:
-    """Whatever is tried in which order: a real code opens once, with fewer than five wrong ones before it."""
+def test_attempts_are_counted_and_the_sixth_is_refused(tries: list[bool], real: bool) -> None:
+    """For any sequence of attempts, a real code is accepted once, after fewer than five wrong ones."""
     kept = challenge(RIGHT, real=real, now=NOW)
     opened = wrong = 0
     for right in tries:
         expected: type[errors.IdentityError] | None
-        if wrong >= WRONG_TRIES:
+        if wrong >= MAX_WRONG_TRIES:
             expected = errors.CodeLocked
         elif opened:
             expected = errors.CodeExpired
@@ -132,15 +132,15 @@ def test_tries_are_counted_and_the_sixth_is_never_heard(tries: list[bool], real:
     ("after", "refusal"),
     [(timedelta(0), None), (timedelta(minutes=5) - SECOND, None), (timedelta(minutes=5), errors.CodeExpired)],
 )
-def test_a_code_lives_five_minutes(after: timedelta, refusal: type[Exception] | None) -> None:
-    """The last second counts, the next does not."""
+def test_a_code_expires_after_five_minutes(after: timedelta, refusal: type[Exception] | None) -> None:
+    """It is valid until the last second before."""
     _, refused = challenge(RIGHT, real=True, now=NOW).attempt(RIGHT, NOW + after)
 
     assert (type(refused) if refused else None) is refusal
 
 
 def test_a_decoy_refuses_the_right_code_as_a_wrong_one() -> None:
-    """From outside nobody can tell it from a mistyped code."""
+    """A caller cannot distinguish a decoy from a mistyped code."""
     decoy, real = (challenge(RIGHT, real=real, now=NOW) for real in (False, True))
 
     by_decoy, by_real = decoy.attempt(RIGHT, NOW)[1], real.attempt(WRONG, NOW)[1]
@@ -150,41 +150,42 @@ def test_a_decoy_refuses_the_right_code_as_a_wrong_one() -> None:
     assert (str(by_decoy), by_decoy.metadata) == (str(by_real), by_real.metadata)
 
 
-ALLOWANCE = Allowance(most=5, apart=timedelta(minutes=1))
+LIMIT = RateLimit(per_hour=5, min_interval=timedelta(minutes=1))
 
 
 def test_one_code_a_minute() -> None:
-    """The second within a minute is refused and says how long to wait."""
-    kept = Throttle.first("k").start(ALLOWANCE, NOW)
+    """The refusal of a second one within a minute contains the time to wait."""
+    kept = Throttle.new("k").start(LIMIT, NOW)
 
     with pytest.raises(errors.CodeTooSoon) as refused:
-        kept.start(ALLOWANCE, NOW + 59 * SECOND)
+        kept.start(LIMIT, NOW + 59 * SECOND)
 
     assert refused.value.metadata == {"retry_after_seconds": "1"}
-    assert kept.start(ALLOWANCE, NOW + 60 * SECOND)
+    assert kept.start(LIMIT, NOW + 60 * SECOND)
 
 
 @given(st.lists(st.integers(0, 1200), max_size=40))
 def test_never_more_than_the_allowance_in_any_hour(waits: list[int]) -> None:
-    """However the starts come, those let through keep their distance and number."""
-    kept, now, let = Throttle.first("k"), NOW, list[datetime]()
+    """For any sequence of starts, the accepted ones keep the minimum interval and the limit."""
+    kept, now, accepted = Throttle.new("k"), NOW, list[datetime]()
     for wait in waits:
         now += timedelta(seconds=wait)
         try:
-            kept = kept.start(ALLOWANCE, now)
+            kept = kept.start(LIMIT, now)
         except errors.IdentityError:
             continue
-        let.append(now)
+        accepted.append(now)
 
-    assert all(later - earlier >= ALLOWANCE.apart for earlier, later in pairwise(let))
+    assert all(later - earlier >= LIMIT.min_interval for earlier, later in pairwise(accepted))
     assert all(
-        last - first >= timedelta(hours=1) for first, last in zip(let, let[ALLOWANCE.most :], strict=False)
+        last - first >= timedelta(hours=1)
+        for first, last in zip(accepted, accepted[LIMIT.per_hour :], strict=False)
     )
-    assert len(kept.starts) <= ALLOWANCE.most
+    assert len(kept.starts) <= LIMIT.per_hour
 
 
-def test_matched_facts_bring_a_code() -> None:
-    """The four facts in another spelling are the person's."""
+def test_matching_data_issue_a_code() -> None:
+    """The data match in another spelling."""
     started = accounts.start_enrolment("e-1", APPLICANT, PERSON, code="123456", code_hash=RIGHT, now=NOW)
 
     expire_time = NOW + timedelta(minutes=5)
@@ -203,8 +204,8 @@ def test_matched_facts_bring_a_code() -> None:
     ],
     ids=["unknown", "other name", "other mother"],
 )
-def test_facts_that_do_not_match_make_a_decoy(person: Person | None, applicant: accounts.Applicant) -> None:
-    """No code is sent, and the answer's parts are the same."""
+def test_data_that_do_not_match_create_a_decoy(person: Person | None, applicant: accounts.Applicant) -> None:
+    """No code is issued, and the answer has the same parts."""
     started = accounts.start_enrolment("e-1", applicant, person, code="123456", code_hash=RIGHT, now=NOW)
 
     assert started.facts == ()
@@ -213,21 +214,24 @@ def test_facts_that_do_not_match_make_a_decoy(person: Person | None, applicant: 
     assert isinstance(started.state.complete(RIGHT, NOW).refusal, errors.CodeWrong)
 
 
-def test_a_completed_enrolment_makes_an_account() -> None:
-    """Substantial assurance, the registry's person, told to who wants to know."""
+def test_a_completed_enrolment_creates_an_account() -> None:
+    """The account has substantial assurance and the registry's person, and a fact states it."""
     completed = enrolment().complete(RIGHT, NOW).state
 
-    made = completed.account(None, NOW)
+    created = completed.account(None, NOW)
 
-    assert (made.state.person_id, made.state.assurance_level) == ("person-1", accounts.Assurance.SUBSTANTIAL)
-    told = AccountEnrolled(
+    assert (created.state.person_id, created.state.assurance_level) == (
+        "person-1",
+        accounts.Assurance.SUBSTANTIAL,
+    )
+    fact = AccountEnrolled(
         "account-1", "person-1", accounts.Assurance.SUBSTANTIAL, "portal", Contact("+201012345678", "ar")
     )
-    assert made.facts == (told,)
+    assert created.facts == (fact,)
 
 
 def test_a_person_has_one_account() -> None:
-    """Who has one gets no other, online or at a counter."""
+    """A second one is refused, online and at a counter."""
     completed = enrolment().complete(RIGHT, NOW).state
     kept = completed.account(None, NOW).state
 
@@ -238,14 +242,14 @@ def test_a_person_has_one_account() -> None:
 
 
 def test_a_counter_gives_high_assurance() -> None:
-    """The clerk who has seen the card is on record."""
-    made = accounts.enrol_at_counter(None, APPLICANT, PERSON, clerk_id="c", clerk_person_id="p", now=NOW)
+    """The account records the clerk who saw the card."""
+    created = accounts.enrol_at_counter(None, APPLICANT, PERSON, clerk_id="c", clerk_person_id="p", now=NOW)
 
-    assert (made.state.assurance_level, made.state.enrolled_by) == (accounts.Assurance.HIGH, "c")
+    assert (created.state.assurance_level, created.state.enrolled_by) == (accounts.Assurance.HIGH, "c")
 
 
 def test_a_clerk_does_not_enrol_themselves() -> None:
-    """Nobody decides a case of their own."""
+    """Separation of duties applies at the counter."""
     with pytest.raises(errors.OwnCase):
         accounts.enrol_at_counter(None, APPLICANT, PERSON, clerk_id="c", clerk_person_id="person-1", now=NOW)
 
@@ -253,19 +257,19 @@ def test_a_clerk_does_not_enrol_themselves() -> None:
 @pytest.mark.parametrize(
     "mobile", ["+201312345678", "+20101234567", "+2010123456789", "01012345678", "+20101234567٨", ""]
 )
-def test_a_mobile_is_an_egyptian_one(mobile: str) -> None:
-    """E.164, one of four networks, eight digits."""
+def test_a_mobile_that_is_not_egyptian_is_refused(mobile: str) -> None:
+    """A valid one is in E.164, of one of four networks, with eight further digits."""
     with pytest.raises(errors.MobileInvalid):
         accounts.mobile_number(mobile)
 
 
-def test_a_mobile_is_shown_by_its_end() -> None:
-    """All but the last three digits are hidden."""
+def test_a_mobile_is_masked() -> None:
+    """Only the last three digits are visible."""
     assert accounts.masked("+201012345678") == "**********678"
 
 
-def test_the_extract_takes_what_is_new_and_refuses_what_contradicts() -> None:
-    """A corrected name replaces the old one; another person with the same number is an error."""
+def test_a_record_is_updated_and_a_conflict_refused() -> None:
+    """A corrected name replaces the old one; another person with the same number is a conflict."""
     corrected = register(PERSON, replace(RECORD, first_name="محمود"), "key-1", NOW + SECOND)
 
     assert corrected.matches("محمود", "فاطمة")
@@ -286,7 +290,7 @@ def test_the_right_code_opens_a_session_of_twelve_hours() -> None:
 
 
 def test_an_old_refresh_token_ends_the_session() -> None:
-    """Two hands hold it, so nobody may go on, and that is kept."""
+    """A reused token may be stolen, so the session ends for all holders."""
     refreshed = session().complete(RIGHT, NOW).state.refresh(1, NOW + SECOND).state
 
     again = refreshed.refresh(1, NOW + 2 * SECOND)
@@ -299,20 +303,20 @@ def test_an_old_refresh_token_ends_the_session() -> None:
 
 
 def test_a_pending_or_signed_out_session_refreshes_nothing() -> None:
-    """There is no way in without the code, none back after the end."""
+    """A session needs its code, and cannot be continued after its end."""
     assert session().refresh(0, NOW).refusal
     assert session().complete(RIGHT, NOW).state.sign_out().state.refresh(1, NOW).refusal
 
 
 def test_a_sign_in_without_a_mobile_is_a_decoy() -> None:
-    """No message, no way in."""
-    nobody = session(mobile="")
+    """No code is sent, and no code is accepted."""
+    decoy = session(mobile="")
 
-    assert isinstance(nobody.complete(RIGHT, NOW).refusal, errors.CodeWrong)
+    assert isinstance(decoy.complete(RIGHT, NOW).refusal, errors.CodeWrong)
 
 
-def test_a_confirmation_is_its_owners() -> None:
-    """Somebody else's code does not even count as a try."""
+def test_a_confirmation_belongs_to_its_account() -> None:
+    """An attempt of another account is not counted."""
     started = confirmations.start_confirmation(
         confirmation_id="c-1",
         account_id="account-1",
@@ -353,24 +357,24 @@ def form(*roles: str, office: str = "cairo-1") -> officers.OfficerForm:
         (("reviewer",), "", "o-0", None),
     ],
 )
-def test_who_may_become_an_officer(
+def test_the_registration_of_an_officer_has_rules(
     roles: tuple[str, ...], office: str, registered_by: str, refusal: type[Exception] | None
 ) -> None:
-    """The operator makes an administrator; a clerk has an office."""
+    """The operator registers the first administrator; a clerk needs an office."""
     if refusal:
         with pytest.raises(refusal):
             officers.register_officer(None, form(*roles, office=office), registered_by, NOW)
         return
 
-    made = officers.register_officer(None, form(*roles, office=office), registered_by, NOW).state
+    created = officers.register_officer(None, form(*roles, office=office), registered_by, NOW).state
 
-    assert made.first is (not registered_by)
+    assert created.first is (not registered_by)
     with pytest.raises(errors.StaffNumberTaken):
-        officers.register_officer(made, form(*roles, office=office), registered_by, NOW)
+        officers.register_officer(created, form(*roles, office=office), registered_by, NOW)
 
 
-def test_a_service_states_why_it_reads() -> None:
-    """A read without a purpose is refused; a citizen reads their own account."""
+def test_a_service_states_the_purpose_of_a_read() -> None:
+    """A read without a purpose is refused; a citizen reads only their own account."""
     with pytest.raises(errors.PurposeRequired):
         records.stated_purpose(" ")
     assert records.stated_purpose(" agent of a case ") == "agent of a case"
@@ -389,5 +393,5 @@ def test_an_assertion_is_used_once() -> None:
 
 
 def test_challenges_hold_no_code() -> None:
-    """Only the hash is at rest."""
+    """Only the keyed hash is stored."""
     assert set(Challenge.__dataclass_fields__) == {"code_hash", "expire_time", "real", "wrong_tries", "spent"}

@@ -1,4 +1,4 @@
-"""Fourteen digits, of which each says something."""
+"""Parsing of national IDs: 14 digits with century, birth date, governorate and serial."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -22,13 +22,13 @@ def national_ids(draw: st.DrawFn) -> tuple[str, date]:
 
 
 @given(national_ids())
-def test_every_well_formed_one_is_read_back(made: tuple[str, date]) -> None:
-    """The birth date is what it was made of, and no digit is lost."""
-    digits, born = made
+def test_every_well_formed_number_is_parsed(generated: tuple[str, date]) -> None:
+    """The birth date is the encoded one, and all digits are kept."""
+    digits, born = generated
 
-    read = NationalId.parse(digits, today=TODAY)
+    parsed = NationalId.parse(digits, today=TODAY)
 
-    assert (read.birth_date, read.digits) == (born, digits)
+    assert (parsed.birth_date, parsed.digits) == (born, digits)
 
 
 @pytest.mark.parametrize(
@@ -50,8 +50,8 @@ def test_every_well_formed_one_is_read_back(made: tuple[str, date]) -> None:
         ("29001010012345", "governorate"),
     ],
 )
-def test_what_is_wrong_is_told_by_part(text: str, part: str) -> None:
-    """The refusal names the part, never the digits."""
+def test_the_refusal_names_the_invalid_part(text: str, part: str) -> None:
+    """It does not contain the digits."""
     with pytest.raises(NationalIdInvalid) as refused:
         NationalId.parse(text, today=TODAY)
 
@@ -59,16 +59,16 @@ def test_what_is_wrong_is_told_by_part(text: str, part: str) -> None:
     assert not text or text not in str(refused.value)
 
 
-def test_a_leap_day_is_a_day_in_a_leap_year_alone() -> None:
-    """29 February 2000 was, 29 February 1900 was not."""
+def test_a_leap_day_is_valid_only_in_a_leap_year() -> None:
+    """2000 was a leap year, 1900 was not."""
     assert NationalId.parse("30002290112345", today=TODAY).birth_date == date(2000, 2, 29)
 
     with pytest.raises(NationalIdInvalid):
         NationalId.parse("20002290112345", today=TODAY)
 
 
-def test_nobody_is_born_tomorrow() -> None:
-    """The clock that is passed in decides."""
+def test_a_birth_date_in_the_future_is_refused() -> None:
+    """The argument `today` decides."""
     tomorrow = f"3{TODAY + timedelta(days=1):%y%m%d}0112345"
 
     with pytest.raises(NationalIdInvalid):
@@ -76,25 +76,25 @@ def test_nobody_is_born_tomorrow() -> None:
     assert NationalId.parse(tomorrow, today=TODAY + timedelta(days=1))
 
 
-def test_arabic_digits_are_read() -> None:
-    """A card shows Arabic-Indic digits."""
+def test_arabic_digits_are_accepted() -> None:
+    """Cards have Arabic-Indic digits."""
     assert NationalId.parse("٢٩٠٠١٠١٠١١٢٣٤٥", today=TODAY).digits == "29001010112345"
 
 
 @given(national_ids())
-def test_the_check_digit_rule_can_be_switched_on(made: tuple[str, date]) -> None:
-    """With the rule exactly one last digit in ten passes; without it all do."""
-    stem = made[0][:13]
+def test_the_check_digit_rule_is_optional(generated: tuple[str, date]) -> None:
+    """With the rule exactly one last digit is valid; without it all are."""
+    stem = generated[0][:13]
 
-    good = [digit for digit in "0123456789" if weighted_mod_11(stem + digit)]
+    valid = [digit for digit in "0123456789" if weighted_mod_11(stem + digit)]
 
-    assert len(good) == 1
-    bad = stem + str((int(good[0]) + 1) % 10)
-    assert NationalId.parse(bad, today=TODAY)
+    assert len(valid) == 1
+    wrong = stem + str((int(valid[0]) + 1) % 10)
+    assert NationalId.parse(wrong, today=TODAY)
     with pytest.raises(NationalIdInvalid):
-        NationalId.parse(bad, today=TODAY, rule=weighted_mod_11)
+        NationalId.parse(wrong, today=TODAY, rule=weighted_mod_11)
 
 
-def test_its_digits_are_not_shown() -> None:
-    """A log line with the object holds no number."""
+def test_the_repr_hides_the_digits() -> None:
+    """A log line with the object contains no number."""
     assert "2900101" not in repr(NationalId.parse("29001010112345", today=TODAY))

@@ -1,4 +1,4 @@
-"""What must never be told: by logs, spans, events, errors, or by how long an answer takes."""
+"""No personal data leak by logs, spans, events, errors or the duration of an answer."""
 
 import re
 import uuid
@@ -26,7 +26,7 @@ def by_number(number: str) -> pb.StartSignInRequest:
 async def test_a_start_does_the_same_work_for_known_and_unknown(
     world: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same round trips to the store in the same order, the same number of seals."""
+    """It has the same store operations in the same order, and the same sealed fields."""
     seals: list[str] = []
     seal = KeyRing.seal
 
@@ -34,22 +34,22 @@ async def test_a_start_does_the_same_work_for_known_and_unknown(
         seals.append(f"{reader}/{len(plaintext)}")
         return seal(keys, plaintext, reader, binding)
 
-    async def work(ask: Callable[[], Awaitable[Any]]) -> tuple[list[str], list[str]]:
+    async def work(call: Callable[[], Awaitable[Any]]) -> tuple[list[str], list[str]]:
         await world.answered()
         world.spans.clear()
         seals.clear()
-        await ask()
+        await call()
         await world.answered()
         spans = world.spans.get_finished_spans()
         trace = next(span.context.trace_id for span in spans if "IdentityService/" in span.name)
         steps = [s for s in spans if s.context.trace_id == trace and "identity.commands" not in s.name]
         return [span.name for span in sorted(steps, key=lambda span: span.start_time)], list(seals)
 
-    known, stranger = await world.registered(), world.stranger()
+    known, unknown = await world.registered(), world.stranger()
     account, _ = await world.enrolled()
     monkeypatch.setattr(KeyRing, "seal", counted)
     pairs = [
-        [lambda p=p: world.call("StartEnrolment", world.enrolment(p)) for p in (known, stranger)],
+        [lambda p=p: world.call("StartEnrolment", world.enrolment(p)) for p in (known, unknown)],
         [lambda p=p: world.call("StartSignIn", sign_in(p)) for p in (account, world.stranger())],
     ]
 
@@ -57,17 +57,17 @@ async def test_a_start_does_the_same_work_for_known_and_unknown(
         assert await work(one) == await work(other)
         assert seals
 
-    # A code that is wrong for somebody, and one for nobody: no holder is read before the code is right.
+    # A wrong code for a known and an unknown officer: the holder is read only after a right code.
     officer = await world.registered()
-    registering = pb.RegisterOfficerRequest(
+    registration = pb.RegisterOfficerRequest(
         request_id=str(uuid.uuid4()),
         staff_number="AUD-7701",
         national_id=officer.national_id,
         mobile=officer.mobile,
         roles=["auditor"],
     )
-    await world.call("RegisterOfficer", registering, world.officer("administrator"))
-    signing = [await world.call("StartSignIn", by_number(number)) for number in ("AUD-7701", "AUD-7702")]
+    await world.call("RegisterOfficer", registration, world.officer("administrator"))
+    sign_ins = [await world.call("StartSignIn", by_number(number)) for number in ("AUD-7701", "AUD-7702")]
     right = await world.phones.code(officer.mobile)
 
     def wrong(started: pb.StartSignInResponse) -> pb.CompleteSignInRequest:
@@ -78,21 +78,21 @@ async def test_a_start_does_the_same_work_for_known_and_unknown(
 
     works = [
         await work(lambda started=started: world.refusal("CompleteSignIn", wrong(started)))  # type: ignore[misc]
-        for started in signing
+        for started in sign_ins
     ]
     assert works[0] == works[1]
     assert [step for step in works[0][0] if step.startswith("find ")] == ["find sessions"]
 
 
-async def test_nothing_personal_is_told(world: Any) -> None:
-    """A national ID and a mobile that went all ways stand in no log, span, event, outbox or error."""
+async def test_no_personal_data_leak(world: Any) -> None:
+    """A national ID and a mobile that were used in all RPCs are in no log, span, event, outbox or error."""
     person = await world.registered()
     started = await world.call("StartEnrolment", world.enrolment(person))
     code = await world.phones.code(person.mobile)
-    tried = pb.CompleteEnrolmentRequest(
+    completion = pb.CompleteEnrolmentRequest(
         request_id=str(uuid.uuid4()), enrolment_id=started.enrolment_id, code=code
     )
-    account = await world.call("CompleteEnrolment", tried)
+    account = await world.call("CompleteEnrolment", completion)
     await world.signed_in(person)
     await world.call(
         "GetAccount",
@@ -108,10 +108,10 @@ async def test_nothing_personal_is_told(world: Any) -> None:
         ("StartEnrolment", world.enrolment(person)),
     ):
         texts.append(str(await world.refusal(rpc, request, world.officer("clerk"))))
-    await world.phones.brought(account.account_id)
+    await world.phones.await_text(account.account_id)
     await world.answered()
 
-    told = {
+    texts_by_place = {
         "log": world.logs.getvalue(),
         "spans": "".join(span.to_json() for span in world.spans.get_finished_spans()),
         "errors": "".join(texts),
@@ -124,33 +124,33 @@ async def test_nothing_personal_is_told(world: Any) -> None:
         ),
     }
 
-    assert account.account_id in told["events"]
-    for where, text in told.items():
-        assert text, where
+    assert account.account_id in texts_by_place["events"]
+    for place, text in texts_by_place.items():
+        assert text, place
         for secret in (person.national_id, person.mobile, person.mobile[3:], person.full_name):
-            assert secret not in text, where
-    # Six digits that stand for themselves, not a part of a second or of an id.
-    itself = re.compile(rf"(?<![\w.-]){code}(?![\w-])")
-    assert not itself.search(told["log"] + told["events"] + told["outboxes"])
+            assert secret not in text, place
+    # The six digits as a token of their own, not as a part of a time or an id.
+    as_token = re.compile(rf"(?<![\w.-]){code}(?![\w-])")
+    assert not as_token.search(texts_by_place["log"] + texts_by_place["events"] + texts_by_place["outboxes"])
 
 
-async def test_codes_lie_in_the_store_as_keyed_hashes(world: Any) -> None:
-    """And once sent, the message is in no document."""
+async def test_codes_are_stored_as_keyed_hashes(world: Any) -> None:
+    """Once a code is sent, its command is in no document."""
     person = await world.registered()
     started = await world.call("StartEnrolment", world.enrolment(person))
     await world.phones.code(person.mobile)
 
-    def kept() -> Any:
+    def stored() -> Any:
         return world.database["enrolments"].find_one({"_id": started.enrolment_id})
 
-    await world.until(lambda: kept()["unsent"] == 0)
-    assert len(kept()["state"]["challenge"]["code_hash"]) == 64
-    assert kept()["outbox"] == []
+    await world.until(lambda: stored()["unsent"] == 0)
+    assert len(stored()["state"]["challenge"]["code_hash"]) == 64
+    assert stored()["outbox"] == []
 
-    def anywhere() -> bool:
+    def command_is_stored() -> bool:
         names = world.database.list_collection_names()
         return any(
             "SendMessage" in str(document) for name in names for document in world.database[name].find()
         )
 
-    await world.until(lambda: not anywhere())
+    await world.until(lambda: not command_is_stored())

@@ -1,4 +1,4 @@
-"""Identity as a process of its own: help, kill -9 in the middle of an enrolment, an orderly end."""
+"""Identity as a process: help, SIGKILL during an enrolment, and a graceful stop."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="session")]
 
 
 class Process:
-    """`python -m identity`, on ports of its own, on the store that the tests' service uses too."""
+    """`python -m identity` on its own ports, with the store of the other tests."""
 
     def __init__(self, world: Any) -> None:
         self.rpc, self.http = free_port(), free_port()
@@ -47,12 +47,12 @@ class Process:
     def end(self, how: signal.Signals) -> tuple[int, str]:
         assert self._process is not None
         self._process.send_signal(how)
-        told, _ = self._process.communicate(timeout=60)
-        return self._process.returncode, told
+        output, _ = self._process.communicate(timeout=60)
+        return self._process.returncode, output
 
     def get(self, path: str) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.http}{path}", timeout=10) as answer:
-            return str(answer.read().decode())
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.http}{path}", timeout=10) as response:
+            return str(response.read().decode())
 
     def ready(self) -> bool:
         try:
@@ -63,17 +63,17 @@ class Process:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def process(world: Any) -> AsyncIterator[Process]:
-    made = Process(world)
-    made.start()
-    await world.until(made.ready)
-    yield made
-    made.end(signal.SIGKILL)
+    process = Process(world)
+    process.start()
+    await world.until(process.ready)
+    yield process
+    process.end(signal.SIGKILL)
 
 
 async def test_help_lists_every_setting() -> None:
-    """With what it is for."""
+    """Each environment variable is listed by its name."""
     command = [sys.executable, "-m", "identity", "--help"]
-    shown = (
+    output = (
         await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True)
     ).stdout
 
@@ -85,11 +85,11 @@ async def test_help_lists_every_setting() -> None:
         "RESEND_SECONDS",
         "SERVICES",
     ):
-        assert f"IDENTITY_{name}" in shown
+        assert f"IDENTITY_{name}" in output
 
 
 async def test_an_enrolment_outlives_the_process(world: Any, process: Process) -> None:
-    """Killed between start and code, it completes; SIGTERM ends the process in order."""
+    """After SIGKILL between start and code it can be completed; SIGTERM then stops the process gracefully."""
     channel = grpc.aio.insecure_channel(f"127.0.0.1:{process.rpc}")
     stub = identity_pb2_grpc.IdentityServiceStub(channel)
     person = await world.registered()

@@ -1,4 +1,4 @@
-"""Confirmations, services' tokens, reads of accounts, the extract, and what must never be told."""
+"""Confirmations, tokens of services, reads of accounts, and the registry's records."""
 
 import asyncio
 import hashlib
@@ -35,13 +35,13 @@ def other(code: str) -> str:
     return f"{(int(code) + 1) % 1_000_000:06d}"
 
 
-async def test_a_confirmation_is_of_this_content_purpose_and_account(world: Any) -> None:
-    """The statement passes for exactly what was confirmed, and for nothing beside it."""
+async def test_a_confirmation_is_valid_for_one_content_purpose_and_account(world: Any) -> None:
+    """The signed statement is refused with any other value."""
     person, account = await world.enrolled()
     token, content = world.citizen(account.account_id), digest()
     started = await world.call("StartConfirmation", start(content), token)
 
-    done = await world.call(
+    completed = await world.call(
         "CompleteConfirmation",
         complete(started.confirmation_id, await world.phones.code(person.mobile)),
         token,
@@ -49,7 +49,7 @@ async def test_a_confirmation_is_of_this_content_purpose_and_account(world: Any)
 
     keys, now = key_set(world.signing), world.clock()
     right = {"audience": "notary", "purpose": PURPOSE, "digest": content, "account": account.account_id}
-    assert verify_confirmation(done.confirmation, keys, now=now, **right).jti == started.confirmation_id
+    assert verify_confirmation(completed.confirmation, keys, now=now, **right).jti == started.confirmation_id
     for changed in (
         {"audience": "payments"},
         {"purpose": "notary.x"},
@@ -57,66 +57,68 @@ async def test_a_confirmation_is_of_this_content_purpose_and_account(world: Any)
         {"account": "a"},
     ):
         with pytest.raises(ConfirmationInvalid):
-            verify_confirmation(done.confirmation, keys, now=now, **{**right, **changed})
+            verify_confirmation(completed.confirmation, keys, now=now, **{**right, **changed})
 
 
-async def test_a_confirmation_bears_repetition_and_one_code_serves_once(world: Any) -> None:
-    """Twenty at once with one id: one jti; another request with the code: refused."""
+async def test_a_repeated_confirmation_has_one_effect(world: Any) -> None:
+    """20 concurrent requests with the same id have one `jti`; another request with the same code is refused."""
     person, account = await world.enrolled()
     token = world.citizen(account.account_id)
-    asked = start(digest())
-    answers = await asyncio.gather(*(world.call("StartConfirmation", asked, token) for _ in range(20)))
+    confirmation = start(digest())
+    answers = await asyncio.gather(*(world.call("StartConfirmation", confirmation, token) for _ in range(20)))
     assert len({answer.SerializeToString() for answer in answers}) == 1
     code = await world.phones.code(person.mobile)
     assert await world.phones.silent(person.mobile)
-    tried = complete(answers[0].confirmation_id, code)
+    completion = complete(answers[0].confirmation_id, code)
 
-    done = await asyncio.gather(*(world.call("CompleteConfirmation", tried, token) for _ in range(20)))
+    completed = await asyncio.gather(
+        *(world.call("CompleteConfirmation", completion, token) for _ in range(20))
+    )
 
-    assert len({answer.expire_time.seconds for answer in done}) == 1
-    assert len({answer.confirmation.split(".")[1] for answer in done}) == 1
+    assert len({answer.expire_time.seconds for answer in completed}) == 1
+    assert len({answer.confirmation.split(".")[1] for answer in completed}) == 1
     again = complete(answers[0].confirmation_id, code)
     assert await world.refused("CompleteConfirmation", again, token) == (
         "FAILED_PRECONDITION",
         "CODE_EXPIRED",
     )
-    asked.digest = digest()
-    reused = await world.refused("StartConfirmation", asked, token)
+    confirmation.digest = digest()
+    reused = await world.refused("StartConfirmation", confirmation, token)
     assert reused == ("ALREADY_EXISTS", "REQUEST_ID_REUSED")
 
 
 async def test_five_wrong_codes_lock_a_confirmation(world: Any) -> None:
-    """Counted as they are refused."""
+    """Each refused attempt is counted; then the right code is refused too."""
     person, account = await world.enrolled()
     token = world.citizen(account.account_id)
     started = await world.call("StartConfirmation", start(digest()), token)
     code = await world.phones.code(person.mobile)
 
-    told = [
+    refusals = [
         await world.refused("CompleteConfirmation", complete(started.confirmation_id, other(code)), token)
         for _ in range(5)
     ]
 
-    assert set(told) == {("INVALID_ARGUMENT", "CODE_WRONG")}
+    assert set(refusals) == {("INVALID_ARGUMENT", "CODE_WRONG")}
     right = complete(started.confirmation_id, code)
     assert await world.refused("CompleteConfirmation", right, token) == ("FAILED_PRECONDITION", "CODE_LOCKED")
 
 
-async def test_somebody_elses_confirmation_is_not_found(world: Any) -> None:
-    """Not even with the right code, and without a try being counted."""
+async def test_a_confirmation_of_another_account_is_not_found(world: Any) -> None:
+    """The right code does not change that, and no attempt is counted."""
     person, account = await world.enrolled()
     started = await world.call("StartConfirmation", start(digest()), world.citizen(account.account_id))
     code = await world.phones.code(person.mobile)
-    tried = complete(started.confirmation_id, code)
+    completion = complete(started.confirmation_id, code)
 
-    told = await world.refused("CompleteConfirmation", tried, world.citizen(str(uuid.uuid4())))
+    refusal = await world.refused("CompleteConfirmation", completion, world.citizen(str(uuid.uuid4())))
 
-    assert told == ("NOT_FOUND", "CONFIRMATION_NOT_FOUND")
-    assert await world.call("CompleteConfirmation", tried, world.citizen(account.account_id))
+    assert refusal == ("NOT_FOUND", "CONFIRMATION_NOT_FOUND")
+    assert await world.call("CompleteConfirmation", completion, world.citizen(account.account_id))
 
 
-async def test_the_same_content_is_sent_once_a_minute_another_at_once(world: Any) -> None:
-    """A changed draft does not wait for the old one's minute."""
+async def test_one_content_is_confirmed_once_a_minute(world: Any) -> None:
+    """A changed content can be confirmed at once."""
     _, account = await world.enrolled()
     token, content = world.citizen(account.account_id), digest()
     await world.call("StartConfirmation", start(content), token)
@@ -128,7 +130,7 @@ async def test_the_same_content_is_sent_once_a_minute_another_at_once(world: Any
 
 
 async def test_an_account_confirms_twenty_times_an_hour(world: Any) -> None:
-    """Then it waits."""
+    """The next confirmation within the hour is refused."""
     _, account = await world.enrolled()
     token = world.citizen(account.account_id)
     for _ in range(20):
@@ -139,12 +141,12 @@ async def test_an_account_confirms_twenty_times_an_hour(world: Any) -> None:
     assert more == ("RESOURCE_EXHAUSTED", "TOO_MANY_STARTS")
 
 
-async def test_wrong_confirmations(world: Any) -> None:
-    """A purpose of no service, a digest that is none, a caller without account, an officer."""
+async def test_invalid_confirmation_requests_are_refused(world: Any) -> None:
+    """An unknown purpose, an invalid digest, a caller without an account, an officer, and an unknown id."""
     _, account = await world.enrolled()
     token = world.citizen(account.account_id)
 
-    told = [
+    refusals = [
         await world.refused("StartConfirmation", start(digest(), "weather.forecast"), token),
         await world.refused("StartConfirmation", start("abc"), token),
         await world.refused("StartConfirmation", start(digest()), world.citizen(str(uuid.uuid4()))),
@@ -152,7 +154,7 @@ async def test_wrong_confirmations(world: Any) -> None:
         await world.refused("CompleteConfirmation", complete(str(uuid.uuid4()), "123456"), token),
     ]
 
-    assert told == [
+    assert refusals == [
         ("INVALID_ARGUMENT", "AUDIENCE_UNKNOWN"),
         ("INVALID_ARGUMENT", "VALIDATION"),
         ("NOT_FOUND", "ACCOUNT_NOT_FOUND"),
@@ -166,12 +168,12 @@ def exchange(assertion: str, audience: str = "payments", acting_for: str = "") -
 
 
 def assertion(world: Any, client: str = "notary", **other: Any) -> str:
-    said = {"key": world.clients[client], "now": world.clock(), "jti": str(uuid.uuid4()), **other}
-    return sign_assertion(said.pop("key"), client, said.pop("now"), said.pop("jti"), **said)
+    fields = {"key": world.clients[client], "now": world.clock(), "jti": str(uuid.uuid4()), **other}
+    return sign_assertion(fields.pop("key"), client, fields.pop("now"), fields.pop("jti"), **fields)
 
 
 async def test_a_service_gets_a_token_for_one_audience(world: Any) -> None:
-    """With its own key; for itself, or for a citizen in whose name it acts."""
+    """The token is for the service itself, or for a citizen for whom it acts."""
     _, account = await world.enrolled()
 
     own = await world.call("IssueServiceToken", exchange(assertion(world)))
@@ -182,13 +184,13 @@ async def test_a_service_gets_a_token_for_one_audience(world: Any) -> None:
         assert (caller.kind, caller.id, caller.acting_for) == ("service", "notary", acting_for)
 
 
-async def test_an_assertion_serves_once(world: Any) -> None:
-    """Twenty at once: one token."""
-    said = assertion(world)
+async def test_an_assertion_is_used_once(world: Any) -> None:
+    """Of 20 concurrent requests one is answered with a token."""
+    client_assertion = assertion(world)
 
     async def issue() -> str:
         try:
-            await world.call("IssueServiceToken", exchange(said))
+            await world.call("IssueServiceToken", exchange(client_assertion))
         except Exception as refused:  # noqa: BLE001 -- counted below
             return str(getattr(refused, "reason", refused))
         return "done"
@@ -199,7 +201,7 @@ async def test_an_assertion_serves_once(world: Any) -> None:
 
 
 async def test_forged_assertions_are_refused(world: Any) -> None:
-    """Another's key, another's name, another audience, too old, from tomorrow, nobody's, nonsense."""
+    """Another key, another client, another audience, too old, in the future, an unknown client, and invalid texts."""
     later = world.clock() + timedelta(minutes=5)
     earlier = world.clock() - timedelta(minutes=5)
     forged = [
@@ -214,16 +216,16 @@ async def test_forged_assertions_are_refused(world: Any) -> None:
         "a.b.c" + "d" * 30,
     ]
 
-    told = [await world.refused("IssueServiceToken", exchange(said)) for said in forged]
+    refusals = [await world.refused("IssueServiceToken", exchange(each)) for each in forged]
 
-    assert set(told) == {("UNAUTHENTICATED", "ASSERTION_INVALID")}
+    assert set(refusals) == {("UNAUTHENTICATED", "ASSERTION_INVALID")}
 
 
-async def test_wrong_exchanges(world: Any) -> None:
-    """An unknown service, a citizen who is not there, a client that may not act."""
+async def test_invalid_token_requests_are_refused(world: Any) -> None:
+    """An unknown audience, an unknown account, and clients that may not act for citizens."""
     _, account = await world.enrolled()
 
-    told = [
+    refusals = [
         await world.refused("IssueServiceToken", exchange(assertion(world), "weather")),
         await world.refused("IssueServiceToken", exchange(assertion(world), acting_for=str(uuid.uuid4()))),
         *[
@@ -234,30 +236,30 @@ async def test_wrong_exchanges(world: Any) -> None:
         ],
     ]
 
-    assert told == [
+    assert refusals == [
         ("INVALID_ARGUMENT", "AUDIENCE_UNKNOWN"),
         ("NOT_FOUND", "ACCOUNT_NOT_FOUND"),
         *[("PERMISSION_DENIED", "ACTING_NOT_ALLOWED")] * 3,
     ]
 
 
-async def test_a_citizen_sees_their_own_account_alone(world: Any) -> None:
-    """By id; another's, or by national ID, is refused whether or not it is there."""
+async def test_a_citizen_reads_only_their_own_account(world: Any) -> None:
+    """Reads of another id or by national ID are refused, whether or not the account exists."""
     person, account = await world.enrolled()
     token = world.citizen(account.account_id)
 
     own = await world.call("GetAccount", pb.GetAccountRequest(account_id=account.account_id), token)
-    told = [
+    refusals = [
         await world.refused("GetAccount", pb.GetAccountRequest(account_id=str(uuid.uuid4())), token),
         await world.refused("GetAccount", pb.GetAccountRequest(national_id=person.national_id), token),
     ]
 
     assert (own.full_name, own.national_id) == (person.full_name, "")
-    assert set(told) == {("PERMISSION_DENIED", "NOT_OWN_ACCOUNT")}
+    assert set(refusals) == {("PERMISSION_DENIED", "NOT_OWN_ACCOUNT")}
 
 
-async def test_each_read_by_a_service_is_on_record(world: Any) -> None:
-    """Who, for whom, whose data, why, when; by id and by national ID; also where nobody was found."""
+async def test_each_read_of_a_service_is_recorded(world: Any) -> None:
+    """By id and by national ID, with service, citizen and purpose; also when no account was found."""
     person, account = await world.enrolled()
     stranger, token = world.stranger(), world.service("notary", acting_for="acc")
     log = world.database["access_log"]
@@ -271,53 +273,53 @@ async def test_each_read_by_a_service_is_on_record(world: Any) -> None:
     unknown = pb.GetAccountRequest(purpose="agent of a case", national_id=stranger.national_id)
     assert await world.refused("GetAccount", unknown, token) == ("NOT_FOUND", "ACCOUNT_NOT_FOUND")
 
-    kept = [record["state"] for record in log.find({"state.subject_ids": account.account_id})]
+    records = [record["state"] for record in log.find({"state.subject_ids": account.account_id})]
     assert log.count_documents({}) == before + 3
     assert [
-        (read["caller_kind"], read["caller_id"], read["acting_for"], read["purpose"]) for read in kept
+        (read["caller_kind"], read["caller_id"], read["acting_for"], read["purpose"]) for read in records
     ] == [("service", "notary", "acc", "agent of a case")] * 2
-    assert {read["rpc"] for read in kept} == {"diwan.identity.v1.IdentityService.GetAccount"}
-    assert all(read["subject_ids"] == [account.account_id] for read in kept)
-    assert person.national_id not in str(kept)
+    assert {read["rpc"] for read in records} == {"diwan.identity.v1.IdentityService.GetAccount"}
+    assert all(read["subject_ids"] == [account.account_id] for read in records)
+    assert person.national_id not in str(records)
 
 
-async def test_a_service_finds_a_person_by_national_id_and_first_name(world: Any) -> None:
-    """In any usual spelling; another name is told the same as a number that nobody has, and is on record."""
+async def test_a_service_finds_an_account_by_national_id_and_first_name(world: Any) -> None:
+    """Any usual spelling matches; a wrong name is refused like an unknown number, and recorded."""
     person, account = await world.enrolled()
     stranger, token = world.stranger(), world.service("notary", acting_for="acc")
 
-    def asked(national_id: str, first_name: str) -> pb.GetAccountRequest:
+    def by_name(national_id: str, first_name: str) -> pb.GetAccountRequest:
         return pb.GetAccountRequest(purpose="agent", national_id=national_id, first_name=first_name)
 
-    found = await world.call("GetAccount", asked(person.national_id, "احمد"), token)
-    told = [
-        await world.refusal("GetAccount", asked(person.national_id, "محمود"), token),
-        await world.refusal("GetAccount", asked(stranger.national_id, "محمود"), token),
+    found = await world.call("GetAccount", by_name(person.national_id, "احمد"), token)
+    refusals = [
+        await world.refusal("GetAccount", by_name(person.national_id, "محمود"), token),
+        await world.refusal("GetAccount", by_name(stranger.national_id, "محمود"), token),
     ]
 
     assert found.account_id == account.account_id
-    assert (told[0].code, told[0].reason) == ("NOT_FOUND", "ACCOUNT_NOT_FOUND")
-    assert str(told[0]) == str(told[1])
+    assert (refusals[0].code, refusals[0].reason) == ("NOT_FOUND", "ACCOUNT_NOT_FOUND")
+    assert str(refusals[0]) == str(refusals[1])
     assert world.database["access_log"].count_documents({"state.subject_ids": account.account_id}) == 2
 
 
 async def test_a_read_without_a_purpose_is_refused(world: Any) -> None:
-    """And services that need no accounts see none."""
+    """A service without access is refused too."""
     _, account = await world.enrolled()
-    asked = pb.GetAccountRequest(account_id=account.account_id)
+    request = pb.GetAccountRequest(account_id=account.account_id)
 
-    assert await world.refused("GetAccount", asked, world.service("notary")) == (
+    assert await world.refused("GetAccount", request, world.service("notary")) == (
         "INVALID_ARGUMENT",
         "PURPOSE_REQUIRED",
     )
-    assert await world.refused("GetAccount", asked, world.service("payments")) == (
+    assert await world.refused("GetAccount", request, world.service("payments")) == (
         "PERMISSION_DENIED",
         "ACCESS_DENIED",
     )
 
 
-async def test_the_registry_may_say_a_thing_twice_and_correct_it(world: Any) -> None:
-    """One person, with the latest names."""
+async def test_a_repeated_record_has_one_effect_and_a_correction_replaces_it(world: Any) -> None:
+    """There is one stored person, with the latest name."""
     person = await world.registered()
     event_id = world.publish(person)
     world.publish(person, event_id=event_id)
@@ -329,8 +331,8 @@ async def test_the_registry_may_say_a_thing_twice_and_correct_it(world: Any) -> 
     assert world.database["persons"].count_documents({"state.person_id": person.person_id}) == 1
 
 
-async def test_an_older_record_tried_again_does_not_undo_a_newer_one(world: Any) -> None:
-    """What the registry said before is passed over when it comes after what it says now."""
+async def test_a_late_older_record_is_ignored(world: Any) -> None:
+    """The time of the record decides, not that of its arrival."""
     person = await world.registered()
     version = world.person(person)["version"]
 
@@ -352,19 +354,19 @@ async def test_an_older_record_tried_again_does_not_undo_a_newer_one(world: Any)
 async def test_a_wrong_record_is_parked_with_its_reason(
     world: Any, wrong: dict[str, str], reason: str
 ) -> None:
-    """It holds up nobody, and can be mended and replayed."""
+    """The next record is processed, and the entry contains no national ID."""
     person = await world.registered()
 
     event_id = world.publish(replace(person, **wrong))
 
-    kept = await world.parked(event_id)
-    assert reason in kept
-    assert person.national_id not in kept
+    entry = await world.parked(event_id)
+    assert reason in entry
+    assert person.national_id not in entry
     await world.registered()
 
 
 async def test_a_person_has_one_national_id(world: Any) -> None:
-    """Another number for the same person is parked."""
+    """A record with another number for the same person is parked."""
     person = await world.registered()
 
     event_id = world.publish(replace(world.stranger(), person_id=person.person_id))

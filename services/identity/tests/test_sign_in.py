@@ -1,4 +1,4 @@
-"""Sign-in, tokens, refresh, sign-out, officers."""
+"""Sign-in, tokens, refresh, sign-out, and the registration of officers."""
 
 import asyncio
 import base64
@@ -20,8 +20,8 @@ SERVICES = ("identity", "payments", "notary", "notification")
 
 
 def by_national_id(person: Any, **other: str) -> pb.StartSignInRequest:
-    asked = {"request_id": str(uuid.uuid4()), "national_id": person.national_id, "channel": "portal"}
-    return pb.StartSignInRequest(**{**asked, **other})
+    fields = {"request_id": str(uuid.uuid4()), "national_id": person.national_id, "channel": "portal"}
+    return pb.StartSignInRequest(**{**fields, **other})
 
 
 def by_staff_number(number: str) -> pb.StartSignInRequest:
@@ -57,16 +57,16 @@ def staff_number() -> str:
 
 def claims(token: str) -> dict[str, Any]:
     payload = token.split(".")[1]
-    told: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    return told
+    decoded: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return decoded
 
 
 def other(code: str) -> str:
     return f"{(int(code) + 1) % 1_000_000:06d}"
 
 
-async def test_a_citizens_tokens_say_who_calls_one_service_each(world: Any) -> None:
-    """The published keys check them; they carry account, person and channel, and no personal datum."""
+async def test_a_citizen_receives_a_token_for_each_service(world: Any) -> None:
+    """The published keys verify the tokens, which hold account, person and channel, and last 15 minutes."""
     person, account = await world.enrolled()
 
     tokens = await world.signed_in(person)
@@ -77,15 +77,15 @@ async def test_a_citizens_tokens_say_who_calls_one_service_each(world: Any) -> N
         caller = verify_access(token, published, service, world.clock())
         assert (caller.kind, caller.id, caller.person) == ("citizen", account.account_id, person.person_id)
         assert caller.channel == "portal"
-        for elsewhere in {*SERVICES, "elsewhere"} - {service}:
+        for audience in {*SERVICES, "elsewhere"} - {service}:
             with pytest.raises(TokenInvalid):
-                verify_access(token, published, elsewhere, world.clock())
-    life = timedelta(seconds=tokens.expire_time.seconds - world.clock().timestamp())
-    assert timedelta(minutes=14) < life <= timedelta(minutes=15)
+                verify_access(token, published, audience, world.clock())
+    lifetime = timedelta(seconds=tokens.expire_time.seconds - world.clock().timestamp())
+    assert timedelta(minutes=14) < lifetime <= timedelta(minutes=15)
 
 
 async def test_a_command_loads_its_session_once(world: Any) -> None:
-    """Sign-in and refresh read the holder, for the tokens, once the session is settled."""
+    """Sign-in and refresh read the holder for the tokens after the command on the session."""
     person, _ = await world.enrolled()
     before = loads("sessions"), loads("accounts")
 
@@ -98,36 +98,36 @@ async def test_a_command_loads_its_session_once(world: Any) -> None:
     assert (loads("sessions") - signed_in[0], loads("accounts") - signed_in[1]) == (1, 1)
 
 
-async def test_each_token_has_one_audience_and_an_id_of_its_own(world: Any) -> None:
-    """At sign-in and after a refresh; issued again for the same request each says the same again."""
+async def test_each_token_has_one_audience_and_its_own_id(world: Any) -> None:
+    """At sign-in and after a refresh; a repeated request returns tokens with the same claims."""
     person, _ = await world.enrolled()
     first = await world.signed_in(person)
-    asked = refresh(first.refresh_token)
+    request = refresh(first.refresh_token)
 
-    second, again = [await world.call("RefreshToken", asked) for _ in range(2)]
+    second, again = [await world.call("RefreshToken", request) for _ in range(2)]
 
-    said = [
+    claims_of_pairs = [
         {service: claims(token) for service, token in pair.access_tokens.items()} for pair in (first, second)
     ]
-    assert all(told["aud"] == service for pair in said for service, told in pair.items())
-    assert len({told["jti"] for pair in said for told in pair.values()}) == 2 * len(SERVICES)
-    assert said[1] == {service: claims(token) for service, token in again.access_tokens.items()}
+    assert all(each["aud"] == service for pair in claims_of_pairs for service, each in pair.items())
+    assert len({each["jti"] for pair in claims_of_pairs for each in pair.values()}) == 2 * len(SERVICES)
+    assert claims_of_pairs[1] == {service: claims(token) for service, token in again.access_tokens.items()}
 
 
-async def test_a_token_for_another_service_opens_nothing_here(world: Any) -> None:
-    """Whoever robs notary, payments or notification of a token does not get at the account with it."""
+async def test_a_token_for_another_service_is_refused(world: Any) -> None:
+    """A token stolen from notary, payments or notification gives no access to the account."""
     person, account = await world.enrolled()
     tokens = dict((await world.signed_in(person)).access_tokens)
     own = pb.GetAccountRequest(account_id=account.account_id)
 
     assert await world.call("GetAccount", own, tokens.pop("identity"))
 
-    told = {service: await world.refused("GetAccount", own, token) for service, token in tokens.items()}
-    assert told == dict.fromkeys(set(SERVICES) - {"identity"}, ("UNAUTHENTICATED", "TOKEN_INVALID"))
+    refusals = {service: await world.refused("GetAccount", own, token) for service, token in tokens.items()}
+    assert refusals == dict.fromkeys(set(SERVICES) - {"identity"}, ("UNAUTHENTICATED", "TOKEN_INVALID"))
 
 
 async def test_published_keys_are_public(world: Any) -> None:
-    """No private part leaves the house."""
+    """They contain no private part."""
     jwks = (await world.call("ListSigningKeys", pb.ListSigningKeysRequest())).jwks
 
     assert '"d"' not in jwks
@@ -135,22 +135,22 @@ async def test_published_keys_are_public(world: Any) -> None:
 
 
 async def test_unknown_people_sign_in_like_known_ones_and_get_no_code(world: Any) -> None:
-    """One shape of answer, silence on the phone, CODE_WRONG for any code, CODE_LOCKED after five."""
+    """The answers have the same form, no SMS is sent, any code is CODE_WRONG, and CODE_LOCKED after five."""
     person, _ = await world.enrolled()
-    stranger = world.stranger()
+    unknown = world.stranger()
 
-    answers = [await world.call("StartSignIn", by_national_id(who)) for who in (person, stranger)]
+    answers = [await world.call("StartSignIn", by_national_id(who)) for who in (person, unknown)]
     answers.append(await world.call("StartSignIn", by_staff_number(staff_number())))
 
     assert {len(answer.sign_in_id) for answer in answers} == {36}
     code = await world.phones.code(person.mobile)
-    assert await world.phones.silent(stranger.mobile)
+    assert await world.phones.silent(unknown.mobile)
     for answer in answers:
-        told = [
+        refusals = [
             await world.refused("CompleteSignIn", completion(answer.sign_in_id, other(code)))
             for _ in range(6)
         ]
-        assert told == [("INVALID_ARGUMENT", "CODE_WRONG")] * 5 + [("FAILED_PRECONDITION", "CODE_LOCKED")]
+        assert refusals == [("INVALID_ARGUMENT", "CODE_WRONG")] * 5 + [("FAILED_PRECONDITION", "CODE_LOCKED")]
 
 
 @pytest.mark.parametrize(
@@ -161,10 +161,10 @@ async def test_unknown_people_sign_in_like_known_ones_and_get_no_code(world: Any
         ("free_of_charge", "CHANNEL_UNKNOWN", "CHANNEL_UNKNOWN"),
     ],
 )
-async def test_nobody_chooses_a_tariff_by_their_channel(
+async def test_channels_are_restricted_to_citizens_or_officers(
     world: Any, channel: str, citizen: str, officer: str
 ) -> None:
-    """Citizens sign in where they serve themselves, officers where they serve others; a refusal counts no start."""
+    """A channel decides the tariff, so a caller cannot choose it freely; a refused start is not counted."""
     for form, reason in (
         (by_national_id(world.stranger()), citizen),
         (by_staff_number(staff_number()), officer),
@@ -177,7 +177,7 @@ async def test_nobody_chooses_a_tariff_by_their_channel(
 
 
 async def test_one_code_a_minute_for_known_and_unknown(world: Any) -> None:
-    """The limit does not know who has an account."""
+    """The limit does not reveal whether there is an account."""
     person, _ = await world.enrolled()
     for who in (person, world.stranger()):
         await world.call("StartSignIn", by_national_id(who))
@@ -187,71 +187,73 @@ async def test_one_code_a_minute_for_known_and_unknown(world: Any) -> None:
         assert again == ("RESOURCE_EXHAUSTED", "CODE_TOO_SOON")
 
 
-async def test_start_with_one_request_id_sends_one_code(world: Any) -> None:
-    """Twenty at once: one answer, one SMS; other content is refused."""
+async def test_a_repeated_start_sends_one_code(world: Any) -> None:
+    """20 concurrent requests with the same id have one answer and one SMS; other content is refused."""
     person, _ = await world.enrolled()
-    asked = by_national_id(person)
+    request = by_national_id(person)
 
-    answers = await asyncio.gather(*(world.call("StartSignIn", asked) for _ in range(20)))
+    answers = await asyncio.gather(*(world.call("StartSignIn", request) for _ in range(20)))
 
     assert len({answer.SerializeToString() for answer in answers}) == 1
     await world.phones.code(person.mobile)
     assert await world.phones.silent(person.mobile)
-    asked.channel = "mobile_app"
-    assert await world.refused("StartSignIn", asked) == ("ALREADY_EXISTS", "REQUEST_ID_REUSED")
+    request.channel = "mobile_app"
+    assert await world.refused("StartSignIn", request) == ("ALREADY_EXISTS", "REQUEST_ID_REUSED")
 
 
-async def test_tokens_are_issued_again_for_the_same_request_and_never_stored(world: Any) -> None:
-    """The same refresh token, and access tokens that say the same to the second; the store holds none of them."""
+async def test_tokens_are_issued_again_for_a_repeated_request_and_not_stored(world: Any) -> None:
+    """The refresh token is the same, the access tokens have the same claims, and the store contains none of them."""
     person, _ = await world.enrolled()
     started = await world.call("StartSignIn", by_national_id(person))
-    asked = completion(started.sign_in_id, await world.phones.code(person.mobile))
+    request = completion(started.sign_in_id, await world.phones.code(person.mobile))
 
-    answers = await asyncio.gather(*(world.call("CompleteSignIn", asked) for _ in range(20)))
+    answers = await asyncio.gather(*(world.call("CompleteSignIn", request) for _ in range(20)))
 
     assert len({answer.refresh_token for answer in answers}) == 1
     assert len({answer.expire_time.seconds for answer in answers}) == 1
-    kept = str(world.database["sessions"].find_one({"_id": started.sign_in_id}))
-    assert answers[0].refresh_token.rpartition(".")[2] not in kept
-    said = [{service: claims(token) for service, token in pair.access_tokens.items()} for pair in answers]
-    assert all(told == said[0] for told in said)
-    assert not any(token in kept for pair in answers for token in pair.access_tokens.values())
-    asked.code = other(asked.code)
-    assert await world.refused("CompleteSignIn", asked) == ("ALREADY_EXISTS", "REQUEST_ID_REUSED")
+    stored = str(world.database["sessions"].find_one({"_id": started.sign_in_id}))
+    assert answers[0].refresh_token.rpartition(".")[2] not in stored
+    claims_of_pairs = [
+        {service: claims(token) for service, token in pair.access_tokens.items()} for pair in answers
+    ]
+    assert all(each == claims_of_pairs[0] for each in claims_of_pairs)
+    assert not any(token in stored for pair in answers for token in pair.access_tokens.values())
+    request.code = other(request.code)
+    assert await world.refused("CompleteSignIn", request) == ("ALREADY_EXISTS", "REQUEST_ID_REUSED")
 
 
-async def test_refresh_gives_new_tokens_once_for_a_request(world: Any) -> None:
-    """Twenty times at once with one request id: one step forward, one answer."""
+async def test_a_repeated_refresh_has_one_effect(world: Any) -> None:
+    """20 concurrent requests with the same id have one answer and advance the session once."""
     person, _ = await world.enrolled()
     tokens = await world.signed_in(person)
-    asked = refresh(tokens.refresh_token)
+    request = refresh(tokens.refresh_token)
 
-    answers = await asyncio.gather(*(world.call("RefreshToken", asked) for _ in range(20)))
+    answers = await asyncio.gather(*(world.call("RefreshToken", request) for _ in range(20)))
 
     assert len({answer.refresh_token for answer in answers}) == 1
     assert answers[0].refresh_token != tokens.refresh_token
     assert (await world.call("RefreshToken", refresh(answers[0].refresh_token))).access_tokens
-    asked.refresh_token = answers[0].refresh_token
-    assert await world.refused("RefreshToken", asked) == ("ALREADY_EXISTS", "REQUEST_ID_REUSED")
+    request.refresh_token = answers[0].refresh_token
+    assert await world.refused("RefreshToken", request) == ("ALREADY_EXISTS", "REQUEST_ID_REUSED")
 
 
-async def test_a_refresh_repeated_after_the_bearer_expired_is_the_same_refresh(world: Any) -> None:
-    """The old access token sent along, while it holds and after, or none: one answer, and the session goes on."""
+async def test_a_repeated_refresh_does_not_depend_on_the_access_token(world: Any) -> None:
+    """With a valid, an expired or no access token it has the same answer, and the session continues."""
     person, _ = await world.enrolled()
     tokens = await world.signed_in(person)
-    asked, bearer = refresh(tokens.refresh_token), tokens.access_tokens["identity"]
+    request, bearer = refresh(tokens.refresh_token), tokens.access_tokens["identity"]
 
-    first = await world.call("RefreshToken", asked, bearer)
+    first = await world.call("RefreshToken", request, bearer)
     world.pass_time(minutes=16)
-    again = await world.call("RefreshToken", asked, bearer)
+    again = await world.call("RefreshToken", request, bearer)
 
-    bare = await world.call("RefreshToken", asked)
-    assert first.refresh_token == again.refresh_token == bare.refresh_token
+    without = await world.call("RefreshToken", request)
+    assert first.refresh_token == again.refresh_token == without.refresh_token
     assert await world.call("RefreshToken", refresh(first.refresh_token))
 
 
-async def test_an_old_refresh_token_ends_the_session_for_both_hands(world: Any) -> None:
-    """Whoever stole it, nobody goes on."""
+async def test_an_old_refresh_token_ends_the_session(world: Any) -> None:
+    """A reused token may be stolen, so the newest token is refused too."""
     person, _ = await world.enrolled()
     first = await world.signed_in(person)
     second = await world.call("RefreshToken", refresh(first.refresh_token))
@@ -263,8 +265,8 @@ async def test_an_old_refresh_token_ends_the_session_for_both_hands(world: Any) 
 
 
 @pytest.mark.parametrize("change", ["generation", "session", "mac", "nonsense"])
-async def test_forged_refresh_tokens_are_refused_and_harm_nobody(world: Any, change: str) -> None:
-    """A token that we did not make ends no session."""
+async def test_a_forged_refresh_token_is_refused(world: Any, change: str) -> None:
+    """It does not end the session."""
     person, _ = await world.enrolled()
     tokens = await world.signed_in(person)
     session, generation, mac = tokens.refresh_token.split(".")
@@ -275,45 +277,45 @@ async def test_forged_refresh_tokens_are_refused_and_harm_nobody(world: Any, cha
         "nonsense": "x" * 40,
     }[change]
 
-    told = await world.refused("RefreshToken", refresh(forged))
-    out = await world.refused("SignOut", sign_out(forged))
+    refreshed = await world.refused("RefreshToken", refresh(forged))
+    signed_out = await world.refused("SignOut", sign_out(forged))
 
-    assert told == out == ("UNAUTHENTICATED", "SESSION_ENDED")
+    assert refreshed == signed_out == ("UNAUTHENTICATED", "SESSION_ENDED")
     assert await world.call("RefreshToken", refresh(tokens.refresh_token))
 
 
-async def test_sign_out_ends_the_session_and_bears_repetition(world: Any) -> None:
-    """Twenty at once: one effect; afterwards nothing is refreshed."""
+async def test_sign_out_ends_the_session(world: Any) -> None:
+    """20 concurrent requests have one effect; a refresh after that is refused."""
     person, _ = await world.enrolled()
     tokens = await world.signed_in(person)
-    asked = sign_out(tokens.refresh_token)
+    request = sign_out(tokens.refresh_token)
 
-    await asyncio.gather(*(world.call("SignOut", asked) for _ in range(20)))
+    await asyncio.gather(*(world.call("SignOut", request) for _ in range(20)))
 
-    told = await world.refused("RefreshToken", refresh(tokens.refresh_token))
-    assert told == ("UNAUTHENTICATED", "SESSION_ENDED")
+    refusal = await world.refused("RefreshToken", refresh(tokens.refresh_token))
+    assert refusal == ("UNAUTHENTICATED", "SESSION_ENDED")
 
 
 async def test_a_session_ends_after_twelve_hours(world: Any) -> None:
-    """However often it is refreshed."""
+    """A refresh does not extend it."""
     person, _ = await world.enrolled()
     tokens = await world.signed_in(person)
 
     world.pass_time(hours=12)
 
-    told = await world.refused("RefreshToken", refresh(tokens.refresh_token))
-    assert told == ("UNAUTHENTICATED", "SESSION_ENDED")
+    refusal = await world.refused("RefreshToken", refresh(tokens.refresh_token))
+    assert refusal == ("UNAUTHENTICATED", "SESSION_ENDED")
 
 
 async def test_an_unknown_sign_in_is_not_found(world: Any) -> None:
-    """An id that we did not give."""
-    told = await world.refused("CompleteSignIn", completion(str(uuid.uuid4()), "123456"))
+    """The id is not one that the service issued."""
+    refusal = await world.refused("CompleteSignIn", completion(str(uuid.uuid4()), "123456"))
 
-    assert told == ("NOT_FOUND", "SIGN_IN_NOT_FOUND")
+    assert refusal == ("NOT_FOUND", "SIGN_IN_NOT_FOUND")
 
 
-async def test_the_operator_makes_one_administrator_in_any_race(world: Any) -> None:
-    """Eight operators at once, one administrator; then none by the operator, and who they are registers others."""
+async def test_the_operator_registers_exactly_one_administrator(world: Any) -> None:
+    """Of eight concurrent requests one succeeds; administrators register further officers."""
     forms = [officer(world.stranger(), staff_number(), "administrator", office="") for _ in range(8)]
     clerk = officer(world.stranger(), staff_number(), "clerk")
 
@@ -329,16 +331,16 @@ async def test_the_operator_makes_one_administrator_in_any_race(world: Any) -> N
 
     assert first == ("INVALID_ARGUMENT", "FIRST_MUST_BE_ADMINISTRATOR")
     assert (outcomes.count("done"), outcomes.count("ADMINISTRATOR_EXISTS")) == (1, 7)
-    made = forms[outcomes.index("done")]
-    assert await world.call("RegisterOfficer", made, world.service(OPERATOR))
+    registered = forms[outcomes.index("done")]
+    assert await world.call("RegisterOfficer", registered, world.service(OPERATOR))
     assert await world.call("RegisterOfficer", clerk, world.officer("administrator"))
 
 
-async def test_an_officers_token_says_roles_office_and_person(world: Any) -> None:
-    """Signed in by staff number with the code on the officer's mobile."""
+async def test_an_officers_token_has_roles_office_and_person(world: Any) -> None:
+    """The officer signs in by staff number with the code from the SMS."""
     person, number = await world.registered(), staff_number()
     form = officer(person, number, "reviewer", "clerk")
-    made = await world.call("RegisterOfficer", form, world.officer("administrator"))
+    registered = await world.call("RegisterOfficer", form, world.officer("administrator"))
     started = await world.call("StartSignIn", by_staff_number(number))
 
     tokens = await world.call(
@@ -346,13 +348,13 @@ async def test_an_officers_token_says_roles_office_and_person(world: Any) -> Non
     )
 
     caller = verify_access(tokens.access_tokens["notary"], key_set(world.signing), "notary", world.clock())
-    assert (caller.kind, caller.id, caller.office) == ("officer", made.officer_id, "cairo-1")
+    assert (caller.kind, caller.id, caller.office) == ("officer", registered.officer_id, "cairo-1")
     assert caller.roles == {"reviewer", "clerk"}
     assert (caller.person, caller.channel) == (person.person_id, "post_office")
 
 
-async def test_an_officer_unknown_to_the_registry_has_a_person_all_the_same(world: Any) -> None:
-    """A stand-in that is the same each time, until the registry tells of them."""
+async def test_an_officer_unknown_to_the_registry_has_a_substitute_person(world: Any) -> None:
+    """It is the same at each sign-in, until the registry publishes the person."""
     person, number = world.stranger(), staff_number()
     form = officer(person, number, "reviewer")
     await world.call("RegisterOfficer", form, world.officer("administrator"))
@@ -383,7 +385,7 @@ async def test_an_officer_unknown_to_the_registry_has_a_person_all_the_same(worl
 async def test_staff_numbers_and_mobiles_of_officers_are_unique(
     world: Any, same: str, refused: tuple[str, str]
 ) -> None:
-    """Each belongs to one officer."""
+    """A second registration with either is refused."""
     first = officer(world.stranger(), staff_number(), "reviewer")
     second = officer(world.stranger(), staff_number(), "reviewer")
     await world.call("RegisterOfficer", first, world.officer("administrator"))
@@ -393,8 +395,8 @@ async def test_staff_numbers_and_mobiles_of_officers_are_unique(
     assert await world.refused("RegisterOfficer", second, world.officer("administrator")) == refused
 
 
-async def test_registration_with_one_request_id_happens_once(world: Any) -> None:
-    """Twenty at once by one administrator: one officer, one event."""
+async def test_a_repeated_registration_has_one_effect(world: Any) -> None:
+    """20 concurrent requests with the same id: one officer, one event."""
     form, administrator = (
         officer(world.stranger(), staff_number(), "reviewer"),
         world.officer("administrator"),
@@ -403,8 +405,8 @@ async def test_registration_with_one_request_id_happens_once(world: Any) -> None
     answers = await asyncio.gather(*(world.call("RegisterOfficer", form, administrator) for _ in range(20)))
 
     assert len({answer.SerializeToString() for answer in answers}) == 1
-    kept = world.database["officers"].find_one({"_id": answers[0].officer_id})
-    assert (kept["version"], kept["sequence"]) == (1, 1)
+    stored = world.database["officers"].find_one({"_id": answers[0].officer_id})
+    assert (stored["version"], stored["sequence"]) == (1, 1)
     form.office_id = "giza-1"
     again = await world.refused("RegisterOfficer", form, administrator)
     assert again == ("ALREADY_EXISTS", "REQUEST_ID_REUSED")
@@ -419,20 +421,22 @@ async def test_registration_with_one_request_id_happens_once(world: Any) -> None
         (["clerk", "clerk"], "cairo-1", ("INVALID_ARGUMENT", "VALIDATION")),
     ],
 )
-async def test_wrong_officers(world: Any, roles: list[str], office: str, refused: tuple[str, str]) -> None:
-    """Each wrong form has its own reason."""
+async def test_an_invalid_registration_is_refused(
+    world: Any, roles: list[str], office: str, refused: tuple[str, str]
+) -> None:
+    """Each row is an invalid request with its code and reason."""
     form = officer(world.stranger(), staff_number(), *roles, office=office)
 
     assert await world.refused("RegisterOfficer", form, world.officer("administrator")) == refused
 
 
-async def test_officers_are_registered_by_administrators_alone(world: Any) -> None:
-    """Not by clerks, other services, citizens or nobody."""
+async def test_only_administrators_register_officers(world: Any) -> None:
+    """Calls without a token, of clerks, of services and of citizens are refused."""
     form = officer(world.stranger(), staff_number(), "reviewer")
 
-    told = [
+    refusals = [
         await world.refused("RegisterOfficer", form, token)
         for token in ("", world.officer("clerk"), world.service("notary"), world.citizen(str(uuid.uuid4())))
     ]
 
-    assert told == [("UNAUTHENTICATED", "TOKEN_MISSING")] + [("PERMISSION_DENIED", "ACCESS_DENIED")] * 3
+    assert refusals == [("UNAUTHENTICATED", "TOKEN_MISSING")] + [("PERMISSION_DENIED", "ACCESS_DENIED")] * 3

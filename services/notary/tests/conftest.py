@@ -5,16 +5,16 @@ import pytest
 from . import world as worlds
 
 
-class Paper:
-    """Stands for the renderer where a test is not about print: other bytes each time, as signatures are."""
+class FakeRenderer:
+    """Replaces the renderer in tests of other parts: returns other bytes each time, as signatures differ."""
 
     def __init__(self):
-        self.printed = 0
+        self.rendered = 0
         self.before = None
 
     async def document(self, case, now):
-        self.printed += 1
-        copy = self.printed
+        self.rendered += 1
+        copy = self.rendered
         if self.before:
             await self.before()
         return b"%PDF-1.7 " + case.number.encode() + b" %d" % copy
@@ -22,9 +22,9 @@ class Paper:
 
 @pytest.fixture
 async def world(store_uri, store_name, tmp_path):
-    """A notary of the test's own, on the real store."""
+    """A notary for one test, on the real store."""
     async with AsyncExitStack() as stack:
-        yield await worlds.start(store_uri, store_name, tmp_path / "keys", Paper(), stack)
+        yield await worlds.start(store_uri, store_name, tmp_path / "keys", FakeRenderer(), stack)
 
 
 @pytest.fixture

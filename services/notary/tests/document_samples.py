@@ -1,4 +1,4 @@
-"""A document to print, and a signer of a test authority."""
+"""A sample document, and a test authority with a signer."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -42,13 +42,13 @@ USAGES = (
 
 @dataclass
 class Authority:
-    """A certificate authority with one signer under it."""
+    """A certificate authority that issued one signer's certificate."""
 
     files: SignerFiles
 
 
 def make_authority(folder):
-    """Write signer.key, signer.crt and ca.crt of a fresh authority."""
+    """Create an authority; write signer.key, signer.crt and ca.crt."""
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     ca = _certificate("Test authority", ca_key.public_key(), "Test authority", ca_key, authority=True)
     crt = _certificate("Test signer", key.public_key(), "Test authority", ca_key, authority=False)

@@ -1,4 +1,4 @@
-"""Made-up people, contents and offices for the tests of notary."""
+"""Sample people, contents and offices for the tests of notary."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Notary's API against the real store: what each RPC does, and the exact refusal of each wrong input."""
+"""Notary's API on the real store: the effect of each RPC, and the code and reason of each refusal."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -13,28 +13,28 @@ from .world import DRAFTS_PER_HOUR, deciding, drafting, failure, refusal, uid
 pytestmark = pytest.mark.real
 
 
-def submitting(case_id, confirmation):
+def submit_request(case_id, confirmation):
     return pb.SubmitPowerOfAttorneyRequest(
         request_id=str(uuid4()), power_of_attorney_id=case_id, confirmation=confirmation
     )
 
 
-def collecting(case_id, *, card_seen=True):
+def collect_request(case_id, *, card_seen=True):
     return pb.CollectPowerOfAttorneyRequest(
         request_id=str(uuid4()), power_of_attorney_id=case_id, card_seen=card_seen
     )
 
 
-def claiming():
+def claim_request():
     return pb.ClaimNextReviewRequest(request_id=str(uuid4()))
 
 
-def verifying(number, code):
+def verify_request(number, code):
     return pb.VerifyPowerOfAttorneyRequest(number=number, verification_code=code)
 
 
-async def test_a_draft_holds_what_identity_knows(world, principal, agent):
-    """Names and governorate come from identity, the terms from the catalogue; identity knows who asked for whom."""
+async def test_a_draft_holds_the_data_of_identity(world, principal, agent):
+    """Names and governorate come from identity, terms from the catalogue; the calls to identity name the principal."""
     case = await world.draft(principal, agent)
 
     assert (case.principal_name, case.agent_name) == (principal.name, agent.name)
@@ -43,8 +43,8 @@ async def test_a_draft_holds_what_identity_knows(world, principal, agent):
     assert len(case.terms) > 2
     assert case.verification_code == ""
     assert len(case.digest) == 64
-    asked = [(by, caller.id, caller.acting_for, purpose) for by, caller, purpose in world.identity.asked]
-    assert asked == [
+    calls = [(by, caller.id, caller.acting_for, purpose) for by, caller, purpose in world.identity.calls]
+    assert calls == [
         (by, "notary", principal.account, "notary.power_of_attorney.draft")
         for by in ("account_id", "national_id")
     ]
@@ -52,7 +52,7 @@ async def test_a_draft_holds_what_identity_knows(world, principal, agent):
 
 @pytest.mark.parametrize("kind", pb.PowerOfAttorneyKind.values()[1:])
 async def test_each_kind_has_terms_and_a_service(world, principal, agent, kind):
-    """No kind of the proto is without wording."""
+    """Every kind of the proto has a wording in the catalogue."""
     case = await world.draft(principal, agent, kind=kind)
 
     name = pb.PowerOfAttorneyKind.Name(kind).removeprefix("POWER_OF_ATTORNEY_KIND_").lower()
@@ -60,8 +60,8 @@ async def test_each_kind_has_terms_and_a_service(world, principal, agent, kind):
     assert case.terms
 
 
-async def test_a_draft_is_written_anew_under_its_number(world, principal, agent):
-    """The number stays; the digest does not."""
+async def test_a_changed_draft_keeps_its_number(world, principal, agent):
+    """The digest changes."""
     first = await world.draft(principal, agent)
 
     second = await world.draft(
@@ -73,19 +73,19 @@ async def test_a_draft_is_written_anew_under_its_number(world, principal, agent)
     assert second.special_terms == ["بند مختلف"]
 
 
-async def test_an_agent_unknown_or_of_another_name_is_refused_alike(world, principal, agent):
-    """Nobody learns from a national ID who has an account, or what they are called."""
-    stranger = type(principal)(99)
+async def test_an_unknown_agent_and_a_wrong_name_have_the_same_refusal(world, principal, agent):
+    """A caller learns neither whether a national ID has an account, nor its name."""
+    unknown = type(principal)(99)
 
-    told = [await failure(world.draft(principal, stranger))]
-    told.append(await failure(world.draft(principal, agent, agent_first_name="نفرتيتي")))
+    refusals = [await failure(world.draft(principal, unknown))]
+    refusals.append(await failure(world.draft(principal, agent, agent_first_name="نفرتيتي")))
 
-    assert (told[0].code, told[0].reason) == ("FAILED_PRECONDITION", "AGENT_NOT_MATCHED")
-    assert told[0] == told[1]
+    assert (refusals[0].code, refusals[0].reason) == ("FAILED_PRECONDITION", "AGENT_NOT_MATCHED")
+    assert refusals[0] == refusals[1]
 
 
-async def test_an_account_drafts_so_often_in_an_hour(world, principal, agent):
-    """What was refused counts too, also under one request id; the same request again does not, nor do others'."""
+async def test_drafts_of_an_account_are_limited_per_hour(world, principal, agent):
+    """Refused requests count, also with one request id; repeated requests and those of other accounts do not."""
     first = drafting(agent)
     kept = await world.stub.DraftPowerOfAttorney(first, metadata=world.citizen(principal))
     request_id = str(uuid4())
@@ -100,13 +100,13 @@ async def test_an_account_drafts_so_often_in_an_hour(world, principal, agent):
     assert await world.draft(agent, principal)
 
 
-async def test_nobody_is_their_own_agent(world, principal):
-    """The agent is somebody else."""
+async def test_the_principal_cannot_be_the_agent(world, principal):
+    """The agent must be another person."""
     assert await refusal(world.draft(principal, principal)) == ("INVALID_ARGUMENT", "AGENT_IS_PRINCIPAL")
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "reason"),
     [
         ({"special_terms": ["latin only"]}, "SPECIAL_TERM_INVALID"),
         ({"special_terms": ["بيع\u202eالشقة"]}, "SPECIAL_TERM_INVALID"),
@@ -121,46 +121,46 @@ async def test_nobody_is_their_own_agent(world, principal):
         ({"power_of_attorney_id": "x"}, "VALIDATION"),
     ],
 )
-async def test_a_wrong_draft_is_refused_by_reason(world, principal, agent, changed, told):
-    """Each wrong field has its exact refusal."""
-    assert await refusal(world.draft(principal, agent, **changed)) == ("INVALID_ARGUMENT", told)
+async def test_an_invalid_draft_is_refused(world, principal, agent, changed, reason):
+    """Each row is an invalid field with its reason."""
+    assert await refusal(world.draft(principal, agent, **changed)) == ("INVALID_ARGUMENT", reason)
 
 
 async def test_a_governorate_without_office_is_not_served(world, agent):
-    """The citizen learns it before the fee, not after."""
+    """The draft is refused, before a fee is paid."""
     abroad = world.person(governorate="88")
 
-    asked = world.draft(abroad, agent)
+    call = world.draft(abroad, agent)
 
-    assert await refusal(asked) == ("FAILED_PRECONDITION", "GOVERNORATE_NOT_SERVED")
+    assert await refusal(call) == ("FAILED_PRECONDITION", "GOVERNORATE_NOT_SERVED")
 
 
-async def test_identity_down_is_said_so(world, principal, agent):
-    """The caller may try again."""
+async def test_an_outage_of_identity_is_unavailable(world, principal, agent):
+    """The caller may retry."""
     world.identity.down = True
 
     assert (await refusal(world.draft(principal, agent)))[0] == "UNAVAILABLE"
 
 
-async def test_somebody_elses_draft_does_not_exist(world, principal, agent):
-    """The agent can neither rewrite nor submit nor see it."""
+async def test_a_draft_is_hidden_from_others(world, principal, agent):
+    """The agent can neither change, submit nor read it."""
     case = await world.draft(principal, agent)
     case_id = case.power_of_attorney_id
     theirs = world.citizen(agent)
     confirmation = world.confirmation(agent, case.digest)
 
-    tries = [
+    calls = [
         world.draft(agent, principal, power_of_attorney_id=case_id),
-        world.stub.SubmitPowerOfAttorney(submitting(case_id, confirmation), metadata=theirs),
+        world.stub.SubmitPowerOfAttorney(submit_request(case_id, confirmation), metadata=theirs),
         world.get(case_id, theirs),
     ]
 
-    for asked in tries:
-        assert await refusal(asked) == ("NOT_FOUND", "POWER_OF_ATTORNEY_NOT_FOUND")
+    for call in calls:
+        assert await refusal(call) == ("NOT_FOUND", "POWER_OF_ATTORNEY_NOT_FOUND")
 
 
-async def test_submission_makes_the_fee_due(world, principal, agent):
-    """The state moves on and payments is told, thinly."""
+async def test_a_submission_publishes_an_event_without_personal_data(world, principal, agent):
+    """The case awaits payment."""
     case = await world.submitted(principal, agent)
 
     (entry,) = await world.outbox(case.power_of_attorney_id)
@@ -182,31 +182,31 @@ WRONG_CONFIRMATIONS = {
 
 @pytest.mark.parametrize("wrong", WRONG_CONFIRMATIONS)
 async def test_a_wrong_confirmation_is_refused(world, principal, agent, wrong):
-    """Content, purpose, account, audience and time must all be right."""
-    changed, told = WRONG_CONFIRMATIONS[wrong]
+    """Content, purpose, account, audience and time must be right."""
+    changed, reason = WRONG_CONFIRMATIONS[wrong]
     case = await world.draft(principal, agent)
     confirmation = world.confirmation(principal, **({"digest": case.digest} | changed))
 
-    asked = world.stub.SubmitPowerOfAttorney(
-        submitting(case.power_of_attorney_id, confirmation), metadata=world.citizen(principal)
+    call = world.stub.SubmitPowerOfAttorney(
+        submit_request(case.power_of_attorney_id, confirmation), metadata=world.citizen(principal)
     )
 
-    assert await refusal(asked) == ("FAILED_PRECONDITION", told)
+    assert await refusal(call) == ("FAILED_PRECONDITION", reason)
 
 
 async def test_an_unsigned_confirmation_is_refused(world, principal, agent):
-    """Any text may be sent as a confirmation."""
+    """A confirmation must be a signed token."""
     case = await world.draft(principal, agent)
 
-    asked = world.stub.SubmitPowerOfAttorney(
-        submitting(case.power_of_attorney_id, "x" * 40), metadata=world.citizen(principal)
+    call = world.stub.SubmitPowerOfAttorney(
+        submit_request(case.power_of_attorney_id, "x" * 40), metadata=world.citizen(principal)
     )
 
-    assert await refusal(asked) == ("FAILED_PRECONDITION", "CONFIRMATION_INVALID")
+    assert await refusal(call) == ("FAILED_PRECONDITION", "CONFIRMATION_INVALID")
 
 
-async def test_one_letter_changed_afterwards_voids_the_confirmation(world, principal, agent):
-    """What was confirmed is not what would be submitted."""
+async def test_a_change_of_one_letter_invalidates_the_confirmation(world, principal, agent):
+    """A confirmation holds for the confirmed content only."""
     case = await world.draft(principal, agent)
     confirmation = world.confirmation(principal, case.digest)
     changed = case.special_terms[0].replace("ة", "ه")
@@ -214,32 +214,32 @@ async def test_one_letter_changed_afterwards_voids_the_confirmation(world, princ
         principal, agent, power_of_attorney_id=case.power_of_attorney_id, special_terms=[changed]
     )
 
-    asked = world.stub.SubmitPowerOfAttorney(
-        submitting(case.power_of_attorney_id, confirmation), metadata=world.citizen(principal)
+    call = world.stub.SubmitPowerOfAttorney(
+        submit_request(case.power_of_attorney_id, confirmation), metadata=world.citizen(principal)
     )
 
-    assert await refusal(asked) == ("FAILED_PRECONDITION", "CONFIRMATION_MISMATCH")
+    assert await refusal(call) == ("FAILED_PRECONDITION", "CONFIRMATION_MISMATCH")
 
 
-async def test_what_is_submitted_is_no_draft(world, principal, agent):
-    """It is neither written anew nor submitted again."""
+async def test_a_submitted_case_is_no_longer_a_draft(world, principal, agent):
+    """It can be neither changed nor submitted again."""
     case = await world.submitted(principal, agent)
     case_id = case.power_of_attorney_id
     confirmation = world.confirmation(principal, case.digest)
 
-    tries = [
+    calls = [
         world.draft(principal, agent, power_of_attorney_id=case_id),
         world.stub.SubmitPowerOfAttorney(
-            submitting(case_id, confirmation), metadata=world.citizen(principal)
+            submit_request(case_id, confirmation), metadata=world.citizen(principal)
         ),
     ]
 
-    for asked in tries:
-        assert await refusal(asked) == ("FAILED_PRECONDITION", "NOT_A_DRAFT")
+    for call in calls:
+        assert await refusal(call) == ("FAILED_PRECONDITION", "NOT_A_DRAFT")
 
 
-async def test_the_reviewer_returns_a_case_with_a_reason(world, principal, agent):
-    """The principal sees why, corrects it, confirms anew, and does not pay again."""
+async def test_a_reviewer_returns_a_case_with_a_reason(world, principal, agent):
+    """The principal sees the reason, corrects the draft, confirms it again, and pays no second fee."""
     case = await world.claimed(principal, agent)
     case_id = case.power_of_attorney_id
     without = world.stub.DecideReview(
@@ -255,16 +255,17 @@ async def test_the_reviewer_returns_a_case_with_a_reason(world, principal, agent
     assert returned.review_reason == "البند غامض"
 
     again = await world.draft(principal, agent, power_of_attorney_id=case_id, special_terms=["بند واضح"])
-    waiting = await world.stub.SubmitPowerOfAttorney(
-        submitting(case_id, world.confirmation(principal, again.digest)), metadata=world.citizen(principal)
+    resubmitted = await world.stub.SubmitPowerOfAttorney(
+        submit_request(case_id, world.confirmation(principal, again.digest)),
+        metadata=world.citizen(principal),
     )
-    assert waiting.state == pb.POWER_OF_ATTORNEY_STATE_AWAITING_REVIEW
-    kinds = [entry["type"].rpartition(".")[2] for entry in await world.outbox(case_id)]
-    assert kinds == ["PowerOfAttorneySubmitted", "PowerOfAttorneyReturned"]
+    assert resubmitted.state == pb.POWER_OF_ATTORNEY_STATE_AWAITING_REVIEW
+    published = [entry["type"].rpartition(".")[2] for entry in await world.outbox(case_id)]
+    assert published == ["PowerOfAttorneySubmitted", "PowerOfAttorneyReturned"]
 
 
 async def test_approval_assigns_an_office_of_the_governorate(world, agent):
-    """Whatever governorate the principal lives in."""
+    """The governorate is that of the principal."""
     principal = world.person(governorate="35")
 
     case = await world.approved(principal, agent)
@@ -274,59 +275,59 @@ async def test_approval_assigns_an_office_of_the_governorate(world, agent):
     assert case.verification_code == ""
 
 
-async def test_an_undecided_case_is_nobody_elses(world, principal, agent):
-    """Another reviewer, and one without a claim, decide nothing."""
+async def test_only_the_claiming_reviewer_decides(world, principal, agent):
+    """Another reviewer is refused, and an unknown case is not found."""
     case = await world.claimed(principal, agent)
     other = world.reviewer("another")
 
-    asked = world.stub.DecideReview(deciding(case.power_of_attorney_id), metadata=other)
+    call = world.stub.DecideReview(deciding(case.power_of_attorney_id), metadata=other)
     unknown = world.stub.DecideReview(deciding(str(uuid4())), metadata=other)
 
-    assert await refusal(asked) == ("PERMISSION_DENIED", "NOT_YOUR_CASE")
+    assert await refusal(call) == ("PERMISSION_DENIED", "NOT_YOUR_CASE")
     assert await refusal(unknown) == ("NOT_FOUND", "POWER_OF_ATTORNEY_NOT_FOUND")
 
 
-async def test_the_office_and_no_other_hands_it_over(world, principal, agent):
-    """Before it is issued nobody does; afterwards one office, once."""
+async def test_only_the_assigned_office_hands_the_document_over(world, principal, agent):
+    """It does so once, after the document is issued."""
     approved = await world.approved(principal, agent)
     case_id = approved.power_of_attorney_id
     clerk = world.officer("clerk", "clerk", approved.office_id)
-    stranger = world.officer("stranger", "clerk", "notary-giza-01")
+    other_clerk = world.officer("stranger", "clerk", "notary-giza-01")
     collect = world.stub.CollectPowerOfAttorney
 
-    assert await refusal(collect(collecting(case_id), metadata=clerk)) == (
+    assert await refusal(collect(collect_request(case_id), metadata=clerk)) == (
         "FAILED_PRECONDITION",
         "NOT_ISSUED",
     )
     await world.print(case_id)
-    assert await refusal(collect(collecting(case_id), metadata=stranger)) == (
+    assert await refusal(collect(collect_request(case_id), metadata=other_clerk)) == (
         "PERMISSION_DENIED",
         "OTHER_OFFICE",
     )
-    assert await refusal(collect(collecting(case_id, card_seen=False), metadata=clerk)) == (
+    assert await refusal(collect(collect_request(case_id, card_seen=False), metadata=clerk)) == (
         "INVALID_ARGUMENT",
         "VALIDATION",
     )
-    handed = await collect(collecting(case_id), metadata=clerk)
+    collected = await collect(collect_request(case_id), metadata=clerk)
 
-    assert handed.state == pb.POWER_OF_ATTORNEY_STATE_COLLECTED
-    assert await refusal(collect(collecting(case_id), metadata=clerk)) == (
+    assert collected.state == pb.POWER_OF_ATTORNEY_STATE_COLLECTED
+    assert await refusal(collect(collect_request(case_id), metadata=clerk)) == (
         "FAILED_PRECONDITION",
         "NOT_ISSUED",
     )
-    assert await refusal(collect(collecting(str(uuid4())), metadata=clerk)) == (
+    assert await refusal(collect(collect_request(str(uuid4())), metadata=clerk)) == (
         "NOT_FOUND",
         "POWER_OF_ATTORNEY_NOT_FOUND",
     )
 
 
-async def test_who_may_not_see_a_case_is_not_told_of_it(world, principal, agent):
-    """Principal, the claiming reviewer and, once issued, the office's clerk see it; nobody else."""
+async def test_a_case_is_hidden_from_others(world, principal, agent):
+    """Only the principal, the claiming reviewer and, once it is issued, clerks of the office can read it."""
     case = await world.claimed(principal, agent)
     case_id = case.power_of_attorney_id
     office = "notary-cairo-01"
-    seen = await world.get(case_id, world.reviewer())
-    assert seen.agent_name == agent.name
+    visible = await world.get(case_id, world.reviewer())
+    assert visible.agent_name == agent.name
 
     hidden_from = [
         world.citizen(agent),
@@ -339,19 +340,19 @@ async def test_who_may_not_see_a_case_is_not_told_of_it(world, principal, agent)
         assert await refusal(world.get(case_id, metadata)) == ("NOT_FOUND", "POWER_OF_ATTORNEY_NOT_FOUND")
 
 
-async def test_the_code_is_shown_to_the_principal_alone(world, principal, agent):
-    """And only once the document is issued."""
+async def test_the_verification_code_is_visible_only_to_the_principal(world, principal, agent):
+    """It is in the answers once the document is issued."""
     case = await world.issued(principal, agent)
     clerk = world.officer("clerk", "clerk", case.office_id)
 
-    seen_by_clerk = await world.get(case.power_of_attorney_id, clerk)
+    read_by_clerk = await world.get(case.power_of_attorney_id, clerk)
 
     assert len(case.verification_code) == 12
-    assert seen_by_clerk.verification_code == ""
+    assert read_by_clerk.verification_code == ""
 
 
-async def test_what_officers_read_is_on_record(world, principal, agent):
-    """Each read of an officer is recorded; the principal's own are not."""
+async def test_reads_of_officers_are_recorded(world, principal, agent):
+    """Reads of the principal are not."""
     case = await world.issued(principal, agent)
     clerk = world.officer("clerk", "clerk", case.office_id)
     log = world.store.access_log.records.collection
@@ -362,15 +363,15 @@ async def test_what_officers_read_is_on_record(world, principal, agent):
     await world.stub.ListPowersOfAttorney(pb.ListPowersOfAttorneyRequest(), metadata=clerk)
     await read_pdf(world, case.power_of_attorney_id, clerk)
 
-    kept = [document["state"] async for document in log.find()]
-    assert sorted(read["rpc"].rpartition(".")[2] for read in kept) == [
+    records = [document["state"] async for document in log.find()]
+    assert sorted(read["rpc"].rpartition(".")[2] for read in records) == [
         "DownloadPowerOfAttorney",
         "GetPowerOfAttorney",
         "ListPowersOfAttorney",
     ]
-    assert {(read["caller_kind"], read["caller_id"]) for read in kept} == {("officer", uid("clerk"))}
-    assert {read["office_id"] for read in kept} == {case.office_id}
-    assert all(read["subject_ids"] == [case.power_of_attorney_id] for read in kept)
+    assert {(read["caller_kind"], read["caller_id"]) for read in records} == {("officer", uid("clerk"))}
+    assert {read["office_id"] for read in records} == {case.office_id}
+    assert all(read["subject_ids"] == [case.power_of_attorney_id] for read in records)
 
 
 async def read_pdf(world, case_id, metadata):
@@ -379,7 +380,7 @@ async def read_pdf(world, case_id, metadata):
 
 
 async def test_the_document_is_downloaded_in_chunks(world, principal, agent):
-    """The principal and the office's clerk get the bytes whose digest the fact told."""
+    """The principal and a clerk of the office may download it."""
     case = await world.issued(principal, agent)
     clerk = world.officer("clerk", "clerk", case.office_id)
 
@@ -388,8 +389,8 @@ async def test_the_document_is_downloaded_in_chunks(world, principal, agent):
         assert b"".join(chunks).startswith(b"%PDF")
 
 
-async def test_a_document_that_is_not_there_is_not_downloaded(world, principal, agent):
-    """Not issued yet, or none of the caller's business."""
+async def test_a_download_is_refused_without_a_document_or_access(world, principal, agent):
+    """The document is not issued yet, or the caller may not read the case."""
     case = await world.approved(principal, agent)
     case_id = case.power_of_attorney_id
 
@@ -405,19 +406,19 @@ async def test_a_document_that_is_not_there_is_not_downloaded(world, principal, 
 
 
 async def test_a_third_party_verifies_by_number_and_code(world, principal, agent):
-    """Anyone, without a token; names are masked."""
+    """The call needs no token; names are masked."""
     case = await world.issued(principal, agent)
 
-    seen = await world.stub.VerifyPowerOfAttorney(verifying(case.number, case.verification_code))
+    verified = await world.stub.VerifyPowerOfAttorney(verify_request(case.number, case.verification_code))
 
-    assert seen.in_force
-    assert seen.state == pb.POWER_OF_ATTORNEY_STATE_ISSUED
-    assert seen.masked_principal_name == " ".join(f"{word[0]}***" for word in principal.name.split())
-    assert len(seen.document_digest) == 64
+    assert verified.in_force
+    assert verified.state == pb.POWER_OF_ATTORNEY_STATE_ISSUED
+    assert verified.masked_principal_name == " ".join(f"{word[0]}***" for word in principal.name.split())
+    assert len(verified.document_digest) == 64
 
 
-async def test_any_wrong_pair_tells_the_same(world, principal, agent):
-    """A wrong code, a wrong number, another document's code, and a document that is not out yet."""
+async def test_every_wrong_pair_has_the_same_refusal(world, principal, agent):
+    """A wrong code, a wrong number, the code of another document, and a document that is not issued yet."""
     one = await world.issued(principal, agent)
     two = await world.issued(agent, principal)
     approved = await world.approved(principal, agent)
@@ -430,45 +431,45 @@ async def test_any_wrong_pair_tells_the_same(world, principal, agent):
         (kept.number, kept.verification_code),
     ]
 
-    told = set()
+    refusals = set()
     for number, code in pairs:
         with pytest.raises(grpc.aio.AioRpcError) as error:
-            await world.stub.VerifyPowerOfAttorney(verifying(number, code))
-        told.add((error.value.code().name, error.value.details()))
-    assert len(told) == 1
-    again = world.stub.VerifyPowerOfAttorney(verifying(one.number, "0" * 12))
+            await world.stub.VerifyPowerOfAttorney(verify_request(number, code))
+        refusals.add((error.value.code().name, error.value.details()))
+    assert len(refusals) == 1
+    again = world.stub.VerifyPowerOfAttorney(verify_request(one.number, "0" * 12))
     assert await refusal(again) == ("NOT_FOUND", "DOCUMENT_NOT_FOUND")
 
 
 async def test_a_list_is_read_page_by_page(world, principal, agent):
-    """Newest first, each once, and nobody else's."""
-    made = [(await world.draft(principal, agent)).number for _ in range(5)]
+    """It contains each case of the caller once, and no others."""
+    numbers = [(await world.draft(principal, agent)).number for _ in range(5)]
     await world.draft(agent, principal)
-    read, token = [], ""
+    listed, token = [], ""
 
     for _ in range(3):
         page = await world.stub.ListPowersOfAttorney(
             pb.ListPowersOfAttorneyRequest(page_size=2, page_token=token), metadata=world.citizen(principal)
         )
-        read += [case.number for case in page.powers_of_attorney]
+        listed += [case.number for case in page.powers_of_attorney]
         token = page.next_page_token
 
-    assert sorted(read) == sorted(made)
+    assert sorted(listed) == sorted(numbers)
     assert token == ""
 
 
 @pytest.mark.parametrize("token", ["x", "e30=", "!!!"])
-async def test_a_foreign_page_token_is_refused(world, principal, token):
-    """A page token is ours or none."""
-    asked = world.stub.ListPowersOfAttorney(
+async def test_an_invalid_page_token_is_refused(world, principal, token):
+    """A page token must be one that the service returned."""
+    call = world.stub.ListPowersOfAttorney(
         pb.ListPowersOfAttorneyRequest(page_token=token), metadata=world.citizen(principal)
     )
 
-    assert await refusal(asked) == ("INVALID_ARGUMENT", "PAGE_TOKEN_INVALID")
+    assert await refusal(call) == ("INVALID_ARGUMENT", "PAGE_TOKEN_INVALID")
 
 
-async def test_a_clerk_lists_what_waits_at_their_office(world, principal, agent):
-    """Those issued there, not those under way, and none for a clerk without an office."""
+async def test_a_clerk_lists_the_issued_documents_of_the_office(world, principal, agent):
+    """Cases in other states are not listed, and a clerk without an office sees none."""
     case = await world.issued(principal, agent)
     await world.draft(principal, agent)
 
@@ -476,34 +477,34 @@ async def test_a_clerk_lists_what_waits_at_their_office(world, principal, agent)
         answer = await world.stub.ListPowersOfAttorney(
             pb.ListPowersOfAttorneyRequest(), metadata=world.officer("clerk", "clerk", office)
         )
-        return [found.number for found in answer.powers_of_attorney]
+        return [case.number for case in answer.powers_of_attorney]
 
     assert await listed(case.office_id) == [case.number]
     assert await listed("notary-giza-01") == []
     assert await listed("") == []
 
 
-async def test_each_rpc_is_for_those_its_proto_names(world, principal, agent):
-    """A citizen does not review, a clerk does not draft, a reviewer does not hand over."""
+async def test_each_rpc_is_restricted_to_the_roles_of_its_proto(world, principal, agent):
+    """A citizen cannot review, a clerk cannot draft, a reviewer cannot hand over."""
     citizen, clerk, reviewer = world.citizen(principal), world.officer("c", "clerk", "o"), world.reviewer()
-    some = str(uuid4())
+    case_id = str(uuid4())
 
-    tries = [
-        world.stub.ClaimNextReview(claiming(), metadata=citizen),
-        world.stub.ClaimNextReview(claiming(), metadata=clerk),
-        world.stub.DecideReview(deciding(some), metadata=citizen),
+    calls = [
+        world.stub.ClaimNextReview(claim_request(), metadata=citizen),
+        world.stub.ClaimNextReview(claim_request(), metadata=clerk),
+        world.stub.DecideReview(deciding(case_id), metadata=citizen),
         world.stub.DraftPowerOfAttorney(drafting(agent), metadata=clerk),
-        world.stub.CollectPowerOfAttorney(collecting(some), metadata=reviewer),
-        world.stub.CollectPowerOfAttorney(collecting(some), metadata=citizen),
+        world.stub.CollectPowerOfAttorney(collect_request(case_id), metadata=reviewer),
+        world.stub.CollectPowerOfAttorney(collect_request(case_id), metadata=citizen),
     ]
 
-    for asked in tries:
-        assert await refusal(asked) == ("PERMISSION_DENIED", "ACCESS_DENIED")
-    assert await refusal(world.stub.ClaimNextReview(claiming())) == ("UNAUTHENTICATED", "TOKEN_MISSING")
+    for call in calls:
+        assert await refusal(call) == ("PERMISSION_DENIED", "ACCESS_DENIED")
+    assert await refusal(world.stub.ClaimNextReview(claim_request())) == ("UNAUTHENTICATED", "TOKEN_MISSING")
 
 
-async def test_a_taken_number_gives_way_to_the_next(world, principal, agent, monkeypatch):
-    """Two ids may give one number; the second draft gets another."""
+async def test_a_taken_number_is_replaced_by_the_next(world, principal, agent, monkeypatch):
+    """Two ids may lead to the same number; the second draft receives another one."""
     from notary import commands
 
     monkeypatch.setattr(commands, "number_of", lambda _, year, attempt: f"PA-{year}-0000000{attempt}")

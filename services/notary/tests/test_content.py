@@ -22,7 +22,7 @@ letters = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 
 
 def test_digest_is_sha256_of_the_versioned_canonical_form():
-    """Anybody with the content can compute the digest again."""
+    """The digest can be computed again from the content."""
     canonical = CONTENT.canonical()
 
     assert b'"version":"diwan.notary.power_of_attorney/1"' in canonical
@@ -30,7 +30,7 @@ def test_digest_is_sha256_of_the_versioned_canonical_form():
 
 
 def test_digest_does_not_change_between_releases():
-    """A confirmation given yesterday still fits the draft after an upgrade."""
+    """A confirmation stays valid for its draft after an upgrade."""
     assert CONTENT.digest() == "b2eb4bd44f0c359698a92dd5c36172effd916f735f399de5324371be1eece873"
 
 
@@ -51,21 +51,21 @@ def test_digest_does_not_change_between_releases():
     ],
 )
 def test_every_part_of_the_content_is_in_the_digest(changed):
-    """No part can change behind the principal's back."""
+    """No part can change without the principal's confirmation."""
     assert changed.digest() != CONTENT.digest()
 
 
 @given(term=letters, position=st.integers(0, 30), letter=st.characters(exclude_categories=["Cs"]))
-def test_one_letter_more_alters_the_digest(term, position, letter):
-    """Whatever letter is put wherever, the digest is another."""
+def test_one_more_letter_changes_the_digest(term, position, letter):
+    """Any letter is inserted at any position."""
     longer = term[:position] + letter + term[position:]
 
     assert with_terms(term).digest() != with_terms(longer).digest()
 
 
 @given(first=st.lists(letters, max_size=4), second=st.lists(letters, max_size=4))
-def test_the_digest_tells_terms_apart_as_written(first, second):
-    """Two lists of terms share a digest only if they are the same, term by term and letter by letter."""
+def test_different_terms_have_different_digests(first, second):
+    """Two lists of terms have the same digest only if they are equal."""
     same = with_terms(*first).digest() == with_terms(*second).digest()
 
     assert same == (first == second)
@@ -73,7 +73,7 @@ def test_the_digest_tells_terms_apart_as_written(first, second):
 
 @given(first=letters, second=letters)
 def test_a_term_cannot_be_moved_between_the_catalogue_and_the_citizen(first, second):
-    """Who wrote a term is part of the content."""
+    """The origin of a term is part of the content."""
     one = replace(CONTENT, terms=(first, second), special_terms=())
     other = replace(CONTENT, terms=(first,), special_terms=(second,))
 
@@ -82,42 +82,42 @@ def test_a_term_cannot_be_moved_between_the_catalogue_and_the_citizen(first, sec
 
 @given(st.uuids(version=5), st.integers(2024, 2999), st.integers(0, 5))
 def test_numbers_have_the_printed_form(draft_id, year, attempt):
-    """A number is what the verification form takes."""
+    """The verification form accepts this form."""
     number = number_of(str(draft_id), year, attempt)
 
-    head, middle, tail = number.split("-")
-    assert (head, int(middle), len(tail)) == ("PA", year, 8)
-    assert set(tail) <= set(CROCKFORD)
+    prefix, number_year, suffix = number.split("-")
+    assert (prefix, int(number_year), len(suffix)) == ("PA", year, 8)
+    assert set(suffix) <= set(CROCKFORD)
     assert number == number_of(str(draft_id), year, attempt)
 
 
 def test_the_next_attempt_gives_another_number():
-    """A taken number is not tried for ever."""
+    """Each attempt after a taken number uses a new one."""
     assert len({number_of("x", 2026, attempt) for attempt in range(5)}) == 5
 
 
 @given(st.integers(0, 2**60 - 1))
-def test_crockford_reads_back(value):
-    """Twelve letters hold sixty bits."""
+def test_crockford_can_be_decoded(value):
+    """Twelve characters hold 60 bits."""
     text = crockford(value, 12)
 
-    read = 0
+    decoded = 0
     for letter in text:
-        read = read * 32 + CROCKFORD.index(letter)
-    assert read == value
+        decoded = decoded * 32 + CROCKFORD.index(letter)
+    assert decoded == value
 
 
 @pytest.mark.parametrize(
-    ("name", "shown"),
+    ("name", "masked"),
     [("محمد أحمد", "م*** أ***"), ("  علي   حسن ", "ع*** ح***"), ("ا", "ا***"), ("", "")],
 )
-def test_masked_names_show_first_letters_alone(name, shown):
-    """A third party sees no more than the first letter of each word."""
-    assert masked_name(name) == shown
+def test_masked_names_show_only_first_letters(name, masked):
+    """A third party sees the first letter of each word."""
+    assert masked_name(name) == masked
 
 
 @pytest.mark.parametrize(
-    ("term", "fits"),
+    ("term", "is_plain"),
     [
         ("للوكيل حق البيع، بند ٣.", True),
         ("حق الوكيل في بنك HSBC", True),
@@ -128,13 +128,13 @@ def test_masked_names_show_first_letters_alone(name, shown):
         ("بيع\u200bالشقة", False),
     ],
 )
-def test_special_terms_are_plain_arabic(term, fits):
-    """Nothing invisible and nothing that turns the writing around gets into a legal document."""
-    assert is_plain_arabic(term) is fits
+def test_special_terms_are_plain_arabic(term, is_plain):
+    """Invisible characters and marks that change the reading direction are refused in a legal document."""
+    assert is_plain_arabic(term) is is_plain
 
 
-def test_a_wrong_term_is_named_by_its_place():
-    """The refusal tells which term is wrong, not what it says."""
+def test_an_invalid_term_is_named_by_its_position():
+    """The refusal does not contain the text of the term."""
     with pytest.raises(errors.SpecialTermInvalid) as refusal:
         with_terms("للوكيل حق البيع", "no").check()
 
@@ -144,15 +144,15 @@ def test_a_wrong_term_is_named_by_its_place():
 @pytest.mark.parametrize(
     "agent", [replace(AGENT, person_id="person-1"), replace(AGENT, account_id="account-1")]
 )
-def test_nobody_is_their_own_agent(agent):
-    """The principal cannot be the agent, under any account."""
+def test_the_principal_cannot_be_the_agent(agent):
+    """Neither the person nor the account may be the same."""
     with pytest.raises(errors.AgentIsPrincipal):
         replace(CONTENT, agent=agent).check()
 
 
 @given(st.uuids(), st.permutations([Office(f"notary-cairo-0{n}", "", "01") for n in range(1, 6)]))
-def test_the_office_depends_on_the_case_alone(draft_id, offices):
-    """However the offices are listed, a case gets the same one."""
+def test_the_office_depends_only_on_the_case(draft_id, offices):
+    """The order of the offices does not matter."""
     assert office_for(str(draft_id), offices) == office_for(
         str(draft_id), sorted(offices, key=lambda o: o.id)
     )

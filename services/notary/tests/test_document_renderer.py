@@ -1,4 +1,4 @@
-"""The renderer: what stands on the page, what the signature covers, and how the processes behave."""
+"""The renderer: the content of the page, the signature, and the pool of processes."""
 
 import asyncio
 import io
@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from notary.document_renderer import (
     DocumentError,
     DocumentRenderer,
-    PressBusy,
-    PressError,
-    PressTimeout,
+    RendererBusy,
+    RendererError,
+    RendererTimeout,
     page,
     signing,
     wording,
@@ -39,8 +39,8 @@ from weasyprint.urls import FatalURLFetchingError
 
 from .document_samples import DOCUMENT, SPECIAL, make_authority
 
-# A document takes a second, and many where much else is going on.
-PATIENCE_SECONDS = 120
+# Rendering a document takes a second, but many on a busy machine.
+TIMEOUT_SECONDS = 120
 
 
 @pytest.fixture(scope="module")
@@ -53,20 +53,20 @@ def signed(authority):
     return signing.sign(page.pdf(DOCUMENT), authority.files.load())
 
 
-def read(pdf):
-    """The text of all pages, as letters without shapes, directions and blanks (shaping moves blanks)."""
+def text_of(pdf):
+    """Return the letters and digits of all pages, without presentation forms and blanks, which shaping moves."""
     text = subprocess.run(["pdftotext", "-", "-"], input=pdf, capture_output=True, check=True).stdout.decode()
-    return bare(text)
+    return letters_of(text)
 
 
-def bare(text):
+def letters_of(text):
     return "".join(
         letter for letter in unicodedata.normalize("NFKC", text) if unicodedata.category(letter)[0] in "LN"
     )  # fmt: skip
 
 
-def verdict(pdf, authority):
-    """What pyHanko says of the one signature, trusting this authority alone."""
+def validate(pdf, authority):
+    """Return the only signature and its validation status, with this authority as the only trust root."""
     trust = ValidationContext(
         trust_roots=[load_cert_from_pemder(str(authority.files.authority))], allow_fetching=False
     )
@@ -74,11 +74,11 @@ def verdict(pdf, authority):
     return signature, validate_pdf_signature(signature, trust)
 
 
-def test_everything_of_the_document_stands_on_the_page(signed):
-    """Both parties, all terms, number, code, office and day in Cairo can be read."""
-    text = read(signed)
+def test_the_page_contains_the_whole_document(signed):
+    """Both parties, all terms, number, code, offices and the date in Cairo."""
+    text = text_of(signed)
 
-    for wanted in (
+    for expected in (
         DOCUMENT.kind,
         DOCUMENT.principal.full_name,
         DOCUMENT.agent.full_name,
@@ -91,13 +91,13 @@ def test_everything_of_the_document_stands_on_the_page(signed):
         DOCUMENT.reviewer_office,
         "٢٣ نوفمبر ٢٠٢٦",
     ):
-        assert bare(wanted) in text
+        assert letters_of(expected) in text
     for term in DOCUMENT.terms:
-        assert bare(term) in text
+        assert letters_of(term) in text
 
 
 def test_the_page_is_one_a4_sheet_in_an_arabic_font(signed):
-    """A usual document fits on one page; only the renderer's own font is used and embedded."""
+    """A typical document fits on one page; only the renderer's font is used and embedded."""
     reader = PdfReader(io.BytesIO(signed))
 
     (sheet,) = reader.pages
@@ -109,26 +109,26 @@ def test_the_page_is_one_a4_sheet_in_an_arabic_font(signed):
 
 
 def test_the_qr_code_holds_number_and_code():
-    """A phone that reads the code is led to the page that verifies this document."""
+    """The URL leads to the verification of this document."""
     assert page.qr_text(DOCUMENT) == (
         "https://verify.diwan.example/poa?number=PA-2026-7Q4M2K9D&code=7Q4M2K9DABCD"
     )
     assert "<svg" in page.html(DOCUMENT)
 
 
-def test_many_terms_run_over_to_further_pages():
+def test_many_terms_continue_on_further_pages():
     """A long document is not cut off."""
     long = replace(DOCUMENT, special_terms=tuple(f"{SPECIAL} {n}" for n in range(60)))
 
     pdf = page.pdf(long)
 
     assert len(PdfReader(io.BytesIO(pdf)).pages) > 1
-    assert bare(f"{SPECIAL} 59") in read(pdf)
+    assert letters_of(f"{SPECIAL} 59") in text_of(pdf)
 
 
 def test_the_signature_is_valid_pades_over_the_whole_file(signed, authority):
-    """PAdES B-B by our signer, trusted through the authority; nothing in the file is left out."""
-    signature, status = verdict(signed, authority)
+    """It is PAdES B-B by our signer, whose certificate the authority issued, and covers every byte."""
+    signature, status = validate(signed, authority)
 
     start, before, after, rest = signature.byte_range
     assert status.bottom_line
@@ -139,22 +139,22 @@ def test_the_signature_is_valid_pades_over_the_whole_file(signed, authority):
 
 
 def test_another_authority_is_not_trusted(signed, tmp_path):
-    """A signature by somebody else's signer is no signature of ours."""
-    _, status = verdict(signed, make_authority(tmp_path))
+    """The validation fails with the root of another authority."""
+    _, status = validate(signed, make_authority(tmp_path))
 
     assert not status.bottom_line
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
-def test_one_changed_byte_voids_the_signature(signed, authority, share):
-    """Whatever byte of the page is changed, the signature no longer holds."""
-    signature, _ = verdict(signed, authority)
+def test_one_changed_byte_invalidates_the_signature(signed, authority, share):
+    """Bytes at several positions are changed."""
+    signature, _ = validate(signed, authority)
     at = int(signature.byte_range[1] * share)
     streams = [m.start() + 40 for m in re.finditer(rb"stream\r?\n", signed) if m.start() > at]
     at = streams[0] if streams else at
     changed = signed[:at] + bytes([signed[at] ^ 1]) + signed[at + 1 :]
 
-    _, status = verdict(changed, authority)
+    _, status = validate(changed, authority)
 
     assert not status.intact
     assert not status.bottom_line
@@ -173,14 +173,14 @@ HOSTILE = [
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_is_printed_as_text(text):
-    """What a citizen writes is read back word by word, and is never markup, template or address."""
+    """The text of a citizen is on the page word by word, and is never markup, a template or a URL."""
     document = replace(DOCUMENT, special_terms=(f"{text} نهاية",))
 
     pdf = page.pdf(document)
 
-    printed = read(pdf)
-    # Where two directions of writing meet, the reader of the test orders words anew: each is looked for.
-    assert all(bare(word) in printed for word in re.findall(r"\w+", text))
+    printed = text_of(pdf)
+    # pdftotext may reorder words where two writing directions meet, so each word is searched for.
+    assert all(letters_of(word) in printed for word in re.findall(r"\w+", text))
     assert "نهاية" in printed
     assert b"/EmbeddedFile" not in pdf
 
@@ -189,22 +189,22 @@ def test_hostile_text_is_printed_as_text(text):
     "url", ["file:///etc/passwd", "http://127.0.0.1:9/", "data:text/plain,x", "renderer:page.py"]
 )
 def test_nothing_is_fetched(url):
-    """The printer gets the renderer's own sheet and fonts, and nothing else."""
+    """The page uses only the renderer's own style sheet and fonts."""
     with pytest.raises(FatalURLFetchingError):
         page._Fetcher("").fetch(url)
 
 
-def test_marks_that_turn_text_around_are_not_printed():
-    """Direction overrides could show another text than was confirmed; joiners, which shape letters, stay."""
-    turned = "\u202e" + "ليكولل" + "\u202c\u2066 \u200f\u200bم\u200cن\x00\x1b"
+def test_direction_marks_are_not_printed():
+    """Overrides could show another text than the confirmed one; joiners, which shape letters, are kept."""
+    text = "\u202e" + "ليكولل" + "\u202c\u2066 \u200f\u200bم\u200cن\x00\x1b"
 
-    assert page.plain(turned) == "ليكولل م\u200cن"
+    assert page.plain(text) == "ليكولل م\u200cن"
 
 
 @given(st.text(max_size=200), st.text(max_size=60))
 @settings(max_examples=100, deadline=None)
 def test_any_text_stays_text(term, name):
-    """No text of a citizen adds an element, an attribute or a reference to the page."""
+    """A text never adds an element, an attribute or a reference to the page."""
     hostile = replace(
         DOCUMENT, special_terms=(term,), principal=replace(DOCUMENT.principal, full_name=name or "س")
     )
@@ -218,8 +218,8 @@ def test_any_text_stays_text(term, name):
 
 @given(st.text(min_size=1, max_size=80))
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_any_text_prints(text):
-    """Whatever was written, a page comes out."""
+def test_any_text_can_be_rendered(text):
+    """No text makes the rendering fail."""
     pdf = page.pdf(replace(DOCUMENT, special_terms=(text,)))
 
     assert pdf.startswith(b"%PDF-")
@@ -234,8 +234,8 @@ def test_any_text_prints(text):
         ({"terms": ("م" * 50_000,)}, "longer than"),
     ],
 )
-def test_a_document_that_cannot_be_printed_is_refused(change, field):
-    """The error names the field and not its value."""
+def test_an_invalid_document_is_refused(change, field):
+    """The error names the field, not its value."""
     with pytest.raises(DocumentError, match=field):
         page.html(replace(DOCUMENT, **change))
 
@@ -247,35 +247,35 @@ def test_a_document_that_cannot_be_printed_is_refused(change, field):
         (datetime(2026, 3, 7, 22, 0, tzinfo=UTC), "٨ مارس ٢٠٢٦ م"),
     ],
 )
-def test_a_day_is_a_day_in_cairo(moment, day):
-    """Midnight is Cairo's."""
+def test_the_date_is_that_of_cairo(moment, day):
+    """The day changes at midnight in Cairo."""
     assert wording.day(moment) == day
 
 
-async def test_the_pool_makes_signed_documents_off_the_loop(authority):
-    """The loop goes on turning while a document is made."""
-    async with DocumentRenderer(authority.files, timeout_seconds=PATIENCE_SECONDS) as renderer:
-        turns = 0
-        making = asyncio.create_task(renderer.make(DOCUMENT))
-        while not making.done():
+async def test_the_pool_renders_signed_documents_off_the_event_loop(authority):
+    """The loop keeps running meanwhile."""
+    async with DocumentRenderer(authority.files, timeout_seconds=TIMEOUT_SECONDS) as renderer:
+        iterations = 0
+        rendering = asyncio.create_task(renderer.render(DOCUMENT))
+        while not rendering.done():
             await asyncio.sleep(0.01)
-            turns += 1
+            iterations += 1
 
-        _, status = await asyncio.to_thread(verdict, making.result(), authority)
+        _, status = await asyncio.to_thread(validate, rendering.result(), authority)
 
     assert status.bottom_line
-    assert turns > 5
+    assert iterations > 5
 
 
-async def test_a_document_takes_its_trace_along(authority):
-    """Printing and signing in the other process are spans under the caller's."""
+async def test_rendering_continues_the_trace_of_the_caller(authority):
+    """The spans of printing and signing in the other process descend from the caller's span."""
     spans = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(spans))
     tracer = provider.get_tracer("test")
-    async with DocumentRenderer(authority.files, tracer=tracer, timeout_seconds=PATIENCE_SECONDS) as renderer:
+    async with DocumentRenderer(authority.files, tracer=tracer, timeout_seconds=TIMEOUT_SECONDS) as renderer:
         with tracer.start_as_current_span("caller") as caller:
-            await renderer.make(DOCUMENT)
+            await renderer.render(DOCUMENT)
 
     by_name = {span.name: span for span in spans.get_finished_spans()}
     make = by_name["renderer.make"]
@@ -286,97 +286,97 @@ async def test_a_document_takes_its_trace_along(authority):
     assert trace.get_current_span() is trace.INVALID_SPAN
 
 
-async def test_its_processes_are_begun_off_the_loop(authority, monkeypatch):
-    """Who begins one waits until it is there, libraries and all: that must not be the loop of the service."""
-    loop, begun = threading.get_ident(), []
+async def test_processes_are_started_off_the_event_loop(authority, monkeypatch):
+    """The start of a process blocks until its libraries are imported, so it must not block the event loop."""
+    loop, starters = threading.get_ident(), []
     submit = ProcessPoolExecutor.submit
 
     def watched(pool, *args, **kwargs):
         if not pool._processes:
-            begun.append(threading.get_ident())
+            starters.append(threading.get_ident())
         return submit(pool, *args, **kwargs)
 
     monkeypatch.setattr(ProcessPoolExecutor, "submit", watched)
-    async with DocumentRenderer(authority.files, workers=2, timeout_seconds=PATIENCE_SECONDS) as renderer:
+    async with DocumentRenderer(authority.files, workers=2, timeout_seconds=TIMEOUT_SECONDS) as renderer:
         os.kill(renderer.process_ids()[0], signal.SIGKILL)
-        await renderer.make(DOCUMENT)
-        await renderer.make(DOCUMENT)
+        await renderer.render(DOCUMENT)
+        await renderer.render(DOCUMENT)
 
-    assert len(begun) == 3
-    assert loop not in begun
+    assert len(starters) == 3
+    assert loop not in starters
 
 
-async def test_a_killed_process_is_replaced_and_the_document_made(authority):
-    """kill -9 in the middle of a document costs time, not the document."""
-    async with DocumentRenderer(authority.files, timeout_seconds=PATIENCE_SECONDS) as renderer:
-        making = asyncio.create_task(renderer.make(DOCUMENT))
+async def test_a_killed_process_is_replaced_and_the_document_rendered(authority):
+    """After SIGKILL the document is rendered in a new process."""
+    async with DocumentRenderer(authority.files, timeout_seconds=TIMEOUT_SECONDS) as renderer:
+        rendering = asyncio.create_task(renderer.render(DOCUMENT))
         await asyncio.sleep(0.1)
         os.kill(renderer.process_ids()[0], signal.SIGKILL)
 
-        _, status = await asyncio.to_thread(verdict, await making, authority)
+        _, status = await asyncio.to_thread(validate, await rendering, authority)
 
     assert status.bottom_line
 
 
-async def test_a_document_that_kills_every_process_is_given_up(authority, monkeypatch):
-    """The second death ends it, and the renderer still works for the next."""
+async def test_a_document_that_kills_two_processes_fails(authority, monkeypatch):
+    """The renderer still works for the next document."""
     killed, submit = [], ProcessPoolExecutor.submit
 
-    def deadly(pool, what, *args):
-        made = submit(pool, what, *args)
-        if what is worker.make:
+    def submit_and_kill(pool, function, *args):
+        future = submit(pool, function, *args)
+        if function is worker.render:
             killed.extend(pool._processes)
             os.kill(killed[-1], signal.SIGKILL)
-        return made
+        return future
 
-    async with DocumentRenderer(authority.files, timeout_seconds=PATIENCE_SECONDS) as renderer:
-        monkeypatch.setattr(ProcessPoolExecutor, "submit", deadly)
-        with pytest.raises(PressError, match="died"):
-            await renderer.make(DOCUMENT)
+    async with DocumentRenderer(authority.files, timeout_seconds=TIMEOUT_SECONDS) as renderer:
+        monkeypatch.setattr(ProcessPoolExecutor, "submit", submit_and_kill)
+        with pytest.raises(RendererError, match="died"):
+            await renderer.render(DOCUMENT)
         monkeypatch.setattr(ProcessPoolExecutor, "submit", submit)
 
         assert len(set(killed)) == 2
-        assert (await renderer.make(DOCUMENT)).startswith(b"%PDF-")
+        assert (await renderer.render(DOCUMENT)).startswith(b"%PDF-")
 
 
-async def test_what_takes_too_long_is_ended(authority):
-    """A time-out kills the process that is at work; the next document finds a fresh one."""
-    async with DocumentRenderer(authority.files, timeout_seconds=PATIENCE_SECONDS) as renderer:
+async def test_a_timeout_kills_the_process(authority):
+    """The next document is rendered in a new process."""
+    async with DocumentRenderer(authority.files, timeout_seconds=TIMEOUT_SECONDS) as renderer:
         renderer.timeout_seconds = 0.05
-        with pytest.raises(PressTimeout):
-            await renderer.make(DOCUMENT)
-        renderer.timeout_seconds = PATIENCE_SECONDS
+        with pytest.raises(RendererTimeout):
+            await renderer.render(DOCUMENT)
+        renderer.timeout_seconds = TIMEOUT_SECONDS
 
-        assert (await renderer.make(DOCUMENT)).startswith(b"%PDF-")
+        assert (await renderer.render(DOCUMENT)).startswith(b"%PDF-")
 
 
 async def test_a_full_renderer_refuses(authority):
-    """Only so many documents may wait; those that do are made."""
+    """The number of waiting documents is limited; those that wait are rendered."""
     async with DocumentRenderer(
-        authority.files, waiting_limit=1, timeout_seconds=PATIENCE_SECONDS
+        authority.files, waiting_limit=1, timeout_seconds=TIMEOUT_SECONDS
     ) as renderer:
-        taken = [asyncio.create_task(renderer.make(DOCUMENT)) for _ in range(2)]
+        accepted = [asyncio.create_task(renderer.render(DOCUMENT)) for _ in range(2)]
         await asyncio.sleep(0)
 
-        with pytest.raises(PressBusy):
-            await renderer.make(DOCUMENT)
+        with pytest.raises(RendererBusy):
+            await renderer.render(DOCUMENT)
 
-        assert all(pdf.startswith(b"%PDF-") for pdf in await asyncio.gather(*taken))
+        assert all(pdf.startswith(b"%PDF-") for pdf in await asyncio.gather(*accepted))
 
 
-async def test_a_bad_document_leaves_the_process_alone(authority):
-    """It is refused before any process is asked."""
-    async with DocumentRenderer(authority.files, timeout_seconds=PATIENCE_SECONDS) as renderer:
+async def test_an_invalid_document_does_not_reach_a_process(authority):
+    """It is refused before that."""
+    async with DocumentRenderer(authority.files, timeout_seconds=TIMEOUT_SECONDS) as renderer:
         before = renderer.process_ids()
 
         with pytest.raises(DocumentError):
-            await renderer.make(replace(DOCUMENT, number=""))
+            await renderer.render(replace(DOCUMENT, number=""))
 
         assert renderer.process_ids() == before
 
 
 def test_a_renderer_without_a_key_does_not_start(tmp_path):
-    """An unusable key is said at the start, not at the first document."""
+    """An unusable key is an error at the start, not at the first document."""
     authority = make_authority(tmp_path)
     authority.files.key.write_text("no key")
 

@@ -1,4 +1,4 @@
-"""Each changing RPC happens once: asked twice, asked 20 times at once, and asked again with other content."""
+"""Every changing RPC is idempotent: repeated calls, 20 concurrent calls, and calls with other content."""
 
 import asyncio
 from datetime import timedelta
@@ -15,16 +15,16 @@ from .world import deciding, drafting, refusal
 
 pytestmark = pytest.mark.real
 
-AT_ONCE = 20
+CONCURRENT_CALLS = 20
 
 
-async def drafted(world, principal, agent):
+async def draft(world, principal, agent):
     request = drafting(agent)
     other = drafting(agent, request_id=request.request_id, special_terms=["بند آخر تماما"])
     return world.stub.DraftPowerOfAttorney, request, other, world.citizen(principal)
 
 
-async def drafted_anew(world, principal, agent):
+async def draft_again(world, principal, agent):
     case = await world.draft(principal, agent)
     request = drafting(agent, power_of_attorney_id=case.power_of_attorney_id, special_terms=["بند جديد"])
     other = pb.DraftPowerOfAttorneyRequest()
@@ -33,7 +33,7 @@ async def drafted_anew(world, principal, agent):
     return world.stub.DraftPowerOfAttorney, request, other, world.citizen(principal)
 
 
-async def submitted(world, principal, agent):
+async def submit(world, principal, agent):
     case = await world.draft(principal, agent)
     request = pb.SubmitPowerOfAttorneyRequest(
         request_id=str(uuid4()),
@@ -46,14 +46,14 @@ async def submitted(world, principal, agent):
     return world.stub.SubmitPowerOfAttorney, request, other, world.citizen(principal)
 
 
-async def claimed(world, principal, agent):
+async def claim(world, principal, agent):
     for _ in range(3):
         await world.paid(principal, agent)
     request = pb.ClaimNextReviewRequest(request_id=str(uuid4()))
     return world.stub.ClaimNextReview, request, None, world.reviewer()
 
 
-async def decided(world, principal, agent):
+async def decide(world, principal, agent):
     case = await world.claimed(principal, agent)
     request = deciding(case.power_of_attorney_id)
     other = deciding(
@@ -62,7 +62,7 @@ async def decided(world, principal, agent):
     return world.stub.DecideReview, request, other, world.reviewer()
 
 
-async def collected(world, principal, agent):
+async def collect(world, principal, agent):
     case = await world.issued(principal, agent)
     request = pb.CollectPowerOfAttorneyRequest(
         request_id=str(uuid4()), power_of_attorney_id=case.power_of_attorney_id, card_seen=True
@@ -72,23 +72,23 @@ async def collected(world, principal, agent):
 
 
 RPCS = {
-    "DraftPowerOfAttorney": drafted,
-    "DraftPowerOfAttorney, anew": drafted_anew,
-    "SubmitPowerOfAttorney": submitted,
-    "ClaimNextReview": claimed,
-    "DecideReview": decided,
-    "CollectPowerOfAttorney": collected,
+    "DraftPowerOfAttorney": draft,
+    "DraftPowerOfAttorney, again": draft_again,
+    "SubmitPowerOfAttorney": submit,
+    "ClaimNextReview": claim,
+    "DecideReview": decide,
+    "CollectPowerOfAttorney": collect,
 }
 
 
 async def effects(world):
-    """Every case's version and what it told: what a second effect would change."""
-    found = world.store.powers_of_attorney.collection.find({}, {"version": 1, "outbox.id": 1})
-    return sorted([(case["_id"], case["version"], len(case["outbox"])) async for case in found])
+    """Return id, version and number of events of every case; a second effect would change them."""
+    cursor = world.store.powers_of_attorney.collection.find({}, {"version": 1, "outbox.id": 1})
+    return sorted([(case["_id"], case["version"], len(case["outbox"])) async for case in cursor])
 
 
-def test_every_changing_rpc_is_here():
-    """An RPC whose request has a request id happens once, and this file shows it."""
+def test_every_changing_rpc_is_tested():
+    """A changing RPC is one whose request has a request id."""
     service = pb.DESCRIPTOR.services_by_name["PowerOfAttorneyService"]
 
     changing = {method.name for method in service.methods if "request_id" in method.input_type.fields_by_name}
@@ -97,13 +97,13 @@ def test_every_changing_rpc_is_here():
 
 
 @pytest.mark.parametrize("rpc", RPCS)
-async def test_asked_twice_it_answers_the_same(world, principal, agent, rpc):
-    """The second answer is the first, byte for byte, and nothing has changed."""
-    ask, request, _, metadata = await RPCS[rpc](world, principal, agent)
+async def test_a_repeated_call_returns_the_first_answer(world, principal, agent, rpc):
+    """The answers are equal, and the second call changes nothing."""
+    call, request, _, metadata = await RPCS[rpc](world, principal, agent)
 
-    first = await ask(request, metadata=metadata)
+    first = await call(request, metadata=metadata)
     before = await effects(world)
-    second = await ask(request, metadata=metadata)
+    second = await call(request, metadata=metadata)
 
     assert second == first
     assert await effects(world) == before
@@ -111,19 +111,19 @@ async def test_asked_twice_it_answers_the_same(world, principal, agent, rpc):
 
 @pytest.mark.parametrize("rpc", RPCS)
 async def test_a_command_loads_its_case_once(world, principal, agent, rpc):
-    """The decision is made from the state that the command itself loaded; its number is read there too."""
-    ask, request, _, metadata = await RPCS[rpc](world, principal, agent)
+    """The decision and the request number come from the same state."""
+    call, request, _, metadata = await RPCS[rpc](world, principal, agent)
     before = loads("powers_of_attorney")
 
-    answer = await ask(request, metadata=metadata)
+    answer = await call(request, metadata=metadata)
 
     assert loads("powers_of_attorney") - before == 1
-    told = await world.outbox(answer.power_of_attorney_id)
-    assert {entry["correlation"] for entry in told} <= {answer.number}
+    entries = await world.outbox(answer.power_of_attorney_id)
+    assert {entry["correlation"] for entry in entries} <= {answer.number}
 
 
 async def test_policies_load_their_case_once(world, principal, agent):
-    """Printing reads the case too: what is printed is read before the command that issues it."""
+    """Rendering loads it once more, because the document is rendered before the command that issues it."""
     unpaid = await world.submitted(principal, agent)
     before = loads("powers_of_attorney")
     await world.settle(unpaid.power_of_attorney_id)
@@ -137,12 +137,12 @@ async def test_policies_load_their_case_once(world, principal, agent):
 
 
 @pytest.mark.parametrize("rpc", RPCS)
-async def test_asked_20_times_at_once_it_has_one_effect(world, principal, agent, rpc):
-    """Everyone gets the one answer."""
-    ask, request, _, metadata = await RPCS[rpc](world, principal, agent)
+async def test_20_concurrent_calls_have_one_effect(world, principal, agent, rpc):
+    """All calls receive the same answer."""
+    call, request, _, metadata = await RPCS[rpc](world, principal, agent)
     before = {case[0]: case[1:] for case in await effects(world)}
 
-    answers = await asyncio.gather(*(ask(request, metadata=metadata) for _ in range(AT_ONCE)))
+    answers = await asyncio.gather(*(call(request, metadata=metadata) for _ in range(CONCURRENT_CALLS)))
 
     assert all(answer == answers[0] for answer in answers)
     changed = [case for case in await effects(world) if before.get(case[0]) != case[1:]]
@@ -153,20 +153,20 @@ async def test_asked_20_times_at_once_it_has_one_effect(world, principal, agent,
 @pytest.mark.parametrize(
     "rpc", [rpc for rpc in RPCS if rpc not in ("ClaimNextReview", "CollectPowerOfAttorney")]
 )
-async def test_other_content_under_the_same_id_is_refused(world, principal, agent, rpc):
-    """A request id stands for one content."""
-    ask, request, other, metadata = await RPCS[rpc](world, principal, agent)
-    await ask(request, metadata=metadata)
+async def test_other_content_with_the_same_request_id_is_refused(world, principal, agent, rpc):
+    """A request id belongs to one content."""
+    call, request, other, metadata = await RPCS[rpc](world, principal, agent)
+    await call(request, metadata=metadata)
     before = await effects(world)
 
-    refused = await refusal(ask(other, metadata=metadata))
+    refused = await refusal(call(other, metadata=metadata))
 
     assert refused == ("ALREADY_EXISTS", "REQUEST_ID_REUSED")
     assert await effects(world) == before
 
 
 async def test_a_request_id_collects_one_document(world, principal, agent):
-    """The same request id for another document that lies at the office is refused, and it still lies there."""
+    """The same request id for another document at the office is refused, and that document is not collected."""
     first = await world.issued(principal, agent)
     second = await world.issued(principal, agent)
     while second.office_id != first.office_id:  # a governorate has two or three
@@ -188,8 +188,8 @@ async def test_a_request_id_collects_one_document(world, principal, agent):
     assert await effects(world) == before
 
 
-async def test_a_claim_decided_meanwhile_is_answered_as_it_was(world, principal, agent):
-    """A late repetition of a claim does not give a second case."""
+async def test_a_repeated_claim_of_a_decided_case_returns_the_first_answer(world, principal, agent):
+    """It does not claim a second case."""
     for _ in range(2):
         await world.paid(principal, agent)
     request = pb.ClaimNextReviewRequest(request_id=str(uuid4()))
@@ -199,23 +199,23 @@ async def test_a_claim_decided_meanwhile_is_answered_as_it_was(world, principal,
     assert await world.stub.ClaimNextReview(request, metadata=world.reviewer()) == first
 
 
-async def test_a_submission_is_answered_again_after_the_confirmation_ended(world, principal, agent):
-    """Five minutes later the answer is still to be had, for a day."""
-    ask, request, _, metadata = await submitted(world, principal, agent)
-    first = await ask(request, metadata=metadata)
+async def test_a_repeated_submission_is_answered_after_the_confirmation_expired(world, principal, agent):
+    """A confirmation expires after five minutes, a kept answer after a day."""
+    call, request, _, metadata = await submit(world, principal, agent)
+    first = await call(request, metadata=metadata)
     world.ctx.keys._clock = lambda: world.ctx.clock() + timedelta(minutes=6)
     signed = await world.ctx.keys.confirmation(request.confirmation)
     with pytest.raises(ConfirmationExpired):
         signed.verify(purpose=PURPOSE, digest=first.digest, account=principal.account)
 
-    again = await ask(request, metadata=metadata)
+    again = await call(request, metadata=metadata)
 
     assert again == first
 
 
-@pytest.mark.parametrize("times", [2, AT_ONCE])
-async def test_a_settled_payment_told_again_opens_one_review(world, principal, agent, times):
-    """The same event, again and at once."""
+@pytest.mark.parametrize("times", [2, CONCURRENT_CALLS])
+async def test_repeated_settlements_open_one_review(world, principal, agent, times):
+    """The event is repeated concurrently and later, and the payment in another event."""
     case = await world.submitted(principal, agent)
     case_id = case.power_of_attorney_id
 
@@ -228,15 +228,15 @@ async def test_a_settled_payment_told_again_opens_one_review(world, principal, a
     assert await effects(world) == before
 
 
-async def test_a_payment_for_another_service_is_passed_over(world):
-    """What notary does not know was paid for somebody else's service."""
+async def test_a_payment_for_another_service_is_ignored(world):
+    """Payments of unknown subjects belong to other services."""
     await world.settle(str(uuid4()))
 
     assert await effects(world) == []
 
 
-async def test_a_payment_where_none_is_awaited_is_for_a_person(world, principal, agent):
-    """Money for a draft, or a second payment for one case: parked, not passed over and not tried again."""
+async def test_an_unexpected_payment_is_parked(world, principal, agent):
+    """A payment for a draft and a second payment for a case are neither ignored nor retried: a person must decide."""
     draft = await world.draft(principal, agent)
     paid = await world.paid(principal, agent)
 
@@ -246,8 +246,8 @@ async def test_a_payment_where_none_is_awaited_is_for_a_person(world, principal,
         assert parked.value.reason == "NOT_AWAITING_PAYMENT"
 
 
-async def test_an_approval_told_again_issues_one_document(world, principal, agent):
-    """The same approval, once more later, and 5 times at once: one fact, one document kept."""
+async def test_repeated_approvals_issue_one_document(world, principal, agent):
+    """The event is repeated concurrently and later: there is one fact and one stored document."""
     case = await world.approved(principal, agent)
     case_id = case.power_of_attorney_id
 
@@ -255,32 +255,32 @@ async def test_an_approval_told_again_issues_one_document(world, principal, agen
     await world.print(case_id, "the-approval")
     await world.print(case_id)
 
-    told = [entry["type"].rpartition(".")[2] for entry in await world.outbox(case_id)]
+    published = [entry["type"].rpartition(".")[2] for entry in await world.outbox(case_id)]
     kept = await world.store.case(case_id)
     documents = [document["_id"] async for document in world.store.documents.collection.find()]
-    assert told.count("PowerOfAttorneyIssued") == 1
+    assert published.count("PowerOfAttorneyIssued") == 1
     assert documents == [kept.document_digest]
 
 
-async def test_two_renderers_at_work_on_one_case_issue_one_document(world, principal, agent):
-    """Another process issued it while this one was printing: its document stands."""
+async def test_concurrent_renderings_of_one_case_issue_one_document(world, principal, agent):
+    """The document of the process that finishes first is the issued one."""
     case = await world.approved(principal, agent)
     case_id = case.power_of_attorney_id
-    printer = world.printer
+    renderer = world.printer
 
     first = []
 
     async def meanwhile():
-        printer.before = None
+        renderer.before = None
         await world.print(case_id, "another")
         first.append((await world.store.case(case_id)).document_digest)
 
-    printer.before = meanwhile
+    renderer.before = meanwhile
     await world.print(case_id, "this")
 
     kept = await world.store.case(case_id)
     documents = [document["_id"] async for document in world.store.documents.collection.find()]
-    told = [entry["type"].rpartition(".")[2] for entry in await world.outbox(case_id)]
-    assert printer.printed == 2
+    published = [entry["type"].rpartition(".")[2] for entry in await world.outbox(case_id)]
+    assert renderer.rendered == 2
     assert documents == [kept.document_digest] == first
-    assert told.count("PowerOfAttorneyIssued") == 1
+    assert published.count("PowerOfAttorneyIssued") == 1

@@ -81,8 +81,8 @@ REFUSALS = {
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("stage", STAGES)
-def test_each_operation_fits_its_stages_alone(stage, operation):
-    """Every pair of stage and operation leads where the table says, or is refused."""
+def test_each_operation_is_allowed_only_in_its_stages(stage, operation):
+    """Every pair of stage and operation leads to the state of the table, or is refused."""
     case = STAGES[stage]()
 
     if (stage, operation) in ALLOWED:
@@ -92,13 +92,13 @@ def test_each_operation_fits_its_stages_alone(stage, operation):
             OPERATIONS[operation](case)
 
 
-def test_submission_states_what_payments_needs():
-    """The fact carries service, channel and governorate, and no personal datum."""
-    stated = (
+def test_a_submission_states_a_fact_for_payments():
+    """The fact holds service, channel and governorate, and no personal data."""
+    published = (
         drafted().submit("jti", CONTENT.digest(), account_id="account-1", channel="portal", now=NOW).facts
     )
 
-    assert stated == (
+    assert published == (
         facts.Submitted(
             CONTENT.draft_id,
             "PA-2026-7Q4M2K9D",
@@ -111,8 +111,8 @@ def test_submission_states_what_payments_needs():
     )
 
 
-def test_a_draft_changed_by_one_letter_voids_the_confirmation():
-    """What was confirmed is not what stands there now."""
+def test_a_change_of_one_letter_invalidates_the_confirmation():
+    """A confirmation holds for the confirmed content only."""
     before = drafted()
     after = before.draft_anew(with_terms("ولا يجوز للوكيل بيع الشقه."), "account-1").state
 
@@ -121,7 +121,7 @@ def test_a_draft_changed_by_one_letter_voids_the_confirmation():
 
 
 def test_a_confirmation_is_used_once():
-    """After a correction that changes nothing, the old confirmation does not serve again."""
+    """After a correction without changes, the old confirmation is refused."""
     again = correcting().draft_anew(CONTENT, "account-1").state
 
     with pytest.raises(errors.ConfirmationInvalid):
@@ -129,25 +129,25 @@ def test_a_confirmation_is_used_once():
 
 
 def test_a_corrected_case_is_not_paid_twice():
-    """The fee was paid before the correction: it waits for a reviewer at once, and no fee falls due."""
+    """The fee was paid before the correction: the case awaits review at once, and no fee is due."""
     again = correcting().draft_anew(with_terms("بند مصحح"), "account-1").state
 
     outcome = again.submit("jti-2", again.digest, account_id="account-1", channel="portal", now=NOW)
-    case, stated = outcome.state, outcome.facts
+    case, published = outcome.state, outcome.facts
 
     assert case.state is State.AWAITING_REVIEW
-    assert stated == ()
+    assert published == ()
 
 
-def test_a_correction_keeps_the_kind_that_was_paid_for():
-    """Another kind has another fee."""
+def test_a_correction_cannot_change_the_kind():
+    """Another kind may have another fee."""
     with pytest.raises(errors.KindIsPaid):
         correcting().draft_anew(replace(CONTENT, kind=Kind.BANK), "account-1")
 
 
 @pytest.mark.parametrize("account_id", ["account-2", "", "account-9"])
-def test_only_the_principal_writes_and_submits(account_id):
-    """For anybody else, the agent included, there is no such power of attorney."""
+def test_only_the_principal_changes_and_submits(account_id):
+    """For other accounts, also the agent's, the power of attorney is not found."""
     case = drafted()
 
     with pytest.raises(errors.PowerOfAttorneyNotFound):
@@ -156,29 +156,29 @@ def test_only_the_principal_writes_and_submits(account_id):
         case.submit("jti", case.digest, account_id=account_id, channel="portal", now=NOW)
 
 
-def test_the_same_payment_told_again_changes_nothing():
-    """Payments may say it twice, at any stage."""
+def test_a_repeated_settlement_changes_nothing():
+    """The event may be repeated at any stage."""
     for case in (paid(), claimed(), collected()):
         assert case.settle("payment-1", NOW) == Outcome(case)
 
 
 @pytest.mark.parametrize("person_id", [PRINCIPAL.person_id, AGENT.person_id, "person-7", ""])
-def test_who_has_a_part_in_a_case_never_reviews_it(person_id):
-    """Principal, agent, who entered it, and an officer whose person is unknown are kept apart."""
+def test_a_party_to_a_case_never_reviews_it(person_id):
+    """Parties are principal, agent and the person who entered it; an officer without a person is refused too."""
     reviewer = Reviewer("officer-1", person_id)
-    waiting = replace(paid(), entered_by="person-7")
-    forced = replace(claimed(), entered_by="person-7")
+    unclaimed = replace(paid(), entered_by="person-7")
+    in_review = replace(claimed(), entered_by="person-7")
 
     with pytest.raises(errors.PartyToCase):
-        waiting.claim(reviewer, "claim", NOW)
+        unclaimed.claim(reviewer, "claim", NOW)
     with pytest.raises(errors.PartyToCase):
-        forced.decide(
+        in_review.decide(
             ReviewDecision.APPROVE, "", reviewer=reviewer, office=CAIRO, verification_code=CODE, now=NOW
         )
 
 
 def test_a_reviewer_decides_only_the_case_they_claimed():
-    """Another reviewer's case is not theirs."""
+    """The case of another reviewer is refused."""
     with pytest.raises(errors.NotYourCase):
         claimed().decide(
             ReviewDecision.APPROVE,
@@ -192,8 +192,8 @@ def test_a_reviewer_decides_only_the_case_they_claimed():
 
 @pytest.mark.parametrize("decision", [ReviewDecision.CORRECT, ReviewDecision.REFUSE])
 @pytest.mark.parametrize("reason", ["", "   "])
-def test_what_is_not_approved_has_a_reason(decision, reason):
-    """A blank is no reason."""
+def test_a_returned_case_needs_a_reason(decision, reason):
+    """A blank text is not a reason."""
     with pytest.raises(errors.ReasonRequired):
         decided(decision, reason)
 
@@ -202,27 +202,27 @@ def test_what_is_not_approved_has_a_reason(decision, reason):
     ("decision", "state", "refused"),
     [(ReviewDecision.CORRECT, State.CORRECTION, False), (ReviewDecision.REFUSE, State.REFUSED, True)],
 )
-def test_a_returned_case_says_whether_for_good(decision, state, refused):
-    """Correction and refusal differ in the fact that is stated."""
+def test_a_returned_case_is_corrected_or_refused(decision, state, refused):
+    """The facts of correction and refusal differ."""
     outcome = claimed().decide(
         decision, "سبب", reviewer=REVIEWER, office=CAIRO, verification_code=CODE, now=NOW
     )
-    case, stated = outcome.state, outcome.facts
+    case, published = outcome.state, outcome.facts
 
     assert (case.state, case.open_reviewer, case.office_id) == (state, None, "")
-    assert stated == (facts.Returned(case.id, case.number, "account-1", refused),)
+    assert published == (facts.Returned(case.id, case.number, "account-1", refused),)
 
 
 def test_approval_assigns_the_office_and_the_code():
-    """From here on the document can be printed."""
+    """From then on the document can be rendered."""
     case = approved()
 
     assert (case.office_id, case.office_name, case.verification_code) == (CAIRO.id, CAIRO.name, CODE)
     assert case.open_reviewer is None
 
 
-def test_approved_again_does_not_issue_another_document():
-    """The first signed document stays the issued one."""
+def test_a_second_document_is_not_issued():
+    """The first signed document is the issued one."""
     first = issued()
 
     second = first.issue("f" * 64, NOW + timedelta(days=1))
@@ -231,21 +231,21 @@ def test_approved_again_does_not_issue_another_document():
 
 
 @pytest.mark.parametrize("office_id", ["", "notary-giza-01"])
-def test_no_other_office_hands_it_over(office_id):
-    """A clerk without an office, or of another one, is refused before and after it is issued."""
+def test_no_other_office_hands_the_document_over(office_id):
+    """A clerk without an office or of another one is refused, before and after the issue."""
     for case in (approved(), issued()):
         with pytest.raises(errors.OtherOffice):
             case.collect(clerk=CLERK, office_id=office_id, now=NOW)
 
 
 def test_a_clerk_does_not_hand_over_their_own_document():
-    """Separation of duties holds at the counter too."""
+    """Separation of duties applies at the counter too."""
     with pytest.raises(errors.PartyToCase):
         issued().collect(clerk=Reviewer("officer-2", AGENT.person_id), office_id=CAIRO.id, now=NOW)
 
 
-def test_a_case_left_lying_goes_back_to_its_old_place():
-    """It does not lose its turn because a reviewer let it lie."""
+def test_a_released_case_keeps_its_place_in_the_queue():
+    """An undecided claim does not delay the case further."""
     case = claimed()
 
     kept = case.release(NOW).state
@@ -267,13 +267,13 @@ def test_a_case_left_lying_goes_back_to_its_old_place():
     ],
 )
 def test_only_an_issued_document_with_its_code_verifies(case, code, verified):
-    """An approved one is not out yet, and an empty code never matches."""
+    """An approved document is not issued yet, and an empty code never matches."""
     assert case.verified_by(code) is verified
 
 
 @pytest.mark.parametrize("broken", [{"confirmed_digest": "0" * 64}, {"digest": "0" * 64}, {"payment_id": ""}])
-def test_nothing_is_approved_or_issued_that_is_not_confirmed_and_paid(broken):
-    """Whatever went wrong before, a document that binds is of what the principal confirmed, and paid for."""
+def test_an_unconfirmed_or_unpaid_case_is_never_approved_or_issued(broken):
+    """The check holds even after an error in an earlier step."""
     with pytest.raises(errors.CaseIncomplete):
         replace(claimed(), **broken).decide(
             ReviewDecision.APPROVE, "", reviewer=REVIEWER, office=CAIRO, verification_code=CODE, now=NOW
@@ -282,12 +282,12 @@ def test_nothing_is_approved_or_issued_that_is_not_confirmed_and_paid(broken):
         replace(approved(), **broken).issue("d" * 64, NOW)
 
 
-def test_an_account_drafts_again_when_an_hour_has_passed():
-    """The hour is any sixty minutes; the refusal says how long to wait."""
-    asked = Drafting.first("account-1").ask(2, NOW).ask(2, NOW + timedelta(minutes=30))
+def test_an_account_can_draft_again_after_an_hour():
+    """The limit is for any 60 minutes; the refusal contains the time to wait."""
+    limited = Drafting.first("account-1").ask(2, NOW).ask(2, NOW + timedelta(minutes=30))
 
     with pytest.raises(errors.TooManyDrafts) as refused:
-        asked.ask(2, NOW + timedelta(minutes=40))
+        limited.ask(2, NOW + timedelta(minutes=40))
 
     assert refused.value.metadata == {"retry_after_seconds": "1200"}
-    assert asked.ask(2, NOW + timedelta(hours=1)).asked_at[0] == NOW + timedelta(minutes=30)
+    assert limited.ask(2, NOW + timedelta(hours=1)).asked_at[0] == NOW + timedelta(minutes=30)

@@ -1,4 +1,4 @@
-"""The queue of reviews: who gets which case."""
+"""The review queue: the order of cases, and the reviewers that may claim them."""
 
 import asyncio
 from datetime import timedelta
@@ -24,8 +24,8 @@ async def claim(world, metadata):
     )
 
 
-async def test_the_case_that_waited_longest_comes_first(world, principal, agent):
-    """One after another, in the order in which they were paid."""
+async def test_the_case_that_has_waited_longest_is_claimed_first(world, principal, agent):
+    """Cases are claimed in the order of their payment."""
     paid = [(await world.paid(principal, agent)).number for _ in range(3)]
 
     claimed = [(await claim(world, world.reviewer(f"reviewer-{n}"))).number for n in range(3)]
@@ -33,13 +33,13 @@ async def test_the_case_that_waited_longest_comes_first(world, principal, agent)
     assert claimed == paid
 
 
-async def test_an_empty_queue_says_so(world):
-    """There is nothing to review."""
+async def test_a_claim_from_an_empty_queue_is_refused(world):
+    """The reason is QUEUE_EMPTY."""
     assert await refusal(claim(world, world.reviewer())) == ("NOT_FOUND", "QUEUE_EMPTY")
 
 
-async def test_an_open_case_is_decided_before_the_next(world, principal, agent):
-    """Nobody collects cases."""
+async def test_a_reviewer_claims_one_case_at_a_time(world, principal, agent):
+    """The next claim is possible after the decision."""
     for _ in range(2):
         await world.paid(principal, agent)
     case = await claim(world, world.reviewer())
@@ -50,65 +50,65 @@ async def test_an_open_case_is_decided_before_the_next(world, principal, agent):
 
 
 @pytest.mark.parametrize("party", ["principal", "agent"])
-async def test_a_party_never_gets_their_own_case(world, principal, agent, party):
-    """The queue passes it over and gives the next; another reviewer gets it."""
+async def test_a_party_never_claims_their_own_case(world, principal, agent, party):
+    """The party receives the next case; another reviewer receives this one."""
     own = await world.paid(principal, agent)
     third, fourth = world.person(), world.person()
     other = await world.paid(third, fourth)
     person = {"principal": principal, "agent": agent}[party].id
 
-    given = await claim(world, world.reviewer("party", person=person))
+    received = await claim(world, world.reviewer("party", person=person))
 
-    assert given.number == other.number
+    assert received.number == other.number
     assert (await claim(world, world.reviewer("apart"))).number == own.number
 
 
-async def test_a_party_sees_an_empty_queue_when_only_their_own_waits(world, principal, agent):
-    """It is as if it were not there."""
+async def test_a_queue_with_only_their_own_case_is_empty_for_a_party(world, principal, agent):
+    """The case is invisible to the party."""
     await world.paid(principal, agent)
 
-    asked = claim(world, world.reviewer("party", person=agent.id))
+    call = claim(world, world.reviewer("party", person=agent.id))
 
-    assert await refusal(asked) == ("NOT_FOUND", "QUEUE_EMPTY")
+    assert await refusal(call) == ("NOT_FOUND", "QUEUE_EMPTY")
 
 
-async def test_an_officer_whose_person_is_unknown_gets_no_case(world, principal, agent):
-    """Nobody could tell whether they are party to it."""
+async def test_an_officer_without_a_person_claims_no_case(world, principal, agent):
+    """The service cannot check whether the officer is a party."""
     await world.paid(principal, agent)
 
-    asked = claim(world, world.reviewer("nobody", person=""))
+    call = claim(world, world.reviewer("nobody", person=""))
 
-    assert await refusal(asked) == ("PERMISSION_DENIED", "PARTY_TO_CASE")
+    assert await refusal(call) == ("PERMISSION_DENIED", "PARTY_TO_CASE")
 
 
-async def test_the_rule_holds_again_at_the_decision(world, principal, agent):
-    """An officer whose account is tied to a party's person after the claim decides nothing."""
+async def test_a_party_cannot_decide_after_the_claim(world, principal, agent):
+    """The officer's person may become known between claim and decision."""
     case = await world.claimed(principal, agent)
 
-    asked = world.stub.DecideReview(
+    call = world.stub.DecideReview(
         deciding(case.power_of_attorney_id), metadata=world.reviewer(person=agent.id)
     )
 
-    assert await refusal(asked) == ("PERMISSION_DENIED", "PARTY_TO_CASE")
+    assert await refusal(call) == ("PERMISSION_DENIED", "PARTY_TO_CASE")
 
 
-async def test_20_reviewers_at_once_share_10_cases(world, principal, agent):
-    """Each case goes to one reviewer; the other ten are told that the queue is empty."""
+async def test_20_concurrent_reviewers_share_10_cases(world, principal, agent):
+    """Each case is claimed by one reviewer; the queue is empty for the other ten."""
     paid = {(await world.paid(principal, agent)).number for _ in range(10)}
 
     answers = await asyncio.gather(
         *(claim(world, world.reviewer(f"reviewer-{n}")) for n in range(20)), return_exceptions=True
     )
 
-    given = [answer.number for answer in answers if not isinstance(answer, Exception)]
+    claimed = [answer.number for answer in answers if not isinstance(answer, Exception)]
     refused = [answer for answer in answers if isinstance(answer, grpc.aio.AioRpcError)]
-    assert sorted(given) == sorted(paid)
+    assert sorted(claimed) == sorted(paid)
     assert len(refused) == 10
     assert {error.code().name for error in refused} == {"NOT_FOUND"}
 
 
-async def test_one_reviewer_claiming_on_20_screens_gets_one_case(world, principal, agent):
-    """Different requests of one reviewer, at once."""
+async def test_20_concurrent_claims_of_one_reviewer_claim_one_case(world, principal, agent):
+    """The claims have different request ids."""
     for _ in range(5):
         await world.paid(principal, agent)
 
@@ -116,21 +116,21 @@ async def test_one_reviewer_claiming_on_20_screens_gets_one_case(world, principa
         *(claim(world, world.reviewer()) for _ in range(20)), return_exceptions=True
     )
 
-    given = [answer for answer in answers if not isinstance(answer, Exception)]
-    assert len(given) == 1
-    held = await world.store.powers_of_attorney.collection.count_documents({"state.state": "in_review"})
-    assert held == 1
+    claimed = [answer for answer in answers if not isinstance(answer, Exception)]
+    assert len(claimed) == 1
+    in_review = await world.store.powers_of_attorney.collection.count_documents({"state.state": "in_review"})
+    assert in_review == 1
 
 
 async def test_one_call_never_claims_two_cases(world, principal, agent):
-    """Not even when a late copy of the call has not seen that the first case is claimed and decided."""
+    """Not even when a late repetition runs after the first case was decided."""
     for _ in range(2):
         await world.paid(principal, agent)
     first, second = await world.store.waiting(2)
     reviewer = Reviewer(uid("reviewer"), uid("person"))
     caller = Caller(kind=Kind.OFFICER, id=reviewer.id, person=reviewer.person_id)
 
-    def asked():
+    def repeated():
         return CommandRequest(
             id=CommandRequest.identify(caller, "claim", "1"),
             now=world.ctx.clock(),
@@ -141,31 +141,31 @@ async def test_one_call_never_claims_two_cases(world, principal, agent):
             answer=rendering.shown,
         )
 
-    await commands._claim(world.ctx, asked(), first, reviewer)
+    await commands._claim(world.ctx, repeated(), first, reviewer)
     await world.stub.DecideReview(
         deciding(first.id), metadata=world.officer("reviewer", "reviewer", person=reviewer.person_id)
     )
 
     with pytest.raises(RequestIdReused):
-        await commands._claim(world.ctx, asked(), second, reviewer)
+        await commands._claim(world.ctx, repeated(), second, reviewer)
 
 
-async def test_a_case_left_lying_goes_to_the_next_reviewer(world, principal, agent):
-    """After the hours of the setting, at its old place; the slow reviewer's decision comes too late."""
+async def test_an_undecided_case_is_released_to_the_next_reviewer(world, principal, agent):
+    """It keeps its place in the queue; a late decision of the first reviewer is refused."""
     case = await world.claimed(principal, agent, "slow")
 
     await timers.release_lying(world.ctx, timedelta(hours=1))
     assert await refusal(claim(world, world.reviewer("next"))) == ("NOT_FOUND", "QUEUE_EMPTY")
     await timers.release_lying(world.ctx, timedelta())
-    given = await claim(world, world.reviewer("next"))
+    received = await claim(world, world.reviewer("next"))
 
-    assert given.number == case.number
+    assert received.number == case.number
     late = world.stub.DecideReview(deciding(case.power_of_attorney_id), metadata=world.reviewer("slow"))
     assert await refusal(late) == ("PERMISSION_DENIED", "NOT_YOUR_CASE")
 
 
 async def test_waiting_cases_are_counted_by_age(world, principal, agent):
-    """What operators see of the queue."""
+    """The metric shows operators the age of the queue."""
     for _ in range(2):
         await world.paid(principal, agent)
 

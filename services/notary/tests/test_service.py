@@ -1,4 +1,4 @@
-"""The whole service on a real store and broker, with the real renderer: from draft to handing over."""
+"""The whole service on a real store and broker, with the real renderer: from draft to collection."""
 
 import hashlib
 import io
@@ -34,15 +34,15 @@ READER = "notification.notary.power_of_attorney"
 
 @pytest.fixture
 async def trial(broker, store_uri, tmp_path):
-    """A running notary, and an identity at its edge that knows principal and agent."""
+    """A running notary, and a fake identity with the accounts of principal and agent."""
     async with AsyncExitStack() as stack:
-        edge = grpc.aio.server()
+        identity_server = grpc.aio.server()
         identity = Identity(generate_key())
         identity.people = [PRINCIPAL, AGENT]
-        identity_pb2_grpc.add_IdentityServiceServicer_to_server(identity, edge)
-        target = f"127.0.0.1:{edge.add_insecure_port('127.0.0.1:0')}"
-        await edge.start()
-        stack.push_async_callback(edge.stop, None)
+        identity_pb2_grpc.add_IdentityServiceServicer_to_server(identity, identity_server)
+        target = f"127.0.0.1:{identity_server.add_insecure_port('127.0.0.1:0')}"
+        await identity_server.start()
+        stack.push_async_callback(identity_server.stop, None)
 
         async def build_with_authority(service):
             make_authority(service.env.settings.keys_dir)
@@ -73,7 +73,7 @@ CITIZEN = Caller(kind=Kind.CITIZEN, id=PRINCIPAL.account, person=PRINCIPAL.id, c
 
 
 async def test_a_power_of_attorney_from_draft_to_collection(trial):
-    """Each step by RPC or event, as the others see it; the document is a signed PDF that bears its number."""
+    """Each step is a call or an event; the document is a signed PDF with its verification code."""
     stub = notary_pb2_grpc.PowerOfAttorneyServiceStub(trial.channel)
     citizen, reviewer = trial.bearer(CITIZEN), trial.bearer(officer("reviewer", "reviewer"))
 

@@ -1,4 +1,4 @@
-"""Notary as a caller meets it: a real server on a real store, and an identity at its edge that speaks gRPC."""
+"""A running notary for tests: a real server on a real store, with a fake identity as a gRPC server."""
 
 import itertools
 import json
@@ -81,12 +81,18 @@ class Person:
 
 
 class Identity(identity_pb2_grpc.IdentityServiceServicer):
-    """An identity that knows a few people, and whom it was asked about by whom."""
+    """A fake identity with a few people; it records the calls of GetAccount.
+
+    Attributes:
+        people: the accounts.
+        calls: subject, caller and purpose of each call.
+        down: whether calls fail with UNAVAILABLE.
+    """
 
     def __init__(self, key: Any) -> None:
         self.key = key
         self.people: list[Person] = []
-        self.asked: list[tuple[str, Caller, str]] = []
+        self.calls: list[tuple[str, Caller, str]] = []
         self.down = False
 
     async def GetAccount(self, request, context):
@@ -94,10 +100,10 @@ class Identity(identity_pb2_grpc.IdentityServiceServicer):
             await context.abort(grpc.StatusCode.UNAVAILABLE, "down")
         bearer = dict(context.invocation_metadata())["authorization"].removeprefix("Bearer ")
         caller = verify_access(bearer, key_set(self.key), audience="identity", now=datetime.now(UTC))
-        self.asked.append((request.WhichOneof("subject"), caller, request.purpose))
+        self.calls.append((request.WhichOneof("subject"), caller, request.purpose))
         for person in self.people:
-            named = (person.national_id, person.first_name) == (request.national_id, request.first_name)
-            if person.account == request.account_id or named:
+            matches = (person.national_id, person.first_name) == (request.national_id, request.first_name)
+            if person.account == request.account_id or matches:
                 return identity_pb2.Account(
                     account_id=person.account,
                     person_id=person.id,
@@ -119,7 +125,7 @@ class Identity(identity_pb2_grpc.IdentityServiceServicer):
 
 @dataclass
 class World:
-    """One running notary of a test's own."""
+    """A running notary for one test."""
 
     ctx: Context
     stub: Any
@@ -155,9 +161,9 @@ class World:
         return self.officer(name, "reviewer", person=person)
 
     def confirmation(self, person: Person, digest: str, **changed: Any) -> str:
-        told = {"account": person.account, "purpose": commands.PURPOSE, "audience": "notary"}
-        told |= {"now": datetime.now(UTC), "jti": str(uuid4()), "digest": digest} | changed
-        return sign_confirmation(self.key, **told)
+        content = {"account": person.account, "purpose": commands.PURPOSE, "audience": "notary"}
+        content |= {"now": datetime.now(UTC), "jti": str(uuid4()), "digest": digest} | changed
+        return sign_confirmation(self.key, **content)
 
     async def draft(self, principal: Person, agent: Person, **changed: Any) -> Any:
         return await self.stub.DraftPowerOfAttorney(
@@ -208,7 +214,7 @@ class World:
         )
 
     async def print(self, case_id: str, event_id: str = "") -> None:
-        """Let notary's policy see its own approval."""
+        """Deliver the approval event of a case to notary's own policy, which renders the document."""
         entry = (await self.outbox(case_id))[-1]
         message = policies.PowerOfAttorneyApproved(power_of_attorney_id=case_id)
         queue = "notary.notary.power_of_attorney"
@@ -231,20 +237,20 @@ class World:
         await policy.handle(inbound, message, now)
 
     async def outbox(self, case_id: str) -> list[dict[str, Any]]:
-        """What the case has told, in order: no relay runs in these tests."""
+        """Return the events of a case in their order; no relay runs in these tests."""
         document = await self.store.powers_of_attorney.collection.find_one({"_id": case_id})
         return document["outbox"] if document else []
 
 
 def drafting(agent: Person, **changed: Any) -> pb.DraftPowerOfAttorneyRequest:
-    told = {
+    fields = {
         "request_id": str(uuid4()),
         "kind": pb.POWER_OF_ATTORNEY_KIND_GENERAL,
         "agent_national_id": agent.national_id,
         "agent_first_name": agent.first_name,
         "special_terms": [SPECIAL],
     }
-    return pb.DraftPowerOfAttorneyRequest(**(told | changed))
+    return pb.DraftPowerOfAttorneyRequest(**(fields | changed))
 
 
 def deciding(
@@ -258,19 +264,19 @@ def deciding(
     )
 
 
-async def failure(asked: Awaitable[Any]) -> Any:
-    """All that a caller is told whose call is refused."""
+async def failure(call: Awaitable[Any]) -> Any:
+    """Await a call that must be refused; return its failure."""
     try:
-        await asked
+        await call
     except grpc.aio.AioRpcError as error:
         return failure_of(error)
-    raise AssertionError("it was not refused")
+    raise AssertionError("the call was not refused")
 
 
-async def refusal(asked: Awaitable[Any]) -> tuple[str, str]:
-    """Code and reason with which a call is refused."""
-    told = await failure(asked)
-    return told.code, told.reason
+async def refusal(call: Awaitable[Any]) -> tuple[str, str]:
+    """Await a call that must be refused; return its code and reason."""
+    error = await failure(call)
+    return error.code, error.reason
 
 
 def make_keys(folder: Path) -> Path:
@@ -281,14 +287,14 @@ def make_keys(folder: Path) -> Path:
 
 
 async def start(store_uri: str, store_name: str, folder: Path, printer: Any, stack: Any) -> World:
-    """Start identity's stand-in and notary; `stack` (an AsyncExitStack) stops them."""
+    """Start the fake identity and notary; `stack` (an AsyncExitStack) stops them."""
     key = generate_key()
     identity = Identity(key)
-    edge = grpc.aio.server()
-    identity_pb2_grpc.add_IdentityServiceServicer_to_server(identity, edge)
-    port = edge.add_insecure_port("127.0.0.1:0")
-    await edge.start()
-    stack.push_async_callback(edge.stop, None)
+    identity_server = grpc.aio.server()
+    identity_pb2_grpc.add_IdentityServiceServicer_to_server(identity, identity_server)
+    port = identity_server.add_insecure_port("127.0.0.1:0")
+    await identity_server.start()
+    stack.push_async_callback(identity_server.stop, None)
 
     keys = KeyRing("notary", make_keys(folder))
     database = await Database.open(

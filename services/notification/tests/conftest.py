@@ -1,4 +1,4 @@
-"""Notification on a real store and broker, one for the tests of a module."""
+"""Notification on a real store and broker, started once per module."""
 
 from notification.__main__ import build
 from notification.errors import ERRORS

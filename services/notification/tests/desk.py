@@ -1,4 +1,4 @@
-"""What a test does to a running notification: play identity and the connector, read messages."""
+"""Helpers that act on a running notification: publish as identity and the connector, and read messages."""
 
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ from google.protobuf import json_format
 from testkit.service import OPERATOR, Trial, eventually
 
 MOBILE = "+201012345678"
-ORDERS = "sms.notification.message"
+COMMANDS = "sms.notification.message"
 NUMBER = "DW-2026-0000042"
 
 
@@ -28,7 +28,7 @@ def api(trial: Trial) -> Any:
     return notification_pb2_grpc.NotificationServiceStub(trial.channel)
 
 
-async def of(trial: Trial, account: str, caller: Caller | None = None) -> list[pb.Message]:
+async def messages_of(trial: Trial, account: str, caller: Caller | None = None) -> list[pb.Message]:
     answer = await api(trial).ListMessages(
         pb.ListMessagesRequest(account_id=account), metadata=trial.bearer(caller or OPERATOR)
     )
@@ -41,7 +41,9 @@ async def enrol(trial: Trial, account: str, language: str = "") -> None:
     await trial.publish("identity", event, subject=account)
 
 
-def code(account: str = "", mobile: str = MOBILE, template: str = "code.sign_in", **values: str) -> Any:
+def code_command(
+    account: str = "", mobile: str = MOBILE, template: str = "code.sign_in", **values: str
+) -> Any:
     content = identity.MessageContent(mobile=mobile, values=values or {"code": "123456"})
     return identity.SendMessage(
         account_id=account,
@@ -51,34 +53,34 @@ def code(account: str = "", mobile: str = MOBILE, template: str = "code.sign_in"
     )
 
 
-async def order(trial: Trial, account: str) -> tuple[sms_pb2.SubmitSms, sms_pb2.SmsContent]:
-    """What the connector is ordered to submit for the newest message of an account."""
-    newest = (await eventually(lambda: of(trial, account)))[0].message_id
-    taken = await trial.taken(ORDERS, sms_pb2.SubmitSms, lambda one: one.message_id == newest)
-    return taken, json_format.Parse(taken.content, sms_pb2.SmsContent())
+async def submit_command(trial: Trial, account: str) -> tuple[sms_pb2.SubmitSms, sms_pb2.SmsContent]:
+    """Take the command for the newest message of an account from the connector's queue; return it and its content."""
+    newest = (await eventually(lambda: messages_of(trial, account)))[0].message_id
+    command = await trial.taken(COMMANDS, sms_pb2.SubmitSms, lambda one: one.message_id == newest)
+    return command, json_format.Parse(command.content, sms_pb2.SmsContent())
 
 
-async def sent(trial: Trial, account: str) -> str:
-    """A code that has been handed to the connector; its message id."""
-    before = len(await of(trial, account))
-    await trial.publish("identity", code(account))
+async def send_code(trial: Trial, account: str) -> str:
+    """Publish a code and wait for its command to the connector; return the message id."""
+    before = len(await messages_of(trial, account))
+    await trial.publish("identity", code_command(account))
 
-    async def made() -> bool:
-        return len(await of(trial, account)) > before
+    async def created() -> bool:
+        return len(await messages_of(trial, account)) > before
 
-    await eventually(made)
-    taken, _ = await order(trial, account)
-    return taken.message_id
+    await eventually(created)
+    command, _ = await submit_command(trial, account)
+    return command.message_id
 
 
-async def came_to(trial: Trial, message: str, state: str) -> pb.Message:
-    async def look() -> pb.Message | None:
-        found = await api(trial).GetMessage(
+async def await_state(trial: Trial, message: str, state: str) -> pb.Message:
+    async def poll() -> pb.Message | None:
+        current = await api(trial).GetMessage(
             pb.GetMessageRequest(message_id=message), metadata=trial.bearer(OPERATOR)
         )
-        return found if pb.MessageState.Name(found.state) == f"MESSAGE_STATE_{state}" else None
+        return current if pb.MessageState.Name(current.state) == f"MESSAGE_STATE_{state}" else None
 
-    return await eventually(look)
+    return await eventually(poll)
 
 
 def submitted(message: str, *parts: str) -> sms_pb2.SmsSubmitted:

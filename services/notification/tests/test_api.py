@@ -1,4 +1,4 @@
-"""Notification's RPCs: who sees what, and what is refused by name."""
+"""Notification's RPCs: access to messages, and refusals with their reasons."""
 
 from typing import Any
 
@@ -9,24 +9,24 @@ from diwan.notification.v1 import notification_pb2 as pb
 from grpc import RpcError
 from testkit.service import OPERATOR, Trial
 
-from .desk import api, citizen, sent, uid
+from .desk import api, citizen, send_code, uid
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 
 
 async def test_a_citizen_sees_only_their_own(trial: Trial) -> None:
-    """Of others they are told that there is nothing."""
+    """For messages of others the answer is that there are none."""
     mine, other = uid(), uid()
-    message = await sent(trial, mine)
+    message = await send_code(trial, mine)
     stub = api(trial)
 
     own = await stub.ListMessages(pb.ListMessagesRequest(), metadata=trial.bearer(citizen(mine)))
-    shown = await stub.GetMessage(
+    got = await stub.GetMessage(
         pb.GetMessageRequest(message_id=message), metadata=trial.bearer(citizen(mine))
     )
     none = await stub.ListMessages(pb.ListMessagesRequest(), metadata=trial.bearer(citizen(other)))
 
-    assert [one.message_id for one in own.messages] == [shown.message_id] == [message]
+    assert [one.message_id for one in own.messages] == [got.message_id] == [message]
     assert not none.messages
     for call in (
         stub.GetMessage(pb.GetMessageRequest(message_id=message), metadata=trial.bearer(citizen(other))),
@@ -63,27 +63,30 @@ CLERK = Caller(kind=Kind.OFFICER, id="o-1", roles=frozenset({"clerk"}))
         ),
     ],
 )
-async def test_a_wrong_question_is_refused_by_name(
+async def test_an_invalid_request_is_refused_with_its_reason(
     trial: Trial, rpc: str, request_: Any, caller: Caller | None, code_: str, reason: str
 ) -> None:
-    """One row a wrong input: code and reason."""
+    """Each row is an invalid request with its code and reason."""
     assert await refusal(getattr(api(trial), rpc)(request_, metadata=trial.bearer(caller))) == (code_, reason)
 
 
-async def test_pages_are_newest_first_and_leave_nothing_out(trial: Trial) -> None:
-    """A token leads to the next page of the same question, and of no other."""
+async def test_pages_are_newest_first_and_complete(trial: Trial) -> None:
+    """A page token is valid only for the query that returned it."""
     account = uid()
-    messages = [await sent(trial, account) for _ in range(5)]
-    stub, who = api(trial), trial.bearer(OPERATOR)
+    messages = [await send_code(trial, account) for _ in range(5)]
+    stub, metadata = api(trial), trial.bearer(OPERATOR)
 
     listed, tokens = [], [""]
     while tokens[-1] or not listed:
         page = await stub.ListMessages(
-            pb.ListMessagesRequest(account_id=account, page_size=2, page_token=tokens[-1]), metadata=who
+            pb.ListMessagesRequest(account_id=account, page_size=2, page_token=tokens[-1]), metadata=metadata
         )
         listed += [one.message_id for one in page.messages]
         tokens.append(page.next_page_token)
 
     assert listed == messages[::-1]
     other = pb.ListMessagesRequest(account_id=uid(), page_token=tokens[1])
-    assert await refusal(stub.ListMessages(other, metadata=who)) == ("INVALID_ARGUMENT", "PAGE_TOKEN_INVALID")
+    assert await refusal(stub.ListMessages(other, metadata=metadata)) == (
+        "INVALID_ARGUMENT",
+        "PAGE_TOKEN_INVALID",
+    )

@@ -6,15 +6,15 @@ from chassis.domain import Outcome
 from hypothesis import given
 from hypothesis import strategies as st
 from notification.model import (
-    MOST_PARTS,
+    MAX_PARTS,
     Contact,
-    Handover,
     Message,
     MessageState,
     NotificationError,
     PartUnknown,
     ReceiptState,
     RecipientInvalid,
+    SmsRequested,
     open_message,
 )
 
@@ -22,7 +22,7 @@ NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
 DELIVERED, UNDELIVERED, EXPIRED = ReceiptState
 
 
-def opened(*, once: bool = True, expire_time: datetime | None = None) -> Outcome[Message, Handover]:
+def new_message(*, once: bool = True, expire_time: datetime | None = None) -> Outcome[Message, SmsRequested]:
     return open_message(
         "m-1",
         Contact("a-1", "+201012345678"),
@@ -35,8 +35,8 @@ def opened(*, once: bool = True, expire_time: datetime | None = None) -> Outcome
     )
 
 
-def hear(message: Message, news: tuple[object, ...]) -> Message:
-    kind, *rest = news
+def apply(message: Message, event: tuple[object, ...]) -> Message:
+    kind, *rest = event
     match kind:
         case "submitted":
             return message.submitted(rest[0], NOW)
@@ -56,7 +56,7 @@ TWO_PARTS = ("submitted", ("p1", "p2"))
 
 
 @pytest.mark.parametrize(
-    ("news", "state"),
+    ("events", "state"),
     [
         ([], "pending"),
         ([SUBMITTED], "submitted"),
@@ -85,20 +85,20 @@ TWO_PARTS = ("submitted", ("p1", "p2"))
         ([SUBMITTED, ("receipt", "p1", DELIVERED), ("submitted", ("p9",))], "submitted"),
     ],
 )
-def test_the_strongest_news_makes_the_state(news: list[tuple[object, ...]], state: str) -> None:
-    """Each row: what was heard, in order, and where the message then stands."""
-    message = opened().state
+def test_the_strongest_event_determines_the_state(events: list[tuple[object, ...]], state: str) -> None:
+    """Each row has the events in their order and the resulting state."""
+    message = new_message().state
 
-    for item in news:
-        message = hear(message, item)
+    for event in events:
+        message = apply(message, event)
 
     assert message.state is MessageState(state)
     assert message.steps[-1].state is message.state
 
 
-def test_a_refusal_keeps_its_reason_until_the_message_is_taken_after_all() -> None:
-    """The reason belongs to the refusal, not to a message that was submitted later."""
-    message = opened().state
+def test_a_refusal_keeps_its_reason_until_a_later_submission() -> None:
+    """The reason belongs to the refusal, not to the submitted message."""
+    message = new_message().state
 
     refused = message.refused("ESME_RINVDSTADR", NOW)
 
@@ -106,17 +106,17 @@ def test_a_refusal_keeps_its_reason_until_the_message_is_taken_after_all() -> No
     assert refused.submitted(["p1"], NOW).reason == ""
 
 
-def test_a_receipt_for_a_part_not_known_is_refused() -> None:
-    """It may have overtaken the news of the submission, and is tried again."""
-    message = opened().state
+def test_a_receipt_for_an_unknown_part_is_refused() -> None:
+    """It may have arrived before the event of the submission, and is retried."""
+    message = new_message().state
 
     with pytest.raises(PartUnknown):
         message.receipted("p1", DELIVERED, NOW, NOW)
 
 
-def test_opening_hands_the_text_over_and_keeps_neither_text_nor_number() -> None:
-    """Neither stays in what is stored, nor shows in what a log would print."""
-    outcome = opened(expire_time=NOW + timedelta(minutes=5))
+def test_a_message_hands_its_text_over_and_keeps_neither_text_nor_number() -> None:
+    """Neither is in the stored message, nor in the repr that a log would contain."""
+    outcome = new_message(expire_time=NOW + timedelta(minutes=5))
     message, handovers = outcome.state, outcome.facts
 
     assert [(h.content.mobile, h.content.text, h.once) for h in handovers] == [
@@ -126,9 +126,9 @@ def test_opening_hands_the_text_over_and_keeps_neither_text_nor_number() -> None
     assert "+2010" not in repr(message) + repr(handovers)
 
 
-def test_a_message_whose_time_has_passed_is_handed_to_nobody() -> None:
-    """It is kept as expired, so that a person can see what became of it."""
-    outcome = opened(expire_time=NOW)
+def test_an_expired_message_is_not_handed_over() -> None:
+    """It is kept in the state expired, visible to operators."""
+    outcome = new_message(expire_time=NOW)
     message, handovers = outcome.state, outcome.facts
 
     assert message.state is MessageState.EXPIRED
@@ -136,15 +136,15 @@ def test_a_message_whose_time_has_passed_is_handed_to_nobody() -> None:
 
 
 def test_parts_are_bounded() -> None:
-    """A connector that goes wrong cannot fill the document."""
-    message = opened().state
+    """A faulty connector cannot fill the document."""
+    message = new_message().state
 
-    message = message.submitted([f"p{n}" for n in range(MOST_PARTS + 10)], NOW)
+    message = message.submitted([f"p{n}" for n in range(MAX_PARTS + 10)], NOW)
 
-    assert len(message.parts) == MOST_PARTS
+    assert len(message.parts) == MAX_PARTS
 
 
-NEWS = st.lists(
+EVENTS = st.lists(
     st.sampled_from(
         [
             SUBMITTED,
@@ -160,58 +160,58 @@ NEWS = st.lists(
 )
 
 
-@given(NEWS, st.randoms(use_true_random=False))
-def test_the_order_of_news_does_not_matter(news: list[tuple[object, ...]], random: object) -> None:
-    """Whatever order the broker brings them in, with early receipts tried again, the end is the same."""
-    shuffled = list(news)
-    random.shuffle(shuffled)  # type: ignore[attr-defined]  # hypothesis hands in a random.Random
+@given(EVENTS, st.randoms(use_true_random=False))
+def test_the_order_of_events_does_not_matter(events: list[tuple[object, ...]], random: object) -> None:
+    """The final state is the same for every order, given that early receipts are retried."""
+    shuffled = list(events)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]  # hypothesis passes a random.Random
 
-    assert told(news).state is told(shuffled).state
+    assert apply_all(events).state is apply_all(shuffled).state
 
 
-@given(NEWS)
-def test_news_heard_twice_changes_nothing(news: list[tuple[object, ...]]) -> None:
-    """At least once is enough: the second hearing leaves the message as it was."""
-    message = told(news)
+@given(EVENTS)
+def test_repeated_events_change_nothing(events: list[tuple[object, ...]]) -> None:
+    """Delivery is at least once: a second delivery leaves the message as it was."""
+    message = apply_all(events)
 
     again = message
-    for item in news:
+    for event in events:
         try:
-            again = hear(again, item)
+            again = apply(again, event)
         except PartUnknown:
             continue
 
     assert again == message
 
 
-@given(NEWS)
-def test_the_steps_are_bounded_and_never_repeat_the_last_one(news: list[tuple[object, ...]]) -> None:
+@given(EVENTS)
+def test_the_steps_are_bounded_and_never_repeat(events: list[tuple[object, ...]]) -> None:
     """The history grows only when the state changes."""
-    steps = [step.state for step in told(news).steps]
+    steps = [step.state for step in apply_all(events).steps]
 
     assert all(before is not after for before, after in itertools.pairwise(steps))
-    assert len(steps) <= 2 + len(news)
+    assert len(steps) <= 2 + len(events)
 
 
-def told(news: list[tuple[object, ...]]) -> Message:
-    """A message after hearing all news, early receipts put off to the end as the inbox does."""
-    message = opened().state
-    waiting: list[tuple[object, ...]] = []
-    for item in news:
+def apply_all(events: list[tuple[object, ...]]) -> Message:
+    """Return a message after all events; early receipts are retried at the end, as the inbox does."""
+    message = new_message().state
+    retries: list[tuple[object, ...]] = []
+    for event in events:
         try:
-            message = hear(message, item)
+            message = apply(message, event)
         except PartUnknown:
-            waiting.append(item)
-    for item in waiting:
+            retries.append(event)
+    for event in retries:
         try:
-            message = hear(message, item)
+            message = apply(message, event)
         except PartUnknown:
             continue
     return message
 
 
 def test_reasons_are_distinct_and_named() -> None:
-    """Each refusal can be told from the others by its reason alone."""
+    """Each refusal is identified by its reason alone."""
     reasons = [error.reason for error in NotificationError.__subclasses__()]
 
     assert all(reasons)
@@ -221,8 +221,8 @@ def test_reasons_are_distinct_and_named() -> None:
 @pytest.mark.parametrize(
     "mobile", ["", "01012345678", "+0101234567", "+20 1012345678", "+2010123456789012", "+20101a345678"]
 )
-def test_a_contact_is_a_number_that_can_be_written_to(mobile: str) -> None:
-    """Anything else is refused without being repeated."""
+def test_a_contact_with_an_invalid_number_is_refused(mobile: str) -> None:
+    """The error does not repeat the number."""
     with pytest.raises(RecipientInvalid) as raised:
         Contact("a-1", mobile)
 

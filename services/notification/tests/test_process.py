@@ -1,4 +1,4 @@
-"""Notification as a process: what it says of itself, how it begins and ends, and that it tells no secret."""
+"""Notification as a process: help, settings, start and stop, and a log without secrets."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from testkit.service import Trial, eventually
 real = pytest.mark.real
 module_loop = pytest.mark.asyncio(loop_scope="module")
 
-# Longer than a code is: six digits would stand by chance in a time or an id of some line.
+# Longer than a real code: six digits could occur by chance in a time or an id.
 MOBILE, CODE = "+201098765432", "918273645546"
 
 
@@ -35,7 +35,7 @@ async def process(*arguments: str, **environment: str) -> asyncio.subprocess.Pro
     )
 
 
-async def said(running: asyncio.subprocess.Process) -> tuple[str, int]:
+async def output_of(running: asyncio.subprocess.Process) -> tuple[str, int]:
     output, _ = await asyncio.wait_for(running.communicate(), 60)
     assert running.returncode is not None
     return output.decode(), running.returncode
@@ -43,8 +43,8 @@ async def said(running: asyncio.subprocess.Process) -> tuple[str, int]:
 
 @module_loop
 async def test_help_lists_every_setting() -> None:
-    """Each variable by its name."""
-    text, status = await said(await process("--help"))
+    """Each environment variable is listed by its name."""
+    text, status = await output_of(await process("--help"))
 
     assert status == 0
     for field in Settings.model_fields:
@@ -52,16 +52,16 @@ async def test_help_lists_every_setting() -> None:
 
 
 @module_loop
-async def test_missing_settings_are_named_and_end_it_with_2() -> None:
-    """A line for each."""
-    text, status = await said(await process())
+async def test_missing_settings_end_it_with_status_2() -> None:
+    """The output names each missing setting on its own line."""
+    text, status = await output_of(await process())
 
     assert status == 2
     assert "NOTIFICATION_STORE_URI is not set" in text
     assert "NOTIFICATION_IDENTITY_TARGET is not set" in text
 
 
-def given(trial: Trial, http: int) -> dict[str, str]:
+def variables(trial: Trial, http: int) -> dict[str, str]:
     settings = trial.env.settings
     return {
         "NOTIFICATION_BROKER_URI": settings.broker_uri,
@@ -75,42 +75,42 @@ def given(trial: Trial, http: int) -> dict[str, str]:
     }
 
 
-def shown(port: int, path: str) -> str:
+def fetch(port: int, path: str) -> str:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
-            return str(answer.read().decode())
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as response:
+            return str(response.read().decode())
     except OSError:
         return ""
 
 
 @real
 @module_loop
-async def test_it_works_beside_another_tells_no_secret_and_leaves_when_asked(trial: Trial) -> None:
-    """Its log holds neither code nor number, its metrics show messages by state; SIGTERM ends it with 0."""
+async def test_it_runs_beside_another_logs_no_secret_and_stops_on_sigterm(trial: Trial) -> None:
+    """Its log holds neither code nor number, its metrics count messages by state, and its exit status is 0."""
     port = free_port()
-    running = await process(**given(trial, port))
+    running = await process(**variables(trial, port))
     try:
-        await eventually(lambda: asyncio.to_thread(shown, port, "/readyz"))
+        await eventually(lambda: asyncio.to_thread(fetch, port, "/readyz"))
         for _ in range(20):
-            await trial.publish("identity", order())
-        taken = await trial.all_taken("sms.notification.message", sms_pb2.SubmitSms, 20, within_seconds=60)
-        await eventually(lambda: counted(port))
+            await trial.publish("identity", code_command())
+        commands = await trial.all_taken("sms.notification.message", sms_pb2.SubmitSms, 20, within_seconds=60)
+        await eventually(lambda: counts_messages(port))
     finally:
         running.send_signal(signal.SIGTERM)
-    text, status = await said(running)
+    text, status = await output_of(running)
 
-    assert len({one.message_id for one in taken}) == 20
+    assert len({one.message_id for one in commands}) == 20
     assert status == 0
     assert all(json.loads(line) for line in text.splitlines() if line.startswith("{"))
     for secret in (CODE, MOBILE, MOBILE[3:]):
         assert secret not in text
 
 
-async def counted(port: int) -> bool:
-    text = await asyncio.to_thread(shown, port, "/metrics")
+async def counts_messages(port: int) -> bool:
+    text = await asyncio.to_thread(fetch, port, "/metrics")
     return 'diwan_notification_messages_total{state="pending",template="code.sign_in"}' in text
 
 
-def order() -> Any:
+def code_command() -> Any:
     content = identity.MessageContent(mobile=MOBILE, values={"code": CODE})
     return identity.SendMessage(template="code.sign_in", content=json_format.MessageToJson(content))

@@ -1,4 +1,4 @@
-"""Notification as others meet it: their events in, sealed orders to the SMS connector out, states to be read."""
+"""Notification from outside: events in, sealed commands to the SMS connector out, message states by RPC."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,16 +14,16 @@ from google.type.money_pb2 import Money
 from testkit.service import Trial, eventually
 
 from .desk import (
+    COMMANDS,
     MOBILE,
     NUMBER,
-    ORDERS,
-    came_to,
-    code,
+    await_state,
+    code_command,
     enrol,
-    of,
-    order,
+    messages_of,
     receipt,
-    sent,
+    send_code,
+    submit_command,
     submitted,
     uid,
 )
@@ -31,26 +31,26 @@ from .desk import (
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 
 
-async def test_a_code_goes_sealed_to_the_connector_and_is_kept_nowhere(trial: Trial) -> None:
-    """Number and text are for the connector alone; what is kept says template and state."""
+async def test_a_code_is_sealed_for_the_connector_and_not_stored(trial: Trial) -> None:
+    """Only the connector can read number and text; the stored message has template and state."""
     account = uid()
 
-    await trial.publish("identity", code(account))
-    taken, content = await order(trial, account)
+    await trial.publish("identity", code_command(account))
+    command, content = await submit_command(trial, account)
 
-    assert (taken.once, content.mobile) == (True, MOBILE)
+    assert (command.once, content.mobile) == (True, MOBILE)
     assert "123456" in content.text
     assert content.text.startswith("ديوان")
-    shown = (await of(trial, account))[0]
-    assert (shown.message_id, shown.template) == (taken.message_id, "code.sign_in")
-    assert pb.MessageState.Name(shown.state) == "MESSAGE_STATE_PENDING"
-    stored = await raw(trial)
+    listed = (await messages_of(trial, account))[0]
+    assert (listed.message_id, listed.template) == (command.message_id, "code.sign_in")
+    assert pb.MessageState.Name(listed.state) == "MESSAGE_STATE_PENDING"
+    stored = await stored_documents(trial)
     assert "123456" not in stored
     assert MOBILE not in stored
 
 
-async def raw(trial: Trial) -> str:
-    """Everything that the store holds of messages, once the outbox has been sent."""
+async def stored_documents(trial: Trial) -> str:
+    """Return the repr of all documents of the store except contacts."""
     import pymongo
 
     settings = trial.env.settings
@@ -64,13 +64,13 @@ async def raw(trial: Trial) -> str:
     return await asyncio.to_thread(read)
 
 
-async def test_an_account_is_told_at_the_contact_that_came_with_its_enrolment(trial: Trial) -> None:
-    """In the language wanted there; the order of the two events does not matter."""
+async def test_a_message_goes_to_the_contact_of_the_enrolment(trial: Trial) -> None:
+    """It is in the language of the contact; the order of the two events does not matter."""
     account = uid()
 
-    await trial.publish("identity", code(account, mobile=""))
+    await trial.publish("identity", code_command(account, mobile=""))
     await enrol(trial, account, "en")
-    _, content = await order(trial, account)
+    _, content = await submit_command(trial, account)
 
     assert content.mobile == MOBILE
     assert content.text.startswith("Diwan")
@@ -103,80 +103,80 @@ FEE = Money(currency_code="EGP", units=120, nanos=500_000_000)
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-async def test_who_is_concerned_is_told_of_each_step(
+async def test_each_step_sends_a_message_to_its_account(
     trial: Trial, user: str, event: Any, template: str, words: list[str]
 ) -> None:
-    """One row an event: its template, the journey's number, and the values that the event brings."""
+    """Each row is an event with its template and values; the text holds the request number too."""
     account = uid()
     await enrol(trial, account)
-    told = type(event)()
-    told.CopyFrom(event)
-    setattr(told, "account_id" if user == "payments" else "principal_account_id", account)
+    own_event = type(event)()
+    own_event.CopyFrom(event)
+    setattr(own_event, "account_id" if user == "payments" else "principal_account_id", account)
 
-    await trial.publish(user, told, number=NUMBER)
-    taken, content = await order(trial, account)
+    await trial.publish(user, own_event, number=NUMBER)
+    command, content = await submit_command(trial, account)
 
-    assert taken.once is False
+    assert command.once is False
     for word in [NUMBER, *words]:
         assert word in content.text
-    shown = (await of(trial, account))[0]
-    assert (shown.template, shown.request_number) == (template, NUMBER)
+    listed = (await messages_of(trial, account))[0]
+    assert (listed.template, listed.request_number) == (template, NUMBER)
 
 
-async def test_one_event_makes_one_message(trial: Trial) -> None:
-    """Delivered again, it has no second effect."""
+async def test_one_event_creates_one_message(trial: Trial) -> None:
+    """Repeated deliveries have no second effect."""
     account, event_id = uid(), uid()
     await enrol(trial, account)
     event = payments.PaymentRefused(account_id=account, reason="DECLINED")
 
     for _ in range(3):
         await trial.publish("payments", event, subject=account, number=NUMBER, event_id=event_id)
-    message, _ = await order(trial, account)
-    more = await trial.all_taken(ORDERS, sms_pb2.SubmitSms, 1, within_seconds=2)
+    message, _ = await submit_command(trial, account)
+    more = await trial.all_taken(COMMANDS, sms_pb2.SubmitSms, 1, within_seconds=2)
 
-    assert [one.message_id for one in await of(trial, account)] == [message.message_id]
+    assert [one.message_id for one in await messages_of(trial, account)] == [message.message_id]
     assert message.message_id not in [one.message_id for one in more]
 
 
-async def test_receipts_of_all_parts_deliver_a_message(trial: Trial) -> None:
-    """Each step is kept with its time."""
-    message = await sent(trial, uid())
+async def test_a_message_is_delivered_with_the_receipts_of_all_parts(trial: Trial) -> None:
+    """Its attempts list each state."""
+    message = await send_code(trial, uid())
     parts = [uid(), uid()]
 
     await trial.publish("sms", submitted(message, *parts))
-    await came_to(trial, message, "SUBMITTED")
+    await await_state(trial, message, "SUBMITTED")
     await trial.publish("sms", receipt(parts[0]))
     await trial.publish("sms", receipt(parts[1]))
-    shown = await came_to(trial, message, "DELIVERED")
+    delivered = await await_state(trial, message, "DELIVERED")
 
-    assert shown.parts == 2
-    assert [pb.MessageState.Name(step.state) for step in shown.attempts] == [
+    assert delivered.parts == 2
+    assert [pb.MessageState.Name(step.state) for step in delivered.attempts] == [
         "MESSAGE_STATE_PENDING",
         "MESSAGE_STATE_SUBMITTED",
         "MESSAGE_STATE_DELIVERED",
     ]
-    assert shown.HasField("receipt_time")
+    assert delivered.HasField("receipt_time")
 
 
-async def test_a_receipt_may_overtake_the_news_of_the_submission(trial: Trial) -> None:
-    """It waits in the inbox and is tried again."""
-    message, part = await sent(trial, uid()), uid()
+async def test_a_receipt_may_arrive_before_the_submission(trial: Trial) -> None:
+    """It waits in the inbox and is retried."""
+    message, part = await send_code(trial, uid()), uid()
 
     await trial.publish("sms", receipt(part))
     await trial.publish("sms", submitted(message, part))
 
-    await came_to(trial, message, "DELIVERED")
+    await await_state(trial, message, "DELIVERED")
 
 
 async def test_a_later_submission_wins_over_unknown(trial: Trial) -> None:
-    """The operator had it after all."""
-    message = await sent(trial, uid())
+    """The operator did accept the message."""
+    message = await send_code(trial, uid())
 
     await trial.publish("sms", sms_pb2.SmsUnknown(message_id=message))
-    await came_to(trial, message, "UNKNOWN")
+    await await_state(trial, message, "UNKNOWN")
     await trial.publish("sms", submitted(message, uid()))
 
-    await came_to(trial, message, "SUBMITTED")
+    await await_state(trial, message, "SUBMITTED")
 
 
 @pytest.mark.parametrize(
@@ -187,59 +187,61 @@ async def test_a_later_submission_wins_over_unknown(trial: Trial) -> None:
         (sms_pb2.SmsExpired(), "EXPIRED", ""),
     ],
 )
-async def test_what_was_not_submitted_says_so(trial: Trial, event: Any, state: str, reason: str) -> None:
-    """And why, where the operator said why."""
-    told = type(event)()
-    told.CopyFrom(event)
-    told.message_id = await sent(trial, uid())
+async def test_an_unsuccessful_submission_sets_the_state(
+    trial: Trial, event: Any, state: str, reason: str
+) -> None:
+    """The message keeps the operator's reason if there is one."""
+    own_event = type(event)()
+    own_event.CopyFrom(event)
+    own_event.message_id = await send_code(trial, uid())
 
-    await trial.publish("sms", told)
+    await trial.publish("sms", own_event)
 
-    assert (await came_to(trial, told.message_id, state)).reason == reason
+    assert (await await_state(trial, own_event.message_id, state)).reason == reason
 
 
 @pytest.mark.parametrize(
     ("event", "reason"),
     [
-        (lambda: code(template="code.other"), "TEMPLATE_UNKNOWN"),
-        (lambda: code(wrong="1"), "VALUES_WRONG"),
-        (lambda: code(mobile="01012345678"), "RECIPIENT_INVALID"),
+        (lambda: code_command(template="code.other"), "TEMPLATE_UNKNOWN"),
+        (lambda: code_command(wrong="1"), "VALUES_WRONG"),
+        (lambda: code_command(mobile="01012345678"), "RECIPIENT_INVALID"),
         (lambda: identity.SendMessage(template="code.sign_in", content="no json"), "CONTENT_INVALID"),
     ],
     ids=["template", "values", "recipient", "content"],
 )
-async def test_an_order_that_cannot_be_carried_out_is_parked_at_once(
+async def test_an_invalid_command_is_parked_at_once(
     trial: Trial, event: Callable[[], Any], reason: str
 ) -> None:
-    """With a reason that holds nothing of its content."""
-    event_id = await trial.publish("identity", event())  # made now: a code's time runs
+    """The reason contains nothing of its content."""
+    event_id = await trial.publish("identity", event())  # created now, because a code expires
 
-    async def look() -> list[str]:
+    async def poll() -> list[str]:
         return [one.reason for one in await trial.parked() if event_id in one.parked_id]
 
-    assert await eventually(look) == [reason]
+    assert await eventually(poll) == [reason]
 
 
-async def test_an_amount_that_is_none_is_told_to_nobody(trial: Trial) -> None:
-    """Its event is parked at once, for a person to see: a later try finds the same amount."""
+async def test_an_event_with_an_invalid_amount_is_parked_at_once(trial: Trial) -> None:
+    """No message is created; a retry would fail in the same way."""
     account = uid()
     await enrol(trial, account)
     due = payments.PaymentDue(payment_id=uid(), account_id=account, fee=Money(currency_code="USD", units=120))
 
     event_id = await trial.publish("payments", due, number=NUMBER)
 
-    async def look() -> list[str]:
+    async def poll() -> list[str]:
         return [one.reason for one in await trial.parked() if event_id in one.parked_id]
 
-    assert await eventually(look) == ["MONEY_INVALID"]
-    assert await of(trial, account) == []
+    assert await eventually(poll) == ["MONEY_INVALID"]
+    assert await messages_of(trial, account) == []
 
 
-async def test_an_order_sealed_for_nobody_is_refused(trial: Trial) -> None:
-    """A plain text where a sealed one is due opens nowhere."""
-    await trial.publish("identity", code(), seal=False)
+async def test_an_unsealed_command_is_refused(trial: Trial) -> None:
+    """A plain text in a sealed field cannot be opened."""
+    await trial.publish("identity", code_command(), seal=False)
 
-    async def look() -> bool:
+    async def poll() -> bool:
         return any("SEALED_FIELD_UNREADABLE" in one.reason for one in await trial.parked())
 
-    assert await eventually(look)
+    assert await eventually(poll)

@@ -1,4 +1,4 @@
-"""Payments on a real store and broker, one for the tests of a module."""
+"""Payments on a real store and broker, started once per module."""
 
 from payments.__main__ import build
 from payments.errors import ERRORS

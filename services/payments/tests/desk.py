@@ -1,6 +1,5 @@
-"""What a test does to a running payments: publish tariffs, make fees due, pay, play the acquirer, read the books."""
+"""Helpers that act on a running payments: publish tariffs and events, pay, and read payments and the journal."""
 
-import itertools
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -33,7 +32,7 @@ def egp(piastres: int) -> Money:
 
 
 def today() -> date:
-    """Asked for anew each time: the tests may run into another day."""
+    """Return the date in Cairo; it may change during the tests."""
     return datetime.now(ZoneInfo("Africa/Cairo")).date()
 
 
@@ -46,8 +45,8 @@ def citizen(account: str) -> Caller:
 
 
 def fee(service: str, **changes: Any) -> pb.Fee:
-    """A fee from today on; a day may be given as so many from today."""
-    made = pb.Fee(
+    """Return a fee from today on; a timedelta sets a date relative to today."""
+    result = pb.Fee(
         service=service,
         channel="*",
         governorate="*",
@@ -59,16 +58,16 @@ def fee(service: str, **changes: Any) -> pb.Fee:
     )
     for name, value in changes.items():
         if isinstance(value, timedelta):
-            getattr(made, name).CopyFrom(day(today() + value))
+            getattr(result, name).CopyFrom(day(today() + value))
         elif isinstance(value, str):
-            setattr(made, name, value)
+            setattr(result, name, value)
         else:
-            getattr(made, name).CopyFrom(value)
-    return made
+            getattr(result, name).CopyFrom(value)
+    return result
 
 
 async def refusal(call: Any) -> tuple[str, str]:
-    """Code and reason of a call that is refused."""
+    """Await a call that must be refused; return its code and reason."""
     with pytest.raises(RpcError) as raised:
         await call
     failure = failure_of(raised.value)
@@ -77,7 +76,7 @@ async def refusal(call: Any) -> tuple[str, str]:
 
 @dataclass
 class Case:
-    """A power of attorney, as far as payments sees it."""
+    """The data of a power of attorney in its events."""
 
     service: str
     account: str = field(default_factory=uid)
@@ -88,25 +87,24 @@ class Case:
 
 @dataclass
 class Desk:
-    """A running payments and what stands around it."""
+    """A running payments, its API, and its publishers."""
 
     trial: Trial
-    numbers: Any = field(default_factory=itertools.count)
 
     @property
     def api(self) -> Any:
         return payments_pb2_grpc.PaymentServiceStub(self.trial.channel)
 
-    async def tariff(
+    async def publish_tariff(
         self, *fees: pb.Fee, request_id: str = "", caller: Caller | None = OPERATOR
     ) -> pb.Tariff:
         request = pb.PublishTariffRequest(request_id=request_id or uid(), fees=fees)
         return await self.api.PublishTariff(request, metadata=self.trial.bearer(caller))
 
-    async def service(self) -> str:
-        """A new service with a published fee."""
+    async def create_service(self) -> str:
+        """Return the name of a new service with a published fee."""
         name = f"trial.{uuid.uuid4().hex}"
-        await self.tariff(fee(name))
+        await self.publish_tariff(fee(name))
         return name
 
     async def submit(self, case: Case, event_id: str = "") -> None:
@@ -121,36 +119,36 @@ class Desk:
         event.submit_time.FromDatetime(case.time)
         await self.trial.publish("notary", event, subject=case.id, number=case.number, event_id=event_id)
 
-    async def due(self, case: Case | None = None) -> Case:
-        """A case whose fee is due."""
-        case = case or Case(await self.service())
+    async def create_due(self, case: Case | None = None) -> Case:
+        """Submit a case and wait until its fee is due."""
+        case = case or Case(await self.create_service())
         await self.submit(case)
-        await self.came_to(case, "DUE")
+        await self.await_state(case, "DUE")
         return case
 
     async def get(self, case: Case) -> pb.Payment:
         request = pb.GetPaymentRequest(subject_id=case.id)
-        shown: pb.Payment = await self.api.GetPayment(request, metadata=self.trial.bearer(AUDITOR))
-        return shown
+        payment: pb.Payment = await self.api.GetPayment(request, metadata=self.trial.bearer(AUDITOR))
+        return payment
 
-    async def came_to(self, case: Case, state: str) -> pb.Payment:
-        async def look() -> pb.Payment | None:
+    async def await_state(self, case: Case, state: str) -> pb.Payment:
+        async def poll() -> pb.Payment | None:
             try:
-                shown = await self.get(case)
+                payment = await self.get(case)
             except RpcError:
                 return None
-            return shown if pb.PaymentState.Name(shown.state) == f"PAYMENT_STATE_{state}" else None
+            return payment if pb.PaymentState.Name(payment.state) == f"PAYMENT_STATE_{state}" else None
 
-        return await eventually(look)
+        return await eventually(poll)
 
-    async def due_again(self, case: Case) -> pb.Payment:
-        """The payment, once a refusal of its last charge shows."""
+    async def await_refusal(self, case: Case) -> pb.Payment:
+        """Wait until the last charge is refused; return the payment."""
 
-        async def look() -> pb.Payment | None:
-            shown = await self.get(case)
-            return shown if shown.refusal_reason else None
+        async def poll() -> pb.Payment | None:
+            payment = await self.get(case)
+            return payment if payment.refusal_reason else None
 
-        return await eventually(look)
+        return await eventually(poll)
 
     async def pay(
         self, case: Case, request_id: str = "", account: str = "", token: str = "tok_x"
@@ -165,14 +163,14 @@ class Desk:
             request, metadata=self.trial.bearer(citizen(account or case.account))
         )
 
-    async def charge(self, case: Case) -> acquirer.RequestCharge:
-        """Try to pay, and take the order that the connector gets."""
+    async def request_charge(self, case: Case) -> acquirer.RequestCharge:
+        """Pay a case, and take the charge command from the connector's queue."""
         payment = await self.pay(case)
         return await self.trial.taken(
             CHARGES, acquirer.RequestCharge, lambda one: one.payment_id == payment.payment_id
         )
 
-    async def settled(
+    async def publish_settled(
         self, charge: acquirer.RequestCharge, amount: Money | None = None, event_id: str = ""
     ) -> str:
         event = acquirer.ChargeSettled(
@@ -183,7 +181,7 @@ class Desk:
         )
         return await self.trial.publish("acquirer", event, event_id=event_id)
 
-    async def refused(self, charge: acquirer.RequestCharge) -> str:
+    async def publish_refused(self, charge: acquirer.RequestCharge) -> str:
         event = acquirer.ChargeRefused(
             charge_id=charge.charge_id, payment_id=charge.payment_id, reason="DECLINED"
         )
@@ -200,24 +198,24 @@ class Desk:
         answer = await self.api.ListLedgerEntries(request, metadata=self.trial.bearer(AUDITOR))
         return list(answer.entries)
 
-    async def books(self, case: Case, *kinds: str) -> dict[str, int]:
-        """The balances of a payment's accounts in piastres, once exactly these entries are booked."""
+    async def await_balances(self, case: Case, *kinds: str) -> dict[str, int]:
+        """Wait until exactly these entries are booked; return the balances of their accounts in piastres."""
         payment = (await self.get(case)).payment_id
 
-        async def look() -> list[pb.LedgerEntry] | None:
-            found = await self.entries(payment_id=payment)
-            return found if sorted(entry.kind for entry in found) == sorted(kinds) else None
+        async def poll() -> list[pb.LedgerEntry] | None:
+            entries = await self.entries(payment_id=payment)
+            return entries if sorted(entry.kind for entry in entries) == sorted(kinds) else None
 
         balances: dict[str, int] = {}
-        for leg in (leg for entry in await eventually(look) for leg in entry.legs):
+        for leg in (leg for entry in await eventually(poll) for leg in entry.legs):
             amount = leg.amount.units * 100 + leg.amount.nanos // 10_000_000
             balances[leg.account] = balances.get(leg.account, 0) + amount
         return balances
 
-    async def parked(self, event_id: str) -> str:
-        """The reason for which an event is parked, once it is."""
+    async def await_parked(self, event_id: str) -> str:
+        """Wait until an event is parked; return the reason."""
 
-        async def look() -> str:
+        async def poll() -> str:
             return next((one.reason for one in await self.trial.parked() if event_id in one.parked_id), "")
 
-        return await eventually(look)
+        return await eventually(poll)

@@ -1,4 +1,4 @@
-"""Payments' RPCs: what they answer, what they refuse by name, and that each happens once."""
+"""Payments' RPCs: their answers, their refusals, and their idempotency."""
 
 import asyncio
 from datetime import timedelta
@@ -36,22 +36,22 @@ def desk(trial: Trial) -> Desk:
     return Desk(trial)
 
 
-async def test_a_quote_says_fee_discount_and_amount(desk: Desk) -> None:
-    """For card and cash, by the fee of today in Cairo, or of the day that is asked for."""
-    service = await desk.service()
-    asked = pb.GetQuoteRequest(
+async def test_a_quote_has_fee_discount_and_amount(desk: Desk) -> None:
+    """It depends on the means, and on the date of the request, today in Cairo by default."""
+    service = await desk.create_service()
+    request = pb.GetQuoteRequest(
         service=service, channel="portal", governorate="21", means=pb.PAYMENT_MEANS_CARD
     )
 
-    card = await desk.api.GetQuote(asked)
-    asked.means = pb.PAYMENT_MEANS_CASH
-    cash = await desk.api.GetQuote(asked)
-    asked.date.CopyFrom(day(today() - timedelta(days=1)))
+    card = await desk.api.GetQuote(request)
+    request.means = pb.PAYMENT_MEANS_CASH
+    cash = await desk.api.GetQuote(request)
+    request.date.CopyFrom(day(today() - timedelta(days=1)))
 
     assert (card.fee, card.discount, card.amount) == (egp(FEE), egp(DISCOUNT), egp(PAID))
     assert (cash.fee, cash.discount, cash.amount) == (egp(FEE), egp(0), egp(FEE))
     assert card.tariff_id
-    assert await refusal(desk.api.GetQuote(asked)) == ("NOT_FOUND", "FEE_NOT_PUBLISHED")
+    assert await refusal(desk.api.GetQuote(request)) == ("NOT_FOUND", "FEE_NOT_PUBLISHED")
 
 
 CLERK = Caller(kind=Kind.OFFICER, id="o-1", roles=frozenset({"clerk"}))
@@ -59,14 +59,17 @@ MANAGER = Caller(kind=Kind.OFFICER, id="o-2", roles=frozenset({"tariff_manager"}
 
 
 async def test_a_tariff_manager_publishes_and_a_clerk_does_not(desk: Desk) -> None:
-    """Access is what the proto says."""
+    """The access option of the proto decides."""
     service = f"trial.{uid().replace('-', '')}"
 
-    assert await refusal(desk.tariff(fee(service), caller=CLERK)) == ("PERMISSION_DENIED", "ACCESS_DENIED")
-    assert (await desk.tariff(fee(service), caller=MANAGER)).tariff_id
+    assert await refusal(desk.publish_tariff(fee(service), caller=CLERK)) == (
+        "PERMISSION_DENIED",
+        "ACCESS_DENIED",
+    )
+    assert (await desk.publish_tariff(fee(service), caller=MANAGER)).tariff_id
 
 
-NEVER = "trial.never"
+UNPUBLISHED = "trial.never"
 YESTERDAY = timedelta(days=-1)
 
 
@@ -88,36 +91,36 @@ YESTERDAY = timedelta(days=-1)
         ([{}, {"amount": egp(5_000)}], "FAILED_PRECONDITION", "TARIFF_OVERLAP"),
     ],
 )
-async def test_a_wrong_tariff_is_refused_by_name_and_whole(
+async def test_an_invalid_tariff_is_refused_as_a_whole(
     desk: Desk, wrong: list[dict[str, Any]], code: str, reason: str
 ) -> None:
-    """One row a wrong tariff; nothing of it is published."""
-    fees = [fee(**{"service": NEVER} | each) for each in wrong]
+    """Each row is an invalid tariff with its code and reason; none of its fees is published."""
+    fees = [fee(**{"service": UNPUBLISHED} | each) for each in wrong]
 
-    assert await refusal(desk.tariff(*fees)) == (code, reason)
-    asked = pb.GetQuoteRequest(service=NEVER, channel="portal", governorate="21", means=1)
-    assert await refusal(desk.api.GetQuote(asked)) == ("NOT_FOUND", "FEE_NOT_PUBLISHED")
+    assert await refusal(desk.publish_tariff(*fees)) == (code, reason)
+    request = pb.GetQuoteRequest(service=UNPUBLISHED, channel="portal", governorate="21", means=1)
+    assert await refusal(desk.api.GetQuote(request)) == ("NOT_FOUND", "FEE_NOT_PUBLISHED")
 
 
-async def test_what_cannot_be_paid_is_refused_by_name(desk: Desk) -> None:
-    """Another's, none at all, one under way, one paid."""
-    case = await desk.due()
+async def test_a_payment_that_is_not_due_to_the_caller_is_refused(desk: Desk) -> None:
+    """Of another citizen, of an unknown case, in progress, and settled."""
+    case = await desk.create_due()
 
     assert await refusal(desk.pay(case, account=uid())) == ("NOT_FOUND", "PAYMENT_NOT_FOUND")
     assert await refusal(desk.pay(Case("x"))) == ("NOT_FOUND", "PAYMENT_NOT_FOUND")
-    charge = await desk.charge(case)
+    charge = await desk.request_charge(case)
     assert await refusal(desk.pay(case)) == ("FAILED_PRECONDITION", "PAYMENT_IN_PROGRESS")
-    await desk.settled(charge)
-    await desk.came_to(case, "SETTLED")
+    await desk.publish_settled(charge)
+    await desk.await_state(case, "SETTLED")
     assert await refusal(desk.pay(case)) == ("FAILED_PRECONDITION", "ALREADY_SETTLED")
 
 
-async def test_a_fee_is_not_tried_for_ever(desk: Desk) -> None:
-    """Ten refused charges are enough."""
-    case = await desk.due()
+async def test_attempts_to_pay_a_fee_are_limited(desk: Desk) -> None:
+    """The limit is ten refused charges."""
+    case = await desk.create_due()
     for _ in range(10):
-        await desk.refused(await desk.charge(case))
-        await desk.due_again(case)
+        await desk.publish_refused(await desk.request_charge(case))
+        await desk.await_refusal(case)
 
     assert await refusal(desk.pay(case)) == ("RESOURCE_EXHAUSTED", "TOO_MANY_ATTEMPTS")
 
@@ -139,8 +142,8 @@ GOOD = pb.CreatePaymentRequest(
     ],
     ids="-".join,
 )
-async def test_a_wrong_payment_is_refused_without_repeating_it(desk: Desk, change: dict[str, Any]) -> None:
-    """The rule of its proto, by field; a card number shows nowhere in the answer."""
+async def test_an_invalid_payment_request_is_refused(desk: Desk, change: dict[str, Any]) -> None:
+    """Each row breaks one validation rule of the proto; a card number is not accepted as a token."""
     wrong = pb.CreatePaymentRequest()
     wrong.CopyFrom(GOOD)
     for name, value in change.items():
@@ -150,48 +153,48 @@ async def test_a_wrong_payment_is_refused_without_repeating_it(desk: Desk, chang
     assert await refusal(desk.api.CreatePayment(wrong, metadata=bearer)) == ("INVALID_ARGUMENT", "VALIDATION")
 
 
-async def test_who_may_see_a_payment(desk: Desk) -> None:
-    """Its citizen and an auditor, by either id; everybody else is told that there is none."""
-    case = await desk.due()
-    shown = await desk.get(case)
+async def test_a_payment_is_visible_to_its_citizen_and_auditors(desk: Desk) -> None:
+    """It can be read by either id; for others the answer is that there is none."""
+    case = await desk.create_due()
+    payment = await desk.get(case)
     by_id, by_subject = (
-        pb.GetPaymentRequest(payment_id=shown.payment_id),
+        pb.GetPaymentRequest(payment_id=payment.payment_id),
         pb.GetPaymentRequest(subject_id=case.id),
     )
     own, other = desk.trial.bearer(citizen(case.account)), desk.trial.bearer(citizen(uid()))
 
-    assert await desk.api.GetPayment(by_id, metadata=own) == shown
-    assert await desk.api.GetPayment(by_subject, metadata=own) == shown
+    assert await desk.api.GetPayment(by_id, metadata=own) == payment
+    assert await desk.api.GetPayment(by_subject, metadata=own) == payment
     assert await refusal(desk.api.GetPayment(by_id, metadata=other)) == ("NOT_FOUND", "PAYMENT_NOT_FOUND")
     assert await refusal(desk.api.GetPayment(by_id)) == ("UNAUTHENTICATED", "TOKEN_MISSING")
 
 
-async def test_the_same_payment_request_is_answered_again_and_charged_once(desk: Desk) -> None:
-    """Twice, and then 20 at once; with another content it is refused."""
-    case, request_id = await desk.due(), uid()
+async def test_a_repeated_payment_request_returns_the_first_answer_and_charges_once(desk: Desk) -> None:
+    """It is repeated once, then 20 times concurrently; other content with its id is refused."""
+    case, request_id = await desk.create_due(), uid()
 
     first = await desk.pay(case, request_id)
     again = await desk.pay(case, request_id)
-    crowd = await asyncio.gather(*(desk.pay(case, request_id) for _ in range(20)))
+    concurrent = await asyncio.gather(*(desk.pay(case, request_id) for _ in range(20)))
     charges = await charged(desk, case)
 
-    assert all(answer == first for answer in [again, *crowd])
+    assert all(answer == first for answer in [again, *concurrent])
     assert len(charges) == 1
     other = desk.pay(case, request_id, token="tok_other")
     assert await refusal(other) == ("ALREADY_EXISTS", "REQUEST_ID_REUSED")
 
 
 async def charged(desk: Desk, case: Case) -> list[acquirer.RequestCharge]:
-    """Every charge that is ordered for a case, until two seconds after the first."""
+    """Take all charge commands of a case, until two seconds after the first."""
     payment = (await desk.get(case)).payment_id
     first = await desk.trial.taken(CHARGES, acquirer.RequestCharge, lambda one: one.payment_id == payment)
     more = await desk.trial.all_taken(CHARGES, acquirer.RequestCharge, 20, within_seconds=2)
     return [first, *(charge for charge in more if charge.payment_id == payment)]
 
 
-async def test_of_20_payments_at_once_one_charges(desk: Desk) -> None:
-    """The others are told that one is under way."""
-    case = await desk.due()
+async def test_only_one_of_20_concurrent_payments_is_charged(desk: Desk) -> None:
+    """The others are refused."""
+    case = await desk.create_due()
 
     answers = await asyncio.gather(*(desk.pay(case) for _ in range(20)), return_exceptions=True)
     charges = await charged(desk, case)
@@ -200,44 +203,48 @@ async def test_of_20_payments_at_once_one_charges(desk: Desk) -> None:
     assert len(charges) == 1
 
 
-async def test_the_same_tariff_request_is_answered_again_and_published_once(desk: Desk) -> None:
-    """Twice, and then 20 at once; with another content it is refused."""
+async def test_a_repeated_tariff_request_returns_the_first_answer(desk: Desk) -> None:
+    """It is repeated 20 times concurrently; other content with its id is refused."""
     service, request_id = f"trial.{uid().replace('-', '')}", uid()
 
-    first = await desk.tariff(fee(service), request_id=request_id)
-    crowd = await asyncio.gather(*(desk.tariff(fee(service), request_id=request_id) for _ in range(20)))
+    first = await desk.publish_tariff(fee(service), request_id=request_id)
+    answers = await asyncio.gather(
+        *(desk.publish_tariff(fee(service), request_id=request_id) for _ in range(20))
+    )
 
-    assert all(answer == first for answer in crowd)
-    other = desk.tariff(fee(service, channel="portal"), request_id=request_id)
+    assert all(answer == first for answer in answers)
+    other = desk.publish_tariff(fee(service, channel="portal"), request_id=request_id)
     assert await refusal(other) == ("ALREADY_EXISTS", "REQUEST_ID_REUSED")
 
 
-async def test_20_first_tariff_requests_at_once_have_one_answer(desk: Desk) -> None:
-    """None of them came before the others."""
+async def test_20_concurrent_tariff_requests_have_one_answer(desk: Desk) -> None:
+    """None of them was answered before the others were sent."""
     service, request_id = f"trial.{uid().replace('-', '')}", uid()
 
-    crowd = await asyncio.gather(*(desk.tariff(fee(service), request_id=request_id) for _ in range(20)))
+    answers = await asyncio.gather(
+        *(desk.publish_tariff(fee(service), request_id=request_id) for _ in range(20))
+    )
 
-    assert len({answer.tariff_id for answer in crowd}) == 1
+    assert len({answer.tariff_id for answer in answers}) == 1
 
 
 async def test_the_journal_is_paged_oldest_first(desk: Desk) -> None:
-    """A token leads to the next page of the same question, and of no other; accounts and payments filter."""
-    case = await desk.due()
-    await desk.settled(await desk.charge(case))
-    await desk.books(case, "due", "settled")
-    account, who = f"citizen/{case.account}", desk.trial.bearer(OPERATOR)
+    """A page token is valid only for the query that returned it, and for callers with access."""
+    case = await desk.create_due()
+    await desk.publish_settled(await desk.request_charge(case))
+    await desk.await_balances(case, "due", "settled")
+    account, metadata = f"citizen/{case.account}", desk.trial.bearer(OPERATOR)
 
     pages, tokens = [], [""]
     while tokens[-1] or not pages:
-        asked = pb.ListLedgerEntriesRequest(account=account, page_size=1, page_token=tokens[-1])
-        page = await desk.api.ListLedgerEntries(asked, metadata=who)
+        request = pb.ListLedgerEntriesRequest(account=account, page_size=1, page_token=tokens[-1])
+        page = await desk.api.ListLedgerEntries(request, metadata=metadata)
         pages.append([entry.kind for entry in page.entries])
         tokens.append(page.next_page_token)
 
     assert pages == [["due"], ["settled"]]
     other = pb.ListLedgerEntriesRequest(account="platform", page_token=tokens[1])
-    assert await refusal(desk.api.ListLedgerEntries(other, metadata=who)) == (
+    assert await refusal(desk.api.ListLedgerEntries(other, metadata=metadata)) == (
         "INVALID_ARGUMENT",
         "PAGE_TOKEN_INVALID",
     )
@@ -247,11 +254,11 @@ async def test_the_journal_is_paged_oldest_first(desk: Desk) -> None:
     )
 
 
-async def test_books_are_read_by_the_number_of_a_case(desk: Desk) -> None:
-    """Operators know a case by its number; one that nobody has has no entries."""
-    case = Case(await desk.service(), number=f"PA-{uid()[:8]}")
-    await desk.due(case)
-    await desk.books(case, "due")
+async def test_the_journal_is_filtered_by_request_number(desk: Desk) -> None:
+    """Operators know a case by its number; an unknown number has no entries."""
+    case = Case(await desk.create_service(), number=f"PA-{uid()[:8]}")
+    await desk.create_due(case)
+    await desk.await_balances(case, "due")
 
     (entry,) = await desk.entries(request_number=case.number)
     again = await desk.entries(request_number=case.number, payment_id=entry.payment_id)
@@ -262,11 +269,11 @@ async def test_books_are_read_by_the_number_of_a_case(desk: Desk) -> None:
 
 
 async def test_the_whole_journal_sums_to_zero(desk: Desk) -> None:
-    """Whatever the tests before did: for whoever reads all entries."""
+    """All entries of the earlier tests are included."""
     entries, tokens = [], [""]
     while tokens[-1] or not entries:
-        asked = pb.ListLedgerEntriesRequest(page_size=500, page_token=tokens[-1])
-        page = await desk.api.ListLedgerEntries(asked, metadata=desk.trial.bearer(AUDITOR))
+        request = pb.ListLedgerEntriesRequest(page_size=500, page_token=tokens[-1])
+        page = await desk.api.ListLedgerEntries(request, metadata=desk.trial.bearer(AUDITOR))
         entries += list(page.entries)
         tokens.append(page.next_page_token)
 

@@ -1,4 +1,4 @@
-"""A charge of which nothing is heard: payments asks what became of it, until it is told."""
+"""Inquiries: payments inquires about a charge without a result until it receives one."""
 
 from collections.abc import Iterator
 
@@ -15,8 +15,8 @@ INQUIRIES = "acquirer.payments.inquiry"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def impatient() -> Iterator[None]:
-    """A payments that inquires after a second."""
+def short_interval() -> Iterator[None]:
+    """Let payments inquire after one second."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PAYMENTS_INQUIRE_MINUTES", str(1 / 60))
         yield
@@ -27,21 +27,21 @@ def desk(trial: Trial) -> Desk:
     return Desk(trial)
 
 
-async def inquired(desk: Desk, charge: acquirer.RequestCharge) -> acquirer.InquireCharge:
+async def await_inquiry(desk: Desk, charge: acquirer.RequestCharge) -> acquirer.InquireCharge:
     return await desk.trial.taken(
         INQUIRIES, acquirer.InquireCharge, lambda one: one.charge_id == charge.charge_id
     )
 
 
-async def test_silence_is_inquired_of_until_it_ends(desk: Desk) -> None:
-    """Again and again; then the fee may be paid by another charge, and nobody asks any more."""
-    case = await desk.due()
-    charge = await desk.charge(case)
+async def test_inquiries_are_repeated_until_the_charge_has_a_result(desk: Desk) -> None:
+    """After a refusal there are no more inquiries, and the fee can be paid with another charge."""
+    case = await desk.create_due()
+    charge = await desk.request_charge(case)
 
-    first, second = await inquired(desk, charge), await inquired(desk, charge)
-    await desk.refused(charge)
-    await desk.due_again(case)
-    await desk.trial.all_sent()  # what was decided before
+    first, second = await await_inquiry(desk, charge), await await_inquiry(desk, charge)
+    await desk.publish_refused(charge)
+    await desk.await_refusal(case)
+    await desk.trial.all_sent()  # inquiries decided before the refusal
     await desk.trial.all_taken(INQUIRIES, acquirer.InquireCharge, 100, within_seconds=0.5)
 
     assert first == second == acquirer.InquireCharge(charge_id=charge.charge_id, payment_id=charge.payment_id)
@@ -49,12 +49,12 @@ async def test_silence_is_inquired_of_until_it_ends(desk: Desk) -> None:
     assert pb.PaymentState.Name((await desk.pay(case)).state) == "PAYMENT_STATE_PROCESSING"
 
 
-async def test_what_was_settled_after_all_is_not_inquired_of(desk: Desk) -> None:
-    """An inquiry ends with the news that it brings."""
-    case = await desk.due()
-    charge = await desk.charge(case)
-    await inquired(desk, charge)
+async def test_a_charge_settled_after_an_inquiry_settles_the_payment(desk: Desk) -> None:
+    """The late result is applied like any other."""
+    case = await desk.create_due()
+    charge = await desk.request_charge(case)
+    await await_inquiry(desk, charge)
 
-    await desk.settled(charge)
+    await desk.publish_settled(charge)
 
-    assert (await desk.came_to(case, "SETTLED")).refusal_reason == ""
+    assert (await desk.await_state(case, "SETTLED")).refusal_reason == ""

@@ -17,7 +17,7 @@ from payments.model.errors import (
     TooManyAttempts,
 )
 from payments.model.payment import (
-    MOST_ATTEMPTS,
+    MAX_ATTEMPTS,
     CardContent,
     ChargeInquired,
     ChargeRequested,
@@ -33,27 +33,27 @@ from payments.model.payment import (
 from payments.model.tariff import Fee, Means
 
 NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
-PATIENCE = timedelta(minutes=10)
+INQUIRE_AFTER = timedelta(minutes=10)
 FEE = Fee("notary.poa", "*", "*", "notary", date(2026, 1, 1), None, 12_000, 1_200, 800, "t-1")
 PAID = 10_800
 
 
-def owed() -> Payment:
+def due_payment() -> Payment:
     return make_due("p-1", "s-1", "a-1", request_number="DW-1", fee=FEE, now=NOW).state
 
 
-def tried(*charges: str) -> Payment:
-    """A payment with these charges, each but the last refused."""
-    payment = owed()
+def payment_with(*charges: str) -> Payment:
+    """Return a payment with these charges; all but the last are refused."""
+    payment = due_payment()
     for charge in charges:
         if payment.state is PaymentState.PROCESSING:
             payment = payment.refuse(payment.charges[-1].charge_id, "DECLINED").state
-        payment = payment.pay("a-1", Means.CARD, "tok_x", charge, NOW, patience=PATIENCE).state
+        payment = payment.pay("a-1", Means.CARD, "tok_x", charge, NOW, inquire_after=INQUIRE_AFTER).state
     return payment
 
 
 def test_a_fee_becomes_due_as_published() -> None:
-    """The fee and its parts are fixed at that moment."""
+    """The fee and its parts are fixed when the payment is created."""
     due = make_due("p-1", "s-1", "a-1", request_number="DW-1", fee=FEE, now=NOW)
     payment, facts = due.state, due.facts
 
@@ -62,9 +62,9 @@ def test_a_fee_becomes_due_as_published() -> None:
     assert facts == (Due("p-1", "s-1", "a-1", 12_000),)
 
 
-def test_paying_asks_for_the_fee_less_the_discount() -> None:
-    """The card token goes on in the fact and is not kept."""
-    outcome = owed().pay("a-1", Means.CARD, "tok_x", "c-1", NOW, patience=PATIENCE)
+def test_paying_requests_a_charge_of_the_fee_less_the_discount() -> None:
+    """The card token is in the fact and is not kept in the payment."""
+    outcome = due_payment().pay("a-1", Means.CARD, "tok_x", "c-1", NOW, inquire_after=INQUIRE_AFTER)
     payment, facts = outcome.state, outcome.facts
 
     assert facts == (ChargeRequested("c-1", "p-1", PAID, CardContent("tok_x"), NOW + timedelta(minutes=8)),)
@@ -75,40 +75,42 @@ def test_paying_asks_for_the_fee_less_the_discount() -> None:
 @pytest.mark.parametrize(
     ("payment", "account", "error"),
     [
-        (owed(), "a-2", PaymentNotFound),
-        (tried("c-1"), "a-1", PaymentInProgress),
-        (tried("c-1").settle("c-1", PAID, "r", NOW).state, "a-1", AlreadySettled),
-        (tried("c-1").settle("c-1", PAID, "r", NOW).state, "a-2", PaymentNotFound),
+        (due_payment(), "a-2", PaymentNotFound),
+        (payment_with("c-1"), "a-1", PaymentInProgress),
+        (payment_with("c-1").settle("c-1", PAID, "r", NOW).state, "a-1", AlreadySettled),
+        (payment_with("c-1").settle("c-1", PAID, "r", NOW).state, "a-2", PaymentNotFound),
         (
-            tried(*(f"c-{n}" for n in range(MOST_ATTEMPTS)))
-            .refuse(f"c-{MOST_ATTEMPTS - 1}", "DECLINED")
+            payment_with(*(f"c-{n}" for n in range(MAX_ATTEMPTS)))
+            .refuse(f"c-{MAX_ATTEMPTS - 1}", "DECLINED")
             .state,
             "a-1",
             TooManyAttempts,
         ),
     ],
 )
-def test_what_cannot_be_paid(payment: Payment, account: str, error: type[PaymentsError]) -> None:
-    """Another's fee, one under way, one paid, one tried too often."""
+def test_a_payment_that_is_not_due_to_the_account_is_refused(
+    payment: Payment, account: str, error: type[PaymentsError]
+) -> None:
+    """Of another account, in progress, settled, and with too many attempts."""
     with pytest.raises(error):
-        payment.pay(account, Means.CARD, "tok_x", "c-new", NOW, patience=PATIENCE)
+        payment.pay(account, Means.CARD, "tok_x", "c-new", NOW, inquire_after=INQUIRE_AFTER)
 
 
-def test_a_charge_is_asked_for_only_before_it_is_inquired_of() -> None:
-    """What the acquirer does not know by then was never taken, and never will be."""
-    outcome = owed().pay("a-1", Means.CARD, "tok_x", "c-1", NOW, patience=PATIENCE)
-    payment, (asked,) = outcome.state, outcome.facts
-    assert isinstance(asked, ChargeRequested)
+def test_a_charge_request_expires_before_its_first_inquiry() -> None:
+    """A charge that the acquirer does not know at the inquiry can therefore not be made later."""
+    outcome = due_payment().pay("a-1", Means.CARD, "tok_x", "c-1", NOW, inquire_after=INQUIRE_AFTER)
+    payment, (requested,) = outcome.state, outcome.facts
+    assert isinstance(requested, ChargeRequested)
 
-    assert payment.inquire(asked.expire_time, PATIENCE) == Outcome(payment)
+    assert payment.inquire(requested.expire_time, INQUIRE_AFTER) == Outcome(payment)
 
 
-def test_silence_is_inquired_of_once_each_time_our_patience_ends() -> None:
-    """Not before, and not again at the same moment."""
-    outcome = tried("c-1").inquire(NOW + PATIENCE, PATIENCE)
+def test_a_charge_without_a_result_is_inquired_about_once_per_interval() -> None:
+    """There is no inquiry before the end of the interval, and none twice at the same time."""
+    outcome = payment_with("c-1").inquire(NOW + INQUIRE_AFTER, INQUIRE_AFTER)
     payment, inquired = outcome.state, outcome.facts
-    soon = payment.inquire(NOW + PATIENCE, PATIENCE)
-    later = payment.inquire(NOW + 2 * PATIENCE, PATIENCE).facts
+    soon = payment.inquire(NOW + INQUIRE_AFTER, INQUIRE_AFTER)
+    later = payment.inquire(NOW + 2 * INQUIRE_AFTER, INQUIRE_AFTER).facts
 
     assert inquired == later == (ChargeInquired("c-1", "p-1"),)
     assert soon == Outcome(payment)
@@ -116,19 +118,23 @@ def test_silence_is_inquired_of_once_each_time_our_patience_ends() -> None:
 
 @pytest.mark.parametrize(
     "payment",
-    [owed(), tried("c-1").settle("c-1", PAID, "r", NOW).state, tried("c-1").refuse("c-1", "DECLINED").state],
+    [
+        due_payment(),
+        payment_with("c-1").settle("c-1", PAID, "r", NOW).state,
+        payment_with("c-1").refuse("c-1", "DECLINED").state,
+    ],
 )
-def test_nothing_is_inquired_of_when_nothing_is_open(payment: Payment) -> None:
-    """A fee that nobody tried to pay, one that is paid, a charge that was refused: none is looked for."""
-    assert payment.ask_time is None
-    assert payment.inquire(NOW + PATIENCE, PATIENCE) == Outcome(payment)
+def test_a_payment_without_an_open_charge_has_no_inquiry(payment: Payment) -> None:
+    """Without a charge, with a settled one, and with a refused one."""
+    assert payment.last_request_time is None
+    assert payment.inquire(NOW + INQUIRE_AFTER, INQUIRE_AFTER) == Outcome(payment)
 
 
-def test_an_open_charge_of_a_paid_fee_is_inquired_of_too() -> None:
-    """Its money, if it was taken, is the citizen's."""
-    payment = tried("c-1", "c-2").settle("c-1", PAID, "r", NOW).state
+def test_an_open_charge_of_a_settled_payment_is_inquired_about() -> None:
+    """Money taken for it belongs to the citizen."""
+    payment = payment_with("c-1", "c-2").settle("c-1", PAID, "r", NOW).state
 
-    assert payment.inquire(NOW + PATIENCE, PATIENCE).facts == (ChargeInquired("c-2", "p-1"),)
+    assert payment.inquire(NOW + INQUIRE_AFTER, INQUIRE_AFTER).facts == (ChargeInquired("c-2", "p-1"),)
 
 
 SETTLED = Settled("p-1", "s-1", "a-1", 12_000, 1_200, PAID)
@@ -137,7 +143,7 @@ REFUSED = Refused("p-1", "s-1", "a-1", "DECLINED")
 
 
 @pytest.mark.parametrize(
-    ("charges", "news", "state", "facts"),
+    ("charges", "events", "state", "facts"),
     [
         ("1", [("accepted", "1")], "processing", []),
         ("1", [("accepted", "1"), ("accepted", "1")], "processing", []),
@@ -167,21 +173,21 @@ REFUSED = Refused("p-1", "s-1", "a-1", "DECLINED")
         ("12", [("refused", "1")], "processing", []),
     ],
 )
-def test_what_the_acquirer_says_makes_the_state(
-    charges: str, news: list[tuple[str, str]], state: str, facts: list[Fact]
+def test_the_acquirers_events_determine_the_state(
+    charges: str, events: list[tuple[str, str]], state: str, facts: list[Fact]
 ) -> None:
-    """Each row: charges tried (all but the last refused), what is heard, where it stands, what is told."""
-    payment, told = tried(*charges), []
+    """Each row has the charges (all but the last refused), the events, the resulting state, and the facts."""
+    payment, published = payment_with(*charges), []
 
-    for kind, charge in news:
-        heard = hear(payment, kind, charge)
-        payment, told = heard.state, [*told, *heard.facts]
+    for kind, charge in events:
+        outcome = apply(payment, kind, charge)
+        payment, published = outcome.state, [*published, *outcome.facts]
 
     assert payment.state is PaymentState(state)
-    assert told == facts
+    assert published == facts
 
 
-def hear(payment: Payment, kind: str, charge: str) -> Outcome[Payment, Fact]:
+def apply(payment: Payment, kind: str, charge: str) -> Outcome[Payment, Fact]:
     if kind == "accepted":
         return payment.accept(charge, "ref")
     if kind == "settled":
@@ -189,29 +195,32 @@ def hear(payment: Payment, kind: str, charge: str) -> Outcome[Payment, Fact]:
     return payment.refuse(charge, "DECLINED")
 
 
-def test_another_amount_than_asked_for_is_refused() -> None:
-    """A person must look; the payment stays as it was."""
+def test_a_settlement_of_another_amount_is_refused() -> None:
+    """A person must investigate; the payment is unchanged."""
     with pytest.raises(AmountMismatch):
-        tried("c-1").settle("c-1", PAID - 1, "ref", NOW)
+        payment_with("c-1").settle("c-1", PAID - 1, "ref", NOW)
 
 
 @pytest.mark.parametrize("kind", ["accepted", "settled", "refused"])
-def test_a_charge_that_we_never_asked_for_is_refused(kind: str) -> None:
-    """Whatever is said of it."""
+def test_an_event_of_an_unknown_charge_is_refused(kind: str) -> None:
+    """All kinds of events are tried."""
     with pytest.raises(ChargeUnknown):
-        hear(tried("c-1"), kind, "c-other")
+        apply(payment_with("c-1"), kind, "c-other")
 
 
-def test_the_reason_of_a_refusal_is_shown_while_the_fee_is_due() -> None:
-    """A new try, or success, ends it."""
-    refused = tried("c-1").refuse("c-1", "DECLINED").state
+def test_a_refusal_reason_is_kept_while_the_fee_is_due() -> None:
+    """A new charge or a settlement clears it."""
+    refused = payment_with("c-1").refuse("c-1", "DECLINED").state
 
     assert refused.refusal_reason == "DECLINED"
-    assert refused.pay("a-1", Means.CARD, "tok_x", "c-2", NOW, patience=PATIENCE).state.refusal_reason == ""
+    assert (
+        refused.pay("a-1", Means.CARD, "tok_x", "c-2", NOW, inquire_after=INQUIRE_AFTER).state.refusal_reason
+        == ""
+    )
     assert refused.settle("c-1", PAID, "ref", NOW).state.refusal_reason == ""
 
 
-def booked(fact: Fact) -> list[journal.Entry]:
+def entries_of(fact: Fact) -> list[journal.Entry]:
     match fact:
         case Due():
             return [journal.due("e", "p-1", "a-1", agency="notary", fee=fact.fee, now=NOW)]
@@ -236,24 +245,26 @@ STEPS = st.lists(
 
 
 @given(STEPS)
-def test_the_journal_sums_to_zero_and_follows_the_money_under_any_sequence(
+def test_the_journal_balances_after_any_sequence_of_events(
     steps: list[tuple[str, int]],
 ) -> None:
-    """Whatever is tried and heard: entries balance, and the acquirer owes exactly what it took."""
+    """The entries sum to zero, and the acquirer owes exactly the settled amounts."""
     outcome = make_due("p-1", "s-1", "a-1", request_number="DW-1", fee=FEE, now=NOW)
     payment = outcome.state
-    entries = [entry for fact in outcome.facts for entry in booked(fact)]
+    entries = [entry for fact in outcome.facts for entry in entries_of(fact)]
     for number, (kind, which) in enumerate(steps):
         try:
             if kind == "pay":
-                outcome = payment.pay("a-1", Means.CARD, "tok_x", f"c-{number}", NOW, patience=PATIENCE)
+                outcome = payment.pay(
+                    "a-1", Means.CARD, "tok_x", f"c-{number}", NOW, inquire_after=INQUIRE_AFTER
+                )
             else:
                 charge = payment.charges[which % len(payment.charges)].charge_id if payment.charges else ""
-                outcome = hear(payment, kind, charge)
+                outcome = apply(payment, kind, charge)
         except PaymentsError:
             continue
         payment = outcome.state
-        entries += [entry for fact in outcome.facts for entry in booked(fact)]
+        entries += [entry for fact in outcome.facts for entry in entries_of(fact)]
 
     balances: dict[str, int] = {}
     for leg in (leg for entry in entries for leg in entry.legs):
@@ -268,7 +279,7 @@ def test_the_journal_sums_to_zero_and_follows_the_money_under_any_sequence(
     else:
         assert balances["citizen/a-1"] == 12_000
     assert sum(isinstance(entry, journal.Entry) and entry.kind == "settled" for entry in entries) <= 1
-    assert len(payment.charges) <= MOST_ATTEMPTS
+    assert len(payment.charges) <= MAX_ATTEMPTS
 
 
 @pytest.mark.parametrize(
@@ -280,15 +291,15 @@ def test_the_journal_sums_to_zero_and_follows_the_money_under_any_sequence(
         (journal.Leg("platform", 0), journal.Leg("acquirer/card", 0)),
     ],
 )
-def test_an_entry_that_does_not_balance_cannot_be_made(legs: tuple[journal.Leg, ...]) -> None:
-    """Nowhere in the service, nor from a document."""
+def test_an_unbalanced_entry_cannot_be_created(legs: tuple[journal.Leg, ...]) -> None:
+    """The class itself refuses it, so also an entry that is read from a document."""
     with pytest.raises(EntryUnbalanced):
         journal.Entry("e", "due", "p-1", NOW, legs)
 
 
 @given(st.integers(1, 10**12), st.data())
-def test_every_entry_balances_and_leaves_out_empty_legs(fee: int, data: st.DataObject) -> None:
-    """For any fee, discount and share that a tariff may hold."""
+def test_every_entry_balances_without_zero_legs(fee: int, data: st.DataObject) -> None:
+    """Any fee, discount and share of a valid tariff are tried."""
     discount, share = data.draw(st.integers(0, fee - 1)), data.draw(st.integers(0, fee))
 
     for entry in (

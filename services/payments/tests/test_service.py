@@ -1,4 +1,4 @@
-"""Payments as others meet it: notary's and the acquirer's events in, quotes, payments and books to be read."""
+"""Payments from outside: events of notary and the acquirer in; payments, events and journal entries out."""
 
 import asyncio
 from datetime import timedelta
@@ -28,7 +28,7 @@ from .desk import (
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 
-TOLD = "notary.payments.payment"
+EVENTS = "notification.payments.payment"
 
 
 @pytest.fixture
@@ -37,39 +37,39 @@ def desk(trial: Trial) -> Desk:
 
 
 async def test_a_command_loads_its_payment_once(desk: Desk) -> None:
-    """For an event and for a request; only the first entry in the books reads the payment besides."""
-    case = Case(await desk.service())
+    """For an event and for a request; only the first entry of the journal loads it once more."""
+    case = Case(await desk.create_service())
     payment_id = payment_id_of(case.id)
 
-    async def booked(count: int) -> bool:
+    async def has_entries(count: int) -> bool:
         return len(await desk.entries(payment_id=payment_id)) == count
 
     before = loads("payments")
     await desk.submit(case)
-    await eventually(lambda: booked(1))
+    await eventually(lambda: has_entries(1))
     due = loads("payments")
-    charge = await desk.charge(case)
+    charge = await desk.request_charge(case)
     paid = loads("payments")
-    await desk.settled(charge)
-    await eventually(lambda: booked(2))
+    await desk.publish_settled(charge)
+    await eventually(lambda: has_entries(2))
 
     assert (due - before, paid - due, loads("payments") - paid) == (2, 1, 1)
 
 
-async def test_a_power_of_attorney_goes_through_the_books(desk: Desk) -> None:
-    """Due, paid with the discount, collected: each account shows its part, and all sum to zero."""
-    case = await desk.due()
-    charge = await desk.charge(case)
+async def test_the_journal_of_a_power_of_attorney_shows_each_share(desk: Desk) -> None:
+    """After due, settlement with the discount and collection each account has its share, and all sum to zero."""
+    case = await desk.create_due()
+    charge = await desk.request_charge(case)
     card = json_format.Parse(charge.card, acquirer.CardContent())
-    await desk.settled(charge)
-    paid = await desk.came_to(case, "SETTLED")
+    await desk.publish_settled(charge)
+    paid = await desk.await_state(case, "SETTLED")
     await desk.collect(case)
 
-    books = await desk.books(case, "due", "settled", "earned")
+    balances = await desk.await_balances(case, "due", "settled", "earned")
 
     assert (card.card_token, charge.amount) == ("tok_x", egp(PAID))
     assert (paid.fee, paid.discount, paid.amount) == (egp(FEE), egp(DISCOUNT), egp(PAID))
-    assert books == {
+    assert balances == {
         f"citizen/{case.account}": 0,
         "deferred/notary": 0,
         "acquirer/card": PAID,
@@ -77,65 +77,65 @@ async def test_a_power_of_attorney_goes_through_the_books(desk: Desk) -> None:
         "agency/notary": SHARE - FEE,
         "platform": -SHARE,
     }
-    assert sum(books.values()) == 0
+    assert sum(balances.values()) == 0
 
 
-async def test_each_step_is_told_with_the_number_of_the_journey(desk: Desk) -> None:
-    """Due and settled, in the order of their sequence, for whoever listens."""
-    case = await desk.due()
-    await desk.settled(await desk.charge(case))
+async def test_a_settled_payment_publishes_an_event(desk: Desk) -> None:
+    """The event holds account, amount and discount."""
+    case = await desk.create_due()
+    await desk.publish_settled(await desk.request_charge(case))
 
-    settled = await told(desk, case, events.PaymentSettled)
+    settled = await published(desk, case, events.PaymentSettled)
 
     assert (settled.account_id, settled.amount, settled.discount) == (case.account, egp(PAID), egp(DISCOUNT))
 
 
-async def told(desk: Desk, case: Case, kind: Any) -> Any:
-    async def look() -> Any:
-        found = await desk.trial.all_taken(TOLD, kind, 1, within_seconds=1)
-        return next((one for one in found if one.subject_id == case.id), None)
+async def published(desk: Desk, case: Case, event_type: Any) -> Any:
+    async def poll() -> Any:
+        events = await desk.trial.all_taken(EVENTS, event_type, 1, within_seconds=1)
+        return next((event for event in events if event.subject_id == case.id), None)
 
-    return await eventually(look)
+    return await eventually(poll)
 
 
-async def test_a_refused_payment_is_told_and_may_be_tried_again(desk: Desk) -> None:
-    """The reason is shown until the next try."""
-    case = await desk.due()
-    await desk.refused(await desk.charge(case))
-    refused = await desk.due_again(case)
+async def test_a_refused_payment_publishes_an_event_and_can_be_repeated(desk: Desk) -> None:
+    """The reason is kept until the next charge."""
+    case = await desk.create_due()
+    await desk.publish_refused(await desk.request_charge(case))
+    refused = await desk.await_refusal(case)
 
-    second = await desk.charge(case)
-    await desk.settled(second)
-    paid = await desk.came_to(case, "SETTLED")
+    second = await desk.request_charge(case)
+    await desk.publish_settled(second)
+    paid = await desk.await_state(case, "SETTLED")
 
     assert refused.refusal_reason == "DECLINED"
     assert paid.refusal_reason == ""
-    assert (await told(desk, case, events.PaymentRefused)).reason == "DECLINED"
+    assert (await published(desk, case, events.PaymentRefused)).reason == "DECLINED"
 
 
-async def test_an_acquirer_that_calls_back_twice_is_booked_once(desk: Desk) -> None:
-    """Whether it is the same event again, or another that says the same."""
-    case = await desk.due()
-    charge, event_id = await desk.charge(case), uid()
+async def test_repeated_settlements_are_booked_once(desk: Desk) -> None:
+    """Both the same event again and another event with the same content."""
+    case = await desk.create_due()
+    charge, event_id = await desk.request_charge(case), uid()
 
     for _ in range(3):
-        await desk.settled(charge, event_id=event_id)
-    await desk.settled(charge)
-    await desk.came_to(case, "SETTLED")
+        await desk.publish_settled(charge, event_id=event_id)
+    await desk.publish_settled(charge)
+    await desk.await_state(case, "SETTLED")
 
-    assert (await desk.books(case, "due", "settled"))["acquirer/card"] == PAID
+    assert (await desk.await_balances(case, "due", "settled"))["acquirer/card"] == PAID
     await asyncio.sleep(0.5)
     assert len(await desk.entries(payment_id=charge.payment_id)) == 2
 
 
-async def test_notary_may_tell_twice_and_is_booked_once(desk: Desk) -> None:
-    """A case submitted again after a correction owes one fee; collected twice it earns one."""
-    case = await desk.due()
+async def test_repeated_events_of_notary_are_booked_once(desk: Desk) -> None:
+    """A case that is submitted again after a correction owes one fee; collected twice it earns one."""
+    case = await desk.create_due()
     await desk.submit(case)
-    await desk.settled(await desk.charge(case))
-    payment = await desk.came_to(case, "SETTLED")
+    await desk.publish_settled(await desk.request_charge(case))
+    payment = await desk.await_state(case, "SETTLED")
     await desk.collect(case, uid())
-    await desk.books(case, "due", "settled", "earned")
+    await desk.await_balances(case, "due", "settled", "earned")
     once = await desk.entries(payment_id=payment.payment_id)
     await desk.collect(case, uid())
     await asyncio.sleep(0.5)
@@ -143,22 +143,22 @@ async def test_notary_may_tell_twice_and_is_booked_once(desk: Desk) -> None:
     assert await desk.entries(payment_id=payment.payment_id) == once
 
 
-async def test_money_taken_for_a_refused_charge_settles_and_a_second_one_is_the_citizens(desk: Desk) -> None:
-    """The first charge was said to be refused, and both turn out to be paid."""
-    case = await desk.due()
-    first = await desk.charge(case)
-    await desk.refused(first)
-    await desk.due_again(case)
-    second = await desk.charge(case)
+async def test_a_second_settled_charge_is_credited_to_the_citizen(desk: Desk) -> None:
+    """The first charge was reported as refused, but both are settled."""
+    case = await desk.create_due()
+    first = await desk.request_charge(case)
+    await desk.publish_refused(first)
+    await desk.await_refusal(case)
+    second = await desk.request_charge(case)
 
-    await desk.settled(first)
-    await desk.came_to(case, "SETTLED")
-    await desk.settled(second)
-    books = await desk.books(case, "due", "settled", "overpaid")
+    await desk.publish_settled(first)
+    await desk.await_state(case, "SETTLED")
+    await desk.publish_settled(second)
+    balances = await desk.await_balances(case, "due", "settled", "overpaid")
 
-    assert books["acquirer/card"] == 2 * PAID
-    assert books[f"citizen/{case.account}"] == -PAID
-    assert sum(books.values()) == 0
+    assert balances["acquirer/card"] == 2 * PAID
+    assert balances[f"citizen/{case.account}"] == -PAID
+    assert sum(balances.values()) == 0
 
 
 @pytest.mark.parametrize(
@@ -169,46 +169,46 @@ async def test_money_taken_for_a_refused_charge_settles_and_a_second_one_is_the_
         (Money(currency_code="EGP", units=108, nanos=1), "MONEY_INVALID"),
     ],
 )
-async def test_another_amount_than_asked_for_is_parked(desk: Desk, amount: Money, reason: str) -> None:
-    """A person must look; the payment stays as it was."""
-    case = await desk.due()
-    charge = await desk.charge(case)
+async def test_a_settlement_of_another_amount_is_parked(desk: Desk, amount: Money, reason: str) -> None:
+    """A person must investigate; the payment is unchanged."""
+    case = await desk.create_due()
+    charge = await desk.request_charge(case)
 
-    event_id = await desk.settled(charge, amount)
+    event_id = await desk.publish_settled(charge, amount)
 
-    assert await desk.parked(event_id) == reason
+    assert await desk.await_parked(event_id) == reason
     assert pb.PaymentState.Name((await desk.get(case)).state) == "PAYMENT_STATE_PROCESSING"
 
 
-async def test_a_charge_that_we_never_asked_for_is_parked(desk: Desk) -> None:
-    """Of a payment that exists, but not of this charge."""
-    case = await desk.due()
-    charge = await desk.charge(case)
+async def test_an_event_of_an_unknown_charge_is_parked(desk: Desk) -> None:
+    """The payment exists, the charge does not."""
+    case = await desk.create_due()
+    charge = await desk.request_charge(case)
     charge.charge_id = uid()
 
-    assert await desk.parked(await desk.settled(charge)) == "CHARGE_UNKNOWN"
+    assert await desk.await_parked(await desk.publish_settled(charge)) == "CHARGE_UNKNOWN"
 
 
-async def test_a_case_waits_for_its_fee_to_be_published(desk: Desk) -> None:
-    """The event is tried again, and finds the fee."""
+async def test_a_case_without_a_published_fee_is_retried(desk: Desk) -> None:
+    """Its payment becomes due once the fee is published."""
     case = Case(f"trial.{uid().replace('-', '')}")
     await desk.submit(case)
     await asyncio.sleep(0.3)
 
-    await desk.tariff(fee(case.service))
+    await desk.publish_tariff(fee(case.service))
 
-    assert (await desk.came_to(case, "DUE")).fee == egp(FEE)
+    assert (await desk.await_state(case, "DUE")).fee == egp(FEE)
 
 
 async def test_the_fee_is_that_of_the_day_of_submission(desk: Desk) -> None:
-    """A later one changes nothing for who has submitted."""
+    """A later fee does not change the payments of submitted cases."""
     case = Case(f"trial.{uid().replace('-', '')}")
     tomorrow = timedelta(days=1)
-    await desk.tariff(
+    await desk.publish_tariff(
         fee(case.service, valid_until=tomorrow),
         fee(case.service, valid_from=tomorrow, amount=egp(20_000)),
     )
     later = Case(case.service, time=case.time + timedelta(days=1))
 
-    assert (await desk.get(await desk.due(case))).fee == egp(FEE)
-    assert (await desk.get(await desk.due(later))).fee == egp(20_000)
+    assert (await desk.get(await desk.create_due(case))).fee == egp(FEE)
+    assert (await desk.get(await desk.create_due(later))).fee == egp(20_000)

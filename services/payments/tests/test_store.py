@@ -1,4 +1,4 @@
-"""The journal's guards in the store itself."""
+"""The journal in the store: unbalanced entries are not written, and the audit finds them."""
 
 import math
 from collections.abc import AsyncIterator
@@ -25,12 +25,12 @@ NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
 
 @pytest.fixture
 async def database(store_uri: str, store_name: str) -> AsyncIterator[Database]:
-    opened = await Database.open(store_uri, store_name, encode_event=nothing_goes_out, refusals=ERRORS)
+    opened = await Database.open(store_uri, store_name, encode_event=refuse_to_encode, refusals=ERRORS)
     yield opened
     await opened.close()
 
 
-def nothing_goes_out(*_: Any) -> Any:
+def refuse_to_encode(*_: Any) -> Any:
     raise AssertionError("the journal publishes nothing")
 
 
@@ -40,8 +40,8 @@ def change(entry: journal.Entry) -> Change[journal.Entry]:
 
 
 @dataclass
-class Books:
-    """An audit, and what it shows."""
+class AuditedJournal:
+    """An audit of a store, and its metrics."""
 
     store: Store
     telemetry: Telemetry = field(default_factory=lambda: Telemetry("payments", "0"))
@@ -50,107 +50,115 @@ class Books:
         metrics = Metrics(self.telemetry)
         self.audit = Audit(Context(self.store, metrics, timedelta(minutes=10), lambda: NOW))
 
-    def shown(self) -> tuple[float | None, float | None]:
-        """Imbalance and crooked entries."""
-        show = self.telemetry.registry.get_sample_value
+    def metrics(self) -> tuple[float | None, float | None]:
+        """Return the imbalance in piastres and the number of unbalanced entries."""
+        sample = self.telemetry.registry.get_sample_value
         return (
-            show("diwan_payments_ledger_imbalance_piastres"),
-            show("diwan_payments_ledger_unbalanced_entries"),
+            sample("diwan_payments_ledger_imbalance_piastres"),
+            sample("diwan_payments_ledger_unbalanced_entries"),
         )
 
-    def looked(self, scope: str) -> float | None:
-        """When the audit came to an end."""
-        show = self.telemetry.registry.get_sample_value
-        return show("diwan_payments_ledger_audit_timestamp_seconds", {"scope": scope})
+    def audited_at(self, scope: str) -> float | None:
+        """Return the end of the last audit of a scope, seconds since the epoch."""
+        sample = self.telemetry.registry.get_sample_value
+        return sample("diwan_payments_ledger_audit_timestamp_seconds", {"scope": scope})
 
-    async def book(self, name: str, *, off: int = 0, time: datetime = NOW) -> None:
-        """Book an entry, and let a hand change it by so many piastres."""
+    async def book(self, name: str, *, error: int = 0, time: datetime = NOW) -> None:
+        """Book an entry, and change its stored amount by `error` piastres."""
         entry = journal.due(name, "p-1", "a-1", agency="notary", fee=12_000, now=time)
         await self.store.entries.save(change(entry))
-        if off:
+        if error:
             await self.store.entries.collection.update_one(
-                {"_id": name}, {"$set": {"state.legs.0.amount": 12_000 + off}}
+                {"_id": name}, {"$set": {"state.legs.0.amount": 12_000 + error}}
             )
 
 
 @pytest.fixture
-async def books(database: Database) -> Books:
-    return Books(await Store.open(database))
+async def audited_journal(database: Database) -> AuditedJournal:
+    return AuditedJournal(await Store.open(database))
 
 
-async def test_books_that_balance_show_zero_once_they_were_looked_at(books: Books) -> None:
-    """Before that nobody knows, and says so."""
-    before = books.shown()
-    await books.book("e-1")
+async def test_an_audit_of_a_balanced_journal_sets_the_metrics_to_zero(
+    audited_journal: AuditedJournal,
+) -> None:
+    """Before the first audit they are NaN."""
+    before = audited_journal.metrics()
+    await audited_journal.book("e-1")
 
-    await books.audit.run()
+    await audited_journal.audit.run()
 
     assert all(math.isnan(each or 0) for each in before)
-    assert books.shown() == (0, 0)
-    assert books.looked("recent") == books.looked("whole") == NOW.timestamp()
+    assert audited_journal.metrics() == (0, 0)
+    assert audited_journal.audited_at("recent") == audited_journal.audited_at("whole") == NOW.timestamp()
 
 
-async def test_a_failed_audit_shows_that_nothing_is_known(
-    books: Books, monkeypatch: pytest.MonkeyPatch
+async def test_a_failed_audit_sets_the_metrics_to_nan(
+    audited_journal: AuditedJournal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What it showed before is no news of now."""
-    await books.audit.run()
+    """The values of the last audit are outdated."""
+    await audited_journal.audit.run()
 
     async def away(*_: object) -> None:
         raise StoreUnavailable
 
     monkeypatch.setattr(Store, "sums", away)
     with pytest.raises(StoreUnavailable):
-        await books.audit.run()
+        await audited_journal.audit.run()
 
-    assert all(math.isnan(each or 0) for each in books.shown())
+    assert all(math.isnan(each or 0) for each in audited_journal.metrics())
 
 
-async def test_a_long_journal_is_looked_over_in_pieces(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
-    """New entries at once, old ones as the walk comes to them; then all over again."""
+async def test_a_long_journal_is_audited_in_pieces(
+    audited_journal: AuditedJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each run covers the recent entries and one piece of the older ones; after the last piece it starts again."""
     monkeypatch.setattr(audit, "PAGE", 2)
     monkeypatch.setattr(audit, "MOST_PAGES", 1)
     for number in range(4):
-        await books.book(f"old-{number}", off=number, time=NOW - timedelta(days=2) + timedelta(hours=number))
-    await books.book("new", off=-10)
+        await audited_journal.book(
+            f"old-{number}", error=number, time=NOW - timedelta(days=2) + timedelta(hours=number)
+        )
+    await audited_journal.book("new", error=-10)
 
-    seen = []
+    results = []
     for _ in range(3):
-        await books.audit.run()
-        seen.append((*books.shown(), books.looked("whole") is not None))
+        await audited_journal.audit.run()
+        results.append((*audited_journal.metrics(), audited_journal.audited_at("whole") is not None))
 
-    assert seen == [(-9, 2, False), (-4, 4, False), (-4, 4, True)]
+    assert results == [(-9, 2, False), (-4, 4, False), (-4, 4, True)]
 
 
-async def test_what_was_mended_is_forgotten_after_a_whole_walk(books: Books) -> None:
-    """The metrics come back to zero by themselves."""
-    await books.book("e-1", off=5)
-    await books.audit.run()
-    await books.store.entries.collection.update_one({"_id": "e-1"}, {"$set": {"state.legs.0.amount": 12_000}})
+async def test_a_corrected_entry_is_dropped_after_a_whole_audit(audited_journal: AuditedJournal) -> None:
+    """The metrics return to zero by themselves."""
+    await audited_journal.book("e-1", error=5)
+    await audited_journal.audit.run()
+    await audited_journal.store.entries.collection.update_one(
+        {"_id": "e-1"}, {"$set": {"state.legs.0.amount": 12_000}}
+    )
 
-    await books.audit.run()
+    await audited_journal.audit.run()
 
-    assert books.shown() == (0, 0)
+    assert audited_journal.metrics() == (0, 0)
 
 
 async def test_an_entry_that_does_not_balance_is_not_written(database: Database) -> None:
-    """Not even one that got past its own making."""
+    """The store checks it again, also when the entry was changed after its creation."""
     store = await Store.open(database)
-    crooked = journal.due("e-2", "p-1", "a-1", agency="notary", fee=12_000, now=NOW)
-    object.__setattr__(crooked, "legs", (*crooked.legs, journal.Leg("platform", 1)))
+    unbalanced = journal.due("e-2", "p-1", "a-1", agency="notary", fee=12_000, now=NOW)
+    object.__setattr__(unbalanced, "legs", (*unbalanced.legs, journal.Leg("platform", 1)))
 
     with pytest.raises(EntryUnbalanced):
-        await store.entries.save(change(crooked))
+        await store.entries.save(change(unbalanced))
 
     assert await store.entries.load("e-2") is None
 
 
-async def test_a_hand_in_the_books_is_found(books: Books) -> None:
-    """A document changed behind our back is counted by the audit, and not believed when it is read."""
-    await books.book("e-1", off=1)
+async def test_a_manipulated_entry_is_found(audited_journal: AuditedJournal) -> None:
+    """An entry changed in the store is counted by the audit, and cannot be loaded."""
+    await audited_journal.book("e-1", error=1)
 
-    await books.audit.run()
+    await audited_journal.audit.run()
 
-    assert books.shown() == (1, 1)
+    assert audited_journal.metrics() == (1, 1)
     with pytest.raises((EntryUnbalanced, Unstorable)):
-        await books.store.entries.load("e-1")
+        await audited_journal.store.entries.load("e-1")

@@ -11,7 +11,7 @@ from payments.model.errors import (
     TariffInPast,
     TariffOverlap,
 )
-from payments.model.tariff import MOST_FEES, Fee, Means, Schedule
+from payments.model.tariff import MAX_FEES, Fee, Means, Schedule
 
 TODAY = date(2026, 3, 1)
 DAY = timedelta(days=1)
@@ -36,7 +36,7 @@ def published(*fees: Fee, today: date = TODAY) -> Schedule:
     return Schedule().publish(fees, "t-1", today)
 
 
-EVERY_WAY = published(
+FEES_OF_EVERY_SCOPE = published(
     fee(amount=100, discount=0, share=0),
     fee("portal", amount=200, discount=0, share=0),
     fee("*", "21", amount=300, discount=0, share=0),
@@ -53,13 +53,15 @@ EVERY_WAY = published(
         ("portal", "21", 400),
     ],
 )
-def test_the_most_specific_fee_holds(channel: str, governorate: str, amount: int) -> None:
-    """Exact before any."""
-    assert EVERY_WAY.fee(SERVICE, channel=channel, governorate=governorate, day=TODAY).amount == amount
+def test_the_most_specific_fee_applies(channel: str, governorate: str, amount: int) -> None:
+    """An exact channel or governorate precedes `*`."""
+    assert (
+        FEES_OF_EVERY_SCOPE.fee(SERVICE, channel=channel, governorate=governorate, day=TODAY).amount == amount
+    )
 
 
-def test_the_exact_governorate_goes_before_the_exact_channel() -> None:
-    """Where one fee names the channel and another the governorate, the governorate decides."""
+def test_an_exact_governorate_precedes_an_exact_channel() -> None:
+    """The governorate decides where one fee names the channel and another the governorate."""
     schedule = published(fee("portal", amount=12_001), fee("*", "21", amount=12_002))
 
     assert schedule.fee(SERVICE, channel="portal", governorate="21", day=TODAY).amount == 12_002
@@ -69,8 +71,8 @@ def test_the_exact_governorate_goes_before_the_exact_channel() -> None:
     ("after", "amount"),
     [(-1, None), (0, 100), (9, 100), (10, 200), (999, 200)],
 )
-def test_a_fee_holds_from_its_first_day_to_the_day_before_its_end(after: int, amount: int | None) -> None:
-    """`valid_until` is the first day no more in force, so that one fee follows another without a gap."""
+def test_a_fee_applies_from_its_first_day_to_the_day_before_its_end(after: int, amount: int | None) -> None:
+    """`valid_until` is the first day after it, so that one fee follows another without a gap."""
     schedule = published(
         fee(end=TODAY + 10 * DAY, amount=100, discount=0, share=0),
         fee(start=TODAY + 10 * DAY, amount=200, discount=0, share=0),
@@ -84,8 +86,8 @@ def test_a_fee_holds_from_its_first_day_to_the_day_before_its_end(after: int, am
         assert schedule.fee(SERVICE, channel="portal", governorate="01", day=day).amount == amount
 
 
-def test_a_quote_without_a_fee_says_what_was_looked_for() -> None:
-    """The way and the day, none of it personal."""
+def test_the_error_of_a_missing_fee_names_the_query() -> None:
+    """The metadata hold service, channel, governorate and day, none of which is personal."""
     with pytest.raises(FeeNotPublished) as raised:
         Schedule().fee(SERVICE, channel="portal", governorate="01", day=TODAY)
 
@@ -108,8 +110,8 @@ def test_a_quote_without_a_fee_says_what_was_looked_for() -> None:
         (fee(end=TODAY), "fees[0].valid_until"),
     ],
 )
-def test_a_fee_that_contradicts_itself_is_refused_by_its_field(wrong: Fee, field: str) -> None:
-    """The path says which fee of the tariff, and which field."""
+def test_an_inconsistent_fee_is_refused_with_its_field(wrong: Fee, field: str) -> None:
+    """The path names the fee in the tariff and the field."""
     with pytest.raises(FeeInvalid) as raised:
         published(wrong)
 
@@ -127,8 +129,8 @@ def test_a_fee_that_contradicts_itself_is_refused_by_its_field(wrong: Fee, field
         (fee("portal", start=TODAY - DAY), TariffInPast),
     ],
 )
-def test_a_fee_in_force_is_never_changed(second: Fee, error: type[PaymentsError]) -> None:
-    """Neither by another beside it nor by one from the past."""
+def test_a_fee_in_force_cannot_be_changed(second: Fee, error: type[PaymentsError]) -> None:
+    """An overlapping fee and a fee in the past are refused."""
     schedule = published(fee())
 
     with pytest.raises(error):
@@ -136,7 +138,7 @@ def test_a_fee_in_force_is_never_changed(second: Fee, error: type[PaymentsError]
 
 
 def test_two_fees_of_one_tariff_may_not_overlap() -> None:
-    """The check looks at what comes with it too."""
+    """The check includes the other fees of the same tariff."""
     with pytest.raises(TariffOverlap) as raised:
         published(fee(), fee(amount=13_000))
 
@@ -144,7 +146,7 @@ def test_two_fees_of_one_tariff_may_not_overlap() -> None:
 
 
 def test_a_tariff_published_again_changes_nothing() -> None:
-    """Loading the same file next month is no error."""
+    """The same file may be published again later."""
     schedule = published(fee(), fee("portal"))
 
     again = schedule.publish([fee(), fee("portal"), fee(start=TODAY + 30 * DAY)], "t-2", TODAY + 30 * DAY)
@@ -152,8 +154,8 @@ def test_a_tariff_published_again_changes_nothing() -> None:
     assert again == schedule
 
 
-def test_one_tariff_ends_a_fee_and_begins_its_successor() -> None:
-    """The same fee with an end, and the next from that day; the order in the file does not matter."""
+def test_one_tariff_ends_a_fee_and_starts_its_successor() -> None:
+    """It has the same fee with an end, and the next fee from that day, in any order."""
     end = TODAY + 10 * DAY
     successor, ended = fee(start=end, amount=13_000), fee(end=end)
 
@@ -166,7 +168,7 @@ def test_one_tariff_ends_a_fee_and_begins_its_successor() -> None:
 
 
 def test_a_fee_in_force_does_not_end_today() -> None:
-    """Who was quoted this morning pays this evening what was said."""
+    """A quote stays valid on its day."""
     with pytest.raises(TariffInPast) as raised:
         published(fee()).publish([fee(end=TODAY + DAY)], "t-2", TODAY + DAY)
 
@@ -174,16 +176,16 @@ def test_a_fee_in_force_does_not_end_today() -> None:
 
 
 def test_the_schedule_is_bounded() -> None:
-    """One more than fits is refused whole."""
-    full = Schedule(tuple(fee(service=f"service.{n}") for n in range(MOST_FEES)))
+    """A tariff beyond the limit is refused as a whole."""
+    full = Schedule(tuple(fee(service=f"service.{n}") for n in range(MAX_FEES)))
 
     with pytest.raises(TariffFull):
         full.publish([fee()], "t-2", TODAY)
 
 
 @pytest.mark.parametrize(("means", "discount"), [(Means.CARD, 1_200), (Means.CASH, 0)])
-def test_the_incentive_is_for_electronic_means(means: Means, discount: int) -> None:
-    """Cash pays the whole fee."""
+def test_the_discount_is_for_electronic_means(means: Means, discount: int) -> None:
+    """With cash the whole fee is due."""
     assert fee().discount(means) == discount
 
 
@@ -198,10 +200,10 @@ FEES = st.builds(
 
 
 @given(st.lists(st.tuples(FEES, st.integers(0, 15)), max_size=12))
-def test_whatever_is_published_no_day_has_two_fees_and_no_past_changes(
+def test_no_day_has_two_fees_and_no_past_fee_changes(
     tariffs: list[tuple[Fee, int]],
 ) -> None:
-    """Whatever is published when: one fee at most for a way and day, and what held stays what held."""
+    """For any sequence of tariffs there is at most one fee for a way and day, and fees of past days stay the same."""
     schedule, today = Schedule(), TODAY
     for number, (new, wait) in enumerate(tariffs):
         before = schedule
@@ -216,5 +218,5 @@ def test_whatever_is_published_no_day_has_two_fees_and_no_past_changes(
                 f.amount for f in before.fees if f.in_force(day)
             ]
     for day in (TODAY + n * DAY for n in range(60)):
-        ways = [f.way for f in schedule.fees if f.in_force(day)]
-        assert len(ways) == len(set(ways))
+        scopes = [f.scope for f in schedule.fees if f.in_force(day)]
+        assert len(scopes) == len(set(scopes))

@@ -1,4 +1,4 @@
-"""Virtual hosts on one node do not meet."""
+"""Virtual hosts on one node are separate."""
 
 import pytest
 from testkit.broker import Broker
@@ -22,7 +22,7 @@ def depth(broker: Broker) -> int:
 
 
 def test_a_message_stays_on_its_virtual_host(broker: Broker) -> None:
-    """What is published, purged, unbound or allowed on one is so on that one alone."""
+    """Messages, purges and bindings of one virtual host do not affect another."""
     other = Broker.shared()
     put(broker)
     put(other)
@@ -40,6 +40,6 @@ def test_a_message_stays_on_its_virtual_host(broker: Broker) -> None:
 
 
 def test_what_the_node_refuses_is_an_error(broker: Broker) -> None:
-    """An expression that fails tells so."""
-    with pytest.raises(Exception, match="the node refused: error: badarith"):
+    """A failed expression raises an exception with the node's error."""
+    with pytest.raises(Exception, match="the node returned an error: error: badarith"):
         broker.node.evaluate("1 / 0.")

@@ -1,4 +1,4 @@
-"""A run's servers start once, and nothing of a run outlives it, however it ends."""
+"""A run's servers start once, and no process or folder of a run is left after its end."""
 
 import os
 import signal
@@ -13,9 +13,11 @@ from testkit import keeper, run
 from testkit.connectors import eventually
 
 LEAD = """
-import os, subprocess, sys, time
+import os, signal, subprocess, sys, time
 from pathlib import Path
 from testkit import run
+# A background job of a shell ignores SIGINT, and its children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 lead = run.Lead()
 root = Path(f"/nowhere/{os.getpid()}")
 run.end_stacks_below(root)
@@ -29,7 +31,7 @@ lead.close()
 
 
 def lead() -> tuple[subprocess.Popen[str], Path]:
-    """Another run, with two processes beside the leading one; its folder."""
+    """Start another run with two further processes; return its leading process and its folder."""
     started = subprocess.Popen(
         [sys.executable, "-c", LEAD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -38,7 +40,7 @@ def lead() -> tuple[subprocess.Popen[str], Path]:
 
 
 def test_a_server_is_started_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever asks at the same time waits, and gets what the first got."""
+    """Concurrent calls wait for the first call and return the same result."""
     monkeypatch.setenv(run.VARIABLE, str(tmp_path))
     started: list[Path] = []
 
@@ -55,7 +57,7 @@ def test_a_server_is_started_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_start_that_fails_is_tried_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its folder is not used again."""
+    """The next call starts the server in a new folder."""
     monkeypatch.setenv(run.VARIABLE, str(tmp_path))
     folders: list[Path] = []
 
@@ -91,7 +93,7 @@ def test_nothing_outlives_a_run(end: signal.Signals | None) -> None:
 
 
 def test_the_end_of_a_run_touches_no_other() -> None:
-    """Two runs at the same time, as of two clones, have their own processes."""
+    """Each of two concurrent runs, such as of two clones, ends only its own processes."""
     one, folder = lead()
     other, other_folder = lead()
     with one, other:

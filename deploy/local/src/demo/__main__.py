@@ -14,47 +14,47 @@ from opentelemetry import trace
 
 from demo import show, telemetry, tree
 from demo.calls import Refused
+from demo.environment import Environment
 from demo.journey import Journey, StepFailed
-from demo.world import World
 
 FOLDER = CHECKOUT / ".demo"
 
 
 @click.command()
 @click.option(
-    "--world",
-    "world_file",
+    "--environment",
+    "environment_file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Drive a platform that runs already, described by this file; nothing is started or stopped.",
+    help="Use the running platform that this file describes; start and stop nothing.",
 )
 @click.option("--output", type=click.Path(file_okay=False, path_type=Path), default=FOLDER / "output",
-              help="Where the signed document and its picture are left.")  # fmt: skip
-def main(world_file: Path | None, output: Path) -> None:
-    """Drive one power of attorney from enrolment to the verified document; status 0 only if all went right."""
+              help="Folder for the signed document and the image of its first page.")  # fmt: skip
+def main(environment_file: Path | None, output: Path) -> None:
+    """Run one power of attorney from enrolment to the verified document; exit with 0 only if every step passed."""
     output.mkdir(parents=True, exist_ok=True)
-    for left in (*output.glob("PA-*.pdf"), *output.glob("PA-*.png")):
-        left.unlink()
-    if world_file:
-        sys.exit(0 if drive(World.read(world_file), output) else 1)
+    for old in (*output.glob("PA-*.pdf"), *output.glob("PA-*.png")):
+        old.unlink()
+    if environment_file:
+        sys.exit(0 if run(Environment.read(environment_file), output) else 1)
     stack = Stack(Layout(FOLDER / "stack"), lambda line: click.echo(f"• {line}", err=True))
-    stack.down()  # what a killed run may have left
+    stack.down()  # processes that a killed run may have left
     shutil.rmtree(stack.layout.folder, ignore_errors=True)
     try:
         stack.up()
-        passed = drive(World.read(stack.layout.world), output)
+        passed = run(Environment.read(stack.layout.world), output)
     except (StackError, RabbitError) as error:
-        show.failed("the stack did not come up", str(error))
+        show.failed("the stack did not start", str(error))
         passed = False
     finally:
         stack.down()
     sys.exit(0 if passed else 1)
 
 
-def drive(world: World, output: Path) -> bool:
-    """Run the journey, show its trace, leave the document; say whether every step did what it should."""
-    provider = telemetry.start(world.otlp_endpoint)
+def run(environment: Environment, output: Path) -> bool:
+    """Run the journey, print its trace and write the document to `output`; return whether every step passed."""
+    provider = telemetry.start(environment.otlp_endpoint)
     started = time.monotonic()
-    journey = Journey(world, output)
+    journey = Journey(environment, output)
     try:
         for step in journey.steps():
             show.step(step)
@@ -64,31 +64,32 @@ def drive(world: World, output: Path) -> bool:
     finally:
         provider.shutdown()
         journey.platform.close()
-    took = time.monotonic() - started
-    passed = show_trace(world, journey.trace_id)
-    picture(output)
-    show.left(output)
+    seconds = time.monotonic() - started
+    passed = show_trace(environment, journey.trace_id)
+    render_first_page(output)
+    show.output_files(output)
     if passed:
-        show.done(took)
+        show.passed(seconds)
     return passed
 
 
-def show_trace(world: World, trace_id: int) -> bool:
-    """Print the trace; a span without its parent means that something is not connected."""
+def show_trace(environment: Environment, trace_id: int) -> bool:
+    """Print the trace; return whether every span but the root has its parent in it."""
     name = trace.format_trace_id(trace_id)
-    spans = tree.fetch(world.traces_url, name)
+    spans = tree.fetch(environment.traces_url, name)
     show.trace(tree.draw(spans), spans, name)
-    loose = tree.orphans(spans)
-    if len(loose) == 1:
+    orphans = tree.orphans(spans)
+    if len(orphans) == 1:
         return True
     show.failed(
-        "the trace is not connected", f"{len(loose)} spans have no parent in it: {[s.name for s in loose]}"
+        "the trace is not connected",
+        f"{len(orphans)} spans have no parent in it: {[span.name for span in orphans]}",
     )
     return False
 
 
-def picture(output: Path) -> None:
-    """Leave a picture of the document's first page beside it."""
+def render_first_page(output: Path) -> None:
+    """Write a PNG image of each document's first page beside the document."""
     for document in output.glob("*.pdf"):
         command = [
             "pdftoppm",

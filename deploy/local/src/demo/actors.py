@@ -1,4 +1,4 @@
-"""The people of the journey and what each of them can do from outside the platform."""
+"""The people of the journey and the actions that each can take from outside the platform."""
 
 import time
 from collections.abc import Callable
@@ -12,9 +12,9 @@ from demo.calls import Platform, Refused
 from demo.phone import Phone
 from demo.session import Session
 
-CODES_ASKED_FOR = 4
-ASK_AGAIN_SECONDS = 20.0
-WAIT_SECONDS = 1.0
+CODE_REQUESTS_MAX = 4
+CODE_TIMEOUT_SECONDS = 20.0
+RETRY_SECONDS = 1.0
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Citizen:
     session: Session | None = None
 
     def enrol(self, platform: Platform, channel: str = "portal") -> tuple[str, str]:
-        """Enrol online, with names as people type them; return what was typed and the SMS."""
+        """Enrol online, with the first name in another spelling; return that spelling and the text of the SMS."""
         typed = next(iter(spelling_variants(self.person.first_name)), self.person.first_name)
 
         def start() -> Any:
@@ -44,7 +44,7 @@ class Citizen:
             request = identity.CompleteEnrolmentRequest(enrolment_id=started.enrolment_id, code=code)
             return platform.call("identity", "CompleteEnrolment", request)
 
-        account, text = by_code(self.phone, start, complete)
+        account, text = with_code(self.phone, start, complete)
         self.account_id = account.account_id
         return typed, text
 
@@ -54,7 +54,7 @@ class Citizen:
         self.session = sign_in(platform, self.phone, channel, subject)
 
     def confirm(self, platform: Platform, purpose: str, digest: str) -> str:
-        """Confirm exactly one content by code; return the signed statement."""
+        """Confirm exactly one content by code; return the signed confirmation."""
 
         def start() -> Any:
             request = identity.StartConfirmationRequest(purpose=purpose, digest=digest)
@@ -64,8 +64,8 @@ class Citizen:
             request = identity.CompleteConfirmationRequest(confirmation_id=started.confirmation_id, code=code)
             return platform.call("identity", "CompleteConfirmation", request, self.session)
 
-        done, _ = by_code(self.phone, start, complete)
-        return str(done.confirmation)
+        completed, _ = with_code(self.phone, start, complete)
+        return str(completed.confirmation)
 
 
 @dataclass
@@ -79,7 +79,8 @@ class Officer:
     office_id: str = ""
     session: Session | None = None
 
-    def registered_by(self, platform: Platform, administrator: "Officer") -> None:
+    def register(self, platform: Platform, administrator: "Officer") -> None:
+        """Register this officer in the session of `administrator`."""
         platform.call(
             "identity",
             "RegisterOfficer",
@@ -125,40 +126,40 @@ def sign_in(platform: Platform, phone: Phone, channel: str, subject: dict[str, s
         request = identity.CompleteSignInRequest(sign_in_id=started.sign_in_id, code=code)
         return platform.call("identity", "CompleteSignIn", request)
 
-    return Session.of(by_code(phone, start, complete)[0])
+    return Session.of(with_code(phone, start, complete)[0])
 
 
-def by_code(phone: Phone, start: Callable[[], Any], complete: Callable[[Any, str], Any]) -> tuple[Any, str]:
-    """Do something that a code by SMS opens; what it gave, and the SMS.
+def with_code(phone: Phone, start: Callable[[], Any], complete: Callable[[Any, str], Any]) -> tuple[Any, str]:
+    """Start an action, complete it with the code from the SMS, and return its answer and the text of the SMS.
 
-    A code is sent at most once, so one may never come: then a person asks for another, not too soon, and may get the
-    first one after all.
+    A code is sent at most once and may be lost: then another one is requested, after the minimum interval. The first
+    code may still arrive after that, so a wrong code is ignored and the next one is tried.
 
     Raises:
-        TimeoutError: no code came, however often it was asked for.
+        TimeoutError: no valid code arrived for any of the requests.
     """
-    for asked in range(1, CODES_ASKED_FOR + 1):
-        started = _patiently(start)
+    for attempt in range(1, CODE_REQUESTS_MAX + 1):
+        started = _start(start)
         try:
             while True:
-                code, text = phone.next_code(ASK_AGAIN_SECONDS)
+                code, text = phone.next_code(CODE_TIMEOUT_SECONDS)
                 try:
                     return complete(started, code), text
                 except Refused as refused:
                     if refused.reason != "CODE_WRONG":
                         raise
         except TimeoutError:
-            if asked == CODES_ASKED_FOR:
+            if attempt == CODE_REQUESTS_MAX:
                 raise
     raise AssertionError
 
 
-def _patiently(start: Callable[[], Any]) -> Any:
-    """Ask for a code; wait where the last one is too young."""
+def _start(start: Callable[[], Any]) -> Any:
+    """Request a code; retry while the last one was sent too recently."""
     while True:
         try:
             return start()
         except Refused as refused:
             if refused.reason != "CODE_TOO_SOON":
                 raise
-        time.sleep(WAIT_SECONDS)
+        time.sleep(RETRY_SECONDS)

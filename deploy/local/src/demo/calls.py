@@ -1,4 +1,4 @@
-"""gRPC as any client of the platform would use it: deadlines, retry with the same request id, a trace."""
+"""A gRPC client of the platform: deadlines, retries with the same request id, and trace context."""
 
 import importlib
 import json
@@ -16,10 +16,10 @@ from opentelemetry import propagate
 from demo.session import Session
 
 DEADLINE_SECONDS = 10.0
-PATIENCE_SECONDS = 60.0
-PAUSE_SECONDS = 0.2
+RETRY_LIMIT_SECONDS = 60.0
+RETRY_PAUSE_SECONDS = 0.2
 RETRIABLE = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.ABORTED}
-# What no request deserves.
+# Codes that no request should cause.
 FAULTS = {
     grpc.StatusCode.CANCELLED,
     grpc.StatusCode.DATA_LOSS,
@@ -28,9 +28,9 @@ FAULTS = {
     grpc.StatusCode.UNKNOWN,
 }
 
-# What every client should keep to: calls go round the pods behind a name, and what a leaving pod did not take is tried
-# again at once: it says CANCELLED to calls that reached it too late. A changing call may be tried again too, since its
-# request id makes it happen once.
+# The service config for every client (docs/operate.md): calls go to the pods behind a name in turn, and a call that a
+# terminating pod did not process is retried at once: such a pod answers late calls with CANCELLED. A changing call may
+# be retried too, since its request id gives it one effect.
 SERVICE_CONFIG = {
     "loadBalancingConfig": [{"round_robin": {}}],
     "methodConfig": [
@@ -54,12 +54,12 @@ OPTIONS = [
     ("grpc.dns_min_time_between_resolutions_ms", 2000),
 ]
 
-Failed = Callable[[str, str, str], None]
-"""Told the RPC of a call that failed, the canonical code, and all that gRPC says of it."""
+OnFailure = Callable[[str, str, str], None]
+"""Called with the RPC of a failed call, its canonical code and the text of the gRPC error."""
 
 
 class Refused(Exception):
-    """A call was answered with an error.
+    """An RPC was refused: its answer is an error.
 
     Attributes:
         code: canonical code name, such as `NOT_FOUND`.
@@ -73,7 +73,7 @@ class Refused(Exception):
 
 
 def refusal(error: grpc.RpcError) -> Refused:
-    """What a gRPC error says, by its ErrorInfo."""
+    """Convert a gRPC error to `Refused`, with the reason of its ErrorInfo."""
     call = cast("grpc.Call", error)
     status = rpc_status.from_call(call)
     reason = ""
@@ -85,7 +85,7 @@ def refusal(error: grpc.RpcError) -> Refused:
 
 
 class Method(Protocol):
-    """A stub's method."""
+    """A method of a stub."""
 
     def __call__(self, request: Message, *, timeout: float, metadata: Any) -> Any: ...
 
@@ -98,15 +98,15 @@ def _stub(service: str) -> Any:
 
 
 class Platform:
-    """Stubs of all services.
+    """The stubs of all services.
 
     Args:
         targets: gRPC address of each service.
-        on_failure: told of every call that failed, in spite of the service config's own retries, and was not
-            refused for what it asked.
+        on_failure: called for each call that failed in spite of the retries of the service config, except for
+            refusals of the request itself.
     """
 
-    def __init__(self, targets: dict[str, str], on_failure: Failed = lambda *_: None) -> None:
+    def __init__(self, targets: dict[str, str], on_failure: OnFailure = lambda *_: None) -> None:
         self._on_failure = on_failure
         self._channels = {
             name: grpc.insecure_channel(target, options=OPTIONS) for name, target in targets.items()
@@ -118,25 +118,25 @@ class Platform:
             channel.close()
 
     def call(self, service: str, rpc: str, request: Message, session: Session | None = None) -> Any:
-        """Call an RPC, as whose session it is or as anybody; try again with the same request while the service is away.
+        """Call an RPC, with the session's token if there is one; retry the same request while the service is away.
 
         Raises:
-            Refused: the service answered with an error that trying again will not mend.
+            Refused: the service answered with an error that is not retriable, or was away for too long.
         """
         if "request_id" in request.DESCRIPTOR.fields_by_name and not getattr(request, "request_id"):  # noqa: B009
             setattr(request, "request_id", str(uuid.uuid4()))  # noqa: B010  the message's type is not known here
-        return self._until_answered(rpc, lambda: self._once(service, rpc, request, session))
+        return self._retry(rpc, lambda: self._call_once(service, rpc, request, session))
 
     def download(self, service: str, rpc: str, request: Message, session: Session | None) -> bytes:
-        """Read a stream of chunks to its end."""
+        """Call an RPC that streams chunks; return the joined bytes."""
         return cast(
             "bytes",
-            self._until_answered(
-                rpc, lambda: b"".join(part.chunk for part in self._once(service, rpc, request, session))
+            self._retry(
+                rpc, lambda: b"".join(part.chunk for part in self._call_once(service, rpc, request, session))
             ),
         )
 
-    def _once(self, service: str, rpc: str, request: Message, session: Session | None) -> Any:
+    def _call_once(self, service: str, rpc: str, request: Message, session: Session | None) -> Any:
         method: Method = getattr(self._stubs[service], rpc)
         headers: dict[str, str] = {}
         if session:
@@ -144,8 +144,8 @@ class Platform:
         propagate.inject(headers)
         return method(request, timeout=DEADLINE_SECONDS, metadata=tuple(headers.items()))
 
-    def _until_answered(self, rpc: str, attempt: Callable[[], Any]) -> Any:
-        give_up = time.monotonic() + PATIENCE_SECONDS
+    def _retry(self, rpc: str, attempt: Callable[[], Any]) -> Any:
+        deadline = time.monotonic() + RETRY_LIMIT_SECONDS
         while True:
             try:
                 return attempt()
@@ -153,6 +153,6 @@ class Platform:
                 call = cast("grpc.Call", error)
                 if call.code() in RETRIABLE | FAULTS:
                     self._on_failure(rpc, call.code().name, str(error))
-                if call.code() not in RETRIABLE or time.monotonic() > give_up:
+                if call.code() not in RETRIABLE or time.monotonic() > deadline:
                     raise refusal(error) from error
-            time.sleep(PAUSE_SECONDS)
+            time.sleep(RETRY_PAUSE_SECONDS)

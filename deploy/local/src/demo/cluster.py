@@ -1,7 +1,7 @@
-"""`python -m demo.cluster`: the same journey on whatever Kubernetes cluster KUBECONFIG names.
+"""`python -m demo.cluster`: the journey on the Kubernetes cluster that KUBECONFIG names.
 
-Installs the charts with what a trial needs beside them, drives the journey through port-forwards as the demo drives it
-on the embedded stack, shows the pods and the trace, and takes everything away again.
+It installs the charts with the parts that a trial needs, runs the same journey as the demo on the embedded stack,
+prints the pods and the trace, and removes everything again.
 """
 
 import collections
@@ -20,8 +20,8 @@ from embedded.layout import CHECKOUT, Layout
 from embedded.rabbit import free_ports
 from platform_table.load import platform
 
-from demo.__main__ import drive
-from demo.world import World
+from demo.__main__ import run as run_journey
+from demo.environment import Environment
 
 FOLDER = CHECKOUT / ".demo" / "cluster"
 CHART = CHECKOUT / "deploy" / "helm" / "diwan"
@@ -34,28 +34,30 @@ GRPC_PORT, AMQP_PORT, HTTP_PORT, OTLP_PORT, DNS_PORT = 50051, 5672, 8080, 4318, 
 
 
 class ClusterError(Exception):
-    """A command that speaks to the cluster failed; the text is what it said."""
+    """A command on the cluster failed; the text holds the command and its output."""
 
 
-def run(*command: str, given: str | None = None, environment: dict[str, str] | None = None) -> str:
-    """Run a command to its end and return its output."""
-    done = subprocess.run(command, input=given, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise ClusterError(f"{' '.join(command[:4])} … : {(done.stderr or done.stdout).strip()}")
-    return done.stdout
+def run(*command: str, stdin: str | None = None, variables: dict[str, str] | None = None) -> str:
+    """Run a command and return its output; ClusterError when its exit status is not 0."""
+    completed = subprocess.run(
+        command, input=stdin, env=variables, capture_output=True, text=True, check=False
+    )
+    if completed.returncode:
+        raise ClusterError(f"{' '.join(command[:4])} … : {(completed.stderr or completed.stdout).strip()}")
+    return completed.stdout
 
 
 @contextmanager
 def forward(namespace: str, service: str, port: int) -> Iterator[str]:
-    """Forward a free port of this machine to a service; its address, `host:port`."""
+    """Forward a free port of this machine to a service; yield its address, `host:port`."""
     (local,) = free_ports(1)
     command = ["kubectl", "-n", namespace, "port-forward", f"service/{service}", f"{local}:{port}"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
-        said = process.stdout.readline() if process.stdout else ""
-        if "Forwarding" not in said:
-            raise ClusterError(f"port-forward to {service}: {said.strip()}")
-        # It says a line for each connection, and stops once nobody reads them.
+        line = process.stdout.readline() if process.stdout else ""
+        if "Forwarding" not in line:
+            raise ClusterError(f"port-forward to {service}: {line.strip()}")
+        # kubectl prints a line for each connection, and blocks when nobody reads them.
         threading.Thread(target=collections.deque, args=(process.stdout, 0), daemon=True).start()
         yield f"127.0.0.1:{local}"
     finally:
@@ -64,23 +66,27 @@ def forward(namespace: str, service: str, port: int) -> Iterator[str]:
 
 
 @contextmanager
-def opened(layout: Layout, namespace: str, release: str, beside: tuple[Path, ...] = ()) -> Iterator[None]:
-    """A namespace with Pod Security `restricted` and a trial's Secrets; nothing of it is left afterwards.
+def trial_namespace(
+    layout: Layout, namespace: str, release: str, manifests: tuple[Path, ...] = ()
+) -> Iterator[None]:
+    """Create a namespace with Pod Security `restricted` and the Secrets of a trial; delete it afterwards.
 
     Args:
-        layout: where keys and passwords are made.
-        namespace: made, and removed at the end with all that was put into it.
-        release: name of the Helm release that brings broker and stores, with which their addresses begin.
-        beside: manifests of what else is to be in the namespace.
+        layout: folder in which keys and passwords are created.
+        namespace: created, and deleted at the end with everything in it.
+        release: name of the Helm release with broker and stores, the prefix of their addresses.
+        manifests: further manifests to apply in the namespace.
     """
-    click.echo(f"• namespace {namespace}, Pod Security restricted", err=True)
+    click.echo(f"• creating namespace {namespace} with Pod Security restricted", err=True)
     run("kubectl", "create", "namespace", namespace)
     try:
         run("kubectl", "label", "namespace", namespace, RESTRICTED)
         secrets = ("embedded", "secrets", "--namespace", namespace, "--release", release)
-        made = run(sys.executable, "-m", *secrets, environment={"DIWAN_STACK_DIR": str(layout.folder)})
-        run("kubectl", "apply", "-f", "-", given=made)
-        for manifest in beside:
+        secret_manifests = run(
+            sys.executable, "-m", *secrets, variables={"DIWAN_STACK_DIR": str(layout.folder)}
+        )
+        run("kubectl", "apply", "-f", "-", stdin=secret_manifests)
+        for manifest in manifests:
             run("kubectl", "-n", namespace, "apply", "-f", str(manifest))
         yield
     except ClusterError:
@@ -88,12 +94,12 @@ def opened(layout: Layout, namespace: str, release: str, beside: tuple[Path, ...
             click.echo(run("kubectl", "-n", namespace, "get", "pods", "-o", "wide"), err=True)
         raise
     finally:
-        click.echo("• taking everything away", err=True)
+        click.echo(f"• deleting namespace {namespace}", err=True)
         run("kubectl", "delete", "namespace", namespace, "--wait", "--timeout", INSTALL_LIMIT)
 
 
 def install(namespace: str, release: str, values: tuple[Path, ...]) -> None:
-    """Install the chart and wait until all its pods are ready; a later file of values goes over an earlier."""
+    """Install the chart and wait until all its pods are ready; a later values file overrides an earlier one."""
     click.echo(f"• helm install {release}", err=True)
     files = [argument for file in values for argument in ("--values", str(file))]
     wait = ("--wait", "--timeout", INSTALL_LIMIT)
@@ -101,12 +107,12 @@ def install(namespace: str, release: str, values: tuple[Path, ...]) -> None:
 
 
 def cluster_address(namespace: str, service: str) -> str:
-    """A service's address inside the cluster."""
+    """Return a service's address inside the cluster."""
     return run("kubectl", "-n", namespace, "get", "service", service, "-o", "jsonpath={.spec.clusterIP}")
 
 
 def name_server() -> str:
-    """`host:port` of the cluster's name server where this machine reaches services as pods do; else ""."""
+    """Return `host:port` of the cluster's name server; "" when this machine cannot reach the service network."""
     try:
         address = cluster_address("kube-system", "kube-dns")
         socket.create_connection((address, DNS_PORT), timeout=CONNECT_SECONDS).close()
@@ -116,8 +122,8 @@ def name_server() -> str:
 
 
 @contextmanager
-def way_to(namespace: str, service: str, port: int) -> Iterator[str]:
-    """A service's `host:port` for this machine: inside the service network its own, else a port-forward's."""
+def reachable_address(namespace: str, service: str, port: int) -> Iterator[str]:
+    """Yield a `host:port` at which this machine reaches a service: its own address, or that of a port-forward."""
     if name_server():
         yield f"{cluster_address(namespace, service)}:{port}"
     else:
@@ -126,27 +132,27 @@ def way_to(namespace: str, service: str, port: int) -> Iterator[str]:
 
 
 @contextmanager
-def reached(
+def environment_of(
     layout: Layout, namespace: str, release: str, *, outside: str = "", collector: str = ""
-) -> Iterator[World]:
-    """The installed platform as the journey's driver reaches it.
+) -> Iterator[Environment]:
+    """Yield the environment of the installed platform, for the driver of the journey.
 
-    From inside the service network as any client should, with all pods of a service behind its headless name; from
-    elsewhere through port-forwards, each of which leads to one pod for as long as it lives.
+    Inside the service network the driver uses the headless name of each service, behind which are all its pods, as any
+    client should. Elsewhere it uses port-forwards; each leads to one pod until that pod ends.
 
     Args:
-        layout: where keys and passwords are.
-        namespace: where the release is.
-        release: its name.
-        outside: the release that brought broker, SMSC and acquirer, if another.
-        collector: the service to which the driver sends its spans, if not the trial's.
+        layout: folder with keys and passwords.
+        namespace: of the release.
+        release: name of the Helm release.
+        outside: name of the release with broker, SMSC and acquirer, if it is another one.
+        collector: service that receives the driver's spans, if it is not the trial's.
     """
     servers = name_server()
     outside = outside or release
-    with ExitStack() as ways:
+    with ExitStack() as connections:
 
         def to(name: str, port: int) -> str:
-            return ways.enter_context(way_to(namespace, name, port))
+            return connections.enter_context(reachable_address(namespace, name, port))
 
         def grpc_to(name: str) -> str:
             if servers:
@@ -157,7 +163,7 @@ def reached(
         broker_host, _, broker_port = to(f"{outside}-rabbitmq", AMQP_PORT).partition(":")
         layout.keep_operator_config(targets, broker_host, int(broker_port), "diwan")
         spans = f"http://{to(collector or f'{outside}-collector', OTLP_PORT)}"
-        yield World(
+        yield Environment(
             targets=targets,
             broker_host=broker_host,
             broker_port=int(broker_port),
@@ -173,28 +179,28 @@ def reached(
 
 
 @click.command()
-@click.option("--namespace", default="diwan-demo", show_default=True, help="Made, and removed at the end.")
+@click.option("--namespace", default="diwan-demo", show_default=True, help="Created, and deleted at the end.")
 @click.option("--release", default="diwan", show_default=True, help="Name of the Helm release.")
 @click.option(
     "--values",
     multiple=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     default=[VALUES],
-    help="Values files; the trial's when none is given.",
+    help="Values file; may be repeated. The default is the trial's.",
 )
 def main(namespace: str, release: str, values: tuple[Path, ...]) -> None:
-    """Install Diwan on a cluster, drive the journey, show pods and trace, leave nothing behind."""
+    """Install Diwan on a cluster, run the journey, print pods and trace, and remove everything."""
     output = FOLDER / "output"
     shutil.rmtree(FOLDER, ignore_errors=True)
     output.mkdir(parents=True)
     layout = Layout(FOLDER / "stack")
     started = time.monotonic()
     try:
-        with opened(layout, namespace, release):
+        with trial_namespace(layout, namespace, release):
             install(namespace, release, values)
             click.echo(f"• all pods ready after {time.monotonic() - started:.0f} s", err=True)
-            with reached(layout, namespace, release) as world:
-                passed = drive(world, output)
+            with environment_of(layout, namespace, release) as environment:
+                passed = run_journey(environment, output)
             click.echo("\n" + run("kubectl", "-n", namespace, "get", "pods"))
     except ClusterError as error:
         raise click.ClickException(str(error)) from error

@@ -1,4 +1,4 @@
-"""One citizen's power of attorney, from the first message to the verified document."""
+"""The journey: one citizen's power of attorney, from the registry's extract to the verified document."""
 
 import hashlib
 import time
@@ -16,17 +16,17 @@ from population import Person
 
 from demo import operator, registry
 from demo.actors import Citizen, Officer
-from demo.calls import Failed, Platform, Refused
+from demo.calls import OnFailure, Platform, Refused
+from demo.environment import Environment
 from demo.participants import Participants
 from demo.phone import Phone
-from demo.world import World
 
 ACQUIRER_TEST_CARD = "tok_ok"
 SERVICE = "notary.power_of_attorney.general"
 PURPOSE = "notary.power_of_attorney.submit"
 SPECIAL_TERM = "وله الحق في استلام نسخة من كشف حساب التوفير الخاص بي من أي مكتب بريد"
 TARIFF = Path(__file__).parent / "tariff.yaml"
-PATIENCE_SECONDS = 60
+TIMEOUT_SECONDS = 60
 POLL_SECONDS = 0.1
 
 tracer = trace.get_tracer("diwan.demo")
@@ -34,33 +34,33 @@ tracer = trace.get_tracer("diwan.demo")
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a step as a person wants to read it: who, and what they did or got."""
+    """A line of a step's output: an actor, and what the actor did or received."""
 
-    who: str
-    what: str
+    actor: str
+    text: str
 
 
 @dataclass
 class Step:
-    """A finished step: its number, title, lines, and how long it took."""
+    """A step of the journey: its number, title, lines of output and duration."""
 
     number: int
     title: str
     lines: list[Line] = field(default_factory=list)
     seconds: float = 0.0
 
-    def say(self, who: str, what: str) -> None:
-        self.lines.append(Line(who, what))
+    def add(self, actor: str, text: str) -> None:
+        self.lines.append(Line(actor, text))
 
 
 class StepFailed(Exception):
-    """A step did not do what it should."""
+    """A step did not have the expected result."""
 
 
-def expect(condition: bool, sentence: str) -> None:
-    """Fail the step with a sentence when something is not as it should be."""
+def expect(condition: bool, failure: str) -> None:
+    """Fail the step with a message unless the condition is true."""
     if not condition:
-        raise StepFailed(sentence)
+        raise StepFailed(failure)
 
 
 @dataclass
@@ -68,25 +68,25 @@ class Journey:
     """The state of one journey; `steps` runs it.
 
     Attributes:
-        world: where the platform is reached.
+        environment: addresses of the platform.
         output: folder for the signed document.
-        before_step: called with a step's number before it starts (a fault may be made there).
-        participants: who takes part.
-        on_failure: told of every call that failed in spite of the service config's retries.
+        before_step: called with the number of each step before it starts; a test may inject a fault there.
+        participants: the people of this journey.
+        on_failure: called for each call that failed in spite of the retries of the service config.
     """
 
-    world: World
+    environment: Environment
     output: Path
     before_step: Callable[[int], None] = lambda _: None
     participants: Participants = field(default_factory=Participants)
-    on_failure: Failed = lambda *_: None
+    on_failure: OnFailure = lambda *_: None
     platform: Platform = field(init=False)
     case: Any = None
     document: bytes = b""
     trace_id: int = 0
 
     def __post_init__(self) -> None:
-        self.platform = Platform(self.world.targets, self.on_failure)
+        self.platform = Platform(self.environment.targets, self.on_failure)
         self.people = self.participants.people()
         adults = [person for person in self.people if person.is_adult]
         principal = next(p for p in adults if "ا" in p.first_name or "أ" in p.first_name)
@@ -99,10 +99,10 @@ class Journey:
         self.postal_clerk = self._officer("POST", 117, next(others), "clerk", office="post-0117")
         self.reviewer = self._officer("NOT", 42, next(others), "reviewer")
         self.auditor = self._officer("AUD", 3, next(others), "auditor")
-        self.spare = others
+        self.unassigned = others
 
     def _phone(self, person: Person) -> Phone:
-        return Phone(self.world.phones_url, person.mobile)
+        return Phone(self.environment.phones_url, person.mobile)
 
     def _citizen(self, person: Person) -> Citizen:
         return Citizen(person, self._phone(person))
@@ -112,12 +112,12 @@ class Journey:
         return Officer(number, person, self._phone(person), roles, office)
 
     def steps(self) -> Iterator[Step]:
-        """Run the journey step by step, in one trace; each step is given when it is done.
+        """Run the journey step by step, in one trace; yield each step when it is finished.
 
         Raises:
-            StepFailed, Refused, TimeoutError: a step did not do what it should.
+            StepFailed, Refused, TimeoutError: a step did not have the expected result.
         """
-        doings = [
+        actions = [
             ("The civil registry's extract arrives as events", self.extract),
             ("The agent enrols at a post office, the principal on the portal", self.enrolment),
             ("Everyone signs in by code", self.sign_in),
@@ -130,10 +130,10 @@ class Journey:
         ]
         with tracer.start_as_current_span("journey of a power of attorney") as root:
             self.trace_id = root.get_span_context().trace_id
-            for number, (title, doing) in enumerate(doings, start=1):
+            for number, (title, action) in enumerate(actions, start=1):
                 self.before_step(number)
                 with self._timed(number, title) as step:
-                    doing(step)
+                    action(step)
                 yield step
 
     @contextmanager
@@ -144,17 +144,17 @@ class Journey:
             yield step
         step.seconds = time.monotonic() - started
 
-    def _until(self, what: str, happened: Callable[[], Any]) -> Any:
-        """Wait until `happened` gives something; give up after a minute."""
-        give_up = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < give_up:
-            if found := happened():
-                return found
+    def _wait_for(self, name: str, poll: Callable[[], Any]) -> Any:
+        """Poll until the result is true, and return it; StepFailed after a minute."""
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while time.monotonic() < deadline:
+            if result := poll():
+                return result
             time.sleep(POLL_SECONDS)
-        raise StepFailed(f"{what} did not happen within {PATIENCE_SECONDS} s")
+        raise StepFailed(f"timed out after {TIMEOUT_SECONDS} s waiting for {name}")
 
     def _operator(self, *arguments: str) -> Any:
-        return operator.diwan(self.world.operator_config, *arguments)
+        return operator.diwan(self.environment.operator_config, *arguments)
 
     def _case(self) -> Any:
         request = notary.GetPowerOfAttorneyRequest(power_of_attorney_id=self.case.power_of_attorney_id)
@@ -164,36 +164,36 @@ class Journey:
     def extract(self, step: Step) -> None:
         def publish() -> int:
             try:
-                return registry.publish(self.world, self.people)
-            except (AMQPError, OSError):  # the broker is away; who has read an event once knows it again
+                return registry.publish(self.environment, self.people)
+            except (AMQPError, OSError):  # the broker is away; a repeated event has no second effect
                 return 0
 
-        count = self._until("the extract's delivery", publish)
-        step.say("civil registry", f"published {count} person.registered.v1, each sealed for identity alone")
+        count = self._wait_for("the extract to be published", publish)
+        step.add("civil registry", f"published {count} person.registered.v1, each sealed for identity")
 
     # 2
     def enrolment(self, step: Step) -> None:
         admin = self.administrator
-        if self.participants.opens:
+        if self.participants.is_first:
             self._bootstrap(step)
         for officer in (self.postal_clerk, self.reviewer, self.auditor):
-            officer.registered_by(self.platform, admin)
-            step.say(
+            officer.register(self.platform, admin)
+            step.add(
                 f"administrator {admin.staff_number}",
                 f"registered {officer.staff_number} as {', '.join(officer.roles)} {officer.office_id}".rstrip(),
             )
         self.postal_clerk.sign_in(self.platform)
-        self._until("the agent's record", self._enrol_agent)
-        step.say(
+        self._wait_for("the agent's record in identity", self._enrol_agent)
+        step.add(
             f"clerk {self.postal_clerk.staff_number}, post office",
-            f"saw the card of {self.agent.person.full_name} and enrolled the agent: assurance level high",
+            f"checked the card of {self.agent.person.full_name} and enrolled the agent: assurance level high",
         )
         typed, sms = self.principal.enrol(self.platform)
-        step.say(
+        step.add(
             "principal, portal",
-            f"enrolled as «{typed}», in the registry «{self.principal.person.first_name}»: matched",
+            f"enrolled as «{typed}», which matches «{self.principal.person.first_name}» in the registry",
         )
-        step.say("SMS to the principal", sms)
+        step.add("SMS to the principal", sms)
 
     def _bootstrap(self, step: Step) -> None:
         admin = self.administrator
@@ -203,13 +203,13 @@ class Journey:
             "--national-id", admin.person.national_id,
             "--mobile", admin.person.mobile,
         )  # fmt: skip
-        step.say(
-            "operator", f"typed `diwan officer bootstrap`: {admin.staff_number} is the first administrator"
+        step.add(
+            "operator", f"ran `diwan officer bootstrap`: {admin.staff_number} is the first administrator"
         )
         admin.sign_in(self.platform)
 
     def _enrol_agent(self) -> bool:
-        """Whether it could be done; the registry's event may still be on its way."""
+        """Enrol the agent; return False while identity has not processed the registry's event."""
         try:
             self.postal_clerk.enrol_at_counter(self.platform, self.agent)
         except Refused as refused:
@@ -220,17 +220,17 @@ class Journey:
     # 3
     def sign_in(self, step: Step) -> None:
         self.principal.sign_in(self.platform)
-        step.say("principal, portal", "signed in with the code from the SMS")
+        step.add("principal, portal", "signed in with the code from the SMS")
         for officer in (self.reviewer, self.auditor):
             officer.sign_in(self.platform)
-            step.say(f"{officer.roles[0]} {officer.staff_number}", "signed in with the code from the SMS")
+            step.add(f"{officer.roles[0]} {officer.staff_number}", "signed in with the code from the SMS")
 
     # 4
     def quote(self, step: Step) -> None:
-        if self.participants.opens:
+        if self.participants.is_first:
             published = self._operator("tariff", "publish", str(TARIFF))
-            step.say(
-                "operator", f"typed `diwan tariff publish`: {len(published['fees'])} fees with their dates"
+            step.add(
+                "operator", f"ran `diwan tariff publish`: {len(published['fees'])} fees with their dates"
             )
         for means in (payments.PAYMENT_MEANS_CASH, payments.PAYMENT_MEANS_CARD):
             request = payments.GetQuoteRequest(
@@ -240,10 +240,10 @@ class Journey:
                 means=means,
             )
             quote = self.platform.call("payments", "GetQuote", request)
-            said = payments.PaymentMeans.Name(means).removeprefix("PAYMENT_MEANS_").lower()
-            step.say(
+            name = payments.PaymentMeans.Name(means).removeprefix("PAYMENT_MEANS_").lower()
+            step.add(
                 "anyone",
-                f"by {said}: fee {pounds(quote.fee)}, discount {pounds(quote.discount)},"
+                f"by {name}: fee {pounds(quote.fee)}, discount {pounds(quote.discount)},"
                 f" to pay {pounds(quote.amount)}",
             )
             self.quoted = quote
@@ -266,21 +266,21 @@ class Journey:
 
         self.case = draft(SPECIAL_TERM + "ه")
         stale = self.principal.confirm(self.platform, PURPOSE, self.case.digest)
-        step.say("principal, portal", f"drafted {self.case.number} for {self.agent.person.full_name}")
+        step.add("principal, portal", f"drafted {self.case.number} for {self.agent.person.full_name}")
         self.case = draft(SPECIAL_TERM)
-        step.say("principal, portal", "changed one letter after the confirmation")
+        step.add("principal, portal", "changed one letter after the confirmation")
         try:
             self._submit(stale)
         except Refused as refused:
             expect(
                 refused.reason == "CONFIRMATION_MISMATCH", f"expected CONFIRMATION_MISMATCH, got {refused}"
             )
-            step.say("notary", f"refused the confirmation of the other text: {refused.reason}")
+            step.add("notary", f"refused the confirmation of the earlier text: {refused.reason}")
         else:
-            raise StepFailed("a confirmation of another text was taken")
+            raise StepFailed("a confirmation of another text was accepted")
         confirmation = self.principal.confirm(self.platform, PURPOSE, self.case.digest)
         self.case = self._submit(confirmation)
-        step.say("principal, portal", f"confirmed exactly this text by code, digest {self.case.digest[:12]}…")
+        step.add("principal, portal", f"confirmed exactly this text by code, digest {self.case.digest[:12]}…")
 
     def _submit(self, confirmation: str) -> Any:
         request = notary.SubmitPowerOfAttorneyRequest(
@@ -299,26 +299,27 @@ class Journey:
                 expect(refused.reason == "PAYMENT_NOT_FOUND", str(refused))
                 return None
 
-        due = self._until("the due", payment)
-        step.say("payments", f"due for {self.case.number}: {pounds(due.fee)}")
+        due = self._wait_for("the payment to be due", payment)
+        step.add("payments", f"due for {self.case.number}: {pounds(due.fee)}")
         request = payments.CreatePaymentRequest(
             subject_id=self.case.power_of_attorney_id,
             means=payments.PAYMENT_MEANS_CARD,
             card_token=ACQUIRER_TEST_CARD,
         )
         self.platform.call("payments", "CreatePayment", request, self.principal.session)
-        settled = self._until(
+        settled = self._wait_for(
             "the settlement",
             lambda: (p := payment()) and p.state == payments.PAYMENT_STATE_SETTLED and p,
         )
-        expect(settled.amount == self.quoted.amount, "another amount was charged than was quoted")
-        step.say(
-            "principal, portal", f"paid {pounds(settled.amount)} by card, the acquirer called back signed"
+        expect(settled.amount == self.quoted.amount, "the charged amount differs from the quoted one")
+        step.add(
+            "principal, portal",
+            f"paid {pounds(settled.amount)} by card; the acquirer confirmed it with a signed callback",
         )
         self.payment_id = settled.payment_id
-        entries = self._until("the booking", lambda: len(e := self._entries()) >= 2 and e)
+        entries = self._wait_for("the journal entries", lambda: len(e := self._entries()) >= 2 and e)
         for entry in entries:
-            step.say("journal", legs(entry))
+            step.add("journal", legs(entry))
 
     def _entries(self) -> list[Any]:
         request = payments.ListLedgerEntriesRequest(payment_id=self.payment_id, page_size=100)
@@ -331,15 +332,15 @@ class Journey:
 
     # 7
     def review(self, step: Step) -> None:
-        approved = self._until("the approval of the paid case", self._reviewed)
+        approved = self._wait_for("the approval of the paid case", self._approve_next)
         reviewer = f"reviewer {self.reviewer.staff_number}"
-        step.say(reviewer, f"was given {approved.number}, the longest waiting")
-        step.say(reviewer, f"approved it; assigned to {approved.office_name}")
+        step.add(reviewer, f"claimed {approved.number}, the case that has waited longest")
+        step.add(reviewer, f"approved it; it is assigned to {approved.office_name}")
 
-    def _reviewed(self) -> Any:
-        """Approve the case that has waited longest; our own once it is approved.
+    def _approve_next(self) -> Any:
+        """Approve the case that has waited longest; return this journey's case once it is approved, else None.
 
-        A reviewer is given whatever waits: beside other journeys theirs, and one of theirs is given ours.
+        The queue is shared: with several journeys, a reviewer may claim the case of another journey.
         """
         try:
             claimed = self.platform.call(
@@ -347,10 +348,10 @@ class Journey:
             )
         except Refused as refused:
             expect(refused.reason == "QUEUE_EMPTY", str(refused))
-            ours = None if self.participants.opens else self._case()
+            ours = None if self.participants.is_first else self._case()
             return ours if ours and ours.office_name else None
         ours = claimed.power_of_attorney_id == self.case.power_of_attorney_id
-        expect(ours or not self.participants.opens, "another case was claimed")
+        expect(ours or not self.participants.is_first, "another case was claimed")
         request = notary.DecideReviewRequest(
             power_of_attorney_id=claimed.power_of_attorney_id, decision=notary.REVIEW_DECISION_APPROVE
         )
@@ -360,15 +361,17 @@ class Journey:
     # 8
     def issue(self, step: Step) -> None:
         issued = notary.POWER_OF_ATTORNEY_STATE_ISSUED
-        self.case = self._until("the issue", lambda: (c := self._case()).state == issued and c)
-        step.say("SMS to the principal", self.principal.phone.message_with(self.case.office_name))
+        self.case = self._wait_for(
+            "the document to be issued", lambda: (c := self._case()).state == issued and c
+        )
+        step.add("SMS to the principal", self.principal.phone.message_with(self.case.office_name))
         request = notary.DownloadPowerOfAttorneyRequest(power_of_attorney_id=self.case.power_of_attorney_id)
         self.document = self.platform.download(
             "notary", "DownloadPowerOfAttorney", request, self.principal.session
         )
         path = self.output / f"{self.case.number}.pdf"
         path.write_bytes(self.document)
-        step.say("principal, portal", f"downloaded the signed document, {len(self.document):,} bytes")
+        step.add("principal, portal", f"downloaded the signed document, {len(self.document):,} bytes")
 
         right = self._clerk_of(self.case.office_id, 101)
         wrong = self._clerk_of("another-office", 102)
@@ -379,20 +382,22 @@ class Journey:
             self.platform.call("notary", "CollectPowerOfAttorney", collect, wrong.session)
         except Refused as refused:
             expect(refused.reason == "OTHER_OFFICE", f"expected OTHER_OFFICE, got {refused}")
-            step.say(
-                f"clerk {wrong.staff_number}, another office", f"could not hand it over: {refused.reason}"
+            step.add(
+                f"clerk {wrong.staff_number}, another office", f"was refused the hand-over: {refused.reason}"
             )
         else:
             raise StepFailed("a clerk of another office handed the document over")
         collect.ClearField("request_id")
         self.platform.call("notary", "CollectPowerOfAttorney", collect, right.session)
-        step.say(f"clerk {right.staff_number}, {self.case.office_name}", "saw the card and handed it over")
-        entries = self._until("the agency's part", lambda: len(e := self._entries()) >= 3 and e)
-        step.say("journal", legs(entries[-1]))
+        step.add(
+            f"clerk {right.staff_number}, {self.case.office_name}", "checked the card and handed it over"
+        )
+        entries = self._wait_for("the agency's journal entry", lambda: len(e := self._entries()) >= 3 and e)
+        step.add("journal", legs(entries[-1]))
 
     def _clerk_of(self, office_id: str, ordinal: int) -> Officer:
-        clerk = self._officer("NOT", ordinal, next(self.spare), "clerk", office=office_id)
-        clerk.registered_by(self.platform, self.administrator)
+        clerk = self._officer("NOT", ordinal, next(self.unassigned), "clerk", office=office_id)
+        clerk.register(self.platform, self.administrator)
         clerk.sign_in(self.platform, "service_centre")
         return clerk
 
@@ -401,35 +406,40 @@ class Journey:
         request = notary.VerifyPowerOfAttorneyRequest(
             number=self.case.number, verification_code=self.case.verification_code
         )
-        seen = self.platform.call("notary", "VerifyPowerOfAttorney", request)
-        expect(seen.in_force, "the document is not in force")
+        verified = self.platform.call("notary", "VerifyPowerOfAttorney", request)
+        expect(verified.in_force, "the document is not in force")
         digest = hashlib.sha256(self.document).hexdigest()
-        expect(seen.document_digest == digest, "the file at hand is not the issued one")
-        state = notary.PowerOfAttorneyState.Name(seen.state).removeprefix("POWER_OF_ATTORNEY_STATE_").lower()
-        step.say("bank", f"{self.case.number} is in force ({state}), the file at hand is the issued one")
-        step.say("bank", f"sees {seen.masked_principal_name} → {seen.masked_agent_name}, and no more")
+        expect(verified.document_digest == digest, "the downloaded file is not the issued one")
+        state_name = notary.PowerOfAttorneyState.Name(verified.state)
+        state = state_name.removeprefix("POWER_OF_ATTORNEY_STATE_").lower()
+        step.add(
+            "bank", f"verified that {self.case.number} is in force ({state}) and the file is the issued one"
+        )
+        step.add(
+            "bank", f"sees only masked names: {verified.masked_principal_name} → {verified.masked_agent_name}"
+        )
         wrong = notary.VerifyPowerOfAttorneyRequest(number=self.case.number, verification_code="0" * 12)
         try:
             self.platform.call("notary", "VerifyPowerOfAttorney", wrong)
         except Refused as refused:
-            expect(refused.reason == "DOCUMENT_NOT_FOUND", f"a wrong code is answered with {refused}")
-            step.say("bank", f"a wrong code is answered with {refused.reason}")
+            expect(refused.reason == "DOCUMENT_NOT_FOUND", f"expected DOCUMENT_NOT_FOUND, got {refused}")
+            step.add("bank", f"received {refused.reason} for a wrong verification code")
         else:
-            raise StepFailed("a wrong verification code was taken")
+            raise StepFailed("a wrong verification code was accepted")
 
 
 def piastres(money: Any) -> int:
-    """A Money in whole piastres."""
+    """Convert a Money to piastres."""
     return int(money.units) * 100 + int(money.nanos) // 10_000_000
 
 
 def pounds(money: Any) -> str:
-    """A Money as people write it."""
+    """Format a Money for people."""
     return f"{piastres(money) / 100:.2f} EGP"
 
 
 def legs(entry: Any) -> str:
-    """A journal entry on one line, accounts shortened to what a person can read."""
+    """Format a journal entry on one line, with the ids of citizens' accounts left out."""
     parts = [f"{leg.account.split('/')[0] if leg.account.startswith('citizen/') else leg.account}"
              f" {piastres(leg.amount) / 100:+.2f}" for leg in entry.legs]  # fmt: skip
     return f"{entry.kind}: {', '.join(parts)}; sum {sum(piastres(leg.amount) for leg in entry.legs)}"

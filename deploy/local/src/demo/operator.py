@@ -1,4 +1,4 @@
-"""The operator's own command line, typed as an operator would type it."""
+"""The operator's command line, `diwan`, run as a program."""
 
 import json
 import os
@@ -7,24 +7,24 @@ import sys
 from pathlib import Path
 from typing import Any
 
-LIMIT_SECONDS = 60
+TIMEOUT_SECONDS = 60
 
 
 def diwan(config: Path, *arguments: str) -> Any:
-    """Run `diwan --json …` and return what it printed.
+    """Run `diwan --json …` and return its output, parsed.
 
     Raises:
-        RuntimeError: it ended with another status than 0.
+        RuntimeError: its exit status is not 0; the text holds its standard error.
     """
     program = Path(sys.executable).parent / "diwan"
-    done = subprocess.run(
+    completed = subprocess.run(
         [str(program), "--json", *arguments],
         env={**os.environ, "DIWAN_CONFIG": str(config)},
         capture_output=True,
         text=True,
-        timeout=LIMIT_SECONDS,
+        timeout=TIMEOUT_SECONDS,
         check=False,
     )
-    if done.returncode:
-        raise RuntimeError(f"diwan {' '.join(arguments[:2])} failed: {done.stderr.strip()}")
-    return json.loads(done.stdout)
+    if completed.returncode:
+        raise RuntimeError(f"diwan {' '.join(arguments[:2])} failed: {completed.stderr.strip()}")
+    return json.loads(completed.stdout)

@@ -1,4 +1,4 @@
-"""Who takes part in a journey: people of their own for each, so that many can be on their way at once."""
+"""The participants of a journey: each journey has its own people, so that many can run at a time."""
 
 from dataclasses import dataclass
 
@@ -8,34 +8,34 @@ from demo.actors import Officer
 
 SEED = 20261122
 POPULATION = 300
-EXTRACT = 24  # of which never fewer than the seven adults that a journey takes
+EXTRACT = 24  # persons; every extract holds at least the seven adults that a journey needs
 
 
 @dataclass(frozen=True)
 class Participants:
-    """One journey's part of the population.
+    """The part of the population that belongs to one journey.
 
     Attributes:
-        number: 0 is the journey that opens the country: its extract is the large one, and its administrator the
-            first. The others come after it, beside each other.
-        administrator: signed in already; registers the officers of a later journey.
+        number: 0 is the first journey on a platform, with the large extract and the first administrator; the
+            others follow it and may run at the same time.
+        administrator: signed in; registers the officers of a later journey. None for the first journey.
     """
 
     number: int = 0
     administrator: Officer | None = None
 
     @property
-    def opens(self) -> bool:
-        """Whether this is the first journey in a country that has neither officers nor fees."""
+    def is_first(self) -> bool:
+        """Whether this is the first journey on a platform, which has neither officers nor fees yet."""
         return self.administrator is None
 
     def people(self) -> list[Person]:
-        """The registry's extract that this journey begins with; no person is in two of them."""
-        if self.opens:
+        """Return the registry's extract for this journey; no person is in two extracts."""
+        if self.is_first:
             return list(people(seed=SEED, count=POPULATION))
         start = POPULATION + (self.number - 1) * EXTRACT
         return list(people(seed=SEED, count=start + EXTRACT))[start:]
 
     def staff_number(self, prefix: str, ordinal: int) -> str:
-        """A number that no officer of another journey has."""
-        return f"{prefix}-{ordinal:04d}" if self.opens else f"{prefix}-{ordinal:04d}-{self.number:05d}"
+        """Return a staff number that no officer of another journey has."""
+        return f"{prefix}-{ordinal:04d}" if self.is_first else f"{prefix}-{ordinal:04d}-{self.number:05d}"

@@ -1,4 +1,4 @@
-"""A citizen's phone: what the SMSC delivered to it."""
+"""A citizen's phone: the messages that the SMSC delivered to it."""
 
 import json
 import re
@@ -10,26 +10,26 @@ from urllib.parse import quote
 
 CODE = re.compile(r"(?<!\d)\d{6}(?!\d)")
 POLL_SECONDS = 0.05
-PATIENCE_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 
 
 @dataclass
 class Phone:
-    """One mobile number; remembers how many messages were read."""
+    """One mobile number, with the number of messages read so far."""
 
     phones_url: str
     mobile: str
     read: int = 0
 
     def messages(self) -> list[dict[str, Any]]:
-        """Everything delivered so far, oldest first."""
+        """Return all messages delivered so far, oldest first."""
         url = f"{self.phones_url}/phones/{quote(self.mobile.lstrip('+'))}/messages"
-        with urllib.request.urlopen(url, timeout=20) as answer:  # noqa: S310  an address of our own stack
-            listed: list[dict[str, Any]] = json.load(answer)
-        return listed
+        with urllib.request.urlopen(url, timeout=20) as response:  # noqa: S310  an address of our own stack
+            messages: list[dict[str, Any]] = json.load(response)
+        return messages
 
-    def next_message(self, within_seconds: float = PATIENCE_SECONDS) -> str:
-        """Wait for the next message and return its text; fail when none comes in time."""
+    def next_message(self, within_seconds: float = TIMEOUT_SECONDS) -> str:
+        """Wait for the next message and return its text; TimeoutError when none arrives in time."""
         deadline = time.monotonic() + within_seconds
         while time.monotonic() < deadline:
             messages = self.messages()
@@ -39,16 +39,16 @@ class Phone:
             time.sleep(POLL_SECONDS)
         raise TimeoutError(f"no message reached the phone within {within_seconds:.0f} s")
 
-    def next_code(self, within_seconds: float = PATIENCE_SECONDS) -> tuple[str, str]:
+    def next_code(self, within_seconds: float = TIMEOUT_SECONDS) -> tuple[str, str]:
         """Wait for the next message that holds a code; return the code and the text."""
         deadline = time.monotonic() + within_seconds
         while True:
             text = self.next_message(max(0.0, deadline - time.monotonic()))
-            if found := CODE.search(text):
-                return found.group(), text
+            if match := CODE.search(text):
+                return match.group(), text
 
-    def message_with(self, part: str, within_seconds: float = PATIENCE_SECONDS) -> str:
-        """Wait for a message whose text holds `part`, passing over others."""
+    def message_with(self, part: str, within_seconds: float = TIMEOUT_SECONDS) -> str:
+        """Wait for a message whose text contains `part`, and return its text; skip others."""
         deadline = time.monotonic() + within_seconds
         while True:
             text = self.next_message(max(0.0, deadline - time.monotonic()))

@@ -13,10 +13,10 @@ from joserfc.jwk import ECKey
 from opentelemetry import propagate
 from population import Person
 
-from demo.world import World
+from demo.environment import Environment
 
 EXCHANGE = "registry.events"
-KEY = "person.registered.v1"
+ROUTING_KEY = "person.registered.v1"
 SOURCE = "diwan/registry"
 TYPE = events_pb2.PersonRegistered.DESCRIPTOR.full_name
 USER = "registry"
@@ -24,7 +24,7 @@ HEARTBEAT_SECONDS = 30
 
 
 def sealed_record(person: Person, event_id: str, key: ECKey) -> str:
-    """A person's personal fields as a compact JWE, bound to the event's id, type and source."""
+    """Encrypt a person's personal fields as a compact JWE, bound to the event's id, type and source."""
     record = events_pb2.PersonRecord(
         national_id=person.national_id,
         first_name=person.first_name,
@@ -38,14 +38,14 @@ def sealed_record(person: Person, event_id: str, key: ECKey) -> str:
     return jwe.encrypt_compact(header, plain, key, registry=jwe.JWERegistry(strict_check_header=False))
 
 
-def publish(world: World, people: Iterable[Person]) -> int:
-    """Publish one `person.registered.v1` for each person, each confirmed; return how many."""
-    key = ECKey.import_key(json.loads(world.registry_seal_key.read_text()))
-    credentials = pika.PlainCredentials(USER, world.registry_password_file.read_text().strip())
+def publish(environment: Environment, people: Iterable[Person]) -> int:
+    """Publish one `person.registered.v1` for each person, each confirmed; return their number."""
+    key = ECKey.import_key(json.loads(environment.registry_seal_key.read_text()))
+    credentials = pika.PlainCredentials(USER, environment.registry_password_file.read_text().strip())
     parameters = pika.ConnectionParameters(
-        world.broker_host,
-        world.broker_port,
-        world.broker_vhost,
+        environment.broker_host,
+        environment.broker_port,
+        environment.broker_vhost,
         credentials,
         heartbeat=HEARTBEAT_SECONDS,
     )
@@ -76,6 +76,6 @@ def publish(world: World, people: Iterable[Person]) -> int:
                 headers=headers,
             )
             text = json_format.MessageToJson(body, indent=None)
-            channel.basic_publish(EXCHANGE, KEY, text.encode(), properties, mandatory=True)
+            channel.basic_publish(EXCHANGE, ROUTING_KEY, text.encode(), properties, mandatory=True)
             published += 1
     return published

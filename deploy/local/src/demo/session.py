@@ -1,4 +1,4 @@
-"""A sign-in as any client of the platform would hold it."""
+"""The session of a signed-in user, as a client of the platform holds it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,17 +9,17 @@ from diwan.identity.v1 import identity_pb2 as identity
 
 @dataclass(frozen=True)
 class Session:
-    """The tokens of somebody who is signed in; each service is shown its own, and accepts no other."""
+    """The tokens of a signed-in user; each service accepts only its own access token."""
 
     access_tokens: Mapping[str, str] = field(repr=False)
     refresh_token: str = field(repr=False)
 
     @classmethod
     def of(cls, pair: identity.TokenPair) -> Self:
-        """What identity answered to a sign-in or a refresh."""
-        # A copy: asked for a name that it does not hold, the message's own map makes one up.
+        """Create a session from identity's answer to a sign-in or a refresh."""
+        # A copy: a protobuf map inserts a default value when a missing key is read.
         return cls(dict(pair.access_tokens), pair.refresh_token)
 
     def token(self, service: str) -> str:
-        """The token to show this service."""
+        """Return the access token for a service; KeyError when there is none."""
         return self.access_tokens[service]

@@ -1,4 +1,4 @@
-"""The driver's own spans: one root around the journey, sent like everybody's."""
+"""Telemetry of the driver: exports its own spans, so that the journey is the root of the trace."""
 
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -8,7 +8,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 
 def start(otlp_endpoint: str) -> TracerProvider:
-    """Send the driver's spans to `otlp_endpoint`; shut the provider down at the end."""
+    """Export the driver's spans to `otlp_endpoint`; the caller shuts the returned provider down."""
     provider = TracerProvider(
         resource=Resource.create({"service.name": "demo", "service.namespace": "diwan"})
     )

@@ -1,4 +1,4 @@
-"""A trace as a tree: every span under the one that caused it."""
+"""A trace as a tree: each span below its parent."""
 
 import json
 import time
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 SETTLE_SECONDS = 1.0
-PATIENCE_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class Span:
-    """A finished span, as the collector gives it back. Times in nanoseconds."""
+    """A finished span, as the collector returns it. Times are in nanoseconds since the epoch."""
 
     id: str
     parent: str
@@ -33,35 +33,35 @@ class Span:
 
 
 def fetch(traces_url: str, trace_id: str, settle_seconds: float = SETTLE_SECONDS) -> list[Span]:
-    """All spans of a trace, once no more arrive for so long.
+    """Return all spans of a trace, once no more have arrived for `settle_seconds`.
 
     Raises:
-        TimeoutError: spans were still arriving after the patience ran out, or none came at all.
+        TimeoutError: spans were still arriving after a minute, or none arrived.
     """
-    give_up = time.monotonic() + PATIENCE_SECONDS
-    before = -1
-    while time.monotonic() < give_up:
-        with urllib.request.urlopen(f"{traces_url}/traces/{trace_id}", timeout=10) as answer:  # noqa: S310  our own stack
-            spans = [Span(**span) for span in json.load(answer)]
-        if spans and len(spans) == before:
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    last_count = -1
+    while time.monotonic() < deadline:
+        with urllib.request.urlopen(f"{traces_url}/traces/{trace_id}", timeout=10) as response:  # noqa: S310  our own stack
+            spans = [Span(**span) for span in json.load(response)]
+        if spans and len(spans) == last_count:
             return spans
-        before = len(spans)
+        last_count = len(spans)
         time.sleep(settle_seconds)
-    raise TimeoutError(f"the trace was not complete within {PATIENCE_SECONDS:.0f} s")
+    raise TimeoutError(f"the trace was not complete within {TIMEOUT_SECONDS:.0f} s")
 
 
 def orphans(spans: list[Span]) -> list[Span]:
-    """Spans whose parent is not in the trace: the root alone, when it is connected."""
-    known = {span.id for span in spans}
-    return [span for span in spans if span.parent not in known]
+    """Return the spans whose parent is not in the trace: only the root, when the trace is connected."""
+    ids = {span.id for span in spans}
+    return [span for span in spans if span.parent not in ids]
 
 
 def draw(spans: list[Span], depth_limit: int = 14) -> list[str]:
-    """The tree as lines; siblings alike (same name, service) beyond three are counted on one line."""
+    """Draw the tree as lines; of siblings with the same name and service three are drawn and the rest is counted."""
     children: dict[str, list[Span]] = defaultdict(list)
-    known = {span.id for span in spans}
+    ids = {span.id for span in spans}
     for span in sorted(spans, key=lambda s: s.start):
-        children[span.parent if span.parent in known else ""].append(span)
+        children[span.parent if span.parent in ids else ""].append(span)
     lines: list[str] = []
 
     def visit(span: Span, prefix: str, last: bool, depth: int) -> None:
@@ -74,13 +74,13 @@ def draw(spans: list[Span], depth_limit: int = 14) -> list[str]:
         visit_all(children[span.id], below, depth + 1)
 
     def visit_all(siblings: list[Span], prefix: str, depth: int) -> None:
-        alike: dict[tuple[str, str], int] = defaultdict(int)
+        counts: dict[tuple[str, str], int] = defaultdict(int)
         shown: list[Span] = []
         for span in siblings:
-            alike[span.service, span.name] += 1
-            if alike[span.service, span.name] <= 3:
+            counts[span.service, span.name] += 1
+            if counts[span.service, span.name] <= 3:
                 shown.append(span)
-        more = [(key, count - 3) for key, count in alike.items() if count > 3]
+        more = [(key, count - 3) for key, count in counts.items() if count > 3]
         for index, span in enumerate(shown):
             visit(span, prefix, index == len(shown) - 1 and not more, depth)
         for index, ((service, name), count) in enumerate(more):

@@ -1,4 +1,4 @@
-"""Processes, as the kernel tells of them."""
+"""Information on processes from /proc."""
 
 import contextlib
 import os
@@ -6,22 +6,25 @@ from pathlib import Path
 
 
 def stat(pid: int) -> list[str]:
-    """State, parent and the rest of the kernel's line; empty when there is no such process."""
+    """Return the fields of /proc/<pid>/stat from the state on; empty when there is no such process."""
     try:
-        # The name before may hold anything, blanks and brackets too.
+        # The name before the state may contain blanks and parentheses.
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except OSError:
         return []
 
 
 def alive(pid: int) -> bool:
-    """Whether the process runs; one that has ended and waits for its parent does not."""
-    return bool(born(pid))
+    """Whether the process runs; a zombie does not."""
+    return bool(start_time(pid))
 
 
-def born(pid: int) -> str:
-    """When the process began, in ticks since boot; empty when it does not run. Process ids are used again."""
+def start_time(pid: int) -> str:
+    """Return the start of the process in ticks since boot; empty when it does not run.
+
+    Process ids are reused: an id and a start time together identify a process.
+    """
     with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)  # our own child must not stay as a zombie
-    told = stat(pid)
-    return "" if not told or told[0] == "Z" else told[19]
+        os.waitpid(pid, os.WNOHANG)  # reap the process if it is an ended child of ours
+    fields = stat(pid)
+    return "" if not fields or fields[0] == "Z" else fields[19]

@@ -1,4 +1,4 @@
-"""Keys, passwords and a test certificate authority; made once, readable by their owner alone."""
+"""Keys, passwords and a test certificate authority; created once, readable only by their owner."""
 
 import json
 import secrets
@@ -22,7 +22,7 @@ YEARS = timedelta(days=3650)
 
 
 def make(layout: Layout) -> None:
-    """Make what is not there yet; what is there stays as it is."""
+    """Create the missing keys, passwords and certificates; existing ones are unchanged."""
     _passwords(layout.passwords)
     _jwks(layout.keys)
     _authority(layout.keys / "notary")
@@ -65,7 +65,7 @@ def _jwks(folder: Path) -> None:
 
 
 def _authority(folder: Path) -> None:
-    """A test certificate authority and the notary's signing certificate under it."""
+    """Create a test certificate authority and the notary's signing certificate, issued by it."""
     if (folder / "signer.crt").exists():
         return
     root_key, signer_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())

@@ -1,4 +1,4 @@
-"""Processes of a stack that nobody remembers: who started them was killed before it could write them down."""
+"""Orphaned processes of a stack: their starter was killed before it recorded them."""
 
 import contextlib
 import os
@@ -10,25 +10,25 @@ from pathlib import Path
 from embedded import kernel
 
 MARK = "DIWAN_STACK_FOLDER"
-"""In the environment of everything that a stack starts, and so of everything that these start."""
+"""Variable in the environment of all processes that a stack starts, inherited by their children."""
 
 STOP_LIMIT_SECONDS = 10
 POLL_SECONDS = 0.05
 
 
 def marked(folder: Path) -> list[int]:
-    """Ids of all living processes that carry the folder's mark, this process not among them."""
+    """Return the ids of all running processes with the folder's mark, except this process."""
     mark = f"{MARK}={folder}".encode()
     return [pid for pid in _ids() if pid != os.getpid() and mark in _environment(pid)]
 
 
 def find(folder: Path, known: set[int]) -> list[int]:
-    """The marked processes that neither are known nor descend from a known one."""
-    return [pid for pid in marked(folder) if known.isdisjoint(_line_of(pid))]
+    """Return the marked processes that are neither known nor descend from a known one."""
+    return [pid for pid in marked(folder) if known.isdisjoint(_ancestors(pid))]
 
 
 def stop(pids: list[int]) -> None:
-    """Ask them to end, and kill those that do not."""
+    """Send SIGTERM to the processes, and SIGKILL to those that do not end in time."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         for pid in pids:
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -45,14 +45,14 @@ def _ids() -> Iterator[int]:
 def _environment(pid: int) -> list[bytes]:
     try:
         return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:  # it has ended, or is another user's
+    except OSError:  # the process has ended, or belongs to another user
         return []
 
 
-def _line_of(pid: int) -> set[int]:
-    """The process, its parent, and so on up to the first of all."""
-    line: set[int] = set()
-    while pid > 1 and pid not in line:
-        line.add(pid)
+def _ancestors(pid: int) -> set[int]:
+    """Return the process, its parent, and so on, without process 1."""
+    ancestors: set[int] = set()
+    while pid > 1 and pid not in ancestors:
+        ancestors.add(pid)
         pid = int((kernel.stat(pid) or ["", "0"])[1])
-    return line
+    return ancestors

@@ -1,4 +1,4 @@
-"""Programs in the background: started apart, found again by a later run, stopped for sure."""
+"""Background programs: each runs in a session of its own, is found by a later run, and is stopped by its id."""
 
 import contextlib
 import hashlib
@@ -20,14 +20,14 @@ POLL_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class Program:
-    """What to run.
+    """A program to run.
 
     Attributes:
-        name: unique in the stack; its log has it too.
+        name: unique in the stack; also the name of its log.
         command: program and arguments.
-        environment: variables beside PATH, HOME and LANG.
-        port: where it listens; it must be free before the start.
-        ready: URL that answers 200 once it is ready; empty when an open port is enough.
+        environment: variables in addition to PATH, HOME and LANG.
+        port: name of the port on which it listens; it must be free before the start.
+        ready: URL that answers 200 once the program is ready; empty when an open port is enough.
     """
 
     name: str
@@ -38,26 +38,26 @@ class Program:
 
     @property
     def fingerprint(self) -> str:
-        """Changes with command and environment: a program started with others is started again."""
-        said = json.dumps([self.command, self.environment], sort_keys=True)
-        return hashlib.sha256(said.encode()).hexdigest()
+        """SHA-256 of command and environment: a program that was started with others is restarted."""
+        content = json.dumps([self.command, self.environment], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Running:
-    """A started program: its process id, when the kernel started it, and what it was started with.
+    """A started program: its process id, its start in ticks since boot, and its fingerprint at the start.
 
-    `born` is empty if the program ended before that was read.
+    `start_time` is empty if the program ended before it was read.
     """
 
     pid: int
-    born: str
+    start_time: str
     fingerprint: str
 
     @property
     def alive(self) -> bool:
-        """Whether it is still the process that we started: process ids are used again."""
-        return bool(self.born) and kernel.born(self.pid) == self.born
+        """Whether the process still runs; its start time is compared too, since process ids are reused."""
+        return bool(self.start_time) and kernel.start_time(self.pid) == self.start_time
 
     def send(self, number: signal.Signals) -> None:
         if self.alive:
@@ -65,7 +65,7 @@ class Running:
                 os.kill(self.pid, number)
 
     def wait(self, limit_seconds: float) -> bool:
-        """Wait until it has ended; False when it has not in time."""
+        """Wait until the process has ended; return False when it has not in time."""
         deadline = time.monotonic() + limit_seconds
         while self.alive:
             if time.monotonic() > deadline:
@@ -74,7 +74,7 @@ class Running:
         return True
 
     def stop(self) -> None:
-        """Ask it to end, and kill it when it does not."""
+        """Send SIGTERM, and SIGKILL when the process does not end in time."""
         self.send(signal.SIGTERM)
         if not self.wait(STOP_LIMIT_SECONDS):
             self.send(signal.SIGKILL)
@@ -82,7 +82,7 @@ class Running:
 
 
 def start(program: Program, log: Path, folder: Path) -> Running:
-    """Start `program` in a session of its own, its output appended to `log`; it carries the mark of `folder`."""
+    """Start `program` in a session of its own, with the mark of `folder`; append its output to `log`."""
     log.parent.mkdir(parents=True, exist_ok=True)
     if log.exists() and log.stat().st_size > LOG_BYTES_MAX:
         log.replace(log.with_suffix(".log.1"))
@@ -96,7 +96,7 @@ def start(program: Program, log: Path, folder: Path) -> Running:
             start_new_session=True,
             env=_base() | program.environment | {MARK: str(folder)},
         )
-    return Running(process.pid, kernel.born(process.pid), program.fingerprint)
+    return Running(process.pid, kernel.start_time(process.pid), program.fingerprint)
 
 
 def _base() -> dict[str, str]:

@@ -1,7 +1,7 @@
-"""A private RabbitMQ from the system's packages: own node, ports, data folder, cookie and port mapper.
+"""A private RabbitMQ node from the system's packages, with its own ports, data folder, cookie and port mapper.
 
-The node outlives the program that started it. What is needed to find it again (ports, process ids) is kept in
-`<folder>/node.json`: a later program attaches with `RabbitNode.find`, and a restart takes the same ports.
+The node outlives the program that started it. Its ports and process ids are kept in `<folder>/node.json`, so that a
+later program finds it with `RabbitNode.find` and a restart uses the same ports.
 """
 
 import json
@@ -20,28 +20,28 @@ from urllib.parse import quote
 from embedded import kernel
 from embedded.files import write_whole
 
-# Debian's wrapper in /usr/sbin changes to the user `rabbitmq`, who cannot read our folders.
+# Debian's wrapper in /usr/sbin changes to the user `rabbitmq`, which cannot read our folders.
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 START_LIMIT_SECONDS = 60
 STOP_LIMIT_SECONDS = 20
-GREETING = b"AMQP\x00\x00\x09\x01"
-# Below those that the kernel gives to outgoing connections and to whoever asks for any.
+PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
+# Below the ephemeral ports of the kernel.
 PORTS = range(20_000, 30_000)
 _EVALUATE = """\
 try Answer = begin {} end, io:format("ok ~0tp", [Answer])
 catch Class:Reason -> io:format("~0tp: ~0tp", [Class, Reason])
 end.
 """
-_spoken_for: list[socket.socket] = []
+_reservations: list[socket.socket] = []
 
 
 class RabbitError(Exception):
-    """The node did not start; the text says where its log is."""
+    """The node did not start; the text names its log."""
 
 
 @dataclass
 class RabbitNode:
-    """A node that runs, or ran, in `folder`. Process ids are 0 while it is stopped."""
+    """A node in `folder`, running or stopped. Its process ids are 0 while it is stopped."""
 
     folder: Path
     name: str
@@ -55,7 +55,7 @@ class RabbitNode:
 
     @classmethod
     def find(cls, folder: Path) -> "RabbitNode | None":
-        """The node that was once started in that folder, running or not."""
+        """Return the node that was started in that folder, running or not; None when there is none."""
         try:
             kept = json.loads((folder / "node.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -64,21 +64,21 @@ class RabbitNode:
 
     @property
     def running(self) -> bool:
-        """Whether the process is there and speaks AMQP."""
-        return bool(self.pid) and _alive(self.pid, "beam") and _greets(self.port)
+        """Whether the process runs and answers AMQP."""
+        return bool(self.pid) and _alive(self.pid, "beam") and _speaks_amqp(self.port)
 
     @property
     def log(self) -> Path:
-        """The node's own log."""
+        """Path of the node's log."""
         return self.folder / "log" / "node.log"
 
     def uri(self, user: str, password: str, *, port: int | None = None) -> str:
-        """AMQP URI of a user on the node's virtual host."""
+        """Return the AMQP URI of a user on the node's virtual host; `port` may be that of a proxy."""
         host = f"127.0.0.1:{port or self.port}"
         return f"amqp://{quote(user, safe='')}:{quote(password, safe='')}@{host}/{quote(self.vhost, safe='')}"
 
     def start(self) -> None:
-        """Start with the data that is there, and wait until it answers; RabbitError after a minute."""
+        """Start the node with its existing data, and wait until it answers; RabbitError after a minute."""
         if self.running:
             return
         environment = self._environment()
@@ -86,17 +86,17 @@ class RabbitNode:
         with out:
             self.epmd_pid = _spawn(["epmd"], environment, out.fileno())
             _wait(lambda: listens(self.epmd_port), time.monotonic() + START_LIMIT_SECONDS, self)
-            # ALLOW_INPUT makes the script exec the node, so that the process id is the node's own.
+            # With ALLOW_INPUT the script execs the node, so that the process id is the node's.
             self.pid = _spawn([str(SERVER), "-noinput"], environment, out.fileno())
         self._keep()
         try:
-            _wait(lambda: _greets(self.port), time.monotonic() + START_LIMIT_SECONDS, self)
+            _wait(lambda: _speaks_amqp(self.port), time.monotonic() + START_LIMIT_SECONDS, self)
         except RabbitError:
             self.kill()
             raise
 
     def stop(self) -> None:
-        """Stop in order, and its port mapper with it. Doing so twice is no error."""
+        """Stop the node gracefully, then its port mapper; without effect when both are stopped."""
         if self.pid and _alive(self.pid, "beam"):
             os.kill(self.pid, signal.SIGTERM)
             deadline = time.monotonic() + STOP_LIMIT_SECONDS
@@ -105,7 +105,7 @@ class RabbitNode:
         self.kill()
 
     def kill(self) -> None:
-        """Kill -9, as a power cut would; `start` brings it back with the same data and ports."""
+        """Kill the node and its port mapper with SIGKILL; `start` starts them with the same data and ports."""
         for pid, word in ((self.pid, "beam"), (self.epmd_pid, "epmd")):
             if pid and _alive(pid, word):
                 os.kill(pid, signal.SIGKILL)
@@ -115,11 +115,11 @@ class RabbitNode:
         self._keep()
 
     def evaluate(self, expression: str) -> str:
-        """Let the running node evaluate an Erlang expression, for what only an administrator may; its answer."""
-        # Over the node's own protocol, in milliseconds: its command-line tool starts an Erlang machine each time.
-        # A name of its own for each call: the node refuses a second one of the same name.
+        """Evaluate an Erlang expression on the running node, as an administrator; return its printed value."""
+        # erl_call takes milliseconds; rabbitmqctl starts an Erlang machine at each call.
+        # Each call has its own name, because the node refuses a second connection of the same name.
         caller = f"call_{secrets.token_hex(4)}"
-        done = subprocess.run(
+        completed = subprocess.run(
             ["erl_call", "-sname", self.name, "-h", caller, "-fetch_stdout", "-no_result_term", "-e"],
             input=_EVALUATE.format(expression.rstrip(". \n")),
             env=self._environment(),
@@ -128,9 +128,9 @@ class RabbitNode:
             check=False,
             timeout=START_LIMIT_SECONDS,
         )
-        if done.returncode or not done.stdout.startswith("ok "):
-            raise RabbitError(f"the node refused: {(done.stderr or done.stdout).strip()}")
-        return done.stdout.removeprefix("ok ")
+        if completed.returncode or not completed.stdout.startswith("ok "):
+            raise RabbitError(f"the node returned an error: {(completed.stderr or completed.stdout).strip()}")
+        return completed.stdout.removeprefix("ok ")
 
     def _keep(self) -> None:
         kept = {**asdict(self), "folder": str(self.folder)}
@@ -155,7 +155,7 @@ class RabbitNode:
             "RABBITMQ_MNESIA_BASE": str(folder / "data"),
             "RABBITMQ_LOG_BASE": str(folder / "log"),
             "RABBITMQ_PID_FILE": str(folder / "rabbit.pid"),
-            # Schedulers that wait by spinning take the cores that the services need.
+            # Busy-waiting schedulers would take the cores that the services need.
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+sbwt none +sbwtdcpu none +sbwtdio none",
         }
 
@@ -168,15 +168,14 @@ def start_rabbitmq(
     port: int | None = None,
     marks: dict[str, str] | None = None,
 ) -> RabbitNode:
-    """Start a node in `folder` with the users, queues and bindings of `definitions`, or find it running.
+    """Start a node in `folder` with the users, queues and bindings of `definitions`, unless it runs already.
 
     Args:
-        folder: the node's own, made if it is not there; data in it is kept between starts.
+        folder: the node's own folder, created if missing; its data are kept between starts.
         definitions: JSON made by `platform_table.broker`; loaded again at each start.
-        vhost: the virtual host that the definitions make, used by `RabbitNode.uri`.
-        port: for AMQP on 127.0.0.1; a free one is taken, and kept for later starts, if none is given.
-        marks: further variables of its environment, by which its processes are told from others.
-
+        vhost: the virtual host of the definitions, used by `RabbitNode.uri`.
+        port: for AMQP on 127.0.0.1; by default a free port is chosen and kept for later starts.
+        marks: further environment variables, which identify its processes.
     """
     folder = folder.absolute()
     if not SERVER.exists():
@@ -184,7 +183,7 @@ def start_rabbitmq(
     node = RabbitNode.find(folder)
     if node is None:
         amqp, dist, epmd = free_ports(3)
-        # The node's name stands in the data folder, so a folder keeps its name for life.
+        # The data folder contains the node's name, so a folder always keeps its node's name.
         name = f"diwan_{secrets.token_hex(4)}@localhost"
         node = RabbitNode(folder, name, port or amqp, dist, epmd, vhost)
     if node.running:
@@ -192,7 +191,7 @@ def start_rabbitmq(
     if port:
         node.port = port
     if listens(node.dist_port) or listens(node.epmd_port):
-        node.dist_port, node.epmd_port = free_ports(2)  # a stranger's since the last time
+        node.dist_port, node.epmd_port = free_ports(2)  # taken by another program since the last start
     node.marks = marks or {}
     _write_configuration(node, definitions.absolute())
     node.start()
@@ -213,7 +212,7 @@ log.file = node.log
 log.file.level = info
 log.console = false
 disk_free_limit.absolute = 200MB
-# A laptop's disk need not hold half a gigabyte of log for a few queues.
+# The default of half a gigabyte is too much for a few queues on a laptop.
 raft.wal_max_size_bytes = 33554432
 """,
         encoding="utf-8",
@@ -221,25 +220,25 @@ raft.wal_max_size_bytes = 33554432
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody listens on, all different, and given to nobody else while this process lives."""
-    found: list[int] = []
-    while len(found) < count:
+    """Return distinct free ports of 127.0.0.1, reserved for this process as long as it runs."""
+    ports: list[int] = []
+    while len(ports) < count:
         port = random.choice(PORTS)  # noqa: S311 -- no secret
-        if not listens(port) and _speak_for(port):
-            found.append(port)
-    return found
+        if not listens(port) and _reserve(port):
+            ports.append(port)
+    return ports
 
 
-def _speak_for(port: int) -> bool:
-    """Whether it is ours: between the choice of a port and the start of its program others choose theirs."""
-    word = socket.socket(socket.AF_UNIX)
+def _reserve(port: int) -> bool:
+    """Reserve a port against other callers until its program listens; return False when it is reserved already."""
+    reservation = socket.socket(socket.AF_UNIX)
     try:
-        # A name without a file, which goes with the process that holds it.
-        word.bind(f"\0diwan-port-{port}")
+        # An abstract socket: it has no file and is released when its process ends.
+        reservation.bind(f"\0diwan-port-{port}")
     except OSError:
-        word.close()
+        reservation.close()
         return False
-    _spoken_for.append(word)
+    _reservations.append(reservation)
     return True
 
 
@@ -257,14 +256,14 @@ def _spawn(command: list[str], environment: dict[str, str], output: int) -> int:
 
 def _wait(ready: Callable[[], bool], deadline: float, node: RabbitNode) -> None:
     while not ready():
-        gone = node.pid and not _alive(node.pid, "")
-        if gone or time.monotonic() > deadline:
+        ended = node.pid and not _alive(node.pid, "")
+        if ended or time.monotonic() > deadline:
             raise RabbitError(f"RabbitMQ did not start; see {node.log} and console.log beside it")
         time.sleep(0.05)
 
 
 def _alive(pid: int, word: str) -> bool:
-    """Whether that process runs and is still the one we started: process ids are used again."""
+    """Whether the process runs and `word` is in its command line; process ids are reused."""
     try:
         return kernel.alive(pid) and word.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
@@ -272,7 +271,7 @@ def _alive(pid: int, word: str) -> bool:
 
 
 def listens(port: int) -> bool:
-    """Whether somebody listens on a port of 127.0.0.1."""
+    """Whether a program listens on a port of 127.0.0.1."""
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
     except OSError:
@@ -280,12 +279,12 @@ def listens(port: int) -> bool:
     return True
 
 
-def _greets(port: int) -> bool:
-    """Whether a broker answers the protocol header: it does so only after its definitions are loaded."""
+def _speaks_amqp(port: int) -> bool:
+    """Whether a broker answers the protocol header; RabbitMQ does so only after it has loaded its definitions."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
             connection.settimeout(2)
-            connection.sendall(GREETING)
+            connection.sendall(PROTOCOL_HEADER)
             return connection.recv(1) == b"\x01"
     except OSError:
         return False

@@ -1,7 +1,7 @@
-"""Keys and passwords for trying the platform out on a cluster, as Kubernetes Secrets.
+"""Keys and passwords for a trial of the platform on a cluster, as Kubernetes Secrets.
 
-They are made by the same key maker as the embedded stack's, in the same folder, once: a second run prints the same
-ones. Names and keys are those that the charts in `deploy/helm` mount.
+They are created once, in the same way and folder as those of the embedded stack: a second run returns the same ones.
+The names and keys are those that the charts in `deploy/helm` mount.
 """
 
 import json
@@ -25,12 +25,12 @@ Manifest = dict[str, Any]
 
 
 def manifests(layout: Layout, *, namespace: str, release: str) -> list[Manifest]:
-    """Every Secret that the charts with `trial.enabled` need; what is not made yet is made.
+    """Return every Secret that the charts with `trial.enabled` need; missing keys and passwords are created.
 
     Args:
-        layout: whose folder keeps them.
-        namespace: where they go.
-        release: name of the Helm release, with which the addresses of broker and stores begin.
+        layout: folder with keys and passwords.
+        namespace: of the Secrets.
+        release: name of the Helm release, the prefix of the addresses of broker and stores.
     """
     keys.make(layout)
     contents = {
@@ -57,13 +57,16 @@ def _credentials(layout: Layout, program: Program, release: str) -> dict[str, st
     if program.kind == SERVICE:
         password = quote(layout.password(f"{name}-store"), safe="")
         address = f"{release}-{name}-store:{STORE_PORT}"
-        # Direct: a trial's store tells callers the address it listens on, which is not one to call.
+        # Direct: a trial's store announces its listen address, which clients cannot reach.
         made["store-uri"] = f"mongodb://{STORE_USER}:{password}@{address}/admin?directConnection=true"
     return made | {secret: layout.password(f"{name}-{secret}") for secret in program.secrets}
 
 
 def _public(folder: Path) -> dict[str, str]:
-    """A Secret knows no folders: a reader's public key is `seal.<reader>.jwk`, a client's `client.<client>.jwk`."""
+    """Return the public keys as flat names, since a Secret has no folders.
+
+    A reader's key is `seal.<reader>.jwk`, a client's `client.<client>.jwk`.
+    """
     seals = _files(folder / "identity" / "public" / "seal")
     clients = _files(folder / "identity" / "clients")
     return {f"seal.{name}": text for name, text in seals.items()} | {

@@ -1,4 +1,4 @@
-"""The embedded stack: brings the table of programs up, keeps it, and takes it down."""
+"""The embedded stack: starts the programs of the table, reports their state, and stops them."""
 
 import fcntl
 import json
@@ -26,59 +26,60 @@ READY_SECONDS = 60.0
 POLL_SECONDS = 0.05
 LAST_LINES = 15
 
-Say = Callable[[str], None]
+Report = Callable[[str], None]
+"""Called with a line of progress."""
 
 
 class StackError(Exception):
-    """A program did not come up; the text names it and holds its last lines."""
+    """A program did not start; the text names it and holds the last lines of its log."""
 
 
 class Stack:
-    """The stack in one folder. Any process may look at it; `up` and `down` take turns."""
+    """The stack in one folder. Any process may read its state; `up` and `down` exclude each other by a lock."""
 
-    def __init__(self, layout: Layout, say: Say = print) -> None:
+    def __init__(self, layout: Layout, report: Report = print) -> None:
         self.layout = layout
-        self._say = say
+        self._report = report
 
     def up(self) -> None:
-        """Start what is not running as it should be, and wait until all of it is ready.
+        """Start the programs that do not run with their current command, and wait until all are ready.
 
-        What a killed run left is taken over when it is what we would start, and replaced when it is not.
+        A program that an earlier run left is kept when its command and environment are unchanged, else replaced.
 
         Raises:
-            StackError: a program ended, or was not ready within a minute.
+            StackError: a program ended at its start, or was not ready within a minute.
         """
-        with self._alone():
-            if found := self._orphaned_processes():
-                self._say(f"stopping what a killed run left: {len(found)} of its processes")
-                orphaned_processes.stop(found)
+        with self._locked():
+            if orphans := self._orphaned_processes():
+                self._report(f"stopping {len(orphans)} orphaned processes of a killed run")
+                orphaned_processes.stop(orphans)
             keys.make(self.layout)
-            self._free_the_ports()
+            self._replace_taken_ports()
             with ThreadPoolExecutor() as pool:
                 broker = pool.submit(self._start_broker)
                 store_users.make(self.layout)
                 self._start(programs.stores(self.layout) + programs.outside(self.layout))
                 broker.result()
             self._start(programs.services(self.layout) + programs.connectors(self.layout))
-            self._write_down()
+            self._write_descriptions()
 
     def down(self) -> None:
-        """Stop everything that was started here, connectors and services before what they talk to."""
-        with self._alone():
+        """Stop all programs of this folder: connectors and services first, then stores, sandbox and broker."""
+        with self._locked():
             running = self.running()
-            late = {p.name for p in programs.stores(self.layout) + programs.outside(self.layout)}
-            for group in (running.keys() - late, running.keys() & late):
+            last = {p.name for p in programs.stores(self.layout) + programs.outside(self.layout)}
+            for group in (running.keys() - last, running.keys() & last):
                 for name in group:
                     running[name].send(signal.SIGTERM)
                 with ThreadPoolExecutor() as pool:
                     list(pool.map(lambda name: running[name].stop(), group))
-            self._keep({})
+            self._save_running({})
             if node := self._node():
                 node.stop()
             orphaned_processes.stop(self._orphaned_processes())
 
     def table(self) -> list[Program]:
-        """Everything that should run, but the broker."""
+        """Return all programs of the stack except the broker."""
         layout = self.layout
         return [
             *programs.stores(layout),
@@ -88,7 +89,7 @@ class Stack:
         ]
 
     def status(self) -> Iterator[tuple[str, int, str]]:
-        """Each program's name, port and state: `ready`, `running` or `stopped`."""
+        """Yield each program's name, port and state: `ready`, `running` or `stopped`."""
         if not self.layout.folder.exists():
             return
         node, ports, running = self._node(), self.layout.ports(), self.running()
@@ -99,17 +100,20 @@ class Stack:
             yield program.name, ports[program.port], state
 
     def running(self) -> dict[str, Running]:
-        """What was started and is still alive, by name."""
+        """Return the started programs that still run, by name."""
         try:
             kept = json.loads(self.layout.running.read_text())
         except FileNotFoundError:
             return {}
-        return {name: run for name, said in kept.items() if (run := Running(**said)).alive}
+        return {name: run for name, fields in kept.items() if (run := Running(**fields)).alive}
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
-        """Kill -9 a program, as a fault would, or send it another signal; `restart` brings it back.
+        """Kill a program with SIGKILL, or send it another signal; `restart` starts it again.
 
-        The broker is always killed. KeyError when there is no such program, or it does not run.
+        The broker is always killed with SIGKILL.
+
+        Raises:
+            KeyError: there is no such program, or it does not run.
         """
         if name == "broker":
             if node := self._node():
@@ -122,18 +126,18 @@ class Stack:
 
     def restart(self, name: str) -> None:
         """Start a program that was killed, and wait until it is ready."""
-        with self._alone():
+        with self._locked():
             if name == "broker":
                 self._start_broker()
             else:
                 self._start([program for program in self.table() if program.name == name])
 
     def log(self, name: str) -> Path:
-        """The log of one program."""
+        """Return the path of a program's log."""
         return self.layout.logs / f"{name}.log"
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _locked(self) -> Iterator[None]:
         self.layout.folder.mkdir(parents=True, exist_ok=True)
         with self.layout.lock.open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -142,20 +146,20 @@ class Stack:
     def _node(self) -> RabbitNode | None:
         return RabbitNode.find(self.layout.data / "broker")
 
-    def _keep(self, running: dict[str, Running]) -> None:
+    def _save_running(self, running: dict[str, Running]) -> None:
         write_whole(
             self.layout.running, json.dumps({name: asdict(run) for name, run in running.items()}, indent=2)
         )
 
     def _orphaned_processes(self) -> list[int]:
-        """Processes of this folder that are not written down: of a run that was killed, or without their parent."""
+        """Return processes of this folder that are not recorded: of a killed run, or without their parent."""
         known = {run.pid for run in self.running().values()}
         if node := self._node():
             known |= {node.pid, node.epmd_pid}
         return orphaned_processes.find(self.layout.folder, known - {0})
 
-    def _free_the_ports(self) -> None:
-        """Choose other ports where a stranger has taken one of ours since the last time."""
+    def _replace_taken_ports(self) -> None:
+        """Choose new ports for those that other programs have taken since the last start."""
         ports, running, node = self.layout.ports(), self.running(), self._node()
         ours = {program.port for program in self.table() if program.name in running}
         ours |= {f"{name}-grpc" for name in platform().services if name in running}
@@ -163,14 +167,14 @@ class Stack:
         ours |= {"broker"} if node and node.running else set()
         taken = [name for name, port in ports.items() if name not in ours and listens(port)]
         if taken:
-            self._say(f"ports of {', '.join(taken)} are taken by others: choosing new ones")
+            self._report(f"choosing new ports for {', '.join(taken)}: other programs use the old ones")
             self.layout.keep_ports(ports | dict(zip(taken, free_ports(len(taken)), strict=True)))
 
     def _start_broker(self) -> None:
         node = self._node()
         if node and node.running:
             return
-        self._say("starting RabbitMQ")
+        self._report("starting RabbitMQ")
         folder = self.layout.data / "broker"
         folder.mkdir(parents=True, exist_ok=True)
         definitions = self.layout.folder / "definitions.json"
@@ -189,10 +193,10 @@ class Stack:
             running.pop(program.name).stop()
         missing = [program for program in wanted if program.name not in running]
         if missing:
-            self._say(f"starting {', '.join(program.name for program in missing)}")
+            self._report(f"starting {', '.join(program.name for program in missing)}")
         for program in missing:
             running[program.name] = start(program, self.log(program.name), self.layout.folder)
-            self._keep(running)
+            self._save_running(running)
         for program in wanted:
             self._await(program, running[program.name])
 
@@ -211,8 +215,8 @@ class Stack:
         if not program.ready:
             return listens(self.layout.ports()[program.port])
         try:
-            with urllib.request.urlopen(program.ready, timeout=2) as answer:  # noqa: S310  our own program
-                return bool(answer.status == 200)
+            with urllib.request.urlopen(program.ready, timeout=2) as response:  # noqa: S310  our own program
+                return bool(response.status == 200)
         except (urllib.error.URLError, OSError):
             return False
 
@@ -221,8 +225,8 @@ class Stack:
         lines = path.read_text(errors="replace").splitlines() if path.exists() else []
         return "\n".join(f"    {line}" for line in lines[-LAST_LINES:])
 
-    def _write_down(self) -> None:
-        """Tell whoever works with the stack where everything is."""
+    def _write_descriptions(self) -> None:
+        """Write the files that describe the stack to its users: the operator's configuration, and addresses."""
         layout, ports, host = self.layout, self.layout.ports(), programs.HOST
         targets = {name: f"{host}:{ports[f'{name}-grpc']}" for name in platform().services}
         layout.keep_operator_config(targets, host, ports["broker"], programs.VHOST)

@@ -1,6 +1,6 @@
-"""Each store's own user.
+"""The user of each store.
 
-A store server takes users only while it is open, so it is open once, before its first real start.
+A store server accepts a new user only without authentication, so it runs once without it before its first real start.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +16,7 @@ OPEN_SECONDS = 30
 
 
 def make(layout: Layout) -> None:
-    """Give each store that has none its user."""
+    """Create the missing users of the stores."""
     new = [name for name in platform().services if not _done(layout, name)]
     if not new:
         return

@@ -1,4 +1,4 @@
-"""A civil registry for trying out: deterministic people in families."""
+"""A civil registry for trials: a deterministic population of families."""
 
 from population.families import EXTRACT_DAY, Person, families, people
 from population.spelling import spelling_variants

@@ -1,4 +1,4 @@
-"""`python -m population`: write the registry's people as lines of JSON, streamed."""
+"""`python -m population`: write the people of the registry as JSON lines."""
 
 import json
 from dataclasses import asdict
@@ -11,12 +11,15 @@ from population import Person, people
 
 @click.command()
 @click.option("--seed", default=1, show_default=True, help="The same seed gives the same people.")
-@click.option("--count", default=300, show_default=True, type=click.IntRange(min=0), help="How many people.")
+@click.option("--count", default=300, show_default=True, type=click.IntRange(min=0), help="Number of people.")
 @click.option(
-    "--out", default="-", type=click.File("w", encoding="utf-8"), help="File to write; - for the screen."
+    "--out",
+    default="-",
+    type=click.File("w", encoding="utf-8"),
+    help="File to write; - is the standard output.",
 )
 def main(seed: int, count: int, out: TextIO) -> None:
-    """Write people of the registry, one JSON object a line."""
+    """Write people of the registry, one JSON object per line."""
     out.writelines(_line(person) for person in people(seed=seed, count=count))
 
 

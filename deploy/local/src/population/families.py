@@ -1,4 +1,4 @@
-"""Families: father, mother, children, with what the civil registry knows of each."""
+"""Families: father, mother and children, with the civil registry's data on each."""
 
 import itertools
 import json
@@ -22,22 +22,22 @@ BORN_ABROAD = "88"
 
 _NAMES: dict[str, Any] = json.loads(files(__package__).joinpath("names.json").read_text(encoding="utf-8"))
 _GOVERNORATES = tuple(_NAMES["governorates"])
-# Half by residents, half evenly: small governorates must appear in small populations too.
+# Half of the weight is by residents, half is equal: small governorates must appear in small populations too.
 _WEIGHTS = [_NAMES["residents_in_10_000"][code] + 10_000 / len(_GOVERNORATES) for code in _GOVERNORATES]
 _SPACE = uuid.UUID("6b0c2f6e-4c0e-5b0a-9a57-0d1f2a6d3c11")
 
 
 @dataclass(frozen=True)
 class Person:
-    """One line of the registry's extract, as it stood on EXTRACT_DAY.
+    """One row of the registry's extract as of EXTRACT_DAY.
 
     Attributes:
-        person_id: the registry's opaque id, a UUID.
-        family_id: the same for all of one household.
+        person_id: opaque id of the registry, a UUID.
+        family_id: the same for all members of a household.
         full_name: own, father's, grandfather's and family name.
         governorate: of residence, two digits as in the national ID.
         mobile: +20 and 10 digits; empty for a child.
-        father_id: person id, empty where the father is no part of the population.
+        father_id: person id; empty where the father is not in the population.
         mother_id: likewise.
     """
 
@@ -58,13 +58,13 @@ class Person:
 
     @property
     def is_adult(self) -> bool:
-        """Of the age at which one may give a power of attorney."""
+        """Whether the person is old enough to give a power of attorney."""
         return _years(self.birth_date) >= ADULT_YEARS
 
 
 @dataclass(frozen=True)
 class _Household:
-    """What the members of one family share while it is drawn."""
+    """Data that the members of one family share while it is generated."""
 
     seed: int
     ordinal: int
@@ -93,18 +93,18 @@ class _Household:
 
 
 def people(seed: int, count: int) -> Iterator[Person]:
-    """The first `count` persons of the population of that seed, family by family, one family in memory."""
+    """Yield the first `count` persons of the population of a seed, family by family, with one family in memory."""
     return itertools.islice(itertools.chain.from_iterable(families(seed)), count)
 
 
 def families(seed: int) -> Iterator[tuple[Person, ...]]:
-    """Every family of the population: father, mother, children by age."""
+    """Yield every family of the population: father, mother, children from the eldest."""
     for ordinal in range(CAPACITY_FAMILIES):
         yield _family(seed, ordinal)
 
 
 def _family(seed: int, ordinal: int) -> tuple[Person, ...]:
-    draw = random.Random(f"{seed}/family/{ordinal}")  # noqa: S311  a play of chance, not a secret
+    draw = random.Random(f"{seed}/family/{ordinal}")  # noqa: S311  not a secret
     governorate = draw.choices(_GOVERNORATES, _WEIGHTS)[0]
     address = _NAMES["address"].format(
         house=draw.randint(1, 180),
@@ -131,10 +131,10 @@ def _children(
     house: _Household, father: Person, mother: Person, line: tuple[str, str, str]
 ) -> Iterator[Person]:
     free = house.slot.free
-    wanted = free.choices(range(numbers.MEMBERS_LIMIT - 1), (6, 12, 26, 26, 16, 8, 4, 1, 1))[0]
+    count = free.choices(range(numbers.MEMBERS_LIMIT - 1), (6, 12, 26, 26, 16, 8, 4, 1, 1))[0]
     year = mother.birth_date.year + free.randint(20, 27)
     used: set[str] = set()
-    for member in range(2, 2 + wanted):
+    for member in range(2, 2 + count):
         if year >= EXTRACT_DAY.year or year > mother.birth_date.year + 45:
             return
         male = house.draw.random() < 0.51

@@ -1,4 +1,4 @@
-"""The same Arabic name as different hands write it."""
+"""Spelling variants of Arabic names."""
 
 from collections.abc import Iterator
 
@@ -9,10 +9,10 @@ _JOINS_NEXT = set("بتثجحخسشصضطظعغفقكلمنهيئ")
 
 
 def spelling_variants(name: str) -> Iterator[str]:
-    """Spellings of `name` that mean the same person, each once, `name` itself not among them.
+    """Yield other spellings of `name` for the same person, each once.
 
-    The likeliest come first: alef with another hamza or none, ta marbuta and ha, alef maqsura and ya at the end of
-    a word, then tatweel, diacritics and blanks. There is always at least one for a name that is not empty.
+    The most frequent come first: alef with another hamza or none, ta marbuta and ha, alef maqsura and ya at the end of
+    a word, then tatweel, diacritics and blanks. A name that is not empty has at least one.
     """
     seen = {name}
     for variant in _candidates(name):

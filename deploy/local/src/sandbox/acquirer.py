@@ -1,14 +1,14 @@
-r"""A card acquirer for the sandbox: charges with idempotency keys, signed callbacks, a day file.
+r"""A card acquirer for the sandbox: charges with idempotency keys, signed callbacks, a settlement file per day.
 
     python -m sandbox.acquirer --port 8780 --api-key KEY --callback-url http://127.0.0.1:8091/callbacks \\
         --callback-key-file keys/acquirer/callback.key
 
 `POST /charges` (Authorization: Bearer KEY, Idempotency-Key) takes
 `{"amount": {"currency": "EGP", "minor_units": 5000}, "card_token": "tok_ok", "metadata": {…}}` and answers 202;
-`GET /charges/<idempotency key>`, 404 with `charge_not_found` for one never taken; `GET /days/<YYYY-MM-DD>.csv`.
-Cards: `tok_ok`, `tok_declined`, `tok_twice` (calls back twice),
-`tok_slow` (calls back late). `POST /faults {"fail": n, "hang": n}` makes the next n charges fail with 503, or be taken
-without an answer. Not a part of the product.
+`GET /charges/<idempotency key>` returns a charge, or 404 with `charge_not_found`; `GET /days/<YYYY-MM-DD>.csv`.
+Cards: `tok_ok`, `tok_declined`, `tok_twice` (two callbacks), `tok_slow` (a late callback).
+`POST /faults {"fail": n, "hang": n}` makes the next n charges fail with 503, or be accepted with a late answer.
+Not a part of the product.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sandbox.web import Answer, HttpRequest, serve
+from sandbox.web import HttpRequest, Response, serve
 
 CHARGES_MAX = 50_000
 CALLBACK_TRIES = 60
@@ -53,16 +53,16 @@ class Charge:
     reason: str = ""
     decided_at: str = ""
 
-    def shown(self) -> dict[str, Any]:
-        """As the API shows it; the card is not."""
-        shown = {
+    def as_response(self) -> dict[str, Any]:
+        """Return the charge as the API shows it, without the card."""
+        fields = {
             name: getattr(self, name) for name in ("id", "reference", "amount", "metadata", "state", "reason")
         }
-        return {**shown, "decided_at": self.decided_at}
+        return {**fields, "decided_at": self.decided_at}
 
 
 class Acquirer:
-    """All charges, and the callbacks that tell of them."""
+    """The charges and their callbacks. `delay` and `slow` are in seconds."""
 
     def __init__(
         self, api_key: str, callback_url: str, callback_key: bytes, delay: float, slow: float
@@ -77,57 +77,58 @@ class Acquirer:
         self._faults = {"fail": 0, "hang": 0}
         self._callers = ThreadPoolExecutor(8, thread_name_prefix="callback")
 
-    def create(self, call: HttpRequest) -> Answer:
+    def create(self, call: HttpRequest) -> Response:
         """`POST /charges`."""
         if not self._allowed(call):
             return 401, {"error": "unauthorized"}
         key = call.headers.get("idempotency-key", "")
-        told = call.json()
-        if not 0 < len(key) <= 255 or told["amount"]["minor_units"] <= 0:
+        body = call.json()
+        if not 0 < len(key) <= 255 or body["amount"]["minor_units"] <= 0:
             return 422, {"error": "invalid_amount" if key else "idempotency_key_missing"}
         if self._fault("fail"):
             return 503, {"error": "unavailable"}
-        if told["card_token"] not in CARDS:
+        if body["card_token"] not in CARDS:
             return 402, {"error": "invalid_card"}
         with self._lock:
-            charge, is_new = self._charge(key, told, hashlib.sha256(call.body).hexdigest())
+            charge, is_new = self._charge(key, body, hashlib.sha256(call.body).hexdigest())
         if charge is None:
             return 409, {"error": "idempotency_key_reused"}
         if is_new:
             self._callers.submit(self._decide, charge)
         if self._fault("hang"):
             time.sleep(HANG_SECONDS)
-        return 202, charge.shown()
+        return 202, charge.as_response()
 
-    def _charge(self, key: str, told: dict[str, Any], fingerprint: str) -> tuple[Charge | None, bool]:
+    def _charge(self, key: str, body: dict[str, Any], fingerprint: str) -> tuple[Charge | None, bool]:
+        """Return the charge of a key, None when its content differs, and whether it is new."""
         kept = self._charges.get(key)
-        content = (told["amount"], told["card_token"])
+        content = (body["amount"], body["card_token"])
         if kept is not None:
             return (kept if (kept.amount, kept.card_token) == content else None), False
-        metadata = {str(name): str(value) for name, value in told.get("metadata", {}).items()}
+        metadata = {str(name): str(value) for name, value in body.get("metadata", {}).items()}
         charge = Charge(key, f"ACQ-{secrets.token_hex(6).upper()}", *content, metadata, fingerprint)
         self._charges[key] = charge
         while len(self._charges) > CHARGES_MAX:
             self._charges.popitem(last=False)
         return charge, True
 
-    def show(self, call: HttpRequest) -> Answer:
+    def show(self, call: HttpRequest) -> Response:
         """`GET /charges/<id>`."""
         if not self._allowed(call):
             return 401, {"error": "unauthorized"}
         with self._lock:
-            charge = self._charges.get(call.caught[0])
-            return (200, charge.shown()) if charge else (404, {"error": "charge_not_found"})
+            charge = self._charges.get(call.groups[0])
+            return (200, charge.as_response()) if charge else (404, {"error": "charge_not_found"})
 
-    def day(self, call: HttpRequest) -> Answer:
-        """`GET /days/<date>.csv`: what was settled on that day, UTC."""
+    def day(self, call: HttpRequest) -> Response:
+        """`GET /days/<date>.csv`: the charges settled on that day, UTC."""
         if not self._allowed(call):
             return 401, {"error": "unauthorized"}
         with self._lock:
             settled = [
                 c
                 for c in self._charges.values()
-                if c.state == "settled" and c.decided_at[:10] == call.caught[0]
+                if c.state == "settled" and c.decided_at[:10] == call.groups[0]
             ]
         lines = [
             f"{c.id},{c.reference},{c.decided_at},{c.amount['currency']},{c.amount['minor_units']}\n"
@@ -135,7 +136,7 @@ class Acquirer:
         ]
         return 200, CSV_HEAD + "".join(lines)
 
-    def faults(self, call: HttpRequest) -> Answer:
+    def faults(self, call: HttpRequest) -> Response:
         """`POST /faults`."""
         self._faults |= {name: int(value) for name, value in call.json().items() if name in self._faults}
         return 200, self._faults
@@ -161,8 +162,8 @@ class Acquirer:
             self._call_back(charge)
 
     def _call_back(self, charge: Charge) -> None:
-        """Call until it is accepted, a bounded number of times."""
-        body = json.dumps({"type": f"charge.{charge.state}", "charge": charge.shown()}).encode()
+        """Call back until it is accepted, at most CALLBACK_TRIES times."""
+        body = json.dumps({"type": f"charge.{charge.state}", "charge": charge.as_response()}).encode()
         pause = 0.2
         for _ in range(CALLBACK_TRIES):
             request = urllib.request.Request(self._callback_url, body, self._signed(body))  # noqa: S310 -- http only
@@ -184,7 +185,7 @@ class Acquirer:
 
 
 def main() -> None:
-    """Read the command line and serve until the end."""
+    """Serve until SIGTERM."""
     parser = argparse.ArgumentParser(
         prog="python -m sandbox.acquirer",
         description=__doc__,
@@ -197,21 +198,23 @@ def main() -> None:
     parser.add_argument("--callback-url", required=True)
     parser.add_argument("--callback-key-file", type=Path, required=True, help="HMAC key in hexadecimal")
     parser.add_argument(
-        "--delay", type=float, default=0.2, metavar="SECONDS", help="until a charge is decided"
+        "--delay", type=float, default=0.2, metavar="SECONDS", help="time until a charge is decided"
     )
     parser.add_argument("--slow", type=float, default=20, metavar="SECONDS", help="the same for tok_slow")
-    given = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # a container's first process has no default for it
+    options = parser.parse_args()
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(0)
+    )  # process 1 of a container has no default action for it
     acquirer = Acquirer(
-        given.api_key_file.read_text().strip() if given.api_key_file else given.api_key,
-        given.callback_url,
-        bytes.fromhex(given.callback_key_file.read_text().strip()),
-        given.delay,
-        given.slow,
+        options.api_key_file.read_text().strip() if options.api_key_file else options.api_key,
+        options.callback_url,
+        bytes.fromhex(options.callback_key_file.read_text().strip()),
+        options.delay,
+        options.slow,
     )
     serve(
-        given.host,
-        given.port,
+        options.host,
+        options.port,
         [
             ("GET", r"/healthz", lambda _: (200, {})),
             ("POST", r"/charges", acquirer.create),
@@ -220,7 +223,7 @@ def main() -> None:
             ("POST", r"/faults", acquirer.faults),
         ],
     )
-    print(f"acquirer on {given.host}:{given.port}", flush=True)
+    print(f"acquirer on {options.host}:{options.port}", flush=True)
     threading.Event().wait()
 
 

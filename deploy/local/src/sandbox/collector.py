@@ -1,8 +1,8 @@
-"""A collector of spans for trying out: takes OTLP over HTTP, keeps spans, gives a trace back as JSON.
+"""A collector of spans for trials: receives OTLP over HTTP, keeps the spans, and returns traces as JSON.
 
-POST /v1/traces          OTLP, protobuf, gzip or plain; /v1/metrics and /v1/logs are taken and dropped
-GET  /traces/<trace id>  the trace's spans
-GET  /traces?key=value   ids of traces with a span that has this attribute
+POST /v1/traces          OTLP as protobuf, plain or gzip; /v1/metrics and /v1/logs are accepted and dropped
+GET  /traces/<trace id>  the spans of a trace
+GET  /traces?key=value   ids of the traces with a span that has these attributes
 """
 
 import argparse
@@ -30,7 +30,7 @@ FILE_BYTES_MAX = 200_000_000
 
 
 class Spans:
-    """Spans by trace; the oldest trace goes when there are too many. Each is a line of a file, too."""
+    """Spans by trace, also appended to a file, one per line. Beyond TRACES_MAX the oldest trace is dropped."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,29 +38,29 @@ class Spans:
         self._traces: OrderedDict[str, list[dict[str, Any]]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def take(self, request: trace_service_pb2.ExportTraceServiceRequest) -> None:
+    def add(self, request: trace_service_pb2.ExportTraceServiceRequest) -> None:
         with self._lock:
             for resource in request.resource_spans:
-                about = {pair.key: value_of(pair.value) for pair in resource.resource.attributes}
+                attributes = {pair.key: value_of(pair.value) for pair in resource.resource.attributes}
                 for scope in resource.scope_spans:
                     for span in scope.spans:
-                        self._keep(span, about)
+                        self._add(span, attributes)
             self._file.flush()
 
-    def _keep(self, span: trace_pb2.Span, about: dict[str, Any]) -> None:
+    def _add(self, span: trace_pb2.Span, resource: dict[str, Any]) -> None:
         trace_id = span.trace_id.hex()
-        said = as_dict(span, about)
-        self._traces.setdefault(trace_id, []).append(said)
+        fields = as_dict(span, resource)
+        self._traces.setdefault(trace_id, []).append(fields)
         while len(self._traces) > TRACES_MAX:
             self._traces.popitem(last=False)
         if self._file.tell() < FILE_BYTES_MAX:
-            self._file.write(json.dumps({"trace": trace_id, **said}, ensure_ascii=False) + "\n")
+            self._file.write(json.dumps({"trace": trace_id, **fields}, ensure_ascii=False) + "\n")
 
     def trace(self, trace_id: str) -> list[dict[str, Any]]:
         with self._lock:
             return list(self._traces.get(trace_id, []))
 
-    def having(self, attributes: dict[str, str]) -> list[str]:
+    def find(self, attributes: dict[str, str]) -> list[str]:
         with self._lock:
             return [
                 trace_id
@@ -69,13 +69,13 @@ class Spans:
             ]
 
 
-def as_dict(span: trace_pb2.Span, about: dict[str, Any]) -> dict[str, Any]:
-    """A span as a reader of traces wants it. Times in nanoseconds."""
+def as_dict(span: trace_pb2.Span, resource: dict[str, Any]) -> dict[str, Any]:
+    """Convert a span to a dict; `resource` holds the attributes of its resource. Times are in nanoseconds."""
     return {
         "id": span.span_id.hex(),
         "parent": span.parent_span_id.hex(),
         "name": span.name,
-        "service": str(about.get("service.name", "")),
+        "service": str(resource.get("service.name", "")),
         "kind": trace_pb2.Span.SpanKind.Name(span.kind).removeprefix("SPAN_KIND_"),
         "start": span.start_time_unix_nano,
         "end": span.end_time_unix_nano,
@@ -97,7 +97,7 @@ def value_of(value: common_pb2.AnyValue) -> Any:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Takes and gives spans."""
+    """Receives and returns spans."""
 
     protocol_version = "HTTP/1.1"
     spans: Spans
@@ -105,28 +105,28 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         length = int(self.headers.get("Content-Length", 0))
         if length > BODY_BYTES_MAX:
-            self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, b"")
+            self._respond(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, b"")
             return
         body = self.rfile.read(length)
         try:
             if self.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
             if self.path == "/v1/traces":
-                self.spans.take(trace_service_pb2.ExportTraceServiceRequest.FromString(body))
+                self.spans.add(trace_service_pb2.ExportTraceServiceRequest.FromString(body))
         except (OSError, EOFError, zlib.error, DecodeError):
-            self._answer(HTTPStatus.BAD_REQUEST, b"neither OTLP in protobuf nor gzip of it")
+            self._respond(HTTPStatus.BAD_REQUEST, b"the body is not OTLP as protobuf, plain or gzip")
             return
-        self._answer(HTTPStatus.OK, b"", "application/x-protobuf")
+        self._respond(HTTPStatus.OK, b"", "application/x-protobuf")
 
     def do_GET(self) -> None:
         address = urlsplit(self.path)
         if address.path == "/traces":
-            found: list[Any] = self.spans.having(dict(parse_qsl(address.query)))
+            result: list[Any] = self.spans.find(dict(parse_qsl(address.query)))
         else:
-            found = self.spans.trace(address.path.removeprefix("/traces/"))
-        self._answer(HTTPStatus.OK, json.dumps(found, ensure_ascii=False).encode(), "application/json")
+            result = self.spans.trace(address.path.removeprefix("/traces/"))
+        self._respond(HTTPStatus.OK, json.dumps(result, ensure_ascii=False).encode(), "application/json")
 
-    def _answer(self, status: HTTPStatus, body: bytes, kind: str = "text/plain") -> None:
+    def _respond(self, status: HTTPStatus, body: bytes, kind: str = "text/plain") -> None:
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
@@ -134,17 +134,21 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing for each request."""
+        """Log nothing."""
 
 
 def main() -> None:
-    """Serve until killed."""
+    """Serve until SIGTERM."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--spans", type=Path, required=True, help="file to append spans to, a JSON line each")
+    parser.add_argument(
+        "--spans", type=Path, required=True, help="file to which spans are appended as JSON lines"
+    )
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # a container's first process has no default for it
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(0)
+    )  # process 1 of a container has no default action for it
     Handler.spans = Spans(options.spans)
     ThreadingHTTPServer((options.host, options.port), Handler).serve_forever()
 

@@ -1,4 +1,4 @@
-"""The phones that the sandbox's SMSC reaches: what arrived, put together from its parts. Bounded in every direction."""
+"""The phones of the sandbox's SMSC: delivered messages, joined from their parts, with limits on everything."""
 
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ class _Partial:
 
 
 class Phones:
-    """Inboxes by number (digits only), oldest message first. Safe for threads."""
+    """Inboxes by number (digits only), oldest message first. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -44,37 +44,39 @@ class Phones:
         self._partial: OrderedDict[tuple[str, str, int], _Partial] = OrderedDict()
 
     def deliver(self, number: str, sender: str, part_id: str, data: bytes, *, coding: int, udh: bool) -> None:
-        """Take one part; a text shows up when all its parts are there."""
-        head, body = (data[: data[0] + 1], data[data[0] + 1 :]) if udh and data else (b"", data)
+        """Deliver one part of a message; the message is listed once all its parts have arrived."""
+        header, body = (data[: data[0] + 1], data[data[0] + 1 :]) if udh and data else (b"", data)
         text = decode(body, coding)
         with self._lock:
-            if len(head) == 6 and head[1] == 0:
-                self._part(number, sender, (part_id, text), (head[3], head[4], head[5]))
+            if len(header) == 6 and header[1] == 0:
+                self._add_part(number, sender, (part_id, text), (header[3], header[4], header[5]))
             else:
-                self._show(number, sender, [(part_id, text)])
+                self._add_message(number, sender, [(part_id, text)])
 
     def messages(self, number: str) -> list[dict[str, Any]]:
-        """What a phone shows: id, from, text, time (RFC 3339), parts (ids)."""
+        """Return the messages on a phone: id, from, text, time (RFC 3339), parts (ids)."""
         with self._lock:
             return list(self._inboxes.get(number.lstrip("+"), ()))
 
     def clear(self, number: str) -> None:
-        """Forget what a phone shows."""
+        """Delete the messages on a phone."""
         with self._lock:
             self._inboxes.pop(number.lstrip("+"), None)
 
-    def _part(self, number: str, sender: str, part: tuple[str, str], place: tuple[int, int, int]) -> None:
-        reference, total, index = place
+    def _add_part(
+        self, number: str, sender: str, part: tuple[str, str], position: tuple[int, int, int]
+    ) -> None:
+        reference, total, index = position
         key = (number, sender, reference)
         partial = self._partial.setdefault(key, _Partial(total))
         partial.parts[index] = part
         if len(partial.parts) == partial.total:
             del self._partial[key]
-            self._show(number, sender, [partial.parts[place] for place in sorted(partial.parts)])
+            self._add_message(number, sender, [partial.parts[index] for index in sorted(partial.parts)])
         while len(self._partial) > PARTIAL_MAX:
             self._partial.popitem(last=False)
 
-    def _show(self, number: str, sender: str, parts: list[tuple[str, str]]) -> None:
+    def _add_message(self, number: str, sender: str, parts: list[tuple[str, str]]) -> None:
         inbox = self._inboxes.setdefault(number, deque(maxlen=MESSAGES_MAX))
         self._inboxes.move_to_end(number)
         inbox.append(
@@ -91,7 +93,7 @@ class Phones:
 
 
 def decode(data: bytes, coding: int) -> str:
-    """The text of a part: UCS-2, or GSM 7-bit with one letter a byte."""
+    """Decode the text of a part: UCS-2, or GSM 7-bit with one character per byte."""
     if coding == UCS2:
         return data.decode("utf-16-be", "replace")
     letters, escaped = [], False

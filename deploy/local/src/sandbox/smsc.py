@@ -1,11 +1,11 @@
-"""An operator's SMSC for the sandbox: SMPP 3.4 with passwords, receipts and faults on demand, and phones to look at.
+"""A mobile operator's SMSC for the sandbox: SMPP 3.4 with passwords, receipts, faults on demand, and phones to read.
 
     python -m sandbox.smsc --port 2775 --http-port 8775 --system-id diwan --password secret
 
-HTTP: `GET /phones/<number>/messages` (`DELETE` clears), `POST /faults` with any of
+HTTP: `GET /phones/<number>/messages` (`DELETE` clears them), `POST /faults` with any of
 `{"throttle": n, "throttle_at": n, "refuse": [number…], "undeliverable": [number…], "silent": n,
-"drop_after_submit": n}`
-(`throttle_at`: only the n-th from now), `GET /submits` counts what was taken. Not a part of the product.
+"drop_after_submit": n}` (`throttle_at`: only the n-th submit from now), `GET /submits` returns the number of accepted
+submits. Not a part of the product.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from typing import Any
 import smpp34
 
 from sandbox.phones import Phones
-from sandbox.web import Answer, HttpRequest, serve
+from sandbox.web import HttpRequest, Response, serve
 
 HEADER = struct.Struct(">IIII")
 RESPONSE = 0x80000000
@@ -33,13 +33,13 @@ SUBMIT_SM, DELIVER_SM, UNBIND, ENQUIRE_LINK, GENERIC_NACK = 0x4, 0x5, 0x6, 0x15,
 ROK, RINVCMDID, RINVBNDSTS, RINVPASWD, RINVDSTADR, RTHROTTLED = 0x00, 0x03, 0x04, 0x0E, 0x0B, 0x58
 PDU_BYTES_MAX = 64 * 1024
 RECEIPTS_MAX = 50_000
-RECEIPT_AGAIN_SECONDS = 1.0
+RESEND_SECONDS = 1.0
 DELIVERED, UNDELIVERABLE = 2, 5
 
 
 @dataclass
 class Faults:
-    """What goes wrong, how often: numbers count down, lists stay until changed."""
+    """The active faults: numbers count down, lists are constant until changed."""
 
     throttle: int = 0
     throttle_at: int = 0
@@ -48,18 +48,17 @@ class Faults:
     refuse: list[str] = field(default_factory=list)
     undeliverable: list[str] = field(default_factory=list)
 
-    def set(self, told: dict[str, Any]) -> None:
-        """Change what is named."""
+    def set(self, changes: dict[str, Any]) -> None:
+        """Change the named faults; others stay as they are."""
         for name in ("throttle", "throttle_at", "silent", "drop_after_submit"):
-            setattr(self, name, int(told.get(name, getattr(self, name))))
+            setattr(self, name, int(changes.get(name, getattr(self, name))))
         for name in ("refuse", "undeliverable"):
-            given = told.get(name, getattr(self, name))
-            setattr(
-                self, name, [str(each).lstrip("+") for each in ([given] if isinstance(given, str) else given)]
-            )
+            value = changes.get(name, getattr(self, name))
+            numbers = [value] if isinstance(value, str) else value
+            setattr(self, name, [str(number).lstrip("+") for number in numbers])
 
     def take(self, name: str) -> bool:
-        """Whether this fault is due now; counts it down."""
+        """Count a fault down; return whether it is due."""
         left = int(getattr(self, name))
         setattr(self, name, max(0, left - 1))
         return left > 0
@@ -67,7 +66,7 @@ class Faults:
 
 @dataclass(frozen=True)
 class Receipt:
-    """A receipt still to be taken by the system that submitted."""
+    """A delivery receipt for the system that submitted the part."""
 
     system_id: str
     part_id: str
@@ -77,20 +76,20 @@ class Receipt:
 
 
 class Smsc:
-    """All sessions, phones and receipts that wait."""
+    """All sessions, phones and pending receipts."""
 
     def __init__(self, credentials: tuple[str, str], receipt_delay: float) -> None:
         self.credentials = credentials
         self.receipt_delay = receipt_delay
         self.phones = Phones()
         self.faults = Faults()
-        self.taken = 0
+        self.submits = 0
         self.sessions: list[Session] = []
         self._receipts: deque[Receipt] = deque(maxlen=RECEIPTS_MAX)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One TCP connection, until it ends."""
+        """Serve one TCP connection until it ends."""
         session = Session(self, reader, writer)
         self.sessions.append(session)
         try:
@@ -102,7 +101,7 @@ class Smsc:
             writer.close()
 
     def receipt_later(self, receipt: Receipt) -> None:
-        """Send the receipt after the delay."""
+        """Schedule a receipt, to be sent after the delay."""
         task = asyncio.create_task(self._receipt(receipt, self.receipt_delay))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -114,52 +113,52 @@ class Smsc:
                 return
         self._receipts.append(receipt)
 
-    async def send_again(self) -> None:
-        """Try the receipts that nobody took, as long as the program runs."""
+    async def resend(self) -> None:
+        """Send the receipts again that were not accepted, as long as the program runs."""
         while True:
-            await asyncio.sleep(RECEIPT_AGAIN_SECONDS)
-            waiting = list(self._receipts)
+            await asyncio.sleep(RESEND_SECONDS)
+            pending = list(self._receipts)
             self._receipts.clear()
-            for receipt in waiting:
+            for receipt in pending:
                 await self._receipt(receipt, 0)
 
-    def answer_faults(self, call: HttpRequest) -> Answer:
+    def post_faults(self, call: HttpRequest) -> Response:
         """`POST /faults`."""
         self.faults.set(call.json())
         return 200, vars(self.faults)
 
-    def answer_clear(self, call: HttpRequest) -> Answer:
+    def delete_messages(self, call: HttpRequest) -> Response:
         """`DELETE /phones/<number>/messages`."""
-        self.phones.clear(call.caught[0])
+        self.phones.clear(call.groups[0])
         return 200, {}
 
 
 class Session:
-    """One connection of a system; bound once `system_id` is set."""
+    """A connection of an external system, bound once `system_id` is set."""
 
     def __init__(self, smsc: Smsc, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._smsc = smsc
         self._reader = reader
         self._writer = writer
         self._sequence = 0
-        self._answers: dict[int, asyncio.Future[int]] = {}
+        self._responses: dict[int, asyncio.Future[int]] = {}
         self.system_id = ""
 
     async def run(self) -> None:
-        """Read PDUs until the end."""
+        """Process PDUs until the connection ends."""
         while True:
-            head = await self._reader.readexactly(HEADER.size)
-            length, command, status, sequence = HEADER.unpack(head)
+            header = await self._reader.readexactly(HEADER.size)
+            length, command, status, sequence = HEADER.unpack(header)
             if not HEADER.size <= length <= PDU_BYTES_MAX:
                 return
             body = await self._reader.readexactly(length - HEADER.size)
-            if not self._take(command, status, sequence, head + body):
+            if not self._process(command, status, sequence, header + body):
                 return
 
-    def _take(self, command: int, status: int, sequence: int, data: bytes) -> bool:
-        """Answer one PDU; False when the connection is to be cut."""
+    def _process(self, command: int, status: int, sequence: int, data: bytes) -> bool:
+        """Process one PDU; return False to close the connection."""
         if command == DELIVER_SM | RESPONSE:
-            if (waiting := self._answers.pop(sequence, None)) and not waiting.done():
+            if (waiting := self._responses.pop(sequence, None)) and not waiting.done():
                 waiting.set_result(status)
         elif command in BINDS:
             self._bind(command, sequence, data[HEADER.size :])
@@ -173,16 +172,16 @@ class Session:
         return True
 
     def _bind(self, command: int, sequence: int, body: bytes) -> None:
-        given = body.split(b"\0", 2)[:2]
-        known = zip(given, self._smsc.credentials, strict=True)
-        if all([hmac.compare_digest(told, mine.encode()) for told, mine in known]):  # noqa: C419 -- all are compared
+        received = body.split(b"\0", 2)[:2]
+        pairs = zip(received, self._smsc.credentials, strict=True)
+        if all([hmac.compare_digest(value, own.encode()) for value, own in pairs]):  # noqa: C419 -- constant time
             self.system_id = self._smsc.credentials[0]
             self._send(command | RESPONSE, ROK, sequence, b"SANDBOX\0")
         else:
             self._send(command | RESPONSE, RINVPASWD, sequence)
 
     def _submit(self, data: bytes, sequence: int) -> bool:
-        """Take one part; False when the connection is to be cut."""
+        """Process one submitted part; return False to close the connection."""
         faults, smsc = self._smsc.faults, self._smsc
         pdu = smpp34.decode(data)
         if not self.system_id or not isinstance(pdu, smpp34.SubmitSm):
@@ -194,7 +193,7 @@ class Session:
         if refusal:
             self._send(SUBMIT_SM | RESPONSE, refusal, sequence)
             return True
-        smsc.taken += 1
+        smsc.submits += 1
         part_id = secrets.token_hex(8)
         state = UNDELIVERABLE if number in faults.undeliverable else DELIVERED
         if state == DELIVERED:
@@ -212,7 +211,7 @@ class Session:
         return True
 
     async def deliver(self, receipt: Receipt) -> bool:
-        """Send a receipt; whether the system took it."""
+        """Send a receipt; return whether the system accepted it."""
         now = datetime.now(UTC).strftime("%y%m%d%H%M%S")
         word = "DELIVRD" if receipt.state == DELIVERED else "UNDELIV"
         text = f"id:{receipt.part_id} sub:001 dlvrd:001 submit date:{now} done date:{now} stat:{word} err:000 text:"
@@ -228,10 +227,10 @@ class Session:
             ],
             sequence_number=self._sequence,
         )
-        answer = self._answers[self._sequence] = asyncio.get_running_loop().create_future()
+        response = self._responses[self._sequence] = asyncio.get_running_loop().create_future()
         self._writer.write(pdu.encode())
         with contextlib.suppress(TimeoutError, OSError):
-            return bool(await asyncio.wait_for(answer, 10) == ROK)
+            return bool(await asyncio.wait_for(response, 10) == ROK)
         return False
 
     def _send(self, command: int, status: int, sequence: int, body: bytes = b"") -> None:
@@ -255,28 +254,28 @@ async def run(arguments: argparse.Namespace) -> None:
             (
                 "GET",
                 r"/phones/(?:\+|%2B)?(\d+)/messages",
-                lambda call: (200, smsc.phones.messages(call.caught[0])),
+                lambda call: (200, smsc.phones.messages(call.groups[0])),
             ),
-            ("DELETE", r"/phones/(?:\+|%2B)?(\d+)/messages", smsc.answer_clear),
-            ("POST", r"/faults", smsc.answer_faults),
-            ("GET", r"/submits", lambda _: (200, {"taken": smsc.taken})),
+            ("DELETE", r"/phones/(?:\+|%2B)?(\d+)/messages", smsc.delete_messages),
+            ("POST", r"/faults", smsc.post_faults),
+            ("GET", r"/submits", lambda _: (200, {"taken": smsc.submits})),
         ],
     )
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    again = asyncio.create_task(smsc.send_again())
+    resending = asyncio.create_task(smsc.resend())
     print(
         f"SMSC on {arguments.host}:{arguments.port}, phones on {arguments.host}:{arguments.http_port}",
         flush=True,
     )
     await stopping.wait()
-    again.cancel()
+    resending.cancel()
     server.close()
 
 
 def main() -> None:
-    """Read the command line and run."""
+    """Serve with the options of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m sandbox.smsc",
         description=__doc__,
@@ -284,7 +283,7 @@ def main() -> None:
     )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True, help="SMPP")
-    parser.add_argument("--http-port", type=int, required=True, help="phones and faults")
+    parser.add_argument("--http-port", type=int, required=True, help="HTTP API of phones and faults")
     parser.add_argument("--system-id", default="diwan")
     parser.add_argument("--password", default="secret", help="at most 8 characters")
     parser.add_argument("--password-file", type=Path, help="instead of --password")

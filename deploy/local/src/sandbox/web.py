@@ -1,4 +1,4 @@
-"""A very small JSON server for the sandbox's programs."""
+"""A small JSON server for the sandbox's programs."""
 
 import json
 import re
@@ -13,30 +13,30 @@ BODY_BYTES_MAX = 64 * 1024
 
 @dataclass(frozen=True)
 class HttpRequest:
-    """A request: what the path's pattern caught, its headers and its body."""
+    """A request: the groups of the path's pattern, the headers by lower-case name, and the body."""
 
-    caught: tuple[str, ...]
+    groups: tuple[str, ...]
     headers: Mapping[str, str]
     body: bytes
 
     def json(self) -> dict[str, Any]:
-        """The body as an object; ValueError when it is none."""
-        read = json.loads(self.body or b"{}")
-        if not isinstance(read, dict):
-            raise ValueError("the body is no object")  # noqa: TRY004 -- what came from outside is a wrong value
-        return read
+        """Return the body as an object; ValueError when it is not one."""
+        content = json.loads(self.body or b"{}")
+        if not isinstance(content, dict):
+            raise ValueError("the body is not a JSON object")  # noqa: TRY004 -- input from outside is a wrong value
+        return content
 
 
-Answer = tuple[int, Any]
-Route = tuple[str, str, Callable[[HttpRequest], Answer]]
+Response = tuple[int, Any]
+Route = tuple[str, str, Callable[[HttpRequest], Response]]
 
 
 def serve(host: str, port: int, routes: Sequence[Route]) -> ThreadingHTTPServer:
-    """Serve routes (method, pattern of the whole path, answer) in a thread; a str answers as text, all else as JSON."""
+    """Serve routes (method, pattern of the path, handler) in a thread; a str body is sent as CSV, others as JSON."""
 
     class Handler(BaseHTTPRequestHandler):
-        def _any(self) -> None:
-            status, body = self._answer()
+        def _handle(self) -> None:
+            status, body = self._route()
             data = body.encode() if isinstance(body, str) else json.dumps(body, ensure_ascii=False).encode()
             self.send_response(status)
             self.send_header("Content-Type", "text/csv" if isinstance(body, str) else "application/json")
@@ -44,24 +44,24 @@ def serve(host: str, port: int, routes: Sequence[Route]) -> ThreadingHTTPServer:
             self.end_headers()
             self.wfile.write(data)
 
-        def _answer(self) -> Answer:
+        def _route(self) -> Response:
             length = int(self.headers.get("Content-Length") or 0)
             if length > BODY_BYTES_MAX:
                 return 413, {"error": "too_large"}
             body = self.rfile.read(length)
-            for method, pattern, answer in routes:
-                if method == self.command and (found := re.fullmatch(pattern, self.path)):
-                    told = {name.lower(): value for name, value in self.headers.items()}
+            for method, pattern, handler in routes:
+                if method == self.command and (match := re.fullmatch(pattern, self.path)):
+                    headers = {name.lower(): value for name, value in self.headers.items()}
                     try:
-                        return answer(HttpRequest(found.groups(), told, body))
+                        return handler(HttpRequest(match.groups(), headers, body))
                     except (ValueError, KeyError, TypeError):
                         return 400, {"error": "invalid_request"}
             return 404, {"error": "not_found"}
 
-        do_GET = do_POST = do_DELETE = _any  # noqa: N815 -- the server's own names
+        do_GET = do_POST = do_DELETE = _handle  # noqa: N815 -- the server's own names
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- the server's own name
-            """Say nothing: paths hold phone numbers."""
+            """Log nothing: paths contain phone numbers."""
 
     server = ThreadingHTTPServer((host, port), Handler)
     server.daemon_threads = True

@@ -1,4 +1,4 @@
-"""What operators ask over HTTP: /metrics (Prometheus), /healthz (alive), /readyz (ready, and what is not)."""
+"""The admin HTTP server: /metrics (Prometheus), /healthz (liveness), /readyz (readiness of each component)."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ from chassis import telemetry
 from chassis.errors import AddressTaken
 from chassis.readiness import Readiness
 
-SECONDS: Final = 5.0
+REQUEST_LIMIT_SECONDS: Final = 5.0
 MAX_HEAD_BYTES: Final = 8192
 
 _REASONS: Final = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed"}
@@ -17,7 +17,7 @@ _UNAVAILABLE: Final = 503
 
 
 class AdminServer:
-    """A small HTTP/1.1 server: GET only, one answer a connection. A component."""
+    """A small HTTP/1.1 server: GET only, one response per connection. A component."""
 
     name = "http"
 
@@ -45,22 +45,22 @@ class AdminServer:
             await self._server.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # Whoever dawdles or leaves has no answer; nobody else is held up.
+        # A client that is too slow or disconnects gets no response; other connections are not affected.
         with contextlib.suppress(
             TimeoutError, ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError
         ):
-            async with asyncio.timeout(SECONDS):
+            async with asyncio.timeout(REQUEST_LIMIT_SECONDS):
                 head = await reader.readuntil(b"\r\n\r\n")
-                writer.write(self._answer(head.split(b"\r\n", 1)[0]))
+                writer.write(self._respond(head.split(b"\r\n", 1)[0]))
                 await writer.drain()
         writer.close()
 
-    def _answer(self, line: bytes) -> bytes:
-        fields = line.decode("ascii", "replace").split(" ")
+    def _respond(self, request_line: bytes) -> bytes:
+        fields = request_line.decode("ascii", "replace").split(" ")
         if len(fields) != 3:
             return _response(400, "text/plain", b"bad request\n")
-        verb, path, _ = fields
-        if verb != "GET":
+        method, path, _ = fields
+        if method != "GET":
             return _response(405, "text/plain", b"GET only\n")
         path = path.partition("?")[0]
         if path == "/metrics":

@@ -1,4 +1,4 @@
-"""Exceptions for logs and records: reasons, classes and frames, no word of an exception's text."""
+"""Exceptions for logs and records: reasons, classes and frames, without their texts, which may quote personal data."""
 
 import traceback
 from types import TracebackType
@@ -13,44 +13,44 @@ ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 def format_exception(exc_info: ExcInfo) -> str:
     """An exception, its causes and the members of its groups, the newest first: for each its class and last frames.
 
-    The chassis's own errors are told with their texts, which quote nobody; those of a service with their `reason`.
+    The chassis's own errors include their texts, which hold no personal data; a service's include their `reason`.
     """
-    told: list[str] = []
-    left: list[BaseException] = [exc_info[1]]
-    seen: set[int] = set()
-    while left and len(told) < ERRORS_MAX:
-        error = left.pop(0)
-        if id(error) in seen:
+    formatted: list[str] = []
+    remaining: list[BaseException] = [exc_info[1]]
+    visited: set[int] = set()
+    while remaining and len(formatted) < ERRORS_MAX:
+        error = remaining.pop(0)
+        if id(error) in visited:
             continue
-        seen.add(id(error))
-        told.append(_one(error))
+        visited.add(id(error))
+        formatted.append(_format_one(error))
         if isinstance(error, BaseExceptionGroup):
-            left += error.exceptions
-        before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-        if before is not None:
-            left.append(before)
-    return "\n".join(told)
+            remaining += error.exceptions
+        cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        if cause is not None:
+            remaining.append(cause)
+    return "\n".join(formatted)
 
 
 def failure_reason(error: BaseException) -> str:
-    """The stable reason that an exception states, else the name of its class; never its text."""
+    """The stable reason of an exception, else the name of its class; never its text."""
     return _stable_reason(error) or type(error).__name__
 
 
 def _stable_reason(error: BaseException) -> str:
-    """The `reason` of an exception where it is one word, else "": a library's may be a sentence that quotes."""
+    """An exception's `reason` if it is one word, else "": a library's may be a sentence with personal data."""
     reason = getattr(error, "reason", "")
     return reason if isinstance(reason, str) and reason.isascii() and reason.isidentifier() else ""
 
 
-def _one(error: BaseException) -> str:
+def _format_one(error: BaseException) -> str:
     kind = type(error)
     head = f"{kind.__module__}.{kind.__qualname__}" if kind.__module__ != "builtins" else kind.__qualname__
     if kind.__module__.startswith("chassis."):
         head += f": {error}"
     elif reason := _stable_reason(error):
         head += f" {reason}"
-    # Walked by hand: reading the source's lines would cost more than it tells.
+    # Not by `traceback.extract_tb`: that reads the source files, whose lines are not needed.
     frames = [
         f"  {frame.f_code.co_filename}:{line} {frame.f_code.co_qualname}"
         for frame, line in traceback.walk_tb(error.__traceback__)

@@ -1,11 +1,11 @@
-"""The first thing that a connector's program does. Imports nothing of ours: what is there before stays as it is."""
+"""eventlet's monkey patch, the first call of a connector's program. Imports nothing of ours before it."""
 
 import warnings
 
 
 def patch() -> None:
-    """Let the standard library switch greenlets where it waits; before anything else is imported, which may keep it."""
-    # What eventlet says of its own future at every start is no news to who reads a pod's first lines.
+    """Make blocking calls of the standard library switch greenlets; to be called before any other import."""
+    # eventlet's deprecation warning would open every log of a pod.
     warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
 
     # Not at the top: the import is what warns, and only connectors have eventlet installed.

@@ -1,10 +1,9 @@
 """Logs: structlog JSON lines on stdout, masked by construction.
 
-Every line passes the same masks, be it ours or a library's through `logging`, a text or a field. Of an exception
-only its class and frames are written: a text that somebody else wrote may quote anything, and names have no shape to
-mask them by. Each carries `service.*` and `k8s.*` as far
-as they are known (`chassis.resource`), and `trace_id`, `span_id` and the journey's `request_number` where there
-are any.
+Texts and fields of every line are masked, ours and a library's through `logging`. Of an exception only its class
+and frames are written: its text may quote personal data, and names have no pattern to mask them by. Each line carries
+the attributes `service.*` and `k8s.*` that are set (`chassis.resource`), and, where they exist, `trace_id`, `span_id`
+and the journey's `request_number`.
 """
 
 import logging
@@ -20,7 +19,7 @@ from structlog.types import EventDict, Processor
 
 from chassis import resource
 from chassis.exceptions import format_exception
-from chassis.masks import MASK, denied, mask_key, mask_text, masked
+from chassis.masks import MASK, is_sensitive_key, mask_key, mask_text, masked
 
 _correlation: ContextVar[str] = ContextVar("request_number", default="")
 
@@ -31,9 +30,9 @@ def get(name: str) -> structlog.stdlib.BoundLogger:
 
 
 def correlate(request_number: str) -> None:
-    """From here on in this task, lines and spans carry the journey's request number.
+    """Add the journey's request number to all later lines and spans of this task.
 
-    Where the task goes on with something else, it is `correlated` for a while.
+    In a task that continues with other work, use `correlated`.
     """
     _set(request_number)
 
@@ -46,7 +45,7 @@ def _set(request_number: str) -> Token[str]:
 
 @contextmanager
 def correlated(request_number: str) -> Iterator[None]:
-    """Lines and spans within carry the journey's request number."""
+    """Add the journey's request number to the lines and spans of a block."""
     token = _set(request_number)
     try:
         yield
@@ -55,12 +54,12 @@ def correlated(request_number: str) -> Iterator[None]:
 
 
 def correlation() -> str:
-    """The journey's request number, "" when there is none."""
+    """The journey's request number in this task, "" when there is none."""
     return _correlation.get()
 
 
 def setup(service: str, level: str = "INFO", stream: TextIO | None = None) -> None:
-    """Send every log line of the process, ours and the libraries', to `stream` (stdout) as masked JSON."""
+    """Write every log line of the process, ours and the libraries', to `stream` (stdout) as masked JSON."""
     shared: list[Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -90,18 +89,18 @@ def setup(service: str, level: str = "INFO", stream: TextIO | None = None) -> No
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    # Of a connection that fails pika writes six lines; `messaging.connection` says it in one.
+    # pika writes six lines for a failed connection; `messaging.connection` writes one.
     logging.getLogger("pika").setLevel(logging.CRITICAL)
-    # Of these grpc is more than noise: its debug line on a server that goes away hands out the dying object, and
-    # whoever keeps log records (a test runner does) holds freed memory from then on.
+    # grpc's debug lines are also unsafe: the record of a server's end refers to the deallocated object, and a handler
+    # that keeps records (a test runner's) then refers to freed memory.
     for noisy in ("opentelemetry", "pymongo", "kombu", "amqp", "grpc"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
     logging.captureWarnings(capture=True)
 
 
 def _mask(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    """Mask all that the line's writer gave; runs last but for what we add ourselves."""
-    return {mask_key(key): MASK if denied(key) else masked(value) for key, value in event.items()}
+    """Mask all fields of the line; only our own context is added after it."""
+    return {mask_key(key): MASK if is_sensitive_key(key) else masked(value) for key, value in event.items()}
 
 
 def _context(service: str) -> Processor:

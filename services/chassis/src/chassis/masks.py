@@ -1,6 +1,6 @@
-"""Masks: what keeps personal data out of logs, spans and error texts, whoever writes them.
+"""Masking of personal data in logs, spans and error texts.
 
-Three nets, one behind the other: keys that name a personal datum, protobuf fields marked `personal` or
+Three checks apply, one after another: keys that name a personal datum, protobuf fields marked `personal` or
 `sealed_for`, and the shape of national IDs and mobile numbers in any text, in Western, Arabic-Indic or
 Persian digits.
 """
@@ -20,7 +20,7 @@ MAX_DEPTH: Final = 6
 MAX_ITEMS: Final = 50
 MAX_TEXT: Final = 8192
 
-DENIED_KEYS: Final = frozenset(
+SENSITIVE_KEYS: Final = frozenset(
     {
         *(
             "national_id",
@@ -59,7 +59,7 @@ DENIED_KEYS: Final = frozenset(
         *("mother_name", "mother_first_name", "father_name", "display_name"),
     }
 )
-"""Keys whose values are masked, whatever they hold."""
+"""Keys whose values are always masked."""
 
 _IN_TEXT: Final = (
     r"national_?id|mobile|msisdn|phone|email|address|password|secret|otp|authorization|client_?assertion"
@@ -76,15 +76,15 @@ _NATIONAL_ID: Final = r"(?<!\d)\d(?:[ \-]?\d){13}(?!\d)"
 _DIALLED: Final = rf"(?:(?:\+|{_0}{_0})?{_2}{_0}[ \-]?|{_0})"
 _MOBILE: Final = rf"(?<!\d){_DIALLED}{_1}(?:{_0}|{_1}|{_2}|{_5})(?:[ \-]?\d){{8}}(?!\d)"
 _SHAPES: Final = re.compile(rf"(?P<kept>{_KEPT})|{_JWT}|{_NATIONAL_ID}|{_MOBILE}")
-"""UUIDs and long hashes are let through first: they are opaque, and their digits may look like numbers."""
+"""UUIDs and long hashes are matched first and kept: they are opaque, and their digits may look like numbers."""
 
 
 _SUSPECT: Final = re.compile(r"[:=]|eyJ|\d[ \-]?\d[ \-]?\d[ \-]?\d")
-"""What any of the above needs: most texts have none of it and are let through at one look."""
+"""A necessary condition of all patterns above: most texts do not match and need one search only."""
 
 
 def mask_text(text: str) -> str:
-    """The text without national IDs, mobiles, tokens, and values behind a personal key; at most 8 KiB."""
+    """The text, at most 8 Ki characters, with national IDs, mobile numbers, tokens and sensitive values masked."""
     if len(text) > MAX_TEXT:
         text = text[:MAX_TEXT] + "…"
     if not _SUSPECT.search(text):
@@ -95,10 +95,10 @@ def mask_text(text: str) -> str:
 
 
 def masked(value: Any, depth: int = 0) -> Any:
-    """A copy of the value that JSON can hold and anybody may read.
+    """A copy of the value for JSON, personal data masked.
 
-    Messages, dataclasses, mappings and sequences are walked to a limited depth and length; whatever else
-    there is becomes its masked text.
+    Messages, dataclasses, mappings and sequences are copied to a limited depth and length; other objects become
+    their masked text.
     """
     if value is None or isinstance(value, bool | float):
         return value
@@ -106,10 +106,10 @@ def masked(value: Any, depth: int = 0) -> Any:
         return value if mask_text(str(value)) == str(value) else MASK
     if isinstance(value, bytes | bytearray | memoryview):
         return f"<{len(value)} bytes>"
-    return mask_text(value) if isinstance(value, str) else _walked(value, depth)
+    return mask_text(value) if isinstance(value, str) else _masked_composite(value, depth)
 
 
-def _walked(value: Any, depth: int) -> Any:
+def _masked_composite(value: Any, depth: int) -> Any:
     if depth >= MAX_DEPTH:
         return "…"
     if isinstance(value, Message):
@@ -118,7 +118,7 @@ def _walked(value: Any, depth: int) -> Any:
         value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.repr}
     if isinstance(value, Mapping):
         return {
-            mask_key(str(key)): MASK if denied(str(key)) else masked(item, depth + 1)
+            mask_key(str(key)): MASK if is_sensitive_key(str(key)) else masked(item, depth + 1)
             for key, item in list(value.items())[:MAX_ITEMS]
         }
     if isinstance(value, list | tuple | set | frozenset):
@@ -128,14 +128,14 @@ def _walked(value: Any, depth: int) -> Any:
 
 @lru_cache(maxsize=1024)
 def mask_key(key: str) -> str:
-    """A mapping's key, masked as any text; the same few come again and again."""
+    """A mapping's key, masked as any text; cached, because few keys recur."""
     return mask_text(key)
 
 
 @lru_cache(maxsize=1024)
-def denied(key: str) -> bool:
+def is_sensitive_key(key: str) -> bool:
     """Whether a key names a personal datum or a secret."""
-    return key.lower().replace("-", "_").rsplit(".", 1)[-1] in DENIED_KEYS and "." not in key
+    return key.lower().replace("-", "_").rsplit(".", 1)[-1] in SENSITIVE_KEYS and "." not in key
 
 
 def masked_message(message: Message, depth: int = 0) -> dict[str, Any]:
@@ -150,8 +150,8 @@ def _field(field: FieldDescriptor, value: Any, depth: int) -> Any:
     if field.message_type is None and field.enum_type is not None:
         names = field.enum_type.values_by_number
         values = list(value)[:MAX_ITEMS] if field.is_repeated else [value]
-        shown = [names[number].name if number in names else number for number in values]
-        return shown if field.is_repeated else shown[0]
+        members = [names[number].name if number in names else number for number in values]
+        return members if field.is_repeated else members[0]
     if field.is_repeated and not isinstance(value, Mapping):
         return [masked(item, depth + 1) for item in list(value)[:MAX_ITEMS]]
     return masked(value, depth + 1)

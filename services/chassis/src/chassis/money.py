@@ -9,21 +9,21 @@ from chassis.errors import ChassisError
 
 CURRENCY = "EGP"
 PIASTRES_A_POUND = 100
-MOST_PIASTRES = 10**14
-"""A million million pounds: far from where 64 bits end."""
+MAX_PIASTRES = 10**14
+"""10^12 pounds, far below the limit of 64 bits."""
 
 _NANOS_A_PIASTRE = 10_000_000
 
 
 class MoneyInvalid(ChassisError):
-    """An amount is not whole piastres of EGP, or too large."""
+    """The amount is not a whole number of piastres in EGP, or too large."""
 
     reason = "MONEY_INVALID"
     code = "INVALID_ARGUMENT"
 
 
 def money(piastres: int) -> Money:
-    """Piastres as Money; units and nanos have one sign."""
+    """Piastres as Money; units and nanos have the same sign."""
     sign = -1 if piastres < 0 else 1
     pounds, rest = divmod(abs(piastres), PIASTRES_A_POUND)
     return Money(currency_code=CURRENCY, units=sign * pounds, nanos=sign * rest * _NANOS_A_PIASTRE)
@@ -33,12 +33,12 @@ def piastres(money: Money, field: str) -> int:
     """Money as piastres.
 
     Args:
-        money: as a message says it.
-        field: its path in that message, for the refusal.
+        money: amount in a message.
+        field: its path in that message, for the error.
 
     Raises:
-        MoneyInvalid: another currency, parts of a piastre, units and nanos of two signs, or too much; with the
-            path of the field.
+        MoneyInvalid: another currency, fractions of a piastre, units and nanos of different signs, or too large;
+            with the path of the field.
     """
     if money.currency_code != CURRENCY:
         raise MoneyInvalid("Amounts are in EGP.", field=f"{field}.currency_code")
@@ -47,6 +47,6 @@ def piastres(money: Money, field: str) -> int:
     if money.units * money.nanos < 0:
         raise MoneyInvalid("Units and nanos have one sign.", field=f"{field}.nanos")
     amount = int(money.units) * PIASTRES_A_POUND + int(money.nanos) // _NANOS_A_PIASTRE
-    if abs(amount) > MOST_PIASTRES:
+    if abs(amount) > MAX_PIASTRES:
         raise MoneyInvalid("The amount is too large.", field=f"{field}.units")
     return amount

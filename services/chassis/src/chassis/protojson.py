@@ -1,4 +1,4 @@
-"""Messages as proto-JSON: the body of an event, and what lies sealed in a field of one.
+"""Messages as proto-JSON: the body of an event, and the content of its sealed fields.
 
 Imports neither gRPC nor the store: connectors use it too.
 """
@@ -14,30 +14,30 @@ M = TypeVar("M", bound=Message)
 
 
 class Unreadable(ChassisError):
-    """A text is no proto-JSON of the message that it should be. Its own text holds nothing of it."""
+    """The text is no proto-JSON of the expected message. The error's text quotes nothing of it."""
 
     reason = "CONTENT_INVALID"
 
 
 def dumps(message: Message) -> str:
-    """The message on one line, letters as they are."""
+    """The message on one line, non-ASCII letters unescaped."""
     return json_format.MessageToJson(message, indent=None, ensure_ascii=False)
 
 
 def loads(text: str | bytes, kind: type[M]) -> M:
-    """The message that a text says; fields that a newer program wrote are passed over.
+    """Parse a message; unknown fields, of a newer program, are ignored.
 
     Args:
         text: as text, or as UTF-8.
         kind: the message's generated class.
 
     Raises:
-        Unreadable: it says none of this kind.
+        Unreadable: the text is no proto-JSON of this class.
     """
     message = kind()
     try:
         json_format.Parse(text, message, ignore_unknown_fields=True)
     except (json_format.ParseError, ValueError, RecursionError):
-        # The parser quotes what it could not loads.
+        # The parser's error quotes the text.
         raise Unreadable(f"no proto-JSON of {kind.DESCRIPTOR.full_name}") from None
     return message

@@ -1,4 +1,4 @@
-"""Whether the process can do its work: asked once a second, shown by gRPC health and by `/readyz`."""
+"""Readiness of the process: checked once a second, published by gRPC health and by `/readyz`."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,49 +15,53 @@ _log = log.get(__name__)
 
 
 class Readiness:
-    """Knows what must answer before the process is ready, and whether it does."""
+    """The checks of a process and their last results.
+
+    Attributes:
+        states: last result of each check, by name.
+    """
 
     def __init__(self) -> None:
         self._checks: dict[str, Check] = {}
         self.states: dict[str, bool] = {}
         self._closing = False
-        self._asked = False
+        self._checked = False
 
     def add(self, name: str, check: Check) -> None:
-        """What must answer, such as "store"; a check that raises or takes over 2 seconds says no."""
+        """Add a check of a component, such as "store"; an exception, or more than 2 seconds, counts as False."""
         self._checks[name] = check
         self.states[name] = False
 
     @property
     def ready(self) -> bool:
-        """Ready when all that must answer did, and nobody asked us to stop."""
-        return self._asked and not self._closing and all(self.states.values())
+        """Whether all checks succeeded the last time, and `close` was not called."""
+        return self._checked and not self._closing and all(self.states.values())
 
     def close(self) -> None:
-        """Never ready again: the process is about to stop."""
+        """Stay not ready from now on: the process is about to stop."""
         self._closing = True
 
     async def check(self) -> bool:
-        """Ask all of them now."""
+        """Run all checks now; whether the process is ready."""
         names = list(self._checks)
-        answers = await asyncio.gather(*(_ask(self._checks[name]) for name in names))
-        for name, answer in zip(names, answers, strict=True):
-            if self.states.get(name) != answer:
-                _log.info("readiness changed", component=name, ready=answer)
-            self.states[name] = answer
-        self._asked = True
+        results = await asyncio.gather(*(_run_check(self._checks[name]) for name in names))
+        for name, is_ready in zip(names, results, strict=True):
+            if self.states.get(name) != is_ready:
+                _log.info("readiness changed", component=name, ready=is_ready)
+            self.states[name] = is_ready
+        self._checked = True
         return self.ready
 
     async def run(self) -> None:
-        """Ask again and again, until cancelled."""
+        """Run the checks every second, until cancelled."""
         while True:
             await self.check()
             await asyncio.sleep(PERIOD_SECONDS)
 
 
-async def _ask(check: Check) -> bool:
+async def _run_check(check: Check) -> bool:
     try:
         async with asyncio.timeout(CHECK_SECONDS):
             return await check()
-    except Exception:  # noqa: BLE001 -- whatever it raises, it is not ready
+    except Exception:  # noqa: BLE001 -- any exception means: not ready
         return False

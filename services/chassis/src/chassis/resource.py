@@ -1,6 +1,6 @@
-"""Which process this is: the attributes that its traces, metrics and log lines have in common.
+"""Resource attributes of the process, common to its traces, metrics and log lines.
 
-What only the place knows (pod, node, deployment, version of the image) comes by the standard variable
+Attributes of the deployment (pod, node, deployment, version of the image) come from the standard variable
 `OTEL_RESOURCE_ATTRIBUTES`: `key=value` pairs separated by commas, values percent-encoded.
 """
 
@@ -21,16 +21,16 @@ def attributes(
     """Attributes by their names in OpenTelemetry's semantic conventions.
 
     Args:
-        service: its name, which the place cannot change.
-        version: unless the place says another.
-        instance: unless the place says another.
-        environ: the process's own if not given.
+        service: its name; the variable cannot override it.
+        version: default, which the variable may override.
+        instance: default, which the variable may override.
+        environ: environment variables; the process's own if not given.
     """
-    said = dict(_pairs((os.environ if environ is None else environ).get(VARIABLE, "")))
-    ours = {"service.namespace": NAMESPACE, "service.version": version, "service.instance.id": instance}
-    return {**{key: value for key, value in ours.items() if value}, **said, "service.name": service}
+    deployed = dict(_pairs((os.environ if environ is None else environ).get(VARIABLE, "")))
+    defaults = {"service.namespace": NAMESPACE, "service.version": version, "service.instance.id": instance}
+    return {**{key: value for key, value in defaults.items() if value}, **deployed, "service.name": service}
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:
-    split = [pair.partition("=") for pair in text.split(",")]
-    return [(key.strip(), unquote(value.strip())) for key, sign, value in split if sign and key.strip()]
+    pairs = [pair.partition("=") for pair in text.split(",")]
+    return [(key.strip(), unquote(value.strip())) for key, sign, value in pairs if sign and key.strip()]

@@ -1,9 +1,9 @@
-"""Traces and metrics, for services and connectors alike; nothing here knows gRPC.
+"""Traces and metrics of services and connectors. Imports no gRPC.
 
-`start` is called once at the beginning of a process. Spans leave over OTLP/HTTP when the standard variable
-`OTEL_EXPORTER_OTLP_ENDPOINT` is set; metrics are shown for Prometheus from `registry()`. A caller from
-outside gives us the trace's id, never the decision to record it: that is ours, by
-`OTEL_TRACES_SAMPLER(_ARG)`, and the same in each of our processes, since it follows from the trace's id.
+`start` is called once at the beginning of a process. Spans are exported over OTLP/HTTP when the standard variable
+`OTEL_EXPORTER_OTLP_ENDPOINT` is set; `exposition` returns the metrics for Prometheus. A caller's `traceparent`
+gives the trace's id, not the sampling decision: `OTEL_TRACES_SAMPLER(_ARG)` decides, equally in each of our
+processes, since the decision follows from the trace's id.
 """
 
 import os
@@ -41,13 +41,13 @@ from chassis.exceptions import failure_reason
 from chassis.masks import mask_text
 
 LIMIT_SECONDS: Final = 5
-"""Longest time for one export, and for the last flush at the end though the collector is dead."""
+"""Longest time for one export, and for the last flush at the end of the process, also with a dead collector."""
 
 BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-"""Of durations, in seconds."""
+"""Histogram buckets of durations, in seconds."""
 
 SAME_TRACE_SECONDS: Final = 60
-"""News that comes later than this belongs to no trace that somebody still looks at."""
+"""A callback or receipt that comes later than this begins a trace of its own."""
 
 _LABEL: Final = re.compile(r"[^a-zA-Z0-9_]")
 
@@ -55,7 +55,7 @@ _propagator: Final = TraceContextTextMapPropagator()
 
 
 class Telemetry:
-    """One process's tracer and metrics. Made by `start`; tests make their own with an exporter in memory."""
+    """Tracer and metrics of one process. Created by `start`; tests create their own with an exporter in memory."""
 
     def __init__(
         self, service: str, version: str, *, instance: str = "", processors: Sequence[SpanProcessor] = ()
@@ -69,47 +69,47 @@ class Telemetry:
             self.provider.add_span_processor(processor)
         self.tracer = self.provider.get_tracer("diwan.chassis", version)
         self.registry = CollectorRegistry()
-        # The convention by which Prometheus learns of the resource: one metric that all others join.
-        info = Info("target", "Which process this is.", registry=self.registry)
+        # Prometheus' convention for resource attributes: one metric that the others are joined with.
+        info = Info("target", "Resource attributes of the process.", registry=self.registry)
         info.info({_LABEL.sub("_", key): value for key, value in attributes.items()})
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         self._metrics: dict[str, Counter | Gauge | Histogram] = {}
 
-    def counter(self, name: str, what: str, labels: Sequence[str] = ()) -> Counter:
-        """A counter; the same name gives the same one."""
-        made = self._metrics.get(name) or Counter(name, what, labels, registry=self.registry)
-        assert isinstance(made, Counter)
-        self._metrics[name] = made
-        return made
+    def counter(self, name: str, description: str, labels: Sequence[str] = ()) -> Counter:
+        """A counter; one instance per name."""
+        metric = self._metrics.get(name) or Counter(name, description, labels, registry=self.registry)
+        assert isinstance(metric, Counter)
+        self._metrics[name] = metric
+        return metric
 
-    def gauge(self, name: str, what: str, labels: Sequence[str] = ()) -> Gauge:
-        """A gauge; the same name gives the same one."""
-        made = self._metrics.get(name) or Gauge(name, what, labels, registry=self.registry)
-        assert isinstance(made, Gauge)
-        self._metrics[name] = made
-        return made
+    def gauge(self, name: str, description: str, labels: Sequence[str] = ()) -> Gauge:
+        """A gauge; one instance per name."""
+        metric = self._metrics.get(name) or Gauge(name, description, labels, registry=self.registry)
+        assert isinstance(metric, Gauge)
+        self._metrics[name] = metric
+        return metric
 
     def histogram(
-        self, name: str, what: str, labels: Sequence[str] = (), buckets: Sequence[float] = BUCKETS
+        self, name: str, description: str, labels: Sequence[str] = (), buckets: Sequence[float] = BUCKETS
     ) -> Histogram:
-        """A histogram, of seconds if not said otherwise; the same name gives the same one."""
-        made = self._metrics.get(name) or Histogram(
-            name, what, labels, registry=self.registry, buckets=tuple(buckets)
+        """A histogram, of seconds by default; one instance per name."""
+        metric = self._metrics.get(name) or Histogram(
+            name, description, labels, registry=self.registry, buckets=tuple(buckets)
         )
-        assert isinstance(made, Histogram)
-        self._metrics[name] = made
-        return made
+        assert isinstance(metric, Histogram)
+        self._metrics[name] = metric
+        return metric
 
     def shutdown(self, limit: float = LIMIT_SECONDS) -> None:
-        """Send what is left, within `limit` seconds whatever the collector does. Blocks."""
+        """Export the remaining spans, within `limit` seconds also with a dead collector. Blocks."""
         worker = threading.Thread(target=self.provider.shutdown, daemon=True, name="telemetry-shutdown")
         worker.start()
         worker.join(limit)
 
 
 class MaskingExporter(SpanExporter):
-    """Masks each span on its way out, so that no personal datum reaches the collector."""
+    """Masks each span before its export, so that no personal datum reaches the collector."""
 
     def __init__(self, inner: SpanExporter) -> None:
         self._inner = inner
@@ -130,20 +130,20 @@ _current: Telemetry | None = None
 
 
 def start(service: str, version: str, *, instance: str = "") -> Telemetry:
-    """Begin telemetry of this process; spans leave if the environment names a collector."""
+    """Start telemetry of this process; spans are exported if the environment names a collector."""
     processors = [_otlp()] if _endpoint(os.environ) else []
     return install(Telemetry(service, version, instance=instance, processors=processors))
 
 
 def install(telemetry: Telemetry) -> Telemetry:
-    """Make this the process's telemetry. `start` does; tests give one with an exporter in memory."""
-    global _current  # noqa: PLW0603 -- one process has one telemetry, known to all its parts
+    """Make this the process's telemetry. Called by `start`, and by tests with an exporter in memory."""
+    global _current  # noqa: PLW0603 -- one process has one telemetry
     _current = telemetry
     return telemetry
 
 
 def current() -> Telemetry:
-    """The process's telemetry; before `start`, one that sends nothing."""
+    """The process's telemetry; before `start`, one without an exporter."""
     return _current or install(Telemetry("unknown", "0"))
 
 
@@ -156,12 +156,12 @@ def span(
     links: Sequence[Link] = (),
     attributes: Mapping[str, AttributeValue] | None = None,
 ) -> Iterator[Span]:
-    """A span around a block. A failure sets its status and `error.type`, without the exception's text.
+    """A span around a block. An exception sets its status and `error.type`, without the exception's text.
 
     Args:
         name: of low cardinality, no ids.
         kind: SpanKind.
-        parent: what `parent(traceparent)` or `new_root()` gave; the current span if not given.
+        parent: a context from `parent(traceparent)` or `new_root()`; the current one if not given.
         links: see `link`.
         attributes: OpenTelemetry semantic conventions first, `diwan.*` after; never personal data.
     """
@@ -173,17 +173,17 @@ def span(
         links=links,
         record_exception=False,
         set_status_on_exception=False,
-    ) as made:
+    ) as current_span:
         if number := log.correlation():
-            made.set_attribute("diwan.request_number", number)
+            current_span.set_attribute("diwan.request_number", number)
         try:
-            yield made
+            yield current_span
         except BaseException as error:
-            failed(made, error)
+            failed(current_span, error)
             raise
 
 
-def following(
+def continue_trace(
     name: str,
     traceparent: str | None,
     *,
@@ -191,9 +191,10 @@ def following(
     kind: SpanKind = SpanKind.INTERNAL,
     attributes: Mapping[str, AttributeValue] | None = None,
 ) -> AbstractContextManager[Span]:
-    """A span for what follows from the span of a `traceparent`, in the same trace.
+    """A span caused by the span of a `traceparent`.
 
-    What comes `late` (a retry, a replay, news after minutes) begins a trace of its own, with a link.
+    It is a child in the same trace, or, if `late` (a retry, a replay, a callback after minutes), a new root with a
+    link.
     """
     return span(
         name,
@@ -205,37 +206,37 @@ def following(
 
 
 def failed(span: Span, error: BaseException | str) -> None:
-    """Mark the span as failed by this reason or exception class, telling nothing of its text."""
+    """Mark a span as failed by a reason or by an exception's reason or class, without its text."""
     kind = error if isinstance(error, str) else failure_reason(error)
     span.set_attribute("error.type", kind)
     span.set_status(Status(StatusCode.ERROR, kind))
 
 
 def traceparent() -> str:
-    """W3C `traceparent` of the current span, "" when there is none; kept with events, sent with calls."""
+    """W3C `traceparent` of the current span, "" when there is none; stored with events, sent with calls."""
     carrier: dict[str, str] = {}
     _propagator.inject(carrier)
     return carrier.get("traceparent", "")
 
 
 def parent(traceparent: str | None) -> Context:
-    """The context in which a span is the child of a `traceparent`; a new root if there is none."""
+    """The context for a child of a `traceparent`; a new root if there is none."""
     return _propagator.extract({"traceparent": traceparent} if traceparent else {}, context=new_root())
 
 
 def new_root() -> Context:
-    """The context in which a span begins a trace of its own."""
+    """The context for a span that begins a trace of its own."""
     return trace.set_span_in_context(trace.INVALID_SPAN, otel_context.get_current())
 
 
 def link(traceparent: str | None) -> Sequence[Link]:
-    """Links (one, or none) to the span of this `traceparent`: for retries, timers and replays."""
+    """Links (one or none) to the span of a `traceparent`: for retries, timers and replays."""
     context = trace.get_current_span(parent(traceparent)).get_span_context()
     return (Link(context),) if context.is_valid else ()
 
 
 def exposition() -> tuple[str, bytes]:
-    """The metrics as Prometheus reads them: content type and body."""
+    """The metrics in Prometheus' text format: content type and body."""
     return CONTENT_TYPE_LATEST, generate_latest(current().registry)
 
 
@@ -247,7 +248,7 @@ def _endpoint(environ: Mapping[str, str]) -> str:
 
 
 def _otlp() -> SpanProcessor:
-    # Loaded only where spans are sent. OTLP over HTTP only: the one over gRPC hangs beside eventlet.
+    # Imported only where spans are exported. OTLP over HTTP only: the exporter over gRPC hangs beside eventlet.
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
 
     exporter = MaskingExporter(OTLPSpanExporter(timeout=LIMIT_SECONDS))
@@ -260,16 +261,16 @@ def _otlp() -> SpanProcessor:
 
 
 def _sampler(environ: Mapping[str, str]) -> Sampler:
-    """Our own decision for whatever comes from another process; what begins here follows its local parent."""
-    wanted = environ.get("OTEL_TRACES_SAMPLER", "always_on").removeprefix("parentbased_")
-    ours: Sampler = ALWAYS_OFF if wanted == "always_off" else ALWAYS_ON
-    if wanted == "traceidratio":
+    """Our own decision for roots and remote parents; a local child follows its parent."""
+    name = environ.get("OTEL_TRACES_SAMPLER", "always_on").removeprefix("parentbased_")
+    ours: Sampler = ALWAYS_OFF if name == "always_off" else ALWAYS_ON
+    if name == "traceidratio":
         ours = TraceIdRatioBased(min(1.0, max(0.0, float(environ.get("OTEL_TRACES_SAMPLER_ARG") or 1))))
     return ParentBased(root=ours, remote_parent_sampled=ours, remote_parent_not_sampled=ours)
 
 
 def _mask_span(span: ReadableSpan) -> None:
-    """Mask in place: a span that has ended is read by its exporter alone."""
+    """Mask in place: only the exporter reads a span that has ended."""
     # The SDK has no public way to change an ended span.
     span._attributes = _mask_attributes(span.attributes)  # noqa: SLF001
     for event in span.events:

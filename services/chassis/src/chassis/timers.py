@@ -1,4 +1,4 @@
-"""Timers: what happens by itself on its day. One process of a service runs them at a time."""
+"""Timers: work that a service does periodically. One process of a service runs them at a time."""
 
 import asyncio
 import random
@@ -21,7 +21,7 @@ _log = log.get(__name__)
 
 @dataclass(frozen=True)
 class Timer:
-    """One line of a service's table; made by `every`."""
+    """One row of a service's table of timers; created by `every`."""
 
     name: str
     period: timedelta
@@ -32,13 +32,13 @@ class Timer:
 def every(
     name: str, period: timedelta, handler: Handler, *, limit: timedelta = timedelta(minutes=5)
 ) -> Timer:
-    """A line of the table: run `handler` each `period`, give or take a tenth.
+    """A row of the table: run `handler` each `period`, with a jitter of a tenth.
 
     Args:
         name: stable, of low cardinality; names its span, log lines and metric.
         period: from the end of one run to the beginning of the next.
-        handler: may be run again for the same moment, by another process: what it does must bear that.
-        limit: a run that takes longer is cancelled and counted as failed.
+        handler: idempotent: another process may repeat a run.
+        limit: a longer run is cancelled and counted as failed.
 
     """
     if period <= timedelta():
@@ -58,7 +58,7 @@ class Timers(Background):
         self._runs = metrics.counter("diwan_timer_runs", "Timer runs by outcome", ("timer", "outcome"))
 
     async def run(self) -> None:
-        """Run each timer at its time, whenever this process holds the lease; what runs is finished before the end."""
+        """Run the timers while this process holds the lease; a stop waits for the runs in progress."""
         if self._table:
             await run_with_lease(self._lease, "timers", self._work, self.stopping)
         else:
@@ -70,7 +70,7 @@ class Timers(Background):
                 group.create_task(self._loop(timer))
 
     async def _loop(self, timer: Timer) -> None:
-        # Not at once: a service that restarts in a loop must not run its timers in a loop.
+        # The first run comes after a period: a service that restarts in a loop must not run its timers in a loop.
         while not await within(self.stopping, _jittered(timer.period)):
             await self._once(timer)
 
@@ -89,7 +89,7 @@ class Timers(Background):
             ):
                 async with asyncio.timeout(timer.limit.total_seconds()):
                     await timer.handler()
-        except Exception:  # noqa: BLE001 -- the next run may do better
+        except Exception:  # noqa: BLE001 -- the next run may succeed
             outcome = "failed"
             _log.exception("timer failed", timer=timer.name)
         self._runs.labels(timer.name, outcome).inc()

@@ -1,4 +1,4 @@
-"""Time: UTC in the store and on the wire, `Timestamp` in messages, Africa/Cairo where people read it."""
+"""Time: UTC in the store and on the wire, `Timestamp` in messages, Africa/Cairo at the edges."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ Clock = Callable[[], datetime]
 """A source of the current time, UTC: `utc_now`, or a test's own."""
 
 CAIRO = ZoneInfo("Africa/Cairo")
-"""Where a day begins that people are told, or that a rule speaks of."""
+"""Time zone of calendar days in texts for people and in business rules."""
 
 
 def utc_now() -> datetime:
@@ -32,12 +32,12 @@ def parse_time(text: str) -> datetime:
 
 
 def timestamp(time: datetime) -> Timestamp:
-    """A time as messages say it, to the millisecond as the store keeps it.
+    """A time as a message's field, truncated to milliseconds, the store's precision.
 
-    So an answer says the same, whether it was made before its state was stored or after.
+    So an answer is the same whether it is rendered before its state is stored or after.
 
     Raises:
-        ValueError: a time without a zone.
+        ValueError: the time has no zone.
     """
     if time.tzinfo is None:
         raise ValueError("a time without a zone")
@@ -47,9 +47,9 @@ def timestamp(time: datetime) -> Timestamp:
 
 
 def to_datetime(stamp: Timestamp) -> datetime:
-    """The time that a message says, UTC, to the microsecond.
+    """The time of a message's field, UTC, truncated to microseconds.
 
     Raises:
-        ValueError: it is none between the years 1 and 9999.
+        ValueError: the year is not between 1 and 9999.
     """
     return stamp.ToDatetime(tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""A connector of the tests' own between a real broker and a service's side."""
+"""A test connector with a real broker and a service's side."""
 
 import json
 import uuid
@@ -21,11 +21,11 @@ class Scene:
     program: Program
     url: str
 
-    def ask(self, verb: str, *, user: str = "", **told: str) -> str:
-        """Ask for something; the message's id."""
+    def request(self, verb: str, *, user: str = "", **attributes: str) -> str:
+        """Publish a command with this text; return the message id."""
         message_id = str(uuid.uuid4())
         content = json.dumps({"mobile": "+201012345678", "text": verb})
-        self.side.publish(sms_pb2.SubmitSms(message_id=message_id, content=content), user=user, **told)
+        self.side.publish(sms_pb2.SubmitSms(message_id=message_id, content=content), user=user, **attributes)
         return message_id
 
 
@@ -39,7 +39,7 @@ def running_scene(broker_node: Broker, tmp_path_factory: pytest.TempPathFactory)
         "WORKER_KEYS_DIR": str(folder / "keys" / "sms"),
         "WORKER_HTTP_LISTEN": f"127.0.0.1:{port}",
         "WORKER_RETRY_STEPS": "1",
-        # Nobody listens there: telemetry must not hold anything up.
+        # No collector listens there: telemetry must not delay the connector.
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{free_port()}",
     }
     worker = str(Path(__file__).parent / "worker.py")

@@ -1,4 +1,4 @@
-"""The runtime's parts that need no broker."""
+"""The parts of the connectors' runtime that need no broker."""
 
 import subprocess
 import sys
@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from chassis.connector.delivery import envelope
+from chassis.connector.delivery import read_envelope
 from chassis.connector.events import OutboundEvent, outbound
-from chassis.connector.memory import KEPT_MAX, Memory
+from chassis.connector.recent_deliveries import KEPT_MAX, RecentDeliveries
 from chassis.connector.settings import ConnectorSettings
 from chassis.settings import explain, load
 from diwan.notification.v1 import sms_pb2
@@ -33,7 +33,7 @@ class Raw:
 
 
 def test_a_connectors_secrets_may_be_in_files(monkeypatch, tmp_path) -> None:
-    """`<VARIABLE>_FILE` names one; what is wrong is told in a line by its variable."""
+    """`<VARIABLE>_FILE` names the file."""
     (tmp_path / "uri").write_text("amqp://from-file\n")
     monkeypatch.setenv("BROKER_URI_FILE", str(tmp_path / "uri"))
     monkeypatch.setenv("KEYS_DIR", str(tmp_path))
@@ -41,8 +41,8 @@ def test_a_connectors_secrets_may_be_in_files(monkeypatch, tmp_path) -> None:
     assert ConnectorSettings().broker_uri == "amqp://from-file"
 
 
-def test_a_wrong_setting_is_told_in_a_line(monkeypatch, capsys) -> None:
-    """Which, why and how to mend it; exit status 2."""
+def test_a_wrong_setting_is_reported_in_one_line(monkeypatch, capsys) -> None:
+    """The line names the variable, the reason and the remedy; the exit status is 2."""
     monkeypatch.setenv("BROKER_URI", "amqp://u:secret@localhost")
 
     with pytest.raises(SystemExit) as ended:
@@ -55,9 +55,9 @@ def test_a_wrong_setting_is_told_in_a_line(monkeypatch, capsys) -> None:
     )
 
 
-def test_headers_of_ours_are_noise_from_outsiders() -> None:
-    """The service cannot claim tries, progress or another user."""
-    read = envelope(
+def test_our_own_headers_are_ignored_from_other_users() -> None:
+    """A service cannot set attempts, progress or another user."""
+    read = read_envelope(
         QUEUE, Raw("notification", {"diwan-attempt": 3, "diwan-user": "other", "diwan-progress": "x"})
     )
 
@@ -65,41 +65,45 @@ def test_headers_of_ours_are_noise_from_outsiders() -> None:
 
 
 def test_own_copy_keeps_its_first_user() -> None:
-    """A copy that came back from a retry queue is still its first publisher's."""
-    read = envelope(
+    """A copy from a retry queue still belongs to its first publisher."""
+    read = read_envelope(
         QUEUE, Raw("sms", {"diwan-attempt": 3, "diwan-user": "notification", "diwan-progress": "x"})
     )
 
     assert (read.user, read.attempt, read.progress) == ("notification", 3, "x")
 
 
-def test_operators_copy_is_another_run_each_time() -> None:
-    """Put back by an operator it is worked on again, and so are the copies that follow from it."""
+def test_replayed_copy_is_a_new_run() -> None:
+    """A message replayed by an operator is processed again, and so are its retries."""
     put_back = Raw("operator", {"diwan-user": "notification", "cloudEvents_id": "a"})
-    first, second = envelope(QUEUE, put_back), envelope(QUEUE, put_back)
-    copied = envelope(QUEUE, Raw("sms", dict(first.copy("k", attempt=1).attributes)))
+    first, second = read_envelope(QUEUE, put_back), read_envelope(QUEUE, put_back)
+    copied = read_envelope(QUEUE, Raw("sms", dict(first.copy("k", attempt=1).attributes)))
 
     assert len({first.key, second.key, ("a", "", 0)}) == 3
     assert copied.key == ("a", first.run, 1)
 
 
-def test_own_message_without_a_first_user_is_nobodys() -> None:
-    """The connector cannot be its own source."""
-    assert envelope(QUEUE, Raw("sms")).user == ""
+def test_own_message_without_a_first_user_has_no_user() -> None:
+    """A connector cannot be the source of its own commands."""
+    assert read_envelope(QUEUE, Raw("sms")).user == ""
 
 
 @pytest.mark.parametrize("wrong", ["3", -1, None, 2.5, True])
-def test_nonsense_count_of_tries_is_none(wrong: object) -> None:
-    """A header that is no count of tries counts none (True is 1 in Python, and harmless)."""
-    assert envelope(QUEUE, Raw("sms", {"diwan-user": "notification", "diwan-attempt": wrong})).attempt in (
+def test_an_invalid_count_of_attempts_is_zero(wrong: object) -> None:
+    """A header with another type or value is ignored (True equals 1 in Python and is harmless)."""
+    assert read_envelope(
+        QUEUE, Raw("sms", {"diwan-user": "notification", "diwan-attempt": wrong})
+    ).attempt in (
         0,
         True,
     )
 
 
-def test_copy_leaves_the_brokers_headers_behind() -> None:
-    """x-death and x-delivery-count tell of another queue; a copy begins without them."""
-    read = envelope(QUEUE, Raw("notification", {"x-death": [], "x-delivery-count": 2, "traceparent": "t"}))
+def test_copy_has_no_headers_of_the_broker() -> None:
+    """x-death and x-delivery-count refer to another queue."""
+    read = read_envelope(
+        QUEUE, Raw("notification", {"x-death": [], "x-delivery-count": 2, "traceparent": "t"})
+    )
 
     copied = read.copy(f"{QUEUE}.retry.1", attempt=1, reason="R")
 
@@ -114,8 +118,8 @@ def test_copy_leaves_the_brokers_headers_behind() -> None:
     assert read.redelivered
 
 
-def test_events_of_one_origin_are_one_event() -> None:
-    """The id follows from origin and type alone."""
+def test_events_of_one_origin_have_one_id() -> None:
+    """The id is derived from origin and type."""
     first = OutboundEvent(sms_pb2.SmsUnknown(message_id="a"), "a", "origin")
     second = OutboundEvent(sms_pb2.SmsUnknown(message_id="b"), "b", "origin")
     other = OutboundEvent(sms_pb2.SmsExpired(message_id="a"), "a", "origin")
@@ -125,40 +129,40 @@ def test_events_of_one_origin_are_one_event() -> None:
 
 
 def test_event_of_another_owner_is_not_published() -> None:
-    """A connector publishes on its own exchange only."""
+    """A connector publishes only to its own exchange."""
     with pytest.raises(TypeError, match="SmsUnknown is not published by acquirer"):
         outbound(OutboundEvent(sms_pb2.SmsUnknown(), "a", "o"), "acquirer")
 
 
-def test_memory_is_bounded() -> None:
-    """What was longest ago is forgotten first."""
-    memory = Memory()
+def test_recent_deliveries_are_bounded() -> None:
+    """The oldest delivery is forgotten first."""
+    recent = RecentDeliveries()
     for number in range(KEPT_MAX + 1):
-        memory.begin((str(number), "", 0))
+        recent.begin((str(number), "", 0))
 
-    assert memory.had(("0", "", 0)) is None
-    assert memory.had((str(KEPT_MAX), "", 0)) is not None
+    assert recent.find(("0", "", 0)) is None
+    assert recent.find((str(KEPT_MAX), "", 0)) is not None
 
 
-def test_memory_tells_whether_an_outcome_was_published() -> None:
-    """Settled means ack the copy; forgotten means give it back."""
-    memory = Memory()
-    memory.begin(("a", "", 0))
-    memory.begin(("b", "", 0))
-    first, second = memory.had(("a", "", 0)), memory.had(("b", "", 0))
+def test_recent_deliveries_state_whether_an_outcome_was_published() -> None:
+    """A repeated delivery is acked if the first was completed, and requeued if it was forgotten."""
+    recent = RecentDeliveries()
+    recent.begin(("a", "", 0))
+    recent.begin(("b", "", 0))
+    first, second = recent.find(("a", "", 0)), recent.find(("b", "", 0))
 
-    memory.settled(("a", "", 0))
-    memory.forget(("b", "", 0))
+    recent.complete(("a", "", 0))
+    recent.forget(("b", "", 0))
 
     assert first is not None
     assert first.wait() is True
     assert second is not None
     assert second.wait() is False
-    assert memory.had(("b", "", 0)) is None
+    assert recent.find(("b", "", 0)) is None
 
 
 def test_help_lists_every_setting() -> None:
-    """Each setting stands there with its variable and what it means."""
+    """Each setting is listed with its variable and description."""
     text = explain(ConnectorSettings)
 
     for name, setting in ConnectorSettings.model_fields.items():
@@ -170,13 +174,13 @@ def test_help_lists_every_setting() -> None:
 @pytest.mark.parametrize(
     "module", ["notification.connectors.sms.connector", "payments.connectors.acquirer.connector"]
 )
-def test_connectors_know_neither_grpc_nor_store(module: str) -> None:
-    """eventlet does not share a process with grpcio or the driver."""
-    look = "print([m for m in ('grpc', 'motor', 'pymongo') if m in sys.modules])"
-    code = f"import eventlet; eventlet.monkey_patch(); import sys, {module}; {look}"
+def test_connectors_import_neither_grpc_nor_the_driver(module: str) -> None:
+    """eventlet cannot share a process with grpcio or the MongoDB driver."""
+    check = "print([m for m in ('grpc', 'motor', 'pymongo') if m in sys.modules])"
+    code = f"import eventlet; eventlet.monkey_patch(); import sys, {module}; {check}"
 
-    told = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True
     )
 
-    assert told.stdout.strip() == "[]"
+    assert completed.stdout.strip() == "[]"

@@ -1,4 +1,4 @@
-"""A connector that does what the text of its message says; run as a program by the tests."""
+"""A connector whose outcome is chosen by the text of its message; the tests run it as a program."""
 
 import eventlet
 
@@ -41,13 +41,13 @@ class Worker:
         if verb == "raise":
             raise RuntimeError("secret of +201012345678")
         if verb == "give up":
-            return Retry("TOLD_TO", giving_up=(self._event(delivery, sms_pb2.SmsRefused),))
+            return Retry("REQUESTED", giving_up=(self._event(delivery, sms_pb2.SmsRefused),))
         if verb == "count":
-            return Retry("TOLD_TO", progress="half") if not delivery.attempt else self._done(delivery)
+            return Retry("REQUESTED", progress="half") if not delivery.attempt else self._done(delivery)
         if verb == "count, then raise":
             if delivery.attempt:
                 raise RuntimeError("Fatma Hassanein")
-            return Retry("TOLD_TO", progress="half")
+            return Retry("REQUESTED", progress="half")
         if verb == "slow":
             log.get("worker").info("slow work begins", message_id=delivery.message.message_id)
             eventlet.sleep(1)

@@ -1,4 +1,4 @@
-"""A bench: payments publishes, notary and notification listen, on the real store and the real broker."""
+"""A harness on a real store and broker: payments publishes, notary and notification consume."""
 
 import asyncio
 import time
@@ -45,12 +45,12 @@ class Counter:
 
 
 def settled(number: int = 0) -> events_pb2.PaymentSettled:
-    """A fact of payments, told apart by its number."""
+    """Return a fact of payments, identified by its number."""
     return events_pb2.PaymentSettled(payment_id=str(number), subject_id="subject", account_id="account")
 
 
 async def eventually(probe: Callable[[], Any], seconds: float = 30.0) -> Any:
-    """Wait until the probe (plain or async) gives something true; its last answer is in the failure."""
+    """Call the probe (plain or async) until its result is true; the failure contains the last result."""
     deadline = time.monotonic() + seconds
     while True:
         answer = probe()
@@ -64,7 +64,7 @@ async def eventually(probe: Callable[[], Any], seconds: float = 30.0) -> Any:
 
 @dataclass
 class Bench:
-    """Databases, keys and components of services, started as a test needs them."""
+    """Databases, keys and components of services, started when a test needs them."""
 
     broker: Broker
     store_uri: str
@@ -79,17 +79,17 @@ class Bench:
         return KeyRing(service, self.keys_dir / service)
 
     async def database(self, service: str, *, fresh: bool = False) -> Database:
-        """The service's database; a fresh one is another process's."""
+        """Return the service's database; a fresh one acts as that of another process."""
         if service not in self.databases or fresh:
-            made = await Database.open(
+            database = await Database.open(
                 self.store_uri,
                 f"{self.store_name}_{service}",
                 encode_event=EventEncoder(service, self.keys(service)),
                 refusals=frozenset(),
             )
-            self.stack.push_async_callback(made.close)
-            self.counters[service] = await made.aggregates("counters", dataclass_codec(Counter))
-            self.databases[service] = made
+            self.stack.push_async_callback(database.close)
+            self.counters[service] = await database.aggregates("counters", dataclass_codec(Counter))
+            self.databases[service] = database
         return self.databases[service]
 
     async def run(self, component: Background) -> Background:
@@ -109,7 +109,7 @@ class Bench:
         return relay
 
     async def listen(self, *table: Policy, service: str = "notary", port: int | None = None) -> Consumer:
-        """A service's consumer and its retries."""
+        """Start a service's consumer and inbox worker."""
         database = await self.database(service)
         policies = Policies(service, table)
         processor = MessageProcessor(policies, database.inbox, self.keys(service))
@@ -121,7 +121,7 @@ class Bench:
         return consumer
 
     async def publish(self, *facts: Message, aggregate: str = "a", service: str = "payments") -> None:
-        """A command that leaves these facts to send."""
+        """Run a command whose facts are in the outbox then."""
         await self.database(service)
 
         def decide(state: Counter | None) -> Decision[Counter]:
@@ -133,8 +133,8 @@ class Bench:
         await execute(self.counters[service], aggregate, decide, cause)
 
     async def unsent(self, service: str = "payments") -> int:
-        found = await self.databases[service].outbox.unsent(1000)
-        return sum(len(each.entries) for each in found)
+        unsent = await self.databases[service].outbox.unsent(1000)
+        return sum(len(each.entries) for each in unsent)
 
     def send(
         self,
@@ -146,9 +146,9 @@ class Bench:
         user_id: str | None = "payments",
         **changed: Any,
     ) -> str:
-        """Publish by hand, with headers changed (None takes one away); the event's id."""
+        """Publish a message directly, with changed headers (None removes one); return the event's id."""
         event_id = str(uuid4())
-        told: dict[str, Any] = {
+        attributes: dict[str, Any] = {
             headers.ID: event_id,
             headers.SOURCE: f"diwan/{user}",
             headers.TYPE: "diwan.payments.v1.PaymentSettled",
@@ -157,14 +157,14 @@ class Bench:
             headers.SUBJECT: "subject",
             headers.SEQUENCE: "1",
         }
-        told |= {headers.PREFIX + name: value for name, value in changed.items()}
-        told = {name: value for name, value in told.items() if value is not None}
+        attributes |= {headers.PREFIX + name: value for name, value in changed.items()}
+        attributes = {name: value for name, value in attributes.items() if value is not None}
         body = message if isinstance(message, bytes) else json_format.MessageToJson(message).encode()
         with self.broker.connect(user) as connection:
             channel = connection.channel()
             channel.confirm_delivery()
             properties = pika.BasicProperties(
-                user_id=user_id, headers=told, delivery_mode=2, message_id=event_id
+                user_id=user_id, headers=attributes, delivery_mode=2, message_id=event_id
             )
             channel.basic_publish(exchange, key, body, properties, mandatory=True)
         return event_id
@@ -173,7 +173,7 @@ class Bench:
         return (await self.databases[service].inbox.page(parked=True, page_size=100)).items
 
     def depth(self, queue: str = QUEUE) -> int:
-        """How many messages a queue holds that nobody has taken."""
+        """Return the number of ready messages in a queue."""
         with self.broker.connect("operator") as connection:
             count: int = connection.channel().queue_declare(queue, passive=True).method.message_count
             return count
@@ -181,7 +181,7 @@ class Bench:
 
 @dataclass
 class Seen:
-    """A handler that remembers what it saw, and fails as told."""
+    """A handler that records its events, and raises the given failures first."""
 
     events: list[EventCause[Any]] = field(default_factory=list)
     failures: Sequence[Exception] = ()
@@ -204,7 +204,7 @@ def seen() -> Seen:
 
 @pytest.fixture
 def lines() -> StringIO:
-    """Log lines as a service writes them."""
+    """The log lines."""
     stream = StringIO()
     log.setup("bench", stream=stream)
     return stream
@@ -212,7 +212,7 @@ def lines() -> StringIO:
 
 @pytest.fixture
 def spans(lines: StringIO) -> InMemorySpanExporter:
-    """Spans of this test, and metrics of its own."""
+    """The spans of this test, with its own metrics."""
     exporter = InMemorySpanExporter()
     telemetry.install(telemetry.Telemetry("bench", "0", processors=[SimpleSpanProcessor(exporter)]))
     return exporter
@@ -220,11 +220,11 @@ def spans(lines: StringIO) -> InMemorySpanExporter:
 
 @pytest.fixture
 def fast_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three tries, 50 ms apart."""
+    """Limit retries to three attempts at intervals of 50 ms."""
     monkeypatch.setattr(message_processor, "ATTEMPTS", 3)
     monkeypatch.setattr(message_processor, "FIRST_PAUSE_SECONDS", 0.05)
     monkeypatch.setattr(message_processor, "PAUSE_FACTOR", 1.0)
-    monkeypatch.setattr(inbox_worker, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(inbox_worker, "POLL_SECONDS", 0.05)
 
 
 @pytest.fixture

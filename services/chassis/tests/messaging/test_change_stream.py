@@ -1,4 +1,4 @@
-"""What other processes commit is sent when the store tells of it; when it does not, when looking finds it."""
+"""The relay sends the commits of other processes: at once by the change stream, else after a periodic scan."""
 
 import asyncio
 from io import StringIO
@@ -22,25 +22,25 @@ WARNING = "no change stream"
 
 @pytest.fixture
 def no_stream(monkeypatch: pytest.MonkeyPatch) -> list[None]:
-    """The server refuses a change stream, as one without replica set does; how often it was asked for one."""
-    asked: list[None] = []
+    """Make the server refuse change streams, as one without a replica set does; the list has an item per attempt."""
+    attempts: list[None] = []
 
     def wanted(_: Any) -> list[dict[str, Any]]:
-        asked.append(None)
+        attempts.append(None)
         return [{"$unheardOf": {}}]
 
-    monkeypatch.setattr("chassis.store.change_stream.ChangeStream._wanted", wanted)
-    return asked
+    monkeypatch.setattr("chassis.store.change_stream.ChangeStream._pipeline", wanted)
+    return attempts
 
 
 @pytest.fixture
-def looks_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The relay does not find by itself, within the time of a test, what nobody told it of."""
-    monkeypatch.setattr(relay_module, "LOOK_SECONDS", 60.0)
+def rare_scans(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the relay scan so rarely that a test sees only the events of the stream."""
+    monkeypatch.setattr(relay_module, "SCAN_SECONDS", 60.0)
 
 
 async def following(bench: Any, lines: StringIO, service: str = "payments") -> Database:
-    """A relay that follows the stream; afterwards the bench publishes as another process. The relay's database."""
+    """Start a relay that follows the stream; return its database. After that the bench publishes as another process."""
     relay = await bench.relay(service)
     ours: Database = bench.databases[service]
     await eventually(lambda: relay._publisher)
@@ -49,8 +49,10 @@ async def following(bench: Any, lines: StringIO, service: str = "payments") -> D
     return ours
 
 
-async def test_sent_when_the_store_tells(bench: Any, seen: Seen, lines: StringIO, looks_seldom: None) -> None:
-    """What another process commits is sent long before anybody looks, once, and leaves the outbox."""
+async def test_commits_of_another_process_are_sent_at_once(
+    bench: Any, seen: Seen, lines: StringIO, rare_scans: None
+) -> None:
+    """Each event is sent once, long before the next scan, and leaves the outbox."""
     await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
     await following(bench, lines)
 
@@ -68,8 +70,10 @@ async def _nothing_left(bench: Any) -> bool:
     return bool(await bench.unsent() == 0)
 
 
-async def test_commits_of_two_processes(bench: Any, seen: Seen, lines: StringIO, looks_seldom: None) -> None:
-    """The relay's own process and another take turns on one aggregate: all is sent once, in order."""
+async def test_commits_of_two_processes_are_sent_in_order(
+    bench: Any, seen: Seen, lines: StringIO, rare_scans: None
+) -> None:
+    """The relay's process and another one alternate on one aggregate: each event is sent once."""
     await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
     await bench.database("payments")
     ours = bench.counters["payments"]
@@ -86,12 +90,12 @@ async def test_commits_of_two_processes(bench: Any, seen: Seen, lines: StringIO,
     assert published("payments.events", "confirmed") == 20
 
 
-async def test_a_server_without_streams(
+async def test_a_server_without_change_streams_is_scanned(
     bench: Any, seen: Seen, no_stream: list[None], lines: StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Looking finds what the stream would have told; the log says once that there is none."""
+    """The scan finds the commits, and one log line reports that there is no stream."""
     await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
-    monkeypatch.setattr(relay_module, "LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(relay_module, "SCAN_SECONDS", 0.2)
     relay = await bench.relay()
     await eventually(lambda: relay._publisher)
     await eventually(lambda: WARNING in lines.getvalue())
@@ -100,13 +104,15 @@ async def test_a_server_without_streams(
     await bench.publish(settled(1))
 
     await eventually(lambda: seen.numbers == [1])
-    await eventually(lambda: len(no_stream) >= 3)  # refused twice for sure
+    await eventually(lambda: len(no_stream) >= 3)  # at least two attempts were refused
     assert lines.getvalue().count(WARNING) == 1
     assert await relay.check()
 
 
-async def test_the_store_dies(bench: Any, seen: Seen, lines: StringIO, looks_seldom: None) -> None:
-    """When the store is back the stream is opened anew, and what was committed meanwhile is not forgotten."""
+async def test_the_stream_is_reopened_after_an_outage_of_the_store(
+    bench: Any, seen: Seen, lines: StringIO, rare_scans: None
+) -> None:
+    """Commits from before the new stream are sent too."""
     server = StoreServer()
     server.start()
     bench.stack.push_async_callback(asyncio.to_thread, server.close)
@@ -129,11 +135,11 @@ async def test_the_store_dies(bench: Any, seen: Seen, lines: StringIO, looks_sel
     assert lines.getvalue().count(WARNING) == 1
 
 
-async def test_refused_ones_hide_no_others(
+async def test_unroutable_commands_hide_no_other_events(
     bench: Any, no_stream: list[None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """More aggregates than are looked at in one go have only what nobody reads: those behind are sent all the same."""
-    monkeypatch.setattr(relay_module, "LOOK_SECONDS", 0.1)
+    """More aggregates than one page hold only unroutable commands: the events after them are sent all the same."""
+    monkeypatch.setattr(relay_module, "SCAN_SECONDS", 0.1)
     monkeypatch.setattr(relay_module, "PAGE", 3)
     relay = await bench.relay("identity")
     await eventually(lambda: relay._publisher)

@@ -1,4 +1,4 @@
-"""A connection that does not come is told of in one line, which says what is wrong with it."""
+"""A connection that cannot be opened is reported in one log line with its cause."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ from testkit.ports import free_port
 from .conftest import eventually
 
 FAULTS = {
-    "nobody listens": (
+    "no listener": (
         lambda _: f"amqp://notary:unheard-of@127.0.0.1:{free_port()}/diwan",
         "AMQPConnectionError",
     ),
@@ -33,11 +33,11 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_one_line_says_what_is_wrong(broker: Broker, lines: StringIO, fault: str) -> None:
-    """At each try one, and no word of the address or the password."""
+async def test_one_line_reports_each_failed_attempt(broker: Broker, lines: StringIO, fault: str) -> None:
+    """It contains neither the address nor the password."""
     uri_of, kind = FAULTS[fault]
     uri = uri_of(broker)
-    place = urlsplit(uri)
+    address = urlsplit(uri)
     stopping = asyncio.Event()
 
     async def connect() -> None:
@@ -49,8 +49,8 @@ async def test_one_line_says_what_is_wrong(broker: Broker, lines: StringIO, faul
     stopping.set()
     await trying
 
-    told = [json.loads(line) for line in lines.getvalue().splitlines()]
-    assert {(line["event"], line["error_type"]) for line in told} == {("broker is away", kind)}
+    logged = [json.loads(line) for line in lines.getvalue().splitlines()]
+    assert {(line["event"], line["error_type"]) for line in logged} == {("broker is away", kind)}
     assert not any(
-        word in lines.getvalue() for word in (f"{place.hostname}:{place.port}", str(place.password))
+        word in lines.getvalue() for word in (f"{address.hostname}:{address.port}", str(address.password))
     )

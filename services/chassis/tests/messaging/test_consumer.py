@@ -1,4 +1,4 @@
-"""What comes is done once, or kept with its reason; nothing bad holds up the good."""
+"""The consumer: each event is processed once or parked with its reason, and a bad message blocks no other."""
 
 import asyncio
 import json
@@ -54,8 +54,10 @@ def settled_policy(seen: Seen) -> Any:
         ({"message": b"\xff"}, "BODY: not UTF-8"),
     ],
 )
-async def test_what_is_wrong_is_parked(bench: Any, seen: Seen, changed: dict[str, Any], reason: str) -> None:
-    """A message without a believable publisher, attributes, type or body reaches no policy and is kept."""
+async def test_an_invalid_message_is_parked(
+    bench: Any, seen: Seen, changed: dict[str, Any], reason: str
+) -> None:
+    """A message with an invalid publisher, attribute, type or body reaches no policy."""
     await bench.listen(settled_policy(seen))
 
     bench.send(**{"message": settled(), **changed})
@@ -66,7 +68,7 @@ async def test_what_is_wrong_is_parked(bench: Any, seen: Seen, changed: dict[str
 
 
 async def test_a_foreign_user_is_parked(bench: Any, seen: Seen) -> None:
-    """A message whose publisher does not own the exchange is refused, though the broker let it through."""
+    """A message from a user that does not own the exchange is refused, even if the broker accepted it."""
     await bench.listen(settled_policy(seen))
 
     with bench.broker.allowed("registry", write="payments.events"):
@@ -77,8 +79,8 @@ async def test_a_foreign_user_is_parked(bench: Any, seen: Seen) -> None:
     assert seen.events == []
 
 
-async def test_broken_rules_are_told_without_values(bench: Any, seen: Seen) -> None:
-    """A message that breaks its proto's rules is parked with path and rule, never the value."""
+async def test_violated_rules_are_reported_without_values(bench: Any, seen: Seen) -> None:
+    """A message that violates the rules of its proto is parked with path and rule."""
     queue = "identity.registry.person"
     await bench.listen(
         on(queue, registry_pb2.PersonRegistered, seen.handle, name="count"), service="identity"
@@ -99,7 +101,7 @@ async def test_broken_rules_are_told_without_values(bench: Any, seen: Seen) -> N
 
 
 async def test_sealed_fields_are_opened(bench: Any, seen: Seen) -> None:
-    """A policy gets what was sealed for its service; broker and outbox see the sealed form alone."""
+    """A policy receives the plain value of a field that was sealed for its service."""
     queue = "notification.identity.message"
     await bench.listen(on(queue, identity_pb2.SendMessage, seen.handle, name="count"), service="notification")
     await bench.relay("identity")
@@ -111,7 +113,7 @@ async def test_sealed_fields_are_opened(bench: Any, seen: Seen) -> None:
 
 
 async def test_a_sealed_field_of_another_event_is_refused(bench: Any, seen: Seen) -> None:
-    """A sealed field copied into another event does not open there."""
+    """A sealed field that was copied into another event cannot be opened."""
     queue = "notification.identity.message"
     await bench.listen(on(queue, identity_pb2.SendMessage, seen.handle, name="count"), service="notification")
     await bench.publish(identity_pb2.SendMessage(template="code", content="123456"), service="identity")
@@ -130,9 +132,12 @@ async def test_a_sealed_field_of_another_event_is_refused(bench: Any, seen: Seen
     assert entry.reason == "SEALED_FIELD_UNREADABLE: a sealed field belongs to another event"
 
 
-async def test_what_nobody_waits_for_is_counted(bench: Any, seen: Seen) -> None:
-    """An event of a known type without a policy is acknowledged and counted."""
-    await bench.listen(settled_policy(seen))
+async def test_an_event_without_a_policy_is_counted(bench: Any, seen: Seen) -> None:
+    """An event of a known type is acknowledged."""
+    queue = "notification.payments.payment"
+    await bench.listen(
+        on(queue, events_pb2.PaymentSettled, seen.handle, name="count"), service="notification"
+    )
 
     bench.send(
         events_pb2.PaymentRefused(payment_id="1"),
@@ -140,13 +145,13 @@ async def test_what_nobody_waits_for_is_counted(bench: Any, seen: Seen) -> None:
         type="diwan.payments.v1.PaymentRefused",
     )
 
-    await eventually(lambda: sample("diwan_events_ignored_total", queue=QUEUE) == 1)
-    assert await bench.parked() == []
-    await eventually(lambda: bench.depth() == 0)
+    await eventually(lambda: sample("diwan_events_ignored_total", queue=queue) == 1)
+    assert await bench.parked("notification") == []
+    await eventually(lambda: bench.depth(queue) == 0)
 
 
-async def test_a_failure_is_tried_again(bench: Any) -> None:
-    """A policy that fails once gets the message again, in a new trace linked to the old one, and all is done."""
+async def test_a_failed_event_is_retried(bench: Any) -> None:
+    """The second attempt has a new trace, linked to the old one, and empties the inbox."""
     seen = Seen(failures=[RuntimeError("once")])
     await bench.listen(settled_policy(seen))
     await bench.relay()
@@ -155,7 +160,7 @@ async def test_a_failure_is_tried_again(bench: Any) -> None:
 
     await eventually(lambda: len(seen.events) == 2)
     assert seen.events[0] == seen.events[1].__class__(**{**vars(seen.events[1]), "now": seen.events[0].now})
-    # The broker's confirm ends the sender's span, and may come after the message.
+    # The broker's confirm ends the span of the sender, and may arrive after the message.
     await eventually(lambda: len(_spans(bench, "process")) == 2 and _spans(bench, "send payments"))
     (send,) = _spans(bench, "send payments")
     first, second = _spans(bench, "process")
@@ -165,8 +170,8 @@ async def test_a_failure_is_tried_again(bench: Any) -> None:
     await eventually(lambda: _inbox_empty(bench))
 
 
-async def test_the_line_of_a_failure_leads_to_its_trace(bench: Any, lines: StringIO) -> None:
-    """Whoever reads the log finds the try that failed among the spans."""
+async def test_the_log_line_of_a_failure_has_its_trace_id(bench: Any, lines: StringIO) -> None:
+    """It leads to the span of the failed attempt."""
     await bench.listen(settled_policy(Seen(failures=[PermanentFailure("NO")])))
 
     bench.send(settled(1))
@@ -180,8 +185,8 @@ async def test_the_line_of_a_failure_leads_to_its_trace(bench: Any, lines: Strin
     )
 
 
-def _spans(bench: Any, beginning: str) -> list[Any]:
-    return [span for span in bench.spans.get_finished_spans() if span.name.startswith(beginning)]
+def _spans(bench: Any, prefix: str) -> list[Any]:
+    return [span for span in bench.spans.get_finished_spans() if span.name.startswith(prefix)]
 
 
 async def _inbox_empty(bench: Any) -> bool:
@@ -189,8 +194,8 @@ async def _inbox_empty(bench: Any) -> bool:
     return await inbox.count(parked=False) == 0 and await inbox.count(parked=True) == 0
 
 
-async def test_parked_after_the_limit(bench: Any) -> None:
-    """A message that fails each time is parked after its last try, with the reason's kind and no text."""
+async def test_an_event_is_parked_after_the_last_attempt(bench: Any) -> None:
+    """The reason is the class of the exception, without its text."""
     seen = Seen(failures=[ValueError("29001011234567")] * 9)
     await bench.listen(settled_policy(seen))
 
@@ -202,14 +207,16 @@ async def test_parked_after_the_limit(bench: Any) -> None:
     assert len(seen.events) == 3
 
 
-async def test_a_slow_look_starts_no_try_again(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A look into the inbox that began before a try ended, and is answered after it, tells of it as it was before."""
+async def test_a_slow_inbox_query_starts_no_second_attempt(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A query that started before the end of an attempt may return the entry as it was before."""
     due = Inbox.due
 
     async def slow(inbox: Inbox, limit: int) -> list[InboxEntry]:
-        found = await due(inbox, limit)
+        entries = await due(inbox, limit)
         await asyncio.sleep(0.3)
-        return found
+        return entries
 
     async def fail(event: EventCause[Any], message: Message) -> None:
         seen.events.append(event)
@@ -227,8 +234,8 @@ async def test_a_slow_look_starts_no_try_again(bench: Any, monkeypatch: pytest.M
     assert len(seen.events) == 3
 
 
-async def test_a_policy_gives_up(bench: Any) -> None:
-    """A policy that knows better is not asked again."""
+async def test_a_permanent_failure_is_not_retried(bench: Any) -> None:
+    """The message is parked after its first attempt."""
     seen = Seen(failures=[PermanentFailure("FEE_UNKNOWN")])
     await bench.listen(settled_policy(seen))
 
@@ -251,10 +258,10 @@ class Overdrawn(Exception):
         (ValueError("+201012345678"), 3, "ValueError"),
     ],
 )
-async def test_a_table_gives_up_on_what_is_hopeless(
+async def test_non_retryable_errors_are_parked_at_once(
     bench: Any, refusal: Exception, attempts: int, reason: str
 ) -> None:
-    """At once and under its reason, without a word of its text; all else is tried to the end."""
+    """The reason is that of the error, without its text; other errors are retried up to the limit."""
     seen = Seen(failures=[refusal] * 3)
     await bench.listen(*non_retryable([Overdrawn, LookupError], [settled_policy(seen)]))
 
@@ -264,8 +271,8 @@ async def test_a_table_gives_up_on_what_is_hopeless(
     assert (entry.attempt, entry.reason) == (attempts, reason)
 
 
-async def test_each_policy_of_a_queue_stands_alone(bench: Any) -> None:
-    """Of two policies for one event the failing one is tried again alone."""
+async def test_policies_of_a_queue_are_independent(bench: Any) -> None:
+    """Of two policies for one event only the failing one is retried."""
     good, bad = Seen(), Seen(failures=[RuntimeError("once")])
     table = [
         on(QUEUE, events_pb2.PaymentSettled, bad.handle, name="bad"),
@@ -280,8 +287,8 @@ async def test_each_policy_of_a_queue_stands_alone(bench: Any) -> None:
     assert len(good.events) == 1
 
 
-async def test_a_bad_message_holds_up_no_other(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between messages that always fail the good ones go through at once."""
+async def test_a_failing_message_blocks_no_other(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messages between failing ones are processed at once."""
     done: list[str] = []
 
     async def handle(event: Any, message: events_pb2.PaymentSettled) -> None:
@@ -300,8 +307,8 @@ async def test_a_bad_message_holds_up_no_other(bench: Any, monkeypatch: pytest.M
     await eventually(lambda: len(done) == 20)
 
 
-async def test_delivered_twice_is_done_once_in_the_inbox(bench: Any) -> None:
-    """A failing message that is delivered again is one entry of the inbox."""
+async def test_a_redelivered_message_is_one_inbox_entry(bench: Any) -> None:
+    """A failing message is delivered twice."""
     seen = Seen(failures=[PermanentFailure("NO")] * 2)
     consumer = await bench.listen(settled_policy(seen))
 
@@ -309,13 +316,13 @@ async def test_delivered_twice_is_done_once_in_the_inbox(bench: Any) -> None:
     bench.send(settled(1), id="same")
 
     await eventually(lambda: len(seen.events) == 2)
-    await bench.end(consumer)  # when both are kept
+    await bench.end(consumer)  # both are stored then
     assert len(await bench.parked()) == 1
 
 
 @pytest.mark.parametrize("name", ["\0evil", "$evil", "e.vil", "x" * 200])
-async def test_a_header_that_no_store_can_hold_stops_nobody(bench: Any, name: str) -> None:
-    """A message with a header of any name is parked like another, and the queue goes on."""
+async def test_a_header_with_an_invalid_name_blocks_no_message(bench: Any, name: str) -> None:
+    """The message is parked without it, and the next one is processed."""
     seen = Seen(failures=[PermanentFailure("NO")])
     consumer = await bench.listen(settled_policy(seen))
 
@@ -330,10 +337,12 @@ async def test_a_header_that_no_store_can_hold_stops_nobody(bench: Any, name: st
     assert consumer.ready
 
 
-async def test_what_cannot_be_kept_is_kept_bare(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A message whose keeping fails, and not for want of the store, waits alone, and is parked without headers."""
+async def test_a_message_that_cannot_be_stored_is_parked_without_headers(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another error than an outage of the store delays only this message."""
     seen = Seen()
-    monkeypatch.setattr(ReceivedMessage, "kept", lambda _: {"\0": "what no store holds"})
+    monkeypatch.setattr(ReceivedMessage, "stored_headers", lambda _: {"\0": "what no store holds"})
     failing = events_pb2.PaymentRefused
 
     async def refuse(event: Any, message: Any) -> None:
@@ -345,39 +354,44 @@ async def test_what_cannot_be_kept_is_kept_bare(bench: Any, monkeypatch: pytest.
     monkeypatch.setattr("chassis.messaging.consumer.within", until_the_other_is_done)
 
     monkeypatch.setattr(consumer_module, "CONCURRENCY", 4)
-    consumer = await bench.listen(settled_policy(seen), on(QUEUE, failing, refuse, name="refuse"))
+    queue = "notification.payments.payment"
+    consumer = await bench.listen(
+        on(queue, events_pb2.PaymentSettled, seen.handle, name="count"),
+        on(queue, failing, refuse, name="refuse"),
+        service="notification",
+    )
 
     bench.send(failing(payment_id="1"), key="payment.refused.v1", type="diwan.payments.v1.PaymentRefused")
     bench.send(settled(2))
 
-    (entry,) = await eventually(bench.parked)
+    (entry,) = await eventually(lambda: bench.parked("notification"))
     assert entry.reason == "NOT_KEPT: InvalidDocument"
     assert dict(entry.headers) == {"exchange": "payments.events", "user_id": "payments"}
     assert b'"1"' in entry.body
     assert seen.numbers == [2]
     assert consumer.ready
-    await eventually(lambda: bench.depth() == 0)
+    await eventually(lambda: bench.depth(queue) == 0)
 
 
-async def test_a_refused_secret_goes_with_its_time(bench: Any, seen: Seen) -> None:
-    """A secret that no policy may see is parked only as long as it is good for; a fact that says so is kept."""
+async def test_a_refused_secret_expires(bench: Any, seen: Seen) -> None:
+    """A parked secret is removed at its expiry time; a fact with such a header is kept."""
     queue, until = "notification.identity.message", "2099-01-01T00:00:00Z"
     await bench.listen(on(queue, identity_pb2.SendMessage, seen.handle, name="count"), service="notification")
-    told = {
+    address = {
         "user": "identity",
         "user_id": "identity",
         "exchange": "identity.commands",
         "key": "message.send.v1",
     }
 
-    bench.send(b"{", type="diwan.identity.v1.SendMessage", expirytime=until, **told)
-    bench.send(b"{", type="diwan.identity.v1.AccountEnrolled", expirytime=until, **told)
-    bench.send(b"{", type="diwan.identity.v1.SendMessage", expirytime="2020-01-01T00:00:00Z", **told)
+    bench.send(b"{", type="diwan.identity.v1.SendMessage", expirytime=until, **address)
+    bench.send(b"{", type="diwan.identity.v1.AccountEnrolled", expirytime=until, **address)
+    bench.send(b"{", type="diwan.identity.v1.SendMessage", expirytime="2020-01-01T00:00:00Z", **address)
 
     await eventually(lambda: bench.depth(queue) == 0)
     await eventually(lambda: _refusals(queue) == 3)
-    found = {entry.reason: entry.expires for entry in await bench.parked("notification")}
-    assert found == {
+    expiries = {entry.reason: entry.expires for entry in await bench.parked("notification")}
+    assert expiries == {
         "BODY: no proto-JSON of its type": datetime(2099, 1, 1, tzinfo=UTC),
         "TYPE_FOREIGN: not published on identity.commands": None,
     }
@@ -388,8 +402,8 @@ def _refusals(queue: str) -> float:
     return sum(sample("diwan_events_refused_total", queue=queue, reason=reason) for reason in reasons)
 
 
-async def test_the_store_goes_away(bench: Any) -> None:
-    """While the store is away nothing is taken and nothing spins; when it is back each message is done."""
+async def test_a_message_is_requeued_while_the_store_is_away(bench: Any) -> None:
+    """It is not parked, and it is processed once the store is back."""
     away = Seen(failures=[StoreUnavailable()])
     consumer = await bench.listen(settled_policy(away))
 
@@ -401,8 +415,10 @@ async def test_the_store_goes_away(bench: Any) -> None:
     await eventually(lambda: consumer.ready)
 
 
-async def test_what_kills_the_process_is_parked(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A message that was delivered many times without an answer is parked unseen."""
+async def test_a_message_that_is_redelivered_too_often_is_parked(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may crash the process, so it is parked without another attempt."""
     monkeypatch.setattr(consumer_module, "DELIVERIES", 2)
     away = Seen(failures=[StoreUnavailable()] * 9)
     await bench.listen(settled_policy(away))
@@ -414,8 +430,8 @@ async def test_what_kills_the_process_is_parked(bench: Any, monkeypatch: pytest.
     assert len(away.events) == 2
 
 
-async def test_nothing_personal_is_told(bench: Any, lines: StringIO) -> None:
-    """Whatever is wrong with a message, its values reach neither log nor span nor reason."""
+async def test_no_personal_data_leak_from_messages(bench: Any, lines: StringIO) -> None:
+    """The values of invalid and failing messages are in no log line, span or reason."""
     canary, name = "29001011234567", "Fatma Hassanein"
     seen = Seen(failures=[ValueError(f"{name} {canary}")] * 9)
     await bench.listen(settled_policy(seen))
@@ -437,24 +453,24 @@ async def _parked(bench: Any, number: int) -> bool:
     return len(await bench.parked()) == number
 
 
-async def test_stopping_finishes_what_is_in_hand(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Asked to stop, the consumer takes nothing more and answers for what it has."""
-    begun, go = asyncio.Event(), asyncio.Event()
+async def test_stop_finishes_the_messages_in_progress(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The consumer takes no further message and acknowledges those it has."""
+    started, proceed = asyncio.Event(), asyncio.Event()
 
     async def handle(event: Any, message: events_pb2.PaymentSettled) -> None:
-        begun.set()
-        await go.wait()
+        started.set()
+        await proceed.wait()
 
     monkeypatch.setattr(consumer_module, "CONCURRENCY", 1)
     consumer = await bench.listen(on(QUEUE, events_pb2.PaymentSettled, handle, name="count"))
     bench.send(settled(1))
     bench.send(settled(2))
-    await begun.wait()
+    await started.wait()
 
     stopping = asyncio.create_task(consumer.stop())
     await asyncio.sleep(0.2)
     assert not stopping.done()
-    go.set()
+    proceed.set()
     await stopping
 
     await eventually(lambda: bench.depth() == 1)

@@ -1,4 +1,4 @@
-"""From a fact to an entry of the outbox, by what its proto says."""
+"""The event encoder: from a fact to an outbox entry, by the options of its proto."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,8 +26,8 @@ def encoder(tmp_path: Path) -> EventEncoder:
     return EventEncoder("identity", KeyRing("identity", tmp_path / "identity"))
 
 
-def test_a_fact_goes_where_its_proto_says(encoder: EventEncoder) -> None:
-    """Exchange and key are the option's; cause, correlation and trace are the command's."""
+def test_a_fact_has_the_exchange_and_key_of_its_proto(encoder: EventEncoder) -> None:
+    """Cause, correlation and trace are those of the command."""
     with telemetry.span("command") as span:
         entry = encoder(events_pb2.OfficerRegistered(officer_id="o"), context())
 
@@ -43,8 +43,8 @@ def test_a_fact_goes_where_its_proto_says(encoder: EventEncoder) -> None:
     assert not entry.mandatory
 
 
-def test_a_command_is_mandatory_secret_and_expires(encoder: EventEncoder, tmp_path: Path) -> None:
-    """A command needs a reader, is wiped, and is worth nothing after its time; its content is sealed."""
+def test_a_command_is_mandatory_sealed_and_expires(encoder: EventEncoder, tmp_path: Path) -> None:
+    """Its content is sealed for its reader."""
     message = events_pb2.SendMessage(content="123456", expire_time="2024-03-01T09:05:00Z")
 
     entry = encoder(message, context())
@@ -58,8 +58,8 @@ def test_a_command_is_mandatory_secret_and_expires(encoder: EventEncoder, tmp_pa
     assert reader.open(token, Binding(entry.id, entry.type, "diwan/identity")) == "123456"
 
 
-def test_the_id_follows_from_cause_and_place(encoder: EventEncoder) -> None:
-    """The same command decided again makes the same event; another place or cause makes another."""
+def test_the_id_is_derived_from_cause_and_sequence(encoder: EventEncoder) -> None:
+    """A repeated decision gives the same event; another sequence or cause gives another."""
     fact = events_pb2.OfficerRegistered()
 
     assert encoder(fact, context()).id == encoder(fact, context()).id
@@ -67,9 +67,9 @@ def test_the_id_follows_from_cause_and_place(encoder: EventEncoder) -> None:
     assert encoder(fact, context()).id != encoder(fact, context(origin="other")).id
 
 
-def test_another_services_fact_is_refused(encoder: EventEncoder) -> None:
-    """A service publishes its own facts only, and only messages that say where they go."""
+def test_a_fact_of_another_service_is_refused(encoder: EventEncoder) -> None:
+    """A service publishes only its own facts, and only messages with an exchange and a key."""
     with pytest.raises(NotAnEvent, match="published by payments"):
         encoder(payments_pb2.PaymentSettled(), context())
-    with pytest.raises(NotAnEvent, match="does not state"):
+    with pytest.raises(NotAnEvent, match="declares no exchange and key"):
         encoder(events_pb2.Contact(), context())

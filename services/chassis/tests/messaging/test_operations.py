@@ -1,4 +1,4 @@
-"""What operators do to parked messages."""
+"""The operators' RPCs for parked messages."""
 
 import asyncio
 import json
@@ -23,20 +23,20 @@ pytestmark = pytest.mark.real
 
 @pytest.fixture
 async def operations(bench: Any) -> Any:
-    """The operators' RPCs on notary's inbox, called by an operator."""
-    described, made = service(await bench.database("notary"))
-    assert described is DESCRIPTOR
-    return made
+    """The operators' RPCs on notary's inbox."""
+    descriptor, servicer = service(await bench.database("notary"))
+    assert descriptor is DESCRIPTOR
+    return servicer
 
 
 def as_operator() -> None:
-    """What the server does before a handler runs."""
+    """Set the caller of the current call, as the server does before a handler runs."""
     caller = Caller(kind=Kind.SERVICE, id="operator")
     begin(Call(caller=caller, rpc="x", now=None, correlation="", hashed=lambda *_: ""))  # type: ignore[arg-type]
 
 
-async def test_lists_in_pages(bench: Any, operations: Any) -> None:
-    """Parked messages come in pages, each once, with policy, queue, type, tries and reason."""
+async def test_parked_messages_are_listed_in_pages(bench: Any, operations: Any) -> None:
+    """Each is listed once, with policy, queue, type, attempts and reason."""
     seen = Seen(failures=[PermanentFailure("NO")] * 5)
     await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
     for number in range(5):
@@ -48,24 +48,24 @@ async def test_lists_in_pages(bench: Any, operations: Any) -> None:
         pb.ListParkedRequest(page_size=3, page_token=first.next_page_token), None
     )
 
-    found = [*first.messages, *second.messages]
-    assert (len(first.messages), len({each.parked_id for each in found}), second.next_page_token) == (
+    listed = [*first.messages, *second.messages]
+    assert (len(first.messages), len({each.parked_id for each in listed}), second.next_page_token) == (
         3,
         5,
         "",
     )
     assert {
-        (each.policy, each.queue, each.type, each.source, each.attempts, each.reason) for each in found
+        (each.policy, each.queue, each.type, each.source, each.attempts, each.reason) for each in listed
     } == {("count", QUEUE, "diwan.payments.v1.PaymentSettled", "diwan/payments", 1, "NO")}
-    assert all(each.HasField("receive_time") and not each.masked_body for each in found)
+    assert all(each.HasField("receive_time") and not each.masked_body for each in listed)
 
 
 async def _count(bench: Any, number: int) -> bool:
     return len(await bench.parked()) == number
 
 
-async def test_shows_a_masked_body(bench: Any) -> None:
-    """The body is shown with sealed and personal fields masked."""
+async def test_the_shown_body_is_masked(bench: Any) -> None:
+    """Sealed and personal fields are masked."""
     queue = "notification.identity.message"
     seen = Seen(failures=[PermanentFailure("NO")])
     await bench.listen(on(queue, identity_pb2.SendMessage, seen.handle, name="count"), service="notification")
@@ -80,7 +80,7 @@ async def test_shows_a_masked_body(bench: Any) -> None:
 
 
 async def test_an_unreadable_body_is_not_shown(bench: Any, operations: Any, seen: Seen) -> None:
-    """Of what is no message of its type only the size is told."""
+    """Only its size is returned."""
     await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
     bench.send(b"01012345678")
     (entry,) = await eventually(bench.parked)
@@ -90,8 +90,8 @@ async def test_an_unreadable_body_is_not_shown(bench: Any, operations: Any, seen
     assert json.loads(shown.masked_body) == {"unreadable_bytes": 11}
 
 
-async def test_replays(bench: Any, operations: Any) -> None:
-    """A replayed message is tried at once; replaying it twice has the effect of once."""
+async def test_a_replayed_message_is_retried_at_once(bench: Any, operations: Any) -> None:
+    """A second replay has no effect."""
     seen = Seen(failures=[PermanentFailure("NO")])
     await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
     bench.send(settled(1))
@@ -112,8 +112,8 @@ async def _gone(bench: Any, entry_id: str) -> bool:
     return await bench.databases["notary"].inbox.get(entry_id) is None
 
 
-async def test_replays_what_was_refused(bench: Any, operations: Any, seen: Seen) -> None:
-    """A refused message that is still wrong is parked again, with its reason."""
+async def test_a_replayed_invalid_message_is_parked_again(bench: Any, operations: Any, seen: Seen) -> None:
+    """It keeps its reason."""
     await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
     bench.send(b"{")
     (entry,) = await eventually(bench.parked)
@@ -128,12 +128,12 @@ async def test_replays_what_was_refused(bench: Any, operations: Any, seen: Seen)
 
 
 async def _attempts(bench: Any, number: int) -> bool:
-    found = await bench.parked()
-    return bool(found) and found[0].attempt == number
+    entries = await bench.parked()
+    return bool(entries) and entries[0].attempt == number
 
 
 async def test_a_secret_is_not_replayed(bench: Any) -> None:
-    """A command that holds a secret can only be discarded."""
+    """A secret command can only be discarded."""
     queue = "notification.identity.message"
     seen = Seen(failures=[PermanentFailure("NO")])
     await bench.listen(on(queue, identity_pb2.SendMessage, seen.handle, name="count"), service="notification")
@@ -152,8 +152,8 @@ async def test_a_secret_is_not_replayed(bench: Any) -> None:
     assert await bench.parked("notification") == []
 
 
-async def test_discards(bench: Any, operations: Any, lines: StringIO) -> None:
-    """A discarded message is gone, who and why are logged; what is not there is NOT_FOUND."""
+async def test_a_discarded_message_is_removed(bench: Any, operations: Any, lines: StringIO) -> None:
+    """The operator and the reason are logged; an unknown message is not found."""
     seen = Seen(failures=[PermanentFailure("NO")])
     await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
     bench.send(settled(1))

@@ -1,4 +1,4 @@
-"""What was committed reaches the broker, in order, whatever dies in between."""
+"""The relay publishes committed events in order, also after crashes of the process or the broker."""
 
 import asyncio
 import os
@@ -38,12 +38,12 @@ def published(exchange: str, outcome: str) -> float:
 
 
 async def test_a_commit_is_sent_at_once(bench: Any, seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fact reaches its policy without waiting for a look into the store, and leaves the outbox."""
+    """A fact reaches its policy without a scan of the store, and leaves the outbox."""
 
     async def finds_nothing(*_: Any, **__: Any) -> None:
         pass
 
-    monkeypatch.setattr(Relay, "_find", finds_nothing)
+    monkeypatch.setattr(Relay, "_read_outboxes", finds_nothing)
     await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
     relay = await bench.relay()
     await eventually(lambda: relay._publisher)
@@ -68,7 +68,7 @@ async def _none_left(bench: Any, service: str = "payments") -> bool:
 
 
 async def test_events_of_an_aggregate_keep_their_order(bench: Any, seen: Seen) -> None:
-    """Many commands on one aggregate are told in the order in which they happened."""
+    """The events of many commands on one aggregate are published in the order of the commands."""
     await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
     await eventually((await bench.relay()).check)
 
@@ -80,8 +80,8 @@ async def test_events_of_an_aggregate_keep_their_order(bench: Any, seen: Seen) -
     assert [event.sequence for event in seen.events] == list(range(1, 61))
 
 
-async def test_adopts_what_a_dead_process_left(bench: Any, seen: Seen) -> None:
-    """What was committed by a process that never sent it is found and sent, in order."""
+async def test_events_of_a_dead_process_are_sent(bench: Any, seen: Seen) -> None:
+    """Events that their own process did not send are found and sent in order."""
     await bench.publish(settled(1), settled(2))
     await bench.publish(settled(3))
     await bench.database("payments", fresh=True)
@@ -93,8 +93,8 @@ async def test_adopts_what_a_dead_process_left(bench: Any, seen: Seen) -> None:
     assert seen.numbers == [1, 2, 3]
 
 
-async def test_another_process_commits(bench: Any, seen: Seen) -> None:
-    """What another process commits goes out within moments, and before what this one commits after it."""
+async def test_events_of_another_process_are_sent_in_order(bench: Any, seen: Seen) -> None:
+    """They are sent before the later events of this process."""
     await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
     await eventually((await bench.relay()).check)
     ours = bench.counters["payments"]
@@ -109,9 +109,9 @@ async def test_another_process_commits(bench: Any, seen: Seen) -> None:
     assert theirs is not ours
 
 
-async def test_one_relay_of_a_service_sends(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second process's relay waits, and takes over when the first ends."""
-    # However long the machine holds us up.
+async def test_one_relay_of_a_service_is_active(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The relay of a second process waits, and takes over when the first ends."""
+    # Longer than any delay of a busy machine.
     monkeypatch.setattr("chassis.messaging.relay.TTL", timedelta(minutes=5))
     database = await bench.database("payments")
     first = await bench.relay()
@@ -127,10 +127,10 @@ async def test_one_relay_of_a_service_sends(bench: Any, monkeypatch: pytest.Monk
     await eventually(lambda: second._publisher)
 
 
-async def test_a_command_without_a_reader_is_kept(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command that the broker returns is kept and tried again, with those after it, until it has a reader."""
+async def test_an_unroutable_command_is_retried(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that the broker returns stays in the outbox, with the events after it, until it has a queue."""
     monkeypatch.setattr("chassis.messaging.relay.BACKOFF_FIRST_SECONDS", 0.05)
-    monkeypatch.setattr("chassis.messaging.relay.BACKOFF_LAST_SECONDS", 0.2)  # binding takes its time
+    monkeypatch.setattr("chassis.messaging.relay.BACKOFF_LAST_SECONDS", 0.2)  # the new binding needs time
     await eventually((await bench.relay("identity")).check)
     with bench.broker.unbound("notification.identity.message"):
         await bench.publish(command(), service="identity")
@@ -143,12 +143,12 @@ async def test_a_command_without_a_reader_is_kept(bench: Any, monkeypatch: pytes
     await eventually(lambda: published("identity.commands", "confirmed") == 1)
 
     await eventually(lambda: published("identity.events", "confirmed") == 1)
-    # A broker that is busy says 0.
+    # A busy broker may report 0.
     await eventually(lambda: bench.depth("notification.identity.message") == 1)
 
 
-async def test_an_expired_secret_is_wiped(bench: Any) -> None:
-    """A command whose time is over is not sent, leaves the outbox and is counted."""
+async def test_an_expired_secret_is_removed(bench: Any) -> None:
+    """An expired command is not sent, leaves the outbox and is counted."""
     over = (datetime.now(UTC) - timedelta(seconds=1)).isoformat()
     await bench.publish(command(expire_time=over), service="identity")
 
@@ -159,8 +159,8 @@ async def test_an_expired_secret_is_wiped(bench: Any) -> None:
     assert bench.depth("notification.identity.message") == 0
 
 
-async def test_the_broker_dies_under_load(bench: Any, seen: Seen) -> None:
-    """kill -9 of the broker in the middle: each committed event arrives, some of them twice."""
+async def test_no_event_is_lost_when_the_broker_is_killed(bench: Any, seen: Seen) -> None:
+    """Under load each committed event arrives at least once."""
     await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
     await eventually((await bench.relay()).check)
 
@@ -178,8 +178,8 @@ async def test_the_broker_dies_under_load(bench: Any, seen: Seen) -> None:
     await eventually(lambda: _none_left(bench))
 
 
-async def test_what_had_no_answer_is_sent_again(bench: Any, seen: Seen) -> None:
-    """Events that were out when the broker died, and of which nobody knows what became, go out again in order."""
+async def test_unconfirmed_events_are_sent_again(bench: Any, seen: Seen) -> None:
+    """Events without a confirm at the death of the broker are sent again in order."""
     await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
     relay = await bench.relay()
     await eventually(lambda: relay._publisher)
@@ -196,7 +196,7 @@ async def test_what_had_no_answer_is_sent_again(bench: Any, seen: Seen) -> None:
 
 
 async def test_the_message_belongs_to_the_trace_of_its_command(bench: Any, seen: Seen) -> None:
-    """Command, send and process are one trace: the message carries the sender's span."""
+    """Command, send and process are one trace: the message carries the span of the sender."""
     await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
     await eventually((await bench.relay()).check)
 
@@ -206,7 +206,7 @@ async def test_the_message_belongs_to_the_trace_of_its_command(bench: Any, seen:
     def ended() -> dict[str, Any]:
         return {span.name: span for span in bench.spans.get_finished_spans()}
 
-    # The broker's confirm ends the sender's span, and may come after the message.
+    # The broker's confirm ends the span of the sender, and may arrive after the message.
     await eventually(lambda: {"send payments.events", f"process {QUEUE}"} <= ended().keys())
     send, process = ended()["send payments.events"], ended()[f"process {QUEUE}"]
     assert send.context.trace_id == process.context.trace_id == parent.get_span_context().trace_id

@@ -1,4 +1,4 @@
-"""What of messaging runs in which process."""
+"""The components of messaging in a process, by its roles."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -29,39 +29,39 @@ def env(bench: Any, *roles: Any) -> Env[ServiceSettings]:
     return Env("notary", ServiceSettings(**given), frozenset(roles), Readiness(), utc_now)
 
 
-async def test_all_of_it(bench: Any, seen: Seen) -> None:
-    """Relay, consumer, retries and timers are made, become ready, work, and stop."""
+async def test_a_process_with_all_roles_has_all_components(bench: Any, seen: Seen) -> None:
+    """Relay, consumer, inbox worker and timers start, become ready, work, and stop."""
     ticks: list[int] = []
 
     async def tick() -> None:
         ticks.append(1)
 
     given = env(bench, "api", "policies", "relay")
-    made = messaging_components(
+    components = messaging_components(
         given,
         await bench.database("notary"),
         bench.keys("notary"),
         policies=[on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count")],
         timers=[every("tick", timedelta(milliseconds=20), tick)],
     )
-    for component in made:
+    for component in components:
         await bench.run(component)
 
     await eventually(given.readiness.check)
     bench.send(settled(1))
 
     await eventually(lambda: seen.events and ticks)
-    assert [component.name for component in made] == ["relay", "policies", "inbox", "timers"]
+    assert [component.name for component in components] == ["relay", "policies", "inbox", "timers"]
 
 
 @pytest.mark.parametrize(
     ("role", "names"), [("api", []), ("relay", ["relay"]), ("policies", ["policies", "inbox", "timers"])]
 )
-async def test_a_part_of_it(bench: Any, role: str, names: list[str]) -> None:
-    """A process runs only what it was asked for, and its readiness asks only for that."""
+async def test_a_process_with_one_role_has_its_components(bench: Any, role: str, names: list[str]) -> None:
+    """Its readiness checks only these."""
     given = env(bench, role)
 
-    made = messaging_components(given, await bench.database("notary"), bench.keys("notary"), [], [])
+    components = messaging_components(given, await bench.database("notary"), bench.keys("notary"), [], [])
 
-    assert [component.name for component in made] == names
+    assert [component.name for component in components] == names
     assert list(given.readiness.states) == names[:1]

@@ -1,4 +1,4 @@
-"""Timers run in one process at a time, one run after the other."""
+"""Timers: one process runs them at a time, and runs do not overlap."""
 
 import asyncio
 from datetime import timedelta
@@ -21,8 +21,8 @@ def runs(outcome: str) -> float:
     return telemetry.current().registry.get_sample_value("diwan_timer_runs_total", labels) or 0.0
 
 
-async def test_runs_again_and_again_without_overlap(bench: Any) -> None:
-    """A timer's next run begins after the last one has ended, each in a trace of its own."""
+async def test_runs_are_repeated_without_overlap(bench: Any) -> None:
+    """Each run has its own trace."""
     running, most, times = 0, 0, 0
 
     async def tick() -> None:
@@ -41,8 +41,8 @@ async def test_runs_again_and_again_without_overlap(bench: Any) -> None:
     assert all(span.parent is None for span in roots)
 
 
-async def test_a_failure_is_counted_and_the_next_run_comes(bench: Any) -> None:
-    """A run that fails, or takes too long, does not end the timer."""
+async def test_a_failed_run_is_counted_and_the_next_follows(bench: Any) -> None:
+    """A run that fails or exceeds its limit does not end the timer."""
     times = 0
 
     async def tick() -> None:
@@ -60,40 +60,40 @@ async def test_a_failure_is_counted_and_the_next_run_comes(bench: Any) -> None:
     assert runs("failed") == 2
 
 
-async def test_one_process_at_a_time(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of two processes one runs the timers; when it stops the other takes over."""
-    monkeypatch.setattr("chassis.timers.TTL", timedelta(minutes=5))  # however long the machine holds us up
-    who: list[str] = []
+async def test_one_process_runs_the_timers(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When it stops, the other process takes over."""
+    monkeypatch.setattr("chassis.timers.TTL", timedelta(minutes=5))  # longer than any delay of a busy machine
+    runners: list[str] = []
 
     def timers(name: str, database: Any) -> Timers:
         async def tick() -> None:
-            who.append(name)
+            runners.append(name)
 
         return Timers(database, [every("tick", SOON, tick)], holder=f"{name}-{uuid4().hex}")
 
     database = await bench.database("notary")
     first = await bench.run(timers("first", database))
-    await eventually(lambda: len(who) > 3)
+    await eventually(lambda: len(runners) > 3)
     await bench.run(timers("second", database))
     await asyncio.sleep(0.3)
-    assert set(who) == {"first"}
+    assert set(runners) == {"first"}
 
     await bench.end(first)
 
-    await eventually(lambda: "second" in who)
+    await eventually(lambda: "second" in runners)
 
 
-async def test_stopping_waits_for_the_run(bench: Any) -> None:
-    """A run under way is finished before the timers end."""
-    begun, ended = asyncio.Event(), asyncio.Event()
+async def test_stop_waits_for_the_current_run(bench: Any) -> None:
+    """The run is finished before the timers stop."""
+    started, ended = asyncio.Event(), asyncio.Event()
 
     async def tick() -> None:
-        begun.set()
+        started.set()
         await asyncio.sleep(0.2)
         ended.set()
 
     timers = await bench.run(Timers(await bench.database("notary"), [every("tick", SOON, tick)], holder="a"))
-    await begun.wait()
+    await started.wait()
 
     await timers.stop()
 
@@ -101,7 +101,7 @@ async def test_stopping_waits_for_the_run(bench: Any) -> None:
 
 
 def test_a_timer_needs_a_period() -> None:
-    """A timer without a period would spin."""
+    """A timer without a period would run without pause."""
 
     async def tick() -> None:
         pass

@@ -1,4 +1,4 @@
-"""A real server of a trial service, and what its tests need around it."""
+"""A harness: a real server of a trial service, with clients, keys, spans and log lines."""
 
 import asyncio
 import hashlib
@@ -50,7 +50,7 @@ ERRORS = frozenset({TrialRefusal, TrialGone})
 
 @pytest.fixture(scope="session")
 def trial(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
-    """The trial proto, compiled: its messages and service descriptors."""
+    """The compiled trial proto: its messages and service descriptors."""
     name = "diwan/trial/v1/trial.proto"
     folder = tmp_path_factory.mktemp("protos")
     source = folder / name
@@ -60,7 +60,7 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     roots = [folder, ROOT / "protos", ROOT / "third_party/protos", files("grpc_tools") / "_proto"]
     assert protoc.main(["protoc", *(f"-I{root}" for root in roots), f"--descriptor_set_out={out}", name]) == 0
     import diwan.options.v1.options_pb2
-    import diwan.rules.v1.rules_pb2  # noqa: F401 -- both fill the pool that the trial proto is added to
+    import diwan.rules.v1.rules_pb2  # noqa: F401 -- both add to the pool that the trial proto needs
 
     pool = descriptor_pool.Default()
     for described in descriptor_pb2.FileDescriptorSet.FromString(out.read_bytes()).file:
@@ -74,7 +74,7 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
 
 
 class Servicer:
-    """Does what the request's `deed` says."""
+    """Runs the function that the request's `deed` names."""
 
     def __init__(self, response: type[Any]) -> None:
         self.response = response
@@ -153,9 +153,9 @@ class Harness:
         return self.channels[-1]
 
     def rpc(self, name: str, channel: Any = None) -> Any:
-        """A multi-callable without any interceptor, if no channel of ours is given."""
-        made = channel or self.plain()
-        kind = made.unary_stream if name == "Download" else made.unary_unary
+        """Return the multi-callable of an RPC, by default on a channel without interceptors."""
+        channel = channel or self.plain()
+        kind = channel.unary_stream if name == "Download" else channel.unary_unary
         return kind(
             f"/diwan.trial.v1.TrialService/{name}",
             request_serializer=lambda message: (
@@ -177,26 +177,26 @@ class Harness:
         return (("authorization", "Bearer " + self.token(*args, **kwargs)),)
 
     async def ended(self) -> None:
-        """The server's side of all calls has ended, which is a moment after their answers came."""
+        """Wait until the server has finished all calls, which may be shortly after their answers arrived."""
         async with asyncio.timeout(30):
-            while self.server._pipeline.in_hand:  # noqa: ASYNC110 -- a number tells nobody
+            while self.server._pipeline.in_hand:  # noqa: ASYNC110 -- a counter sends no notification
                 await asyncio.sleep(0.005)
 
-    async def refused(self, made: Any) -> grpc.aio.AioRpcError:
-        """The error of a call that must fail."""
+    async def refused(self, call: Any) -> grpc.aio.AioRpcError:
+        """Await a call that must fail; return its error."""
         try:
-            if hasattr(made, "__aiter__"):
-                _ = [one async for one in made]
+            if hasattr(call, "__aiter__"):
+                _ = [one async for one in call]
             else:
-                await made
+                await call
         except grpc.aio.AioRpcError as error:
             return error
-        pytest.fail("the call was answered")
+        pytest.fail("the call succeeded")
 
 
 @pytest.fixture
 def spans() -> Iterator[InMemorySpanExporter]:
-    """What was traced, as it leaves for the collector."""
+    """The finished spans, as they are exported."""
     exporter = InMemorySpanExporter()
     processor = SimpleSpanProcessor(telemetry.MaskingExporter(exporter))
     telemetry.install(telemetry.Telemetry("trial", "1", processors=[processor]))
@@ -206,7 +206,7 @@ def spans() -> Iterator[InMemorySpanExporter]:
 
 @pytest.fixture
 def lines() -> Iterator[StringIO]:
-    """What was logged."""
+    """The log lines."""
     import logging
 
     root = logging.getLogger()
@@ -239,11 +239,11 @@ async def harness(
     lines: StringIO,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Harness]:
-    # Where many tests run side by side.
+    # Enough for a machine that runs many tests in parallel.
     monkeypatch.setattr("chassis.rpc.client.DEADLINE_SECONDS", 30.0)
-    made = Harness(trial, settings)
-    await made.server.start()
-    await made.readiness.check()
-    yield made
-    await asyncio.gather(*(channel.close() for channel in made.channels))
-    await made.server.stop()
+    harness = Harness(trial, settings)
+    await harness.server.start()
+    await harness.readiness.check()
+    yield harness
+    await asyncio.gather(*(channel.close() for channel in harness.channels))
+    await harness.server.stop()

@@ -1,4 +1,4 @@
-"""Who may call what."""
+"""Access to RPCs by the option of the proto."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -9,8 +9,8 @@ from chassis.tokens import generate_key
 from joserfc import jwt
 
 
-async def test_anyone_may_call_what_is_for_anyone(harness):
-    """An RPC for anyone wants no token, and its caller is nobody."""
+async def test_an_rpc_for_anyone_needs_no_token(harness):
+    """Its caller is anonymous."""
     answer = await harness.rpc("Open")(harness.request())
 
     assert answer.text == ""
@@ -33,20 +33,20 @@ async def test_anyone_may_call_what_is_for_anyone(harness):
         ("Feed", "citizen", {"who": "notary"}, False),
     ],
 )
-async def test_only_those_whom_the_proto_names_may_call(harness, rpc, kind, more, allowed):
-    """The proto's option decides, by kind of caller, role or client id."""
-    made = harness.rpc(rpc)(harness.request(), metadata=harness.bearer(kind, **more))
+async def test_only_the_callers_of_the_proto_are_allowed(harness, rpc, kind, more, allowed):
+    """The option decides by kind of caller, role or client id."""
+    pending = harness.rpc(rpc)(harness.request(), metadata=harness.bearer(kind, **more))
 
     if allowed:
-        assert (await made).text == more.get("who", "a-1")
+        assert (await pending).text == more.get("who", "a-1")
     else:
-        error = await harness.refused(made)
+        error = await harness.refused(pending)
         assert (error.code().name, failure_of(error).reason) == ("PERMISSION_DENIED", "ACCESS_DENIED")
         assert harness.servicer.calls == []
 
 
-async def test_a_server_does_not_start_with_an_rpc_that_states_no_access(harness):
-    """An RPC without the option is a mistake that no request may find first."""
+async def test_a_server_does_not_start_with_an_rpc_without_access(harness):
+    """The mistake must be found before the first request."""
 
     class Silent:
         async def Speak(self, request, context):
@@ -56,8 +56,8 @@ async def test_a_server_does_not_start_with_an_rpc_that_states_no_access(harness
         harness.make([(harness.trial.silent, Silent())])
 
 
-async def test_a_server_does_not_start_with_an_rpc_that_nobody_answers(harness):
-    """A declared RPC without a handler is a mistake as well."""
+async def test_a_server_does_not_start_with_an_rpc_without_a_handler(harness):
+    """Every declared RPC needs a handler."""
     with pytest.raises(TypeError, match="has no Open"):
         harness.make([(harness.trial.service, object())])
 
@@ -74,17 +74,17 @@ async def test_a_server_does_not_start_with_an_rpc_that_nobody_answers(harness):
     ],
 )
 async def test_a_bad_token_is_refused_with_its_reason(harness, token, reason):
-    """Missing, expired and invalid are told apart; why it is invalid is not told."""
+    """The reasons are missing, expired and invalid, without further details."""
     error = await harness.refused(harness.rpc("Own")(harness.request(), metadata=token(harness)))
 
     assert (error.code().name, failure_of(error).reason) == ("UNAUTHENTICATED", reason)
 
 
 async def test_a_token_for_two_audiences_is_refused(harness):
-    """Well signed as it is: whoever is shown it could call the other as its bearer."""
-    good = jwt.decode(harness.token(), harness.key, algorithms=["ES256"])
-    claims = good.claims | {"aud": ["trial", "identity"]}
-    bearer = "Bearer " + jwt.encode(good.header, claims, harness.key, algorithms=["ES256"])
+    """A service that receives such a token could use it at the other service."""
+    valid = jwt.decode(harness.token(), harness.key, algorithms=["ES256"])
+    claims = valid.claims | {"aud": ["trial", "identity"]}
+    bearer = "Bearer " + jwt.encode(valid.header, claims, harness.key, algorithms=["ES256"])
 
     error = await harness.refused(
         harness.rpc("Own")(harness.request(), metadata=(("authorization", bearer),))
@@ -93,15 +93,15 @@ async def test_a_token_for_two_audiences_is_refused(harness):
     assert (error.code().name, failure_of(error).reason) == ("UNAUTHENTICATED", "TOKEN_INVALID")
 
 
-async def test_an_expired_token_does_not_close_what_is_for_anyone(harness):
-    """Who renews a token may send the old one along."""
+async def test_an_expired_token_is_accepted_by_an_rpc_for_anyone(harness):
+    """A client may send its old token when it refreshes it."""
     metadata = harness.bearer(now=datetime.now(UTC) - timedelta(hours=1))
 
     assert (await harness.rpc("Open")(harness.request(), metadata=metadata)).text == ""
 
 
-async def test_whatever_token_is_sent_along_a_request_for_anyone_is_the_same_request(harness):
-    """A good token, an expired one, another's and none: nobody's call, one cause."""
+async def test_the_cause_of_a_request_for_anyone_does_not_depend_on_the_token(harness):
+    """With a valid, an expired, another or no token the caller is anonymous and the cause is the same."""
     request = harness.request()
     old = harness.bearer(now=datetime.now(UTC) - timedelta(hours=1))
 
@@ -114,15 +114,15 @@ async def test_whatever_token_is_sent_along_a_request_for_anyone_is_the_same_req
     assert {call.caller.kind for call in calls} == {"anonymous"}
 
 
-async def test_a_stranger_learns_nothing_of_a_requests_rules(harness):
-    """Access is checked before the request is read."""
+async def test_access_is_checked_before_the_request_is_parsed(harness):
+    """A caller without access learns nothing about the rules of the request."""
     error = await harness.refused(harness.rpc("Own")(b"\xff\xff"))
 
     assert failure_of(error).reason == "TOKEN_MISSING"
 
 
-async def test_a_stream_is_checked_like_any_other(harness):
-    """A streaming RPC asks for a token, and streams to those who may."""
+async def test_access_to_a_stream_is_checked(harness):
+    """A streaming RPC requires a token like any other."""
     error = await harness.refused(harness.rpc("Download")(harness.request()))
     texts = [one.text async for one in harness.rpc("Download")(harness.request(), metadata=harness.bearer())]
 

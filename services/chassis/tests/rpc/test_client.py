@@ -1,4 +1,4 @@
-"""Calls to other services."""
+"""The client of other services: tokens, deadlines, retries and spans."""
 
 import asyncio
 import uuid
@@ -21,13 +21,13 @@ from .conftest import Identity
 
 @pytest.fixture
 def issued():
-    """What was asked of identity: (audience, acting_for)."""
+    """The tokens requested from identity: (audience, acting_for)."""
     return []
 
 
 @pytest.fixture
 def tokens(harness, issued):
-    """Tokens of the client `notary`, issued as identity would."""
+    """Tokens of the client `notary`, issued by a fake of identity."""
 
     async def exchange(assertion, audience, account):
         issued.append((audience, account))
@@ -38,7 +38,7 @@ def tokens(harness, issued):
 
 
 async def test_a_call_carries_the_services_own_token(harness, tokens, issued):
-    """The token is got once for its audience and sent with each call."""
+    """The token is requested once for its audience and sent with each call."""
     rpc = harness.rpc("Feed", harness.channel(tokens))
 
     texts = {(await rpc(harness.request())).text for _ in range(3)}
@@ -47,8 +47,8 @@ async def test_a_call_carries_the_services_own_token(harness, tokens, issued):
     assert issued == [("trial", "")]
 
 
-async def test_many_at_once_ask_for_one_token(harness, tokens, issued):
-    """A crowd at the start is one question to identity."""
+async def test_concurrent_calls_request_one_token(harness, tokens, issued):
+    """20 calls at the start cause one request to identity."""
     rpc = harness.rpc("Feed", harness.channel(tokens))
 
     await asyncio.gather(*(rpc(harness.request()) for _ in range(20)))
@@ -56,8 +56,8 @@ async def test_many_at_once_ask_for_one_token(harness, tokens, issued):
     assert issued == [("trial", "")]
 
 
-async def test_who_acts_for_a_citizen_says_so(harness, tokens, issued):
-    """The token names the account; another account has another token."""
+async def test_a_token_names_the_citizen_it_acts_for(harness, tokens, issued):
+    """The token is requested for the account."""
     rpc = harness.rpc("Feed", harness.channel(tokens))
     token = acting_for.set("a-7")
 
@@ -68,8 +68,8 @@ async def test_who_acts_for_a_citizen_says_so(harness, tokens, issued):
     assert harness.servicer.calls[0].caller.acting_for == "a-7"
 
 
-async def test_the_audience_is_the_service_in_the_rpcs_package(harness, tokens, issued):
-    """Without a word of ours the token is for `diwan.<service>.v1`."""
+async def test_the_default_audience_is_the_service_of_the_package(harness, tokens, issued):
+    """The audience of an RPC of `diwan.<service>.v1` is `<service>`."""
     channel = connect(harness.target, tokens)
     harness.channels.append(channel)
 
@@ -79,7 +79,7 @@ async def test_the_audience_is_the_service_in_the_rpcs_package(harness, tokens, 
 
 
 async def test_a_refused_token_is_not_used_again(harness, issued):
-    """After UNAUTHENTICATED the next call asks for a new one."""
+    """After UNAUTHENTICATED the next call requests a new one."""
     keys = [generate_key(), harness.key]
 
     async def exchange(assertion, audience, account):
@@ -95,7 +95,7 @@ async def test_a_refused_token_is_not_used_again(harness, issued):
 
 
 async def test_client_and_server_spans_are_one_trace(harness, spans):
-    """The server's span is the client's child, and the client's is the current span's."""
+    """The server's span is a child of the client's, which is a child of the current span."""
     with telemetry.span("handling"):
         await harness.rpc("Open", harness.channel())(harness.request())
 
@@ -108,7 +108,7 @@ async def test_client_and_server_spans_are_one_trace(harness, spans):
 
 
 async def test_a_streams_span_ends_with_the_stream(harness, spans):
-    """It lasts until the last message, and says how it ended."""
+    """It ends with the last message, and has the status of the stream."""
 
     async def fail(_request):
         raise RuntimeError
@@ -124,8 +124,8 @@ async def test_a_streams_span_ends_with_the_stream(harness, spans):
     assert client.status.status_code is StatusCode.ERROR
 
 
-async def test_a_call_has_a_deadline_though_nobody_set_one(harness, monkeypatch):
-    """A server that does not answer costs its caller a limited time."""
+async def test_a_call_has_a_default_deadline(harness, monkeypatch):
+    """A call to a server that does not answer ends."""
     monkeypatch.setattr("chassis.rpc.client.DEADLINE_SECONDS", 0.1)
     harness.servicer.deeds["it"] = lambda _request: asyncio.sleep(60)
 
@@ -134,8 +134,8 @@ async def test_a_call_has_a_deadline_though_nobody_set_one(harness, monkeypatch)
     assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
 
 
-async def test_a_call_within_a_call_has_no_more_time_than_that(harness):
-    """The inner call's deadline is what is left of the outer's."""
+async def test_an_inner_call_has_the_remaining_time_of_the_outer(harness):
+    """Its own timeout is limited to that."""
     channel = harness.channel()
 
     async def inner(_request):
@@ -156,8 +156,8 @@ async def test_a_call_within_a_call_has_no_more_time_than_that(harness):
     assert limits[0] < 19.85
 
 
-async def test_a_server_that_is_away_for_a_moment_is_tried_again(harness):
-    """UNAVAILABLE is tried again with growing pauses, and the caller does not notice."""
+async def test_a_call_is_retried_when_a_server_is_unavailable(harness):
+    """The retries have growing pauses, and the caller sees only the answer."""
     from chassis.errors import UpstreamUnavailable
 
     tries = []
@@ -175,8 +175,8 @@ async def test_a_server_that_is_away_for_a_moment_is_tried_again(harness):
     assert (answer.text, len(tries)) == ("third", 3)
 
 
-async def test_what_a_leaving_server_did_not_take_is_tried_with_another(harness):
-    """No call fails while servers stop one after another under a crowd, and others are there."""
+async def test_no_call_fails_while_servers_stop_one_after_another(harness):
+    """Calls that a stopping server did not process are retried with another one."""
 
     async def slow(_request):
         await asyncio.sleep(0.01)
@@ -188,29 +188,29 @@ async def test_what_a_leaving_server_did_not_take_is_tried_with_another(harness)
     channel = connect("ipv4:" + ",".join(f"127.0.0.1:{server.port}" for server in servers), audience="trial")
     rpc = harness.rpc("Open", channel)
     done = 0
-    leaving = asyncio.Event()
+    stopping = asyncio.Event()
 
     async def calls():
         nonlocal done
-        while not leaving.is_set():
+        while not stopping.is_set():
             await rpc(harness.request(deed="slow"), timeout=30)
             done += 1
 
-    async with asyncio.TaskGroup() as crowd:
+    async with asyncio.TaskGroup() as callers:
         for _ in range(32):
-            crowd.create_task(calls())
+            callers.create_task(calls())
         for server in servers[:-1]:
             await asyncio.sleep(0.2)
             await server.stop()
-        leaving.set()
+        stopping.set()
 
     await channel.close()
     await servers[-1].stop()
     assert done > len(servers)
 
 
-async def test_an_upstream_that_stays_away_is_our_own_unavailable(harness):
-    """A handler whose own call fails for want of the other side answers UNAVAILABLE with a reason."""
+async def test_an_unavailable_upstream_makes_a_call_unavailable(harness):
+    """The answer has its own reason."""
     elsewhere = connect("127.0.0.1:1")
     harness.channels.append(elsewhere)
 
@@ -223,8 +223,8 @@ async def test_an_upstream_that_stays_away_is_our_own_unavailable(harness):
     assert (error.code().name, failure_of(error).reason) == ("UNAVAILABLE", "UPSTREAM_UNAVAILABLE")
 
 
-async def test_the_journeys_number_goes_along(harness, tokens):
-    """A service hands on the request number of what it works for."""
+async def test_the_request_number_is_propagated(harness, tokens):
+    """A service sends the request number of its current work."""
     with log.correlated("R-2026-9"):
         await harness.rpc("Feed", harness.channel(tokens))(harness.request())
 
@@ -232,7 +232,7 @@ async def test_the_journeys_number_goes_along(harness, tokens):
 
 
 async def test_keys_and_tokens_come_from_identity_by_rpc(harness):
-    """A token that identity issued by RPC is good where identity's keys were fetched by RPC."""
+    """A token that was issued by RPC is valid with keys that were fetched by RPC."""
     key, client_key = generate_key(), generate_key()
     service = identity_pb2.DESCRIPTOR.services_by_name["IdentityService"]
     server = harness.make([(service, Identity(key, client_key))])
@@ -248,8 +248,8 @@ async def test_keys_and_tokens_come_from_identity_by_rpc(harness):
     assert answer.text == "notary"
 
 
-async def test_an_rpc_that_is_declared_but_not_written_says_so(harness):
-    """The generated base class answers UNIMPLEMENTED, with a reason as any other refusal."""
+async def test_an_rpc_without_an_implementation_is_unimplemented(harness):
+    """The error has a reason like any other refusal."""
     service = identity_pb2.DESCRIPTOR.services_by_name["IdentityService"]
     server = harness.make([(service, Identity(generate_key(), generate_key()))])
     await server.start()

@@ -1,4 +1,4 @@
-"""How a failed call looks from outside."""
+"""The errors of failed calls, as a client receives them."""
 
 import asyncio
 import importlib.util
@@ -57,8 +57,8 @@ async def test_the_chassiss_own_errors_need_no_entry(harness):
     assert (error.code().name, failure_of(error).reason) == ("ABORTED", "CONTENDED")
 
 
-async def test_an_unknown_exception_tells_nothing_outside_and_its_frames_inside(harness, lines):
-    """INTERNAL without a word of the exception; class and frames are in the log, and no word of it either."""
+async def test_an_unknown_exception_is_internal_and_logged_with_its_frames(harness, lines):
+    """Neither the error nor the log contains its text."""
     error = await harness.refused(deed(harness, RuntimeError(f"broke on {NATIONAL_ID} of Fatma Hassanein")))
 
     failure = failure_of(error)
@@ -72,29 +72,29 @@ async def test_an_unknown_exception_tells_nothing_outside_and_its_frames_inside(
 
 
 async def test_no_personal_datum_leaves_in_an_error_a_span_or_a_line(harness, refusal, lines, spans):
-    """Even a careless message is masked on every way out."""
+    """The text of an error is masked in each of them."""
     careless = refusal["TrialRefusal"](f"{NATIONAL_ID} has {MOBILE} or ٠١٠١٢٣٤٥٦٧٨")
 
     error = await harness.refused(deed(harness, careless))
 
     await harness.ended()
-    told = str(error.details()) + str(error.trailing_metadata())
+    sent = str(error.details()) + str(error.trailing_metadata())
     traced = "".join(span.to_json() for span in spans.get_finished_spans())
-    for text in (told, lines.getvalue(), traced):
+    for text in (sent, lines.getvalue(), traced):
         assert NATIONAL_ID not in text
         assert MOBILE not in text
         assert "٠١٠١٢٣٤٥٦٧٨" not in text
 
 
-async def test_bytes_that_are_no_request_are_the_callers_fault(harness):
-    """What cannot be parsed is INVALID_ARGUMENT, not INTERNAL."""
+async def test_an_unparsable_request_is_invalid(harness):
+    """The code is INVALID_ARGUMENT, not INTERNAL."""
     error = await harness.refused(harness.rpc("Open")(b"\xff\xff\xff"))
 
     assert (error.code().name, failure_of(error).reason) == ("INVALID_ARGUMENT", "VALIDATION")
 
 
-async def test_broken_rules_are_told_by_path_and_rule_never_by_value(harness):
-    """A violation names the field and the rule; neither a value nor a map's key comes along."""
+async def test_violated_rules_are_reported_by_path_and_rule(harness):
+    """Neither values nor keys of maps are in the error."""
     request = harness.request(
         request_id="7", national_id="1" * 14, notes=["ok", "too long"], marks={NATIONAL_ID: "too long"}
     )
@@ -112,15 +112,15 @@ async def test_broken_rules_are_told_by_path_and_rule_never_by_value(harness):
     assert NATIONAL_ID not in str(error.trailing_metadata())
 
 
-async def test_a_hundred_broken_rules_are_twenty(harness):
-    """An answer with all of them would not fit and become another error."""
+async def test_at_most_twenty_violations_are_reported(harness):
+    """An error with a hundred would exceed the size limit of metadata."""
     error = await harness.refused(harness.rpc("Open")(harness.request(notes=["too long"] * 100)))
 
     assert len(failure_of(error).fields) == 20
 
 
-async def test_a_call_whose_time_is_over_ends(harness, monkeypatch):
-    """A handler is stopped at the deadline, the server's own where the caller set none."""
+async def test_a_handler_is_cancelled_at_the_deadline(harness, monkeypatch):
+    """Without a deadline of the caller the server's default applies."""
     monkeypatch.setattr("chassis.rpc.pipeline.DEFAULT_SECONDS", 0.1)
 
     error = await harness.refused(deed(harness, 5.0))
@@ -128,8 +128,8 @@ async def test_a_call_whose_time_is_over_ends(harness, monkeypatch):
     assert (error.code().name, failure_of(error).reason) == ("DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED")
 
 
-async def test_no_caller_gets_more_time_than_the_limit(harness, monkeypatch):
-    """A deadline beyond the limit is cut down to it."""
+async def test_a_deadline_is_limited(harness, monkeypatch):
+    """A deadline beyond the limit is reduced to it."""
     monkeypatch.setattr("chassis.rpc.pipeline.MAX_SECONDS", 0.1)
 
     harness.servicer.deeds["it"] = lambda _request: asyncio.sleep(5)
@@ -138,34 +138,34 @@ async def test_no_caller_gets_more_time_than_the_limit(harness, monkeypatch):
     assert failure_of(error).reason == "DEADLINE_EXCEEDED"
 
 
-async def test_a_librarys_timeout_is_not_ours(harness):
-    """A TimeoutError out of a handler before the end of the call is an unknown exception."""
+async def test_a_timeout_of_a_library_is_internal(harness):
+    """A TimeoutError from a handler before the deadline is an unknown exception."""
     error = await harness.refused(deed(harness, TimeoutError("elsewhere")))
 
     assert error.code().name == "INTERNAL"
 
 
 async def test_a_message_over_the_limit_is_refused(harness):
-    """Longer requests than the setting allows are not read."""
+    """A longer request than the setting allows is not parsed."""
     error = await harness.refused(harness.rpc("Open")(harness.request(deed="x" * 70_000)))
 
     assert error.code().name == "RESOURCE_EXHAUSTED"
 
 
-async def test_a_stream_that_breaks_off_says_why(harness, refusal):
-    """A refusal after the first messages still has its reason."""
+async def test_an_interrupted_stream_has_its_reason(harness, refusal):
+    """A refusal after the first messages is reported like any other."""
 
     async def refuse(_request):
         raise refusal["TrialGone"]("gone")
 
     harness.servicer.deeds["it"] = refuse
-    made = harness.rpc("Download")(harness.request(deed="it"), metadata=harness.bearer())
+    stream = harness.rpc("Download")(harness.request(deed="it"), metadata=harness.bearer())
 
-    assert failure_of(await harness.refused(made)).reason == "TRIAL_GONE"
+    assert failure_of(await harness.refused(stream)).reason == "TRIAL_GONE"
 
 
 async def test_a_set_with_a_class_without_reason_is_refused_at_start(harness):
-    """A closed set is closed at start, not at the first failure."""
+    """An incomplete table is an error at the start, not at the first failure."""
 
     class Nameless(DomainError):
         code = "NOT_FOUND"
@@ -197,8 +197,8 @@ async def test_a_chassis_fault_tells_nothing_outside(harness):
     assert (failure.code, failure.reason) == ("INTERNAL", "INTERNAL")
 
 
-def test_errors_load_without_grpc():
-    """Connectors import errors, telemetry and logs; gRPC beside eventlet hangs."""
+def test_errors_are_imported_without_grpc():
+    """Connectors import errors, telemetry and logs, and gRPC hangs beside eventlet."""
     import subprocess
     import sys
 

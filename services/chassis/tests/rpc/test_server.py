@@ -1,4 +1,4 @@
-"""Health, reflection, drain, and what a call leaves in traces, metrics and logs."""
+"""The server: health, reflection, drain, and the traces, metrics and log lines of calls."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"  # its caller did not sample it
+PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"  # not sampled by the caller
 NATIONAL_ID = "29901011234567"
 
 
@@ -25,12 +25,12 @@ async def health(harness, service=""):
 
 async def becomes(harness, status):
     async with asyncio.timeout(30):
-        while await health(harness) != status:  # noqa: ASYNC110 -- the other side has no event to wait for
+        while await health(harness) != status:  # noqa: ASYNC110 -- the health check is polled
             await asyncio.sleep(0.02)
 
 
 async def test_health_follows_readiness(harness):
-    """SERVING only while store and broker answer."""
+    """It is SERVING only while store and broker answer."""
     answers = True
 
     async def store():
@@ -47,8 +47,8 @@ async def test_health_follows_readiness(harness):
     await becomes(harness, NOT_SERVING)
 
 
-async def test_a_process_lives_though_it_is_not_ready(harness):
-    """Who restarts what does not live must not restart it because its store is away."""
+async def test_a_process_that_is_not_ready_is_live(harness):
+    """A process must not be restarted because its store is away."""
 
     async def away():
         return False
@@ -61,7 +61,7 @@ async def test_a_process_lives_though_it_is_not_ready(harness):
 
 
 async def test_a_check_that_fails_or_hangs_is_not_ready(harness, monkeypatch):
-    """Whatever a check does, it is never taken for a yes."""
+    """An exception and a timeout count as failures."""
     monkeypatch.setattr("chassis.readiness.CHECK_SECONDS", 0.05)
 
     async def breaks():
@@ -78,7 +78,7 @@ async def test_a_check_that_fails_or_hangs_is_not_ready(harness, monkeypatch):
     assert harness.readiness.states == {"store": False, "broker": False}
 
 
-async def services_told(server):
+async def listed_services(server):
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
         stub = reflection_pb2_grpc.ServerReflectionStub(channel)
         request = reflection_pb2.ServerReflectionRequest(list_services="")
@@ -86,26 +86,26 @@ async def services_told(server):
     return [one.name for one in answers[0].list_services_response.service]
 
 
-async def test_the_api_describes_itself(harness):
-    """Reflection lists the services."""
-    assert "diwan.trial.v1.TrialService" in await services_told(harness.server)
+async def test_reflection_lists_the_services(harness):
+    """Tools can discover the API."""
+    assert "diwan.trial.v1.TrialService" in await listed_services(harness.server)
 
 
-async def test_reflection_can_be_switched_off(harness):
-    """With the setting off, nobody is told."""
+async def test_reflection_can_be_disabled(harness):
+    """Without it the reflection service is unimplemented."""
     harness.settings = harness.settings.model_copy(update={"reflection": False})
     server = harness.make([(harness.trial.service, harness.servicer)])
     await server.start()
 
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await services_told(server)
+        await listed_services(server)
 
     await server.stop()
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
-async def test_without_rpcs_it_answers_for_health_alone(harness):
-    """As it is in a process that follows events: watched like one that answers calls."""
+async def test_a_server_without_rpcs_serves_health(harness):
+    """A process that only consumes events has the same probes as one with an API."""
     harness.server, api = harness.make([]), harness.server
     await harness.server.start()
     await harness.readiness.check()
@@ -119,8 +119,8 @@ async def test_without_rpcs_it_answers_for_health_alone(harness):
     await api.stop()
 
 
-async def test_a_port_that_is_taken_is_an_error(harness):
-    """Two servers never share a port in silence."""
+async def test_a_taken_port_is_an_error(harness):
+    """Two servers never share a port."""
     harness.settings = harness.settings.model_copy(update={"grpc_listen": harness.target})
     second = harness.make([(harness.trial.service, harness.servicer)])
 
@@ -128,8 +128,8 @@ async def test_a_port_that_is_taken_is_an_error(harness):
         await second.start()
 
 
-async def test_stop_finishes_what_is_in_hand_and_takes_nothing_new(harness):
-    """A call begun before the stop gets its answer; one after it is refused."""
+async def test_stop_finishes_calls_in_progress_and_refuses_new_ones(harness):
+    """A call that started before the stop is answered."""
     entered = asyncio.Event()
 
     async def slow(_request):
@@ -138,20 +138,20 @@ async def test_stop_finishes_what_is_in_hand_and_takes_nothing_new(harness):
         return "done"
 
     harness.servicer.deeds["it"] = slow
-    in_hand = asyncio.ensure_future(harness.rpc("Open")(harness.request(deed="it")))
+    in_progress = asyncio.ensure_future(harness.rpc("Open")(harness.request(deed="it")))
     await entered.wait()
 
     stopping = asyncio.create_task(harness.server.stop())
     await asyncio.sleep(0.05)
     error = await harness.refused(harness.rpc("Open")(harness.request()))
 
-    assert (await in_hand).text == "done"
+    assert (await in_progress).text == "done"
     assert error.code() is grpc.StatusCode.UNAVAILABLE
     await stopping
 
 
-async def test_a_call_that_comes_as_the_server_stops_is_answered_or_refused(harness):
-    """None waits for an answer that never comes: its caller could not tell that another server is to be asked."""
+async def test_a_call_during_the_stop_is_answered_or_refused(harness):
+    """A call without an answer would not be retried with another server."""
     codes = set()
 
     async def calls(rpc):
@@ -168,33 +168,33 @@ async def test_a_call_that_comes_as_the_server_stops_is_answered_or_refused(harn
             f"127.0.0.1:{server.port}", [("grpc.enable_retries", 0)]
         ) as channel:
             await harness.rpc("Open", channel)(harness.request())
-            async with asyncio.TaskGroup() as crowd:
+            async with asyncio.TaskGroup() as callers:
                 for _ in range(16):
-                    crowd.create_task(calls(harness.rpc("Open", channel)))
+                    callers.create_task(calls(harness.rpc("Open", channel)))
                 await asyncio.sleep(0.02)
                 await server.stop()
 
     assert codes <= {"CANCELLED", "UNAVAILABLE"}
 
 
-async def test_what_no_handler_has_in_hand_does_not_hold_up_the_stop(harness):
-    """Who watches the health has no end to wait for: told that it is over, cut off, and long before the drain's end."""
+async def test_a_health_watch_does_not_delay_the_stop(harness):
+    """A watch never ends by itself: it receives NOT_SERVING and is closed, long before the end of the drain."""
     watched = health_pb2_grpc.HealthStub(harness.plain()).Watch(health_pb2.HealthCheckRequest())
-    told = [(await watched.read()).status]
+    statuses = [(await watched.read()).status]
 
     async with asyncio.timeout(harness.settings.drain_seconds / 2):
         await harness.server.stop()
 
     async def rest():
         while True:
-            told.append((await watched.read()).status)
+            statuses.append((await watched.read()).status)
 
     error = await harness.refused(rest())
-    assert (told[-1], error.code()) == (NOT_SERVING, grpc.StatusCode.UNAVAILABLE)
+    assert (statuses[-1], error.code()) == (NOT_SERVING, grpc.StatusCode.UNAVAILABLE)
 
 
-async def test_calls_are_awaited_in_one_place(harness, monkeypatch):
-    """No method is registered apart, not even health's: gRPC would drop what had come by it at a stop."""
+async def test_no_method_is_registered_separately(harness, monkeypatch):
+    """At a stop gRPC would drop the waiting calls of such a method, also of the health service."""
     registered = []
     monkeypatch.setattr(
         grpc.aio.Server, "add_registered_method_handlers", lambda _self, *added: registered.append(added)
@@ -207,8 +207,8 @@ async def test_calls_are_awaited_in_one_place(harness, monkeypatch):
     await server.stop()
 
 
-async def test_a_call_that_outlives_the_drain_is_cut_off(harness):
-    """Draining has its limit."""
+async def test_a_call_that_exceeds_the_drain_is_cancelled(harness):
+    """The drain has a limit."""
     harness.server._settings = harness.settings.model_copy(update={"drain_seconds": 0.1})
     entered = asyncio.Event()
 
@@ -217,17 +217,17 @@ async def test_a_call_that_outlives_the_drain_is_cut_off(harness):
         await asyncio.sleep(600)
 
     harness.servicer.deeds["it"] = endless
-    in_hand = asyncio.ensure_future(harness.rpc("Open")(harness.request(deed="it"), timeout=600))
+    in_progress = asyncio.ensure_future(harness.rpc("Open")(harness.request(deed="it"), timeout=600))
     await entered.wait()
 
-    async with asyncio.timeout(20):  # less than a call may last
+    async with asyncio.timeout(20):  # shorter than the limit of a call
         await harness.server.stop()
 
-    await harness.refused(in_hand)
+    await harness.refused(in_progress)
 
 
 async def test_a_call_is_a_server_span(harness, spans):
-    """Named by the RPC, with the conventions' attributes, and no status of its own when it went well."""
+    """It has the name of the RPC, the attributes of the conventions, and no status on success."""
     await harness.rpc("Own")(harness.request(national_id=NATIONAL_ID), metadata=harness.bearer())
 
     await harness.ended()
@@ -243,8 +243,8 @@ async def test_a_call_is_a_server_span(harness, spans):
     assert NATIONAL_ID not in span.to_json()
 
 
-async def test_a_caller_gives_the_trace_but_not_the_decision_to_keep_it(harness, spans):
-    """The caller's trace id goes on though the caller did not sample it: sampling is ours."""
+async def test_the_trace_of_the_caller_is_continued_but_not_its_sampling(harness, spans):
+    """A trace that the caller did not sample may be sampled here."""
     await harness.rpc("Open")(harness.request(), metadata=(("traceparent", PARENT),))
 
     await harness.ended()
@@ -257,8 +257,8 @@ async def test_a_caller_gives_the_trace_but_not_the_decision_to_keep_it(harness,
     ("error", "status", "reason"),
     [(RuntimeError(NATIONAL_ID), StatusCode.ERROR, "INTERNAL"), (None, StatusCode.UNSET, "VALIDATION")],
 )
-async def test_only_our_own_faults_are_errors_of_the_span(harness, spans, error, status, reason):
-    """INTERNAL marks the span as failed; a caller's mistake does not, but says its reason."""
+async def test_only_internal_errors_are_errors_of_the_span(harness, spans, error, status, reason):
+    """A caller's mistake is recorded with its reason, without the error status."""
 
     async def fail(_request):
         raise error
@@ -276,7 +276,7 @@ async def test_only_our_own_faults_are_errors_of_the_span(harness, spans, error,
 
 
 async def test_a_call_is_counted_and_timed_by_method_and_status(harness):
-    """Rate, errors and duration of each RPC can be read from /metrics."""
+    """/metrics has rate, errors and duration of each RPC."""
     await harness.rpc("Open")(harness.request())
     await harness.refused(harness.rpc("Own")(harness.request()))
 
@@ -290,7 +290,7 @@ async def test_a_call_is_counted_and_timed_by_method_and_status(harness):
 
 
 async def test_a_call_is_one_log_line_with_its_trace(harness, lines, spans):
-    """Method, status, reason, time and opaque caller; nothing of the content."""
+    """The line has method, status and the opaque caller, and nothing of the content."""
     await harness.rpc("Own")(harness.request(national_id=NATIONAL_ID), metadata=harness.bearer())
 
     await harness.ended()
@@ -303,8 +303,8 @@ async def test_a_call_is_one_log_line_with_its_trace(harness, lines, spans):
     assert NATIONAL_ID not in lines.getvalue()
 
 
-async def test_the_journeys_number_is_taken_from_services_alone(harness):
-    """A service hands it on; anybody else could write what they like into our logs and events."""
+async def test_the_request_number_is_accepted_only_from_services(harness):
+    """Other callers could write arbitrary text into logs and events."""
     number = (("diwan-request-number", "R-2026-1"),)
 
     await harness.rpc("Feed")(harness.request(), metadata=harness.bearer("service", "notary") + number)
@@ -313,22 +313,22 @@ async def test_the_journeys_number_is_taken_from_services_alone(harness):
     assert [one.correlation for one in harness.servicer.calls] == ["R-2026-1", ""]
 
 
-async def test_the_same_request_has_the_same_cause_and_another_content_another_hash(harness):
-    """Caller, RPC and request id make the cause; the content is told apart by its keyed hash."""
+async def test_a_repeated_request_has_the_same_cause_and_content_hash(harness):
+    """The cause is derived from caller, RPC and request id, the hash from the content."""
     request_id = str(uuid.uuid4())
-    made = []
+    requests = []
 
     async def remember(request):
         from chassis.rpc.current import call
 
-        made.append(call().request(request, answer=lambda _: harness.trial.Response()))
+        requests.append(call().request(request, answer=lambda _: harness.trial.Response()))
 
     harness.servicer.deeds.update(it=remember, other=remember)
     for deed, rpc in (("it", "Own"), ("it", "Own"), ("other", "Own"), ("it", "Open")):
         request = harness.request(request_id=request_id, deed=deed)
         await harness.rpc(rpc)(request, metadata=harness.bearer())
 
-    first, again, other_content, other_rpc = made
+    first, again, other_content, other_rpc = requests
     assert (first.id, first.content_hash) == (again.id, again.content_hash)
     assert first.id == other_content.id
     assert first.content_hash != other_content.content_hash
@@ -336,8 +336,8 @@ async def test_the_same_request_has_the_same_cause_and_another_content_another_h
     assert first.rpc == "diwan.trial.v1.TrialService.Own"
 
 
-async def test_who_gives_up_waiting_for_the_end_does_not_break_the_stop(harness):
-    """A process that is asked to stop cancels its waiting first; what is in hand still gets its answer."""
+async def test_a_cancelled_wait_does_not_disturb_the_stop(harness):
+    """A process that stops cancels its wait first; calls in progress are still answered."""
     entered = asyncio.Event()
 
     async def slow(_request):
@@ -346,11 +346,11 @@ async def test_who_gives_up_waiting_for_the_end_does_not_break_the_stop(harness)
 
     harness.servicer.deeds["it"] = slow
     waiting = asyncio.create_task(harness.server.wait())
-    in_hand = asyncio.ensure_future(harness.rpc("Open")(harness.request(deed="it")))
+    in_progress = asyncio.ensure_future(harness.rpc("Open")(harness.request(deed="it")))
     await entered.wait()
 
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
     await harness.server.stop()
 
-    assert (await in_hand).text == "None"
+    assert (await in_progress).text == "None"

@@ -1,4 +1,4 @@
-"""A bench with one kind of aggregate on the real store."""
+"""A harness with one kind of aggregate on the real store."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
@@ -27,13 +27,13 @@ from chassis.store import (
 from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import Int64Value, StringValue
 
-# To come: the server goes by its own clock, and removes what has expired by that.
+# In the future: the server removes expired documents by its own clock.
 EPOCH = datetime(2099, 3, 1, 9, 0, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class Account:
-    """An account that counts what was put in, by whom."""
+    """An account with a balance and notes."""
 
     mobile: str | None = None
     balance: int = 0
@@ -41,7 +41,7 @@ class Account:
 
 
 class WrongCode(DomainError):
-    """A refusal that a model commits."""
+    """A refusal that is committed with a change."""
 
     reason = "WRONG_CODE"
     code = "INVALID_ARGUMENT"
@@ -61,7 +61,7 @@ ERRORS: ErrorSet = frozenset({WrongCode, Locked})
 
 
 class Clock:
-    """A clock that stands until it is moved."""
+    """A clock that changes only when it is moved."""
 
     def __init__(self) -> None:
         self.now = EPOCH
@@ -74,7 +74,7 @@ class Clock:
 
 
 def encode_event(message: Message, context: EventContext) -> OutboxEntry:
-    """A text becomes an entry."""
+    """Encode a text as an entry."""
     assert isinstance(message, StringValue)
     return OutboxEntry(
         id=context.cause.new_id(f"{context.subject}/{context.sequence}"),
@@ -98,7 +98,7 @@ def balance(state: Account) -> Int64Value:
 
 @dataclass
 class Bench:
-    """A database with one collection, and short words for what tests do with it."""
+    """A database with one collection, and factories for changes, causes and decisions."""
 
     database: Database
     accounts: Aggregates[Account]
@@ -112,7 +112,7 @@ class Bench:
     def put(
         self, amount: int, *facts: str, note: str = "", **changes: Any
     ) -> Callable[[Account | None], Decision[Account]]:
-        """Decide to add an amount, with these facts."""
+        """Return a decision that adds an amount and states these facts."""
 
         def decide(state: Account | None) -> Decision[Account]:
             state = state or Account()
@@ -131,13 +131,13 @@ class Bench:
         answer: Callable[[Account], Message] = balance,
         secret: bool = False,
     ) -> CommandRequest[Account, Any]:
-        asker, request_id = Caller(id=caller), request_id or str(uuid4())
+        requester, request_id = Caller(id=caller), request_id or str(uuid4())
         return CommandRequest(
-            id=CommandRequest.identify(asker, "bench.Put", request_id),
+            id=CommandRequest.identify(requester, "bench.Put", request_id),
             now=self.clock(),
             request_id=request_id,
             rpc="bench.Put",
-            caller=asker,
+            caller=requester,
             content_hash=content,
             answer=answer,
             secret=secret,
@@ -163,7 +163,7 @@ class Bench:
         return Cause(id=origin, now=self.clock())
 
     def change(self, aggregate_id: str, base: Loaded[Account] | None, state: Account) -> Change[Account]:
-        """A bare change, as `execute` would hand it to the store."""
+        """Return a change as `execute` passes it to the store."""
         return Change(
             id=aggregate_id,
             base=base,
@@ -198,7 +198,7 @@ INDEXES: Sequence[Index] = (
 
 @pytest.fixture
 async def open_bench(store_uri: str, store_name: str) -> AsyncIterator[OpenBench]:
-    """Opens benches on this test's database: each is a process of its own as far as the store can tell."""
+    """Return a function that opens benches on this test's database; each acts as a separate process."""
     async with AsyncExitStack() as stack:
 
         async def opened(*, uri: str = store_uri, limits: Limits | None = None, **options: Any) -> Bench:

@@ -1,4 +1,4 @@
-"""Loads and saves share round trips, and each caller gets its own result."""
+"""Batching: loads and saves share round trips, and each caller receives its own result."""
 
 import asyncio
 from contextlib import asynccontextmanager
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.real
 
 
 def count_trips(bench: Any, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The sizes of the bench's batches of saves, as they go."""
+    """Record the sizes of the bench's batches of saves in the returned list."""
     sizes: list[int] = []
     write = bench.accounts._write
 
@@ -26,8 +26,8 @@ def count_trips(bench: Any, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return sizes
 
 
-async def test_50_commands_on_one_aggregate(bench: Any) -> None:
-    """Fifty commands on one aggregate all have their effect, each with the answer of its own turn."""
+async def test_50_commands_on_one_aggregate_all_have_their_effect(bench: Any) -> None:
+    """Each receives the answer of its own version."""
     answers = await asyncio.gather(
         *(
             execute(bench.accounts, "a", bench.put(1, f"fact {n}", note=f"{n}"), bench.request())
@@ -44,8 +44,10 @@ async def test_50_commands_on_one_aggregate(bench: Any) -> None:
     assert [entry["sequence"] for entry in document["outbox"]] == list(range(1, 51))
 
 
-async def test_50_commands_on_50_aggregates(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fifty commands on fifty aggregates share round trips, and none gets another's answer."""
+async def test_50_commands_on_50_aggregates_share_round_trips(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each receives its own answer."""
     sizes = count_trips(bench, monkeypatch)
 
     answers = await asyncio.gather(
@@ -58,8 +60,8 @@ async def test_50_commands_on_50_aggregates(bench: Any, monkeypatch: pytest.Monk
     assert len(sizes) <= 5
 
 
-async def test_alone_waits_for_nobody(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A single command goes by itself."""
+async def test_a_single_command_does_not_wait(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is a batch of its own."""
     sizes = count_trips(bench, monkeypatch)
 
     await execute(bench.accounts, "a", bench.put(1), bench.request())
@@ -67,8 +69,10 @@ async def test_alone_waits_for_nobody(bench: Any, monkeypatch: pytest.MonkeyPatc
     assert sizes == [1]
 
 
-async def test_two_processes_on_one_aggregate(bench: Any, open_bench: Any) -> None:
-    """Commands of two processes on one aggregate interleave without losing one."""
+async def test_commands_of_two_processes_on_one_aggregate_are_all_applied(
+    bench: Any, open_bench: Any
+) -> None:
+    """They interleave without a lost update."""
     another = await open_bench()
 
     await asyncio.gather(
@@ -83,8 +87,8 @@ async def test_two_processes_on_one_aggregate(bench: Any, open_bench: Any) -> No
     assert (await bench.document("a"))["version"] == 20
 
 
-async def test_one_winner_in_one_batch(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of fifty saves of one version in one round trip one wins, and it is the one whose state is kept."""
+async def test_one_of_50_saves_of_one_version_succeeds(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All are in one round trip, and the stored state is that of the successful one."""
     await execute(bench.accounts, "a", bench.put(0), bench.request())
     base = await bench.accounts.load("a")
     sizes = count_trips(bench, monkeypatch)
@@ -100,8 +104,10 @@ async def test_one_winner_in_one_batch(bench: Any, monkeypatch: pytest.MonkeyPat
     assert sum(isinstance(outcome, Conflict) for outcome in outcomes) == 49
 
 
-async def test_mix_in_one_batch(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Creations, updates, stale updates and duplicates in one round trip: each caller learns its own fate."""
+async def test_each_caller_of_a_mixed_batch_receives_its_own_result(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Creations, updates, stale updates and duplicates are in one round trip."""
     for name in ("held", "kept", "stale"):
         await execute(bench.accounts, name, bench.put(0, mobile=f"mobile of {name}"), bench.request())
     stale = await bench.accounts.load("stale")
@@ -122,19 +128,19 @@ async def test_mix_in_one_batch(bench: Any, monkeypatch: pytest.MonkeyPatch) -> 
         return_exceptions=True,
     )
 
-    fates = [
+    results = [
         (type(outcome), getattr(outcome, "index", "") or getattr(outcome, "version", ""))
         for outcome in outcomes
     ]
     assert sizes == [7]
-    assert fates[0] == (Saved, 1)
-    assert fates[1] == (Duplicate, "_id")
-    assert fates[2][0] is Conflict
-    assert fates[3] == (Saved, 2)
-    assert fates[4] == (Duplicate, "mobile")
-    assert fates[5][0] in {Conflict, Duplicate}
-    assert fates[6] == (Saved, 1)
-    assert fates[7][0] is Unstorable
+    assert results[0] == (Saved, 1)
+    assert results[1] == (Duplicate, "_id")
+    assert results[2][0] is Conflict
+    assert results[3] == (Saved, 2)
+    assert results[4] == (Duplicate, "mobile")
+    assert results[5][0] in {Conflict, Duplicate}
+    assert results[6] == (Saved, 1)
+    assert results[7][0] is Unstorable
     assert [(await bench.state(name)).balance for name in ("new", "held", "stale", "kept", "new too")] == [
         1,
         0,
@@ -144,8 +150,8 @@ async def test_mix_in_one_batch(bench: Any, monkeypatch: pytest.MonkeyPatch) -> 
     ]
 
 
-async def test_unreadable_document(bench: Any) -> None:
-    """A document that cannot be read fails who asked for it and nobody who asked at the same time."""
+async def test_an_unreadable_document_fails_only_its_own_load(bench: Any) -> None:
+    """Other loads of the batch succeed."""
     await execute(bench.accounts, "good", bench.put(1), bench.request())
     await execute(bench.accounts, "bad", bench.put(1), bench.request())
     await bench.accounts.collection.update_one({"_id": "bad"}, {"$set": {"state.notes": 7}})
@@ -157,8 +163,8 @@ async def test_unreadable_document(bench: Any) -> None:
     assert [type(outcome) for outcome in outcomes] == [Loaded, Unstorable, type(None), Loaded]
 
 
-async def test_cancelled_caller(bench: Any) -> None:
-    """A caller who gives up takes nobody else along."""
+async def test_a_cancelled_caller_does_not_affect_others(bench: Any) -> None:
+    """The other commands of the batch are answered."""
     tasks = [
         asyncio.create_task(execute(bench.accounts, f"a{n}", bench.put(n), bench.request()))
         for n in range(10)
@@ -173,8 +179,8 @@ async def test_cancelled_caller(bench: Any) -> None:
 
 
 @asynccontextmanager
-async def mortal_bench(open_bench: Any) -> Any:
-    """A bench on a server of its own, which may be killed."""
+async def bench_on_own_server(open_bench: Any) -> Any:
+    """Open a bench on its own server, which a test may kill."""
     server = StoreServer()
     try:
         server.start()
@@ -183,10 +189,14 @@ async def mortal_bench(open_bench: Any) -> Any:
         server.close()
 
 
-async def test_server_dies_in_the_middle(open_bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commands under way when the server is killed all have one effect and their own answer once it is back."""
-    monkeypatch.setattr("chassis.commands.run.STORE_TIMEOUT_SECONDS", 60.0)  # a start takes its time
-    async with mortal_bench(open_bench) as (server, bench):
+async def test_commands_survive_a_restart_of_the_server(
+    open_bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each command in progress at the kill has one effect and its own answer once the server is back."""
+    monkeypatch.setattr(
+        "chassis.commands.run.STORE_TIMEOUT_SECONDS", 60.0
+    )  # enough for a start of the server
+    async with bench_on_own_server(open_bench) as (server, bench):
         loop = asyncio.get_running_loop()
 
         async def commands(worker: int) -> list[int]:
@@ -198,7 +208,7 @@ async def test_server_dies_in_the_middle(open_bench: Any, monkeypatch: pytest.Mo
             return answers
 
         running = asyncio.gather(*(commands(worker) for worker in range(10)))
-        while len(bench.committed) < 20:  # noqa: ASYNC110 -- a list tells nobody that it grows
+        while len(bench.committed) < 20:  # noqa: ASYNC110 -- a list sends no notification
             await asyncio.sleep(0.001)
         assert not running.done()
         await loop.run_in_executor(None, server.kill)
@@ -210,14 +220,16 @@ async def test_server_dies_in_the_middle(open_bench: Any, monkeypatch: pytest.Mo
             document = await bench.document(f"a{worker}")
             assert (document["state"]["balance"], document["version"]) == (20, 20)
             assert [entry["sequence"] for entry in document["outbox"]] == list(range(1, 21))
-        told = {entry.id for unsent in bench.committed for entry in unsent.entries}
-        assert len(told) == 200
+        event_ids = {entry.id for unsent in bench.committed for entry in unsent.entries}
+        assert len(event_ids) == 200
 
 
-async def test_server_stays_dead(open_bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who waits longer than a command's patience is told that the store is away."""
+async def test_commands_fail_when_the_server_stays_away(
+    open_bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each fails with StoreUnavailable after the time limit of a command."""
     monkeypatch.setattr("chassis.commands.run.STORE_TIMEOUT_SECONDS", 0.1)
-    async with mortal_bench(open_bench) as (server, bench):
+    async with bench_on_own_server(open_bench) as (server, bench):
         await execute(bench.accounts, "a", bench.put(1), bench.request())
         server.kill()
 
@@ -230,8 +242,8 @@ async def test_server_stays_dead(open_bench: Any, monkeypatch: pytest.MonkeyPatc
         assert len({id(outcome) for outcome in outcomes}) == 5
 
 
-async def test_answer_lost_on_the_way(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A save that happened although its answer was lost is settled by the aggregate's memory, and announced."""
+async def test_a_save_with_a_lost_answer_has_one_effect(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The aggregate's memory answers the command, and its events are announced."""
     save_all = bench.accounts._save_all
     lost = 0
 
@@ -243,7 +255,7 @@ async def test_answer_lost_on_the_way(bench: Any, monkeypatch: pytest.MonkeyPatc
         bench.committed.clear()
         return [StoreUnavailable() for _ in jobs]
 
-    monkeypatch.setattr(bench.accounts._saves, "_trip", losing)
+    monkeypatch.setattr(bench.accounts._saves, "_round_trip", losing)
     answers = await asyncio.gather(
         *(execute(bench.accounts, f"a{n}", bench.put(n, "fact"), bench.request()) for n in range(5))
     )
@@ -254,8 +266,8 @@ async def test_answer_lost_on_the_way(bench: Any, monkeypatch: pytest.MonkeyPatc
     assert {unsent.id for unsent in bench.committed} == {f"a{n}" for n in range(5)}
 
 
-async def test_waits_for_a_server_that_starts_late(open_bench: Any) -> None:
-    """A service that starts before its store waits for it, and gives up in the end."""
+async def test_open_waits_for_a_server_that_starts_late(open_bench: Any) -> None:
+    """It fails after its time limit."""
     server = StoreServer()
     try:
         with pytest.raises(StoreUnavailable):

@@ -1,4 +1,4 @@
-"""The change stream names the aggregates in which other processes left something to send, and nothing else."""
+"""The change stream yields the aggregates in which other processes committed events, and no others."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,36 +14,38 @@ pytestmark = pytest.mark.real
 
 
 class Follower:
-    """What a stream told, gathered in the background."""
+    """Collects the keys of a stream in the background."""
 
     def __init__(self, database: Database) -> None:
-        self.told: list[Key | None] = []
-        self._coming: asyncio.Queue[Key | None] = asyncio.Queue()
+        self.keys: list[Key | None] = []
+        self._queue: asyncio.Queue[Key | None] = asyncio.Queue()
         self.task = asyncio.create_task(self._follow(database))
 
     async def _follow(self, database: Database) -> None:
         async with aclosing(database.change_stream.commits()) as commits:
             async for key in commits:
-                self._coming.put_nowait(key)
+                self._queue.put_nowait(key)
 
     async def until(self, count: int) -> list[Key | None]:
         async with asyncio.timeout(30):
-            while len(self.told) < count:
-                self.told.append(await self._coming.get())
-        return self.told
+            while len(self.keys) < count:
+                self.keys.append(await self._queue.get())
+        return self.keys
 
 
 @pytest.fixture
 async def follower(bench: Any) -> AsyncIterator[Follower]:
-    made = Follower(bench.database)
-    await made.until(1)
-    yield made
-    made.task.cancel()
-    await asyncio.gather(made.task, return_exceptions=True)
+    follower = Follower(bench.database)
+    await follower.until(1)
+    yield follower
+    follower.task.cancel()
+    await asyncio.gather(follower.task, return_exceptions=True)
 
 
-async def test_tells_what_others_committed(bench: Any, open_bench: Any, follower: Follower) -> None:
-    """A creation and a change by another process are told; those with nothing to send are not."""
+async def test_commits_of_other_processes_are_yielded(
+    bench: Any, open_bench: Any, follower: Follower
+) -> None:
+    """Only creations and changes with events are."""
     other = await open_bench()
     await execute(other.accounts, "a", other.put(1, "one"), other.request())
     await execute(other.accounts, "b", other.put(1), other.request())
@@ -53,10 +55,10 @@ async def test_tells_what_others_committed(bench: Any, open_bench: Any, follower
     assert await follower.until(3) == [None, ("accounts", "a"), ("accounts", "b")]
 
 
-async def test_own_commits_and_takings_out_are_not_told(
+async def test_own_commits_and_removals_are_not_yielded(
     bench: Any, open_bench: Any, follower: Follower
 ) -> None:
-    """What this process commits it knows, and what a relay takes out is no commit, whoever does it."""
+    """The relay is notified of own commits in process, and a removal of sent entries is not a commit."""
     other = await open_bench()
     await execute(bench.accounts, "ours", bench.put(1, "one", "two"), bench.request())
     (unsent,) = await other.database.outbox.unsent(10)
@@ -69,8 +71,10 @@ async def test_own_commits_and_takings_out_are_not_told(
     assert await follower.until(2) == [None, ("accounts", "theirs")]
 
 
-async def test_other_collections_are_not_told(bench: Any, open_bench: Any, follower: Follower) -> None:
-    """What is written beside the aggregates, however it looks, is nobody's commit."""
+async def test_writes_to_other_collections_are_not_yielded(
+    bench: Any, open_bench: Any, follower: Follower
+) -> None:
+    """Only collections of aggregates are watched."""
     other = await open_bench()
     await bench.accounts.collection.database["notes"].insert_one(
         {"_id": "x", "unsent": 1, "write_token": "foreign-1"}
@@ -81,11 +85,11 @@ async def test_other_collections_are_not_told(bench: Any, open_bench: Any, follo
     assert await follower.until(2) == [None, ("accounts", "a")]
 
 
-async def test_no_content_travels(bench: Any, open_bench: Any, follower: Follower) -> None:
-    """The server is asked for keys alone: what it answers holds no state and no event."""
+async def test_the_stream_contains_only_keys(bench: Any, open_bench: Any, follower: Follower) -> None:
+    """The server sends neither states nor events."""
     changes: list[Any] = []
     watch = bench.database._database.watch
-    async with watch(bench.database.change_stream._wanted(), max_await_time_ms=100) as stream:
+    async with watch(bench.database.change_stream._pipeline(), max_await_time_ms=100) as stream:
         other = await open_bench()
         await execute(
             other.accounts, "a", other.put(1, "secret 123456", mobile="+201555000111"), other.request()
@@ -101,8 +105,8 @@ async def test_no_content_travels(bench: Any, open_bench: Any, follower: Followe
     assert "1555000111" not in str(changes)
 
 
-async def test_a_store_that_dies(open_bench: Any) -> None:
-    """The stream of a store that went away ends with our own error."""
+async def test_the_stream_of_a_dead_store_fails(open_bench: Any) -> None:
+    """The error is StoreUnavailable."""
     server = StoreServer()
     server.start()
     try:

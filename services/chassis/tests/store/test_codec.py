@@ -1,4 +1,4 @@
-"""Dataclasses survive the way into a document and back."""
+"""The codec: dataclasses are encoded as documents and decoded again."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -89,13 +89,13 @@ def through_bson(document: dict[str, Any]) -> dict[str, Any]:
 
 
 @given(wholes)
-def test_round_trip(state: Whole) -> None:
-    """Whatever a state holds comes back equal, through the bytes that the store keeps."""
+def test_a_state_survives_a_round_trip(state: Whole) -> None:
+    """The document is converted to BSON and back."""
     assert whole.decode(through_bson(whole.encode(state))) == state
 
 
 def test_time_is_kept_in_utc_to_the_millisecond() -> None:
-    """A time of another zone is the same moment in UTC, without what the store would cut off."""
+    """A time of another zone is converted to UTC and truncated to the store's resolution."""
 
     @dataclass(frozen=True)
     class Timed:
@@ -112,19 +112,19 @@ def test_time_is_kept_in_utc_to_the_millisecond() -> None:
     assert decoded.at.tzinfo is UTC
 
 
-def test_time_without_zone() -> None:
-    """A time without a zone is refused."""
+def test_a_time_without_a_zone_is_refused() -> None:
+    """Its moment would be ambiguous."""
 
     @dataclass(frozen=True)
     class Timed:
         at: datetime
 
     with pytest.raises(Unstorable):
-        dataclass_codec(Timed).encode(Timed(datetime(2024, 3, 1)))  # noqa: DTZ001 - that is the point
+        dataclass_codec(Timed).encode(Timed(datetime(2024, 3, 1)))  # noqa: DTZ001 - the case under test
 
 
-def test_documents_of_other_versions() -> None:
-    """Unknown fields are passed over, missing ones take their defaults, and one without a default is named."""
+def test_documents_of_other_versions_are_decoded() -> None:
+    """Unknown fields are ignored, missing ones get their defaults, and one without a default is an error."""
 
     @dataclass(frozen=True)
     class Grown:
@@ -139,8 +139,8 @@ def test_documents_of_other_versions() -> None:
         codec.decode({"colour": "red"})
 
 
-def test_texts_of_errors_hold_no_value() -> None:
-    """What cannot be read is told by its kind, not by its value."""
+def test_errors_contain_no_value() -> None:
+    """Neither the text nor the cause of the error contains the stored value."""
     with pytest.raises(Unstorable) as caught:
         dataclass_codec(Part).decode({"name": "n", "level": "29001011234567"})
 
@@ -148,8 +148,8 @@ def test_texts_of_errors_hold_no_value() -> None:
     assert caught.value.__cause__ is None
 
 
-def test_types_that_cannot_be_kept() -> None:
-    """A class with a field of another type is refused when its codec is made, not when it is saved."""
+def test_an_unsupported_type_is_refused() -> None:
+    """The error occurs when the codec is created, not at the first save."""
 
     @dataclass(frozen=True)
     class Priced:

@@ -1,4 +1,4 @@
-"""A command has one effect, however often its cause comes."""
+"""Commands are idempotent: a repeated cause has one effect."""
 
 import asyncio
 from dataclasses import replace
@@ -19,8 +19,8 @@ from testkit.loads import loads
 pytestmark = pytest.mark.real
 
 
-async def test_creates_then_updates(bench: Any) -> None:
-    """The first command creates the aggregate, the next goes on from there."""
+async def test_the_first_command_creates_and_the_next_updates(bench: Any) -> None:
+    """The events have consecutive sequences and the request as their cause."""
     first, second = bench.request(), bench.request()
 
     await execute(bench.accounts, "a", bench.put(3, "opened"), first)
@@ -35,8 +35,8 @@ async def test_creates_then_updates(bench: Any) -> None:
     ] * 2
 
 
-async def test_same_request_twice(bench: Any) -> None:
-    """The second time gets the first answer, whatever has happened in between."""
+async def test_a_repeated_request_returns_the_first_answer(bench: Any) -> None:
+    """Other commands in between do not change it."""
     request = bench.request()
 
     first = await execute(bench.accounts, "a", bench.put(3), request)
@@ -47,8 +47,8 @@ async def test_same_request_twice(bench: Any) -> None:
     assert (await bench.state("a")).balance == 103
 
 
-async def test_kept_answer_before_decision(bench: Any) -> None:
-    """A repeated request is answered although the model would refuse it by now."""
+async def test_a_repeated_request_is_answered_before_the_decision(bench: Any) -> None:
+    """The model may refuse it by then."""
     request = bench.request()
     await execute(bench.accounts, "a", bench.put(3), request)
 
@@ -61,8 +61,10 @@ async def test_kept_answer_before_decision(bench: Any) -> None:
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-async def test_same_request_20_at_once(bench: Any, open_bench: Any, processes: int) -> None:
-    """Twenty at once, from one process or two, have one effect and one answer."""
+async def test_20_concurrent_requests_with_one_id_have_one_effect(
+    bench: Any, open_bench: Any, processes: int
+) -> None:
+    """They come from one process or two, and receive the same answer."""
     benches = [bench, await open_bench()][:processes]
     request = bench.request()
     new = request.new_id("account")
@@ -76,8 +78,8 @@ async def test_same_request_20_at_once(bench: Any, open_bench: Any, processes: i
     assert (await bench.document(new))["unsent"] == 1
 
 
-async def test_other_content(bench: Any) -> None:
-    """The same request id with other content is refused and changes nothing."""
+async def test_other_content_with_the_same_request_id_is_refused(bench: Any) -> None:
+    """The aggregate is unchanged."""
     request = bench.request(content="three")
     await execute(bench.accounts, "a", bench.put(3), request)
 
@@ -88,8 +90,8 @@ async def test_other_content(bench: Any) -> None:
     assert (await bench.state("a")).balance == 3
 
 
-async def test_other_aggregate(bench: Any) -> None:
-    """The same request id for another aggregate, there or not, is refused and changes nothing."""
+async def test_another_aggregate_with_the_same_request_id_is_refused(bench: Any) -> None:
+    """An existing aggregate is unchanged, and a new one is not created."""
     request = bench.request()
     await execute(bench.accounts, "a", bench.put(3), request)
     await execute(bench.accounts, "b", bench.put(5), bench.request())
@@ -104,8 +106,8 @@ async def test_other_aggregate(bench: Any) -> None:
     assert (await execute(bench.accounts, "a", bench.put(3), request)).value == 3
 
 
-async def test_other_aggregate_that_an_index_forbids_too(bench: Any) -> None:
-    """A spent request id is told before what else stands in the way; a fresh one is told that."""
+async def test_a_reused_request_id_precedes_a_duplicate_key(bench: Any) -> None:
+    """With a new request id the duplicate is the error."""
     request = bench.request()
     await execute(bench.accounts, "a", bench.put(3, mobile="01012345678"), request)
 
@@ -118,8 +120,10 @@ async def test_other_aggregate_that_an_index_forbids_too(bench: Any) -> None:
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-async def test_one_request_for_20_aggregates_at_once(bench: Any, open_bench: Any, processes: int) -> None:
-    """A request id that is sent for many aggregates at once is spent on one of them."""
+async def test_a_request_id_for_20_concurrent_aggregates_changes_one(
+    bench: Any, open_bench: Any, processes: int
+) -> None:
+    """The other requests are refused."""
     benches = [bench, await open_bench()][:processes]
     for n in range(20):
         await execute(bench.accounts, f"a{n}", bench.put(1), bench.request())
@@ -135,8 +139,8 @@ async def test_one_request_for_20_aggregates_at_once(bench: Any, open_bench: Any
     assert sum(isinstance(answer, RequestIdReused) for answer in answers) == 19
 
 
-async def test_other_caller(bench: Any) -> None:
-    """The same request id of another caller is another request."""
+async def test_the_request_id_of_another_caller_is_another_request(bench: Any) -> None:
+    """Request ids are unique per caller."""
     request = bench.request(caller="amira")
     await execute(bench.accounts, "a", bench.put(3), request)
 
@@ -146,8 +150,8 @@ async def test_other_caller(bench: Any) -> None:
     assert answer.value == 7
 
 
-async def test_secret_answers_are_not_kept(bench: Any) -> None:
-    """An answer with a secret is made again from the state as it is, and lies nowhere in the document."""
+async def test_secret_answers_are_not_stored(bench: Any) -> None:
+    """A repeated request computes the answer again from the current state."""
     request = bench.request(answer=lambda state: StringValue(value=f"secret-{state.balance}"), secret=True)
 
     await execute(bench.accounts, "a", bench.put(3), request)
@@ -158,12 +162,12 @@ async def test_secret_answers_are_not_kept(bench: Any) -> None:
     assert "secret-" not in str(await bench.document("a"))
 
 
-async def test_refusal_that_is_committed(bench: Any) -> None:
-    """A wrong try is counted even as it is refused; its repetition is refused alike, without counting."""
+async def test_a_refusal_with_a_change_is_committed(bench: Any) -> None:
+    """A wrong attempt is counted; its repetition is refused in the same way and not counted."""
     request = bench.request()
 
     def wrong(state: Any) -> Decision[Any]:
-        counted = bench.put(1, "tried")(state)
+        counted = bench.put(1, "attempted")(state)
         return Decision(state=counted.state, facts=counted.facts, refusal=bench.wrong_code(tries_left=4))
 
     refusals = []
@@ -177,8 +181,8 @@ async def test_refusal_that_is_committed(bench: Any) -> None:
     assert (await bench.document("a"))["unsent"] == 1
 
 
-async def test_refusal_that_changes_nothing(bench: Any) -> None:
-    """A refusal without a change is raised and leaves no trace."""
+async def test_a_refusal_without_a_change_writes_nothing(bench: Any) -> None:
+    """The document is unchanged."""
     await execute(bench.accounts, "a", bench.put(1), bench.request())
     before = await bench.document("a")
 
@@ -190,8 +194,8 @@ async def test_refusal_that_changes_nothing(bench: Any) -> None:
     assert await bench.document("a") == before
 
 
-async def test_event_twice(bench: Any) -> None:
-    """An event that was seen has no second effect; another policy's view of it has one of its own."""
+async def test_a_repeated_event_has_one_effect_per_policy(bench: Any) -> None:
+    """Another policy processes the same event independently."""
     event = bench.event()
     other = bench.event(event_id=event.event_id, policy="another")
 
@@ -201,8 +205,8 @@ async def test_event_twice(bench: Any) -> None:
     assert (await bench.state("a")).balance == 2
 
 
-async def test_event_20_at_once_from_two_processes(bench: Any, open_bench: Any) -> None:
-    """Twenty deliveries at once have one effect."""
+async def test_20_concurrent_deliveries_of_an_event_have_one_effect(bench: Any, open_bench: Any) -> None:
+    """They come from two processes."""
     another, event = await open_bench(), bench.event()
 
     await asyncio.gather(
@@ -216,15 +220,15 @@ async def test_event_20_at_once_from_two_processes(bench: Any, open_bench: Any) 
     assert (await bench.state("a")).balance == 1
 
 
-async def test_event_with_nothing_to_do(bench: Any) -> None:
-    """A policy that finds nothing to do writes nothing."""
+async def test_an_event_without_a_decision_writes_nothing(bench: Any) -> None:
+    """A policy may return None."""
     await execute(bench.accounts, "a", lambda _: None, bench.event())
 
     assert await bench.accounts.load("a") is None
 
 
-async def test_timer_twice(bench: Any) -> None:
-    """A timer's cause is remembered like an event."""
+async def test_a_repeated_timer_has_one_effect(bench: Any) -> None:
+    """The cause of a timer is remembered like an event."""
     timer = bench.timer(str(uuid4()))
 
     await execute(bench.accounts, "a", bench.put(1), timer)
@@ -233,8 +237,8 @@ async def test_timer_twice(bench: Any) -> None:
     assert (await bench.state("a")).balance == 1
 
 
-async def test_too_old(open_bench: Any) -> None:
-    """When the memory is full, an event older than all in it is refused, and a late one among them is not."""
+async def test_an_event_older_than_a_full_memory_is_refused(open_bench: Any) -> None:
+    """A late event that is newer than the oldest remembered one is processed."""
     bench = await open_bench(limits=Limits(processed_events=3))
     start = bench.clock()
     for minute in (10, 20, 30, 40):
@@ -248,8 +252,8 @@ async def test_too_old(open_bench: Any) -> None:
     assert len((await bench.document("a"))["processed_events"]) == 3
 
 
-async def test_requests_are_forgotten_after_a_day(open_bench: Any) -> None:
-    """Requests past their age leave with the next write; more within a day than the limit are refused."""
+async def test_requests_are_dropped_after_a_day(open_bench: Any) -> None:
+    """The next write drops them; more requests within a day than the limit are refused."""
     bench = await open_bench(limits=Limits(requests=2))
     await execute(bench.accounts, "a", bench.put(1), bench.request())
     await execute(bench.accounts, "a", bench.put(1), bench.request())
@@ -265,8 +269,8 @@ async def test_requests_are_forgotten_after_a_day(open_bench: Any) -> None:
     assert (list(document["requests"]), document["request_ids"]) == ([last.id], [last.id])
 
 
-async def test_an_event_forgets_requests_too(bench: Any) -> None:
-    """Aggregates that remember no request any more do not stand in each other's way."""
+async def test_the_write_of_an_event_drops_old_requests(bench: Any) -> None:
+    """Aggregates without requests do not conflict with each other."""
     for name in ("a", "b"):
         await execute(bench.accounts, name, bench.put(1), bench.request())
     bench.clock.move(timedelta(hours=24))
@@ -277,8 +281,8 @@ async def test_an_event_forgets_requests_too(bench: Any) -> None:
     assert [(await bench.document(name))["request_ids"] for name in ("a", "b", "new", "new too")] == [[]] * 4
 
 
-async def test_full_outbox(open_bench: Any) -> None:
-    """An aggregate whose events cannot leave takes no more than its outbox holds."""
+async def test_a_full_outbox_refuses_further_events(open_bench: Any) -> None:
+    """A command without events is still executed."""
     bench = await open_bench(limits=Limits(outbox=2))
     await execute(bench.accounts, "a", bench.put(1, "one", "two"), bench.request())
 
@@ -296,8 +300,10 @@ async def test_full_outbox(open_bench: Any) -> None:
         (Limits(entry_bytes=2000), {"amount": 1, "facts": ("x" * 2000,), "note": ""}),
     ],
 )
-async def test_size_limits(open_bench: Any, limits: Limits, decision: dict[str, Any]) -> None:
-    """A document or an event that is too large is refused before it is sent."""
+async def test_a_document_or_event_beyond_its_size_limit_is_refused(
+    open_bench: Any, limits: Limits, decision: dict[str, Any]
+) -> None:
+    """It is not sent to the store."""
     bench = await open_bench(limits=limits)
 
     with pytest.raises(LimitExceeded):
@@ -308,8 +314,8 @@ async def test_size_limits(open_bench: Any, limits: Limits, decision: dict[str, 
     assert await bench.accounts.load("a") is None
 
 
-async def test_unique_index(bench: Any) -> None:
-    """What a unique index forbids is told by the index's name alone."""
+async def test_a_duplicate_key_is_reported_by_the_name_of_the_index(bench: Any) -> None:
+    """The error contains no value."""
     await execute(bench.accounts, "a", bench.put(1, mobile="01012345678"), bench.request())
 
     with pytest.raises(Duplicate) as caught:
@@ -321,16 +327,16 @@ async def test_unique_index(bench: Any) -> None:
 
 
 @pytest.mark.parametrize("taken", ["request_ids", "unsent_in_order"])
-async def test_an_index_by_the_name_of_the_stores_own(bench: Any, taken: str) -> None:
-    """A service that chooses it is told which names are taken, before the server is asked."""
+async def test_an_index_with_a_reserved_name_is_refused(bench: Any, taken: str) -> None:
+    """The error lists the reserved names."""
     clashing = Index(name=taken, keys=(("state.balance", 1),))
 
     with pytest.raises(ValueError, match="unsent_in_order, request_ids"):
         await bench.database.aggregates("others", bench.accounts._codec, indexes=(clashing,))
 
 
-async def test_contended(bench: Any, open_bench: Any) -> None:
-    """A command that loses each time gives up with a word for it."""
+async def test_a_command_that_always_conflicts_is_contended(bench: Any, open_bench: Any) -> None:
+    """It fails after a limited number of rounds."""
     another = await open_bench()
     rounds = 0
 
@@ -354,19 +360,19 @@ async def test_contended(bench: Any, open_bench: Any) -> None:
     assert (await another.state("a")).balance == 80
 
 
-async def test_listener_is_told(bench: Any) -> None:
-    """What a command has to send is handed over at its commit, with what lay before it."""
+async def test_a_listener_receives_the_events_of_a_commit(bench: Any) -> None:
+    """They come with the number of earlier unsent events."""
     await execute(bench.accounts, "a", bench.put(1, "one"), bench.request())
     await execute(bench.accounts, "a", bench.put(1), bench.request())
     await execute(bench.accounts, "a", bench.put(1, "two", "three"), bench.request())
     await asyncio.sleep(0)
 
-    told = [([entry.data for entry in unsent.entries], unsent.waiting) for unsent in bench.committed]
-    assert told == [(["one"], 0), (["two", "three"], 1)]
+    received = [([entry.data for entry in unsent.entries], unsent.waiting) for unsent in bench.committed]
+    assert received == [(["one"], 0), (["two", "three"], 1)]
 
 
-async def test_loads_its_aggregate_once(bench: Any) -> None:
-    """Whether it creates, changes or repeats an answer; with no aggregate there, too."""
+async def test_a_command_loads_its_aggregate_once(bench: Any) -> None:
+    """It creates or changes the aggregate, repeats an answer, or processes an event."""
     request = bench.request()
     for amount, cause in ((1, request), (2, bench.request()), (1, request), (3, bench.event())):
         before = loads("accounts")
@@ -374,8 +380,8 @@ async def test_loads_its_aggregate_once(bench: Any) -> None:
         assert loads("accounts") - before == 1
 
 
-async def test_execute_for_state(bench: Any) -> None:
-    """The state that a command leaves: decided, repeated, or untouched."""
+async def test_execute_for_state_returns_the_state_after_the_command(bench: Any) -> None:
+    """The command changes the aggregate, is repeated, or has nothing to do."""
     event, request = bench.event(), bench.request()
 
     def pass_over(state: Any) -> None:
@@ -389,30 +395,32 @@ async def test_execute_for_state(bench: Any) -> None:
     assert (await execute_for_state(bench.accounts, "a", pass_over, bench.event())).balance == 7
 
 
-async def test_request_number_of_the_state(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Events, spans and what follows in the task carry it, of a new aggregate as of an old one."""
+async def test_events_and_spans_have_the_request_number_of_the_state(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So have later spans and lines of the task; the aggregate is new or exists."""
     exporter = InMemorySpanExporter()
     own = telemetry.Telemetry("bench", "0", processors=[SimpleSpanProcessor(exporter)])
     monkeypatch.setattr(telemetry, "_current", own)
     cards = await bench.database.aggregates(
         "cards", dataclass_codec(bench.account), correlation=lambda card: card.mobile or ""
     )
-    caused = [replace(bench.request(), correlation="DW-0") for _ in range(3)]
+    causes = [replace(bench.request(), correlation="DW-0") for _ in range(3)]
 
     with log.correlated(""):
         with telemetry.span("rpc"):
-            await execute(cards, "a", bench.put(1, "opened", mobile="DW-1"), caused[0])
+            await execute(cards, "a", bench.put(1, "opened", mobile="DW-1"), causes[0])
         assert log.correlation() == "DW-1"
         log.correlate("")
-        await execute(cards, "a", bench.put(1, "changed"), caused[1])
+        await execute(cards, "a", bench.put(1, "changed"), causes[1])
         assert log.correlation() == "DW-1"
-    await execute(cards, "b", bench.put(1, "opened"), caused[2])
+    await execute(cards, "b", bench.put(1, "opened"), causes[2])
 
-    kept = {
+    correlations = {
         document["_id"]: [entry["correlation"] for entry in document["outbox"]]
         async for document in cards.collection.find({})
     }
-    assert kept == {"a": ["DW-1", "DW-1"], "b": ["DW-0"]}
+    assert correlations == {"a": ["DW-1", "DW-1"], "b": ["DW-0"]}
     numbers = [
         (span.name, (span.attributes or {}).get("diwan.request_number"))
         for span in exporter.get_finished_spans()
@@ -426,8 +434,8 @@ async def test_request_number_of_the_state(bench: Any, monkeypatch: pytest.Monke
     ]
 
 
-async def test_request_number_of_what_is_refused(bench: Any) -> None:
-    """A refusal is found by the number of what it was about."""
+async def test_a_refusal_has_the_request_number_of_the_state(bench: Any) -> None:
+    """Its log lines can be found by the number of the case."""
     cards = await bench.database.aggregates(
         "cards", dataclass_codec(bench.account), correlation=lambda card: card.mobile or ""
     )

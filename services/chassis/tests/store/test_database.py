@@ -1,4 +1,4 @@
-"""A database is opened by programs that know its documents."""
+"""Opening a database, its queries, indexes and spans."""
 
 import asyncio
 from typing import Any
@@ -13,8 +13,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 pytestmark = pytest.mark.real
 
 
-async def test_newer_schema(open_bench: Any) -> None:
-    """A database that a newer program has written is not opened by an older one."""
+async def test_a_newer_schema_is_refused(open_bench: Any) -> None:
+    """An older program does not open a database that a newer one has written."""
     await open_bench(schema_version=2)
     await open_bench(schema_version=2)
     await open_bench(schema_version=3)
@@ -25,15 +25,15 @@ async def test_newer_schema(open_bench: Any) -> None:
     assert (caught.value.found, caught.value.known) == (3, 2)
 
 
-async def test_opened_by_many_at_once(open_bench: Any) -> None:
-    """Processes of one version that start at the same moment all open a new database."""
+async def test_a_new_database_is_opened_by_concurrent_processes(open_bench: Any) -> None:
+    """All of them succeed."""
     benches = await asyncio.gather(*(open_bench() for _ in range(5)))
 
     assert len(benches) == 5
 
 
-async def test_find(bench: Any) -> None:
-    """Queries find states by fields of the document, sorted, and never without a limit."""
+async def test_find_returns_sorted_states(bench: Any) -> None:
+    """The query uses fields of the document; its limit is bounded."""
     for n in range(5):
         await execute(bench.accounts, f"a{n}", bench.put(n), bench.request())
 
@@ -44,8 +44,8 @@ async def test_find(bench: Any) -> None:
         await bench.accounts.find({}, limit=100_000)
 
 
-async def test_indexes(bench: Any) -> None:
-    """Every collection has the index by which the relay finds what is unsent."""
+async def test_a_collection_has_the_indexes_of_the_chassis(bench: Any) -> None:
+    """The relay finds unsent events by a partial index."""
     indexes = await bench.accounts.collection.index_information()
 
     assert indexes["unsent_in_order"]["partialFilterExpression"] == {"unsent": {"$gt": 0}}
@@ -53,7 +53,7 @@ async def test_indexes(bench: Any) -> None:
 
 
 async def test_spans_hold_no_values(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command and its round trips are one trace, which tells no key, id or value."""
+    """A command and its round trips are one trace, without keys, ids and values."""
     exporter = InMemorySpanExporter()
     own = telemetry.Telemetry("bench", "0", processors=[SimpleSpanProcessor(exporter)])
     monkeypatch.setattr(telemetry, "_current", own)
@@ -63,6 +63,6 @@ async def test_spans_hold_no_values(bench: Any, monkeypatch: pytest.MonkeyPatch)
     spans = exporter.get_finished_spans()
     assert [span.name for span in spans] == ["find accounts", "bulkWrite accounts", "command accounts"]
     assert {span.parent.span_id for span in spans[:2] if span.parent} == {spans[2].context.span_id}
-    told = " ".join(span.to_json() for span in spans)
-    assert "01012345678" not in told
-    assert "the id" not in told
+    exported = " ".join(span.to_json() for span in spans)
+    assert "01012345678" not in exported
+    assert "the id" not in exported

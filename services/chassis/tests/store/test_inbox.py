@@ -1,4 +1,4 @@
-"""The inbox holds what did not go well until it does, or a person has looked at it."""
+"""The inbox keeps failed messages until they succeed, or until an operator replays or discards them."""
 
 from datetime import timedelta
 from typing import Any
@@ -25,8 +25,8 @@ def entry(bench: Any, name: str = "1", **changes: Any) -> InboxEntry:
     return InboxEntry(**(fields | changes))
 
 
-async def test_put_twice(bench: Any) -> None:
-    """A message that is delivered again while it waits is kept once, as it was."""
+async def test_a_redelivered_message_is_stored_once(bench: Any) -> None:
+    """The first entry is unchanged."""
     first = entry(bench)
 
     assert await bench.database.inbox.put(first)
@@ -35,8 +35,8 @@ async def test_put_twice(bench: Any) -> None:
     assert await bench.database.inbox.get(first.id) == first
 
 
-async def test_due(bench: Any) -> None:
-    """What is due comes by its time; what is not, or is parked, does not."""
+async def test_due_entries_are_returned_by_time(bench: Any) -> None:
+    """Later and parked entries are not returned."""
     inbox = bench.database.inbox
     now = bench.clock()
     await inbox.put(entry(bench, "late", next_at=now))
@@ -44,13 +44,13 @@ async def test_due(bench: Any) -> None:
     await inbox.put(entry(bench, "future", next_at=now + timedelta(seconds=5)))
     await inbox.put(entry(bench, "parked", next_at=now, parked=True))
 
-    found = await inbox.due(10)
+    due = await inbox.due(10)
 
-    assert [item.id for item in found] == ["count/early", "count/late"]
+    assert [item.id for item in due] == ["count/early", "count/late"]
 
 
-async def test_retry_park_replay_delete(bench: Any) -> None:
-    """A message that fails waits longer, is parked, is replayed by a person, and is gone when it succeeded."""
+async def test_an_entry_is_retried_parked_replayed_and_deleted(bench: Any) -> None:
+    """This is the life cycle of a failing message that an operator replays."""
     inbox, item = bench.database.inbox, entry(bench)
     await inbox.put(item)
     later = bench.clock() + timedelta(minutes=1)
@@ -70,8 +70,8 @@ async def test_retry_park_replay_delete(bench: Any) -> None:
     assert not await inbox.retry(item.id, attempt=2, next_at=later, reason="AGAIN")
 
 
-async def test_pages(bench: Any) -> None:
-    """Parked messages are listed page by page, and no page is without end."""
+async def test_parked_entries_are_listed_in_pages(bench: Any) -> None:
+    """The size of a page is limited."""
     inbox = bench.database.inbox
     for name in "abcde":
         await inbox.put(entry(bench, name, parked=True))
@@ -87,8 +87,8 @@ async def test_pages(bench: Any) -> None:
         await inbox.page(parked=True, page_size=10_000)
 
 
-async def test_secret_expires(bench: Any) -> None:
-    """A parked secret is not shown beyond its time, and the server has been told to remove it."""
+async def test_a_parked_secret_expires(bench: Any) -> None:
+    """It is not returned after its expiry, and an index lets the server remove it."""
     inbox = bench.database.inbox
     await inbox.put(entry(bench, parked=True, expires=bench.clock() + timedelta(minutes=5)))
     assert await inbox.count(parked=True) == 1

@@ -15,18 +15,18 @@ def lease(bench: Any, holder: str) -> Any:
     return bench.database.lease("relay", holder=holder, ttl=TTL)
 
 
-async def test_20_at_once(bench: Any) -> None:
-    """Of twenty who want it one gets it."""
+async def test_one_of_20_concurrent_holders_acquires_the_lease(bench: Any) -> None:
+    """The others do not hold it."""
     leases = [lease(bench, f"holder {n}") for n in range(20)]
 
-    got = await asyncio.gather(*(each.acquire() for each in leases))
+    acquired = await asyncio.gather(*(each.acquire() for each in leases))
 
-    assert sum(got) == 1
-    assert [each.held for each in leases] == got
+    assert sum(acquired) == 1
+    assert [each.held for each in leases] == acquired
 
 
-async def test_runs_out(bench: Any) -> None:
-    """A holder that does not renew loses it to the next, and learns so when it renews."""
+async def test_a_lease_expires(bench: Any) -> None:
+    """Another holder can acquire it, and the first one cannot renew it."""
     first, second = lease(bench, "first"), lease(bench, "second")
     assert await first.acquire()
     assert not await second.acquire()
@@ -39,8 +39,8 @@ async def test_runs_out(bench: Any) -> None:
     assert second.held
 
 
-async def test_renewed(bench: Any) -> None:
-    """A holder that renews keeps it."""
+async def test_a_renewed_lease_is_kept(bench: Any) -> None:
+    """Its time starts again with each renewal."""
     first, second = lease(bench, "first"), lease(bench, "second")
     await first.acquire()
 
@@ -53,8 +53,8 @@ async def test_renewed(bench: Any) -> None:
     assert await first.acquire()
 
 
-async def test_released(bench: Any) -> None:
-    """What is given back is free at once; one cannot give back what another holds."""
+async def test_a_released_lease_is_free(bench: Any) -> None:
+    """Only its holder can release it."""
     first, second = lease(bench, "first"), lease(bench, "second")
     await first.acquire()
 

@@ -1,4 +1,4 @@
-"""The relay finds what is unsent, and takes out what was confirmed, beside the commands."""
+"""The outbox: the relay finds unsent entries and removes confirmed ones, concurrently with commands."""
 
 import asyncio
 from typing import Any
@@ -14,8 +14,8 @@ def data(unsent: list[Unsent]) -> dict[str, list[str]]:
     return {item.id: [entry.data for entry in item.entries] for item in unsent}
 
 
-async def test_finds_what_is_unsent(bench: Any) -> None:
-    """Aggregates with something to send are found with their entries in order, others are not."""
+async def test_unsent_entries_are_found(bench: Any) -> None:
+    """The entries of an aggregate are in order; aggregates without any are not returned."""
     await execute(bench.accounts, "a", bench.put(1, "one", "two"), bench.request())
     await execute(bench.accounts, "b", bench.put(1), bench.request())
     await execute(bench.accounts, "c", bench.put(1, "three"), bench.request())
@@ -26,8 +26,8 @@ async def test_finds_what_is_unsent(bench: Any) -> None:
     assert len(await bench.database.outbox.unsent(1)) == 1
 
 
-async def test_sent_entries_leave_without_a_new_version(bench: Any) -> None:
-    """What was confirmed leaves the outbox; the version stays."""
+async def test_sent_entries_are_removed_without_a_new_version(bench: Any) -> None:
+    """Confirmed entries leave the outbox; the version of the document is unchanged."""
     await execute(bench.accounts, "a", bench.put(1, "one", "two"), bench.request())
     before = await bench.document("a")
     (unsent,) = await bench.database.outbox.unsent(10)
@@ -39,8 +39,8 @@ async def test_sent_entries_leave_without_a_new_version(bench: Any) -> None:
     assert await bench.database.outbox.unsent(10) == []
 
 
-async def test_sent_twice(bench: Any) -> None:
-    """Taking out the same entries again, or some of them with others, counts nothing twice."""
+async def test_a_repeated_removal_counts_once(bench: Any) -> None:
+    """The same entries are removed again, alone and with others."""
     await execute(bench.accounts, "a", bench.put(1, "one", "two"), bench.request())
     (first,) = await bench.database.outbox.unsent(10)
     await bench.database.outbox.sent([first])
@@ -55,8 +55,8 @@ async def test_sent_twice(bench: Any) -> None:
     assert (await bench.document("a"))["unsent"] == 1
 
 
-async def test_what_was_sent_is_kept_nowhere(bench: Any) -> None:
-    """Texts and codes that went out as commands lie in no collection afterwards."""
+async def test_sent_entries_are_kept_in_no_collection(bench: Any) -> None:
+    """Commands contain texts and codes."""
     await execute(bench.accounts, "a", bench.put(1, "secret 123456", "open"), bench.request())
     (unsent,) = await bench.database.outbox.unsent(10)
 
@@ -67,8 +67,8 @@ async def test_what_was_sent_is_kept_nowhere(bench: Any) -> None:
         assert "123456" not in str(await database[name].find({}).to_list(100)), name
 
 
-async def test_beside_commands(bench: Any) -> None:
-    """A relay that takes out while commands save loses no entry, doubles none, and hinders no command."""
+async def test_removals_during_commands_lose_nothing(bench: Any) -> None:
+    """Each entry is sent once, and every command succeeds."""
     done = asyncio.Event()
     sent: list[int] = []
 
@@ -89,8 +89,8 @@ async def test_beside_commands(bench: Any) -> None:
     assert (document["version"], document["outbox"], document["unsent"]) == (40, [], 0)
 
 
-async def test_chosen_aggregates(bench: Any) -> None:
-    """The outboxes of some aggregates can be read by themselves; those with nothing to send are left out."""
+async def test_the_outboxes_of_given_aggregates_are_read(bench: Any) -> None:
+    """Those without unsent entries are left out."""
     await execute(bench.accounts, "a", bench.put(1, "one"), bench.request())
     await execute(bench.accounts, "b", bench.put(1), bench.request())
     await execute(bench.accounts, "c", bench.put(1, "two"), bench.request())
@@ -101,11 +101,11 @@ async def test_chosen_aggregates(bench: Any) -> None:
     assert await bench.database.outbox.of([]) == []
 
 
-async def test_what_is_never_sent_hides_nothing(bench: Any) -> None:
-    """Pages go round over all collections, so that every aggregate is found though none is ever sent."""
+async def test_unsendable_entries_hide_no_others(bench: Any) -> None:
+    """Pages rotate over all collections, so that every aggregate is found even if none is ever sent."""
     cards = await bench.database.aggregates("cards", dataclass_codec(bench.account))
     for n in range(5):
-        # Some have one event to send, some two: the order is by both count and id.
+        # Some have one unsent event, some two, because the order is by count and id.
         await execute(bench.accounts, f"a{n}", bench.put(1, *["fact"] * (1 + n % 2)), bench.request())
         await execute(cards, f"c{n}", bench.put(1, "fact"), bench.request())
 
@@ -113,13 +113,13 @@ async def test_what_is_never_sent_hides_nothing(bench: Any) -> None:
 
     ids = [[unsent.id for unsent in page] for page in pages]
     every = {f"{kind}{n}" for kind in "ac" for n in range(5)}
-    # 10 aggregates, 3 at a time: four pages that follow each other hold all, wherever they begin.
+    # 10 aggregates, 3 per page: any four consecutive pages contain all of them.
     assert all(set().union(*ids[first : first + 4]) == every for first in range(5))
     assert all(len(set(page)) == 3 for page in ids)
     assert len(await bench.database.outbox.unsent(100)) == 10
 
 
-async def test_page_has_an_end(bench: Any) -> None:
-    """Nobody reads all outboxes at once."""
+async def test_the_size_of_a_page_is_limited(bench: Any) -> None:
+    """All outboxes cannot be read at once."""
     with pytest.raises(LimitExceeded):
         await bench.database.outbox.unsent(100_000)

@@ -1,4 +1,4 @@
-"""Where the platform is, and with which key the operator signs."""
+"""Configuration of the command line: addresses of the platform, and the operator's key."""
 
 import os
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ DEFAULT = Path("~/.config/diwan/config.yaml")
 
 @dataclass(frozen=True)
 class Broker:
-    """Where the broker is, and the file with the password of its user `operator`."""
+    """Address of the broker, and the file with the password of its user `operator`."""
 
     host: str
     port: int
@@ -24,13 +24,13 @@ class Broker:
 
 @dataclass(frozen=True)
 class Config:
-    """What the command line needs to know.
+    """The configuration.
 
     Attributes:
         targets: gRPC address of each service, `host:port` by service name.
-        client: the client id under which identity knows the operator's key.
-        key: file of the private JWK (EC P-256) that signs for a token.
-        broker: where connectors park, None where it cannot be reached from here.
+        client: client id of the operator's key at identity.
+        key: file of the private JWK (EC P-256) that signs client assertions.
+        broker: the broker with the connectors' parked queues, None if it cannot be reached from here.
     """
 
     targets: dict[str, str]
@@ -40,35 +40,35 @@ class Config:
 
     @classmethod
     def of(cls, context: click.Context) -> "Config":
-        """The configuration that this run of the command line was given."""
+        """The configuration of this run of the command line."""
         return cls.read(context.find_root().params["config_path"])
 
     @classmethod
     def read(cls, path: Path | None) -> "Config":
-        """Read `path`, else what DIWAN_CONFIG names, else the default place.
+        """Read the file `path`, else that of DIWAN_CONFIG, else the default file.
 
         Raises:
-            click.ClickException: it is not there, or something in it is missing.
+            click.ClickException: the file does not exist, or a field is missing.
         """
-        place = path or Path(os.environ.get(VARIABLE, DEFAULT)).expanduser()
+        file = path or Path(os.environ.get(VARIABLE, DEFAULT)).expanduser()
         try:
-            said: dict[str, Any] = yaml.safe_load(place.read_text())
+            fields: dict[str, Any] = yaml.safe_load(file.read_text())
             return cls(
-                targets=dict(said["targets"]),
-                client=said["client"],
-                key=place.parent / said["key"],
-                broker=_broker(said["broker"], place.parent) if said.get("broker") else None,
+                targets=dict(fields["targets"]),
+                client=fields["client"],
+                key=file.parent / fields["key"],
+                broker=_broker(fields["broker"], file.parent) if fields.get("broker") else None,
             )
         except FileNotFoundError as error:
             raise click.ClickException(
-                f"no configuration at {place}: name one with --config or {VARIABLE}"
+                f"no configuration at {file}: name one with --config or {VARIABLE}"
             ) from error
         except (KeyError, TypeError, ValueError, yaml.YAMLError) as error:
             raise click.ClickException(
-                f"{place} is not complete: it needs `targets`, `client` and `key`; a `broker` needs `host`, `port`, "
+                f"{file} is not complete: it needs `targets`, `client` and `key`; a `broker` needs `host`, `port`, "
                 "`vhost` and `password_file`"
             ) from error
 
 
-def _broker(said: dict[str, Any], folder: Path) -> Broker:
-    return Broker(said["host"], int(said["port"]), said["vhost"], folder / said["password_file"])
+def _broker(fields: dict[str, Any], folder: Path) -> Broker:
+    return Broker(fields["host"], int(fields["port"]), fields["vhost"], folder / fields["password_file"])

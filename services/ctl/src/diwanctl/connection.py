@@ -1,4 +1,4 @@
-"""One call to one service, in the operator's name."""
+"""Calls to services with the operator's token."""
 
 import asyncio
 import json
@@ -22,10 +22,10 @@ DEADLINE_SECONDS = 20.0
 def call(
     context: click.Context, service: str, stub: Callable[[Any], Any], rpc: str, request: Message
 ) -> Message:
-    """Call an RPC with the operator's token; a request that needs one gets a request id.
+    """Call an RPC with the operator's token; a field `request_id` of the request is set to a new UUID4.
 
     Raises:
-        click.ClickException: the call failed; its text is what the service answered, with its reason.
+        click.ClickException: the call failed; the text has the service's reason, message and wrong fields.
     """
     config = Config.of(context)
     if "request_id" in request.DESCRIPTOR.fields_by_name:
@@ -40,10 +40,10 @@ async def _call(
         tokens = ServiceTokens(config.client, key_of(config), identity_exchange(identity))
         async with connect(target_of(config, service), tokens, audience=service) as channel:
             try:
-                answer: Message = await getattr(stub(channel), rpc)(request, timeout=DEADLINE_SECONDS)
+                response: Message = await getattr(stub(channel), rpc)(request, timeout=DEADLINE_SECONDS)
             except grpc.RpcError as error:
-                raise click.ClickException(sentence_of(error)) from error
-    return answer
+                raise click.ClickException(describe(error)) from error
+    return response
 
 
 def target_of(config: Config, service: str) -> str:
@@ -51,7 +51,7 @@ def target_of(config: Config, service: str) -> str:
         return config.targets[service]
     except KeyError:
         known = ", ".join(sorted(config.targets))
-        raise click.ClickException(f"no service {service}; the configuration knows {known}") from None
+        raise click.ClickException(f"no service {service}; the configuration has {known}") from None
 
 
 def key_of(config: Config) -> ECKey:
@@ -61,7 +61,7 @@ def key_of(config: Config) -> ECKey:
         raise click.ClickException(f"{config.key} holds no private key: {type(error).__name__}") from error
 
 
-def sentence_of(error: grpc.RpcError) -> str:
+def describe(error: grpc.RpcError) -> str:
     failure = failure_of(error)
     fields = "; ".join(f"{path}: {rule}" for path, rule in failure.fields)
     return " ".join(filter(None, [failure.reason or failure.code, failure.message, fields]))

@@ -1,4 +1,4 @@
-"""Issued documents."""
+"""`diwan verify`: issued documents."""
 
 import click
 from diwan.notary.v1 import notary_pb2, notary_pb2_grpc

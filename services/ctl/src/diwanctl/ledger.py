@@ -1,4 +1,4 @@
-"""The books."""
+"""`diwan ledger`: the journal of payments."""
 
 import click
 from diwan.payments.v1 import payments_pb2, payments_pb2_grpc

@@ -1,4 +1,4 @@
-"""`diwan`: what operators do from a shell."""
+"""`diwan`: the operators' command line."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from diwanctl import document, ledger, message, officer, parked, status, tariff
     help="Configuration file; else DIWAN_CONFIG, else ~/.config/diwan/config.yaml.",
 )
 def main(as_json: bool, config_path: Path | None) -> None:
-    """Operate Diwan: officers, tariffs, books, messages, and what did not go well."""
+    """Operate Diwan: officers, tariffs, the journal, messages, and parked messages."""
 
 
 for group in (officer.officer, tariff.tariff, ledger.ledger, message.message, parked.parked):

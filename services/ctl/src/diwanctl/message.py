@@ -1,4 +1,4 @@
-"""Messages sent to people."""
+"""`diwan message`: messages sent to people."""
 
 import click
 from diwan.notification.v1 import notification_pb2, notification_pb2_grpc
@@ -11,7 +11,7 @@ STUB = notification_pb2_grpc.NotificationServiceStub
 
 @click.group()
 def message() -> None:
-    """Messages sent to people; texts and numbers are never shown."""
+    """Messages sent to people, without their texts and mobile numbers."""
 
 
 @message.command("list")
@@ -23,7 +23,7 @@ def message() -> None:
 def list_messages(
     context: click.Context, account: str, request_number: str, page_size: int, page_token: str
 ) -> None:
-    """List messages, newest first; `show` tells the steps of one."""
+    """List messages, newest first; `show` has the steps of one."""
     request = notification_pb2.ListMessagesRequest(
         account_id=account, request_number=request_number, page_size=page_size, page_token=page_token
     )

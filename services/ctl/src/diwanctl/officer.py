@@ -1,4 +1,4 @@
-"""Officers."""
+"""`diwan officer`: officers."""
 
 import click
 from diwan.identity.v1 import identity_pb2, identity_pb2_grpc
@@ -22,5 +22,5 @@ def bootstrap(context: click.Context, staff_number: str, national_id: str, mobil
     request = identity_pb2.RegisterOfficerRequest(
         staff_number=staff_number, national_id=national_id, mobile=mobile, roles=["administrator"]
     )
-    made = call(context, "identity", identity_pb2_grpc.IdentityServiceStub, "RegisterOfficer", request)
-    emit(context, as_dict(made))
+    registered = call(context, "identity", identity_pb2_grpc.IdentityServiceStub, "RegisterOfficer", request)
+    emit(context, as_dict(registered))

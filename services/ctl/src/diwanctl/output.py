@@ -1,4 +1,4 @@
-"""One way to print: a table for people, JSON for programs."""
+"""Output of all commands: tables for people, JSON for programs."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -15,30 +15,30 @@ _NANO: Final = Decimal("1e-9")
 
 
 def as_dict(message: Message) -> dict[str, Any]:
-    """A message as its proto-JSON, with the proto's own field names and empty fields shown."""
+    """A message as proto-JSON, with the proto's field names and with empty fields."""
     return json_format.MessageToDict(
         message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
     )
 
 
 def emit(context: click.Context, value: Any, *, without: Collection[str] = ()) -> None:
-    """Print one value: rows become a table, a mapping a list of its fields; JSON, and all of it, when asked for.
+    """Print a value: rows as a table, a mapping as a list of its fields; with `--json` as JSON, complete.
 
     Args:
         context: of the command.
-        value: rows or a mapping, of what JSON has.
-        without: columns for which a table has no room.
+        value: rows or a mapping, of JSON types.
+        without: columns to omit from a table.
     """
     if context.find_root().params["as_json"]:
         click.echo(json.dumps(value, ensure_ascii=False, indent=2))
     elif isinstance(value, list):
-        table_of(value, without)
+        print_table(value, without)
     else:
-        fields_of(value)
+        print_fields(value)
 
 
-def table_of(rows: list[Mapping[str, Any]], without: Collection[str] = ()) -> None:
-    """A column for each field that any of the rows has."""
+def print_table(rows: list[Mapping[str, Any]], without: Collection[str] = ()) -> None:
+    """Print rows as a table with a column for each field of any row."""
     if not rows:
         click.echo("none")
         return
@@ -47,25 +47,25 @@ def table_of(rows: list[Mapping[str, Any]], without: Collection[str] = ()) -> No
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(plain(row.get(column, "")) for column in columns))
+        table.add_row(*(formatted(row.get(column, "")) for column in columns))
     Console().print(table)
 
 
-def fields_of(value: Mapping[str, Any]) -> None:
-    """A line for each field, and a table below them for each that holds rows."""
-    tables = {name: said for name, said in value.items() if _rows(said)}
+def print_fields(value: Mapping[str, Any]) -> None:
+    """Print a line for each field, and below them a table for each field that holds rows."""
+    tables = {name: field for name, field in value.items() if _has_rows(field)}
     table = Table(box=None, show_header=False, pad_edge=False)
-    for name, said in value.items():
+    for name, field in value.items():
         if name not in tables:
-            table.add_row(name, plain(said))
+            table.add_row(name, formatted(field))
     Console().print(table)
     for name, rows in tables.items():
         click.echo(f"\n{name}:")
-        table_of(rows)
+        print_table(rows)
 
 
-def plain(value: Any) -> str:
-    """As a person writes it: money with its currency, a date as ISO 8601 has it, rows within a row a line each."""
+def formatted(value: Any) -> str:
+    """The value for people: money with its currency, a date in ISO 8601, rows within a row on a line each."""
     match value:
         case str():
             return value
@@ -73,11 +73,11 @@ def plain(value: Any) -> str:
             return f"{int(units) + nanos * _NANO:.2f} {currency}"
         case {"year": year, "month": month, "day": day}:
             return f"{year:04}-{month:02}-{day:02}"
-        case list() if _rows(value):
-            return "\n".join("  ".join(map(plain, row.values())) for row in value)
+        case list() if _has_rows(value):
+            return "\n".join("  ".join(map(formatted, row.values())) for row in value)
         case _:
             return json.dumps(value, ensure_ascii=False)
 
 
-def _rows(value: Any) -> bool:
+def _has_rows(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and isinstance(value[0], Mapping)

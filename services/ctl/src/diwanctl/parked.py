@@ -1,9 +1,9 @@
-"""Messages that a policy or a connector could not handle."""
+"""`diwan parked`: messages that a policy or a connector could not handle."""
 
 import click
 from diwan.operations.v1 import operations_pb2, operations_pb2_grpc
 
-from diwanctl import shelf
+from diwanctl import parked_queues
 from diwanctl.config import Config
 from diwanctl.connection import call
 from diwanctl.output import as_dict, emit
@@ -25,9 +25,9 @@ def parked() -> None:
 @click.pass_context
 def list_parked(context: click.Context, service: str, page_size: int, page_token: str) -> None:
     """List the parked messages of SERVICE, in the order of their ids."""
-    if service in shelf.CONNECTORS:
-        with shelf.opened(Config.of(context)) as channel:
-            emit(context, [each.row() for each in shelf.parked(channel, service, page_size)])
+    if service in parked_queues.CONNECTORS:
+        with parked_queues.open_channel(Config.of(context)) as channel:
+            emit(context, [each.row() for each in parked_queues.read(channel, service, page_size)])
         return
     request = operations_pb2.ListParkedRequest(page_size=page_size, page_token=page_token)
     page = as_dict(call(context, service, STUB, "ListParked", request))
@@ -42,10 +42,10 @@ def list_parked(context: click.Context, service: str, page_size: int, page_token
 @click.pass_context
 def show(context: click.Context, service: str, parked_id: str) -> None:
     """Show one parked message, personal fields masked."""
-    if service in shelf.CONNECTORS:
-        with shelf.opened(Config.of(context)) as channel:
-            found = shelf.find(channel, service, parked_id)
-        emit(context, {**found.row(), "masked_body": found.content()})
+    if service in parked_queues.CONNECTORS:
+        with parked_queues.open_channel(Config.of(context)) as channel:
+            message = parked_queues.find(channel, service, parked_id)
+        emit(context, {**message.row(), "masked_body": message.content()})
         return
     request = operations_pb2.GetParkedRequest(parked_id=parked_id)
     emit(context, as_dict(call(context, service, STUB, "GetParked", request)))
@@ -56,12 +56,12 @@ def show(context: click.Context, service: str, parked_id: str) -> None:
 @parked_argument
 @click.pass_context
 def replay(context: click.Context, service: str, parked_id: str) -> None:
-    """Handle a parked message again, now."""
-    if service in shelf.CONNECTORS:
-        with shelf.opened(Config.of(context)) as channel:
-            found = shelf.find(channel, service, parked_id)
-            shelf.replay(channel, found)
-        emit(context, found.row())
+    """Replay a parked message now."""
+    if service in parked_queues.CONNECTORS:
+        with parked_queues.open_channel(Config.of(context)) as channel:
+            message = parked_queues.find(channel, service, parked_id)
+            parked_queues.replay(channel, message)
+        emit(context, message.row())
         return
     request = operations_pb2.ReplayParkedRequest(parked_id=parked_id)
     emit(context, as_dict(call(context, service, STUB, "ReplayParked", request)))
@@ -70,15 +70,15 @@ def replay(context: click.Context, service: str, parked_id: str) -> None:
 @parked.command()
 @service_argument
 @parked_argument
-@click.option("--reason", required=True, help="Why it is given up; logged.")
+@click.option("--reason", required=True, help="Why it is discarded; logged.")
 @click.pass_context
 def discard(context: click.Context, service: str, parked_id: str, reason: str) -> None:
-    """Give a parked message up for good."""
-    if service in shelf.CONNECTORS:
-        with shelf.opened(Config.of(context)) as channel:
-            found = shelf.find(channel, service, parked_id)
-            shelf.discard(channel, found)
-        emit(context, {**found.row(), "discarded": reason})
+    """Discard a parked message for good."""
+    if service in parked_queues.CONNECTORS:
+        with parked_queues.open_channel(Config.of(context)) as channel:
+            message = parked_queues.find(channel, service, parked_id)
+            parked_queues.discard(channel, message)
+        emit(context, {**message.row(), "discarded": reason})
         return
     request = operations_pb2.DiscardParkedRequest(parked_id=parked_id, reason=reason)
     emit(context, as_dict(call(context, service, STUB, "DiscardParked", request)))

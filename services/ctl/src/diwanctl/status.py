@@ -1,4 +1,4 @@
-"""Health of every service."""
+"""`diwan status`: health of every service."""
 
 import asyncio
 
@@ -16,15 +16,17 @@ LIMIT_SECONDS = 3.0
 @click.command()
 @click.pass_context
 def status(context: click.Context) -> None:
-    """Ask every service whether it is serving; status 1 when one is not."""
+    """Check the health of every service; exit status 1 if one is not serving."""
     config = Config.of(context)
-    states = asyncio.run(_ask(config))
-    emit(context, [{"service": name, "target": config.targets[name], "state": said} for name, said in states])
-    if any(said != "SERVING" for _, said in states):
+    states = asyncio.run(_check(config))
+    emit(
+        context, [{"service": name, "target": config.targets[name], "state": state} for name, state in states]
+    )
+    if any(state != "SERVING" for _, state in states):
         context.exit(1)
 
 
-async def _ask(config: Config) -> list[tuple[str, str]]:
+async def _check(config: Config) -> list[tuple[str, str]]:
     return list(await asyncio.gather(*(_state(name, target) for name, target in config.targets.items())))
 
 
@@ -32,7 +34,7 @@ async def _state(name: str, target: str) -> tuple[str, str]:
     async with connect(target) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
         try:
-            answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=LIMIT_SECONDS)
+            response = await stub.Check(health_pb2.HealthCheckRequest(), timeout=LIMIT_SECONDS)
         except grpc.RpcError as error:
             return name, error.code().name
-    return name, health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+    return name, health_pb2.HealthCheckResponse.ServingStatus.Name(response.status)

@@ -1,4 +1,4 @@
-"""Tariffs."""
+"""`diwan tariff`: published fees."""
 
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
@@ -30,14 +30,14 @@ def publish(context: click.Context, file: Path) -> None:
     Each fee has service, agency, amount and valid_from (a date, or `today`), and may have channel, governorate,
     valid_until, electronic_discount and platform_share. Amounts are pounds with two decimals, in quotes.
     """
-    said = yaml.safe_load(file.read_text())
-    if not isinstance(said, dict) or not isinstance(said.get("fees"), list):
+    document = yaml.safe_load(file.read_text())
+    if not isinstance(document, dict) or not isinstance(document.get("fees"), list):
         raise click.ClickException(f"{file} has no list `fees`")
     request = payments_pb2.PublishTariffRequest(
-        fees=[fee(place, entry) for place, entry in enumerate(said["fees"], start=1)]
+        fees=[fee(number, entry) for number, entry in enumerate(document["fees"], start=1)]
     )
-    made = call(context, "payments", payments_pb2_grpc.PaymentServiceStub, "PublishTariff", request)
-    emit(context, as_dict(made))
+    published = call(context, "payments", payments_pb2_grpc.PaymentServiceStub, "PublishTariff", request)
+    emit(context, as_dict(published))
 
 
 @tariff.command()
@@ -58,41 +58,41 @@ def quote(context: click.Context, service: str, channel: str, governorate: str, 
     emit(context, as_dict(call(context, "payments", stub, "GetQuote", request)))
 
 
-def fee(place: int, entry: dict[str, Any]) -> payments_pb2.Fee:
-    """One fee of the file as its message; errors name its place in the file."""
+def fee(number: int, entry: dict[str, Any]) -> payments_pb2.Fee:
+    """A fee of the file as a message; errors name its number in the file."""
     known = {field.name for field in payments_pb2.Fee.DESCRIPTOR.fields}
     if unknown := entry.keys() - known:
-        raise click.ClickException(f"fee {place}: unknown {', '.join(sorted(unknown))}")
+        raise click.ClickException(f"fee {number}: unknown {', '.join(sorted(unknown))}")
     if missing := {"service", "agency", "amount", "valid_from"} - entry.keys():
-        raise click.ClickException(f"fee {place}: {', '.join(sorted(missing))} missing")
-    made = payments_pb2.Fee(
+        raise click.ClickException(f"fee {number}: {', '.join(sorted(missing))} missing")
+    message = payments_pb2.Fee(
         service=entry["service"],
         agency=entry["agency"],
         channel=entry.get("channel", "*"),
         governorate=str(entry.get("governorate", "*")),
-        valid_from=day(place, entry["valid_from"]),
-        amount=pounds(place, entry["amount"]),
-        electronic_discount=pounds(place, entry.get("electronic_discount", "0")),
-        platform_share=pounds(place, entry.get("platform_share", "0")),
+        valid_from=day(number, entry["valid_from"]),
+        amount=pounds(number, entry["amount"]),
+        electronic_discount=pounds(number, entry.get("electronic_discount", "0")),
+        platform_share=pounds(number, entry.get("platform_share", "0")),
     )
     if "valid_until" in entry:
-        made.valid_until.CopyFrom(day(place, entry["valid_until"]))
-    return made
+        message.valid_until.CopyFrom(day(number, entry["valid_until"]))
+    return message
 
 
-def day(place: int, value: Any) -> date_pb2.Date:
+def day(number: int, value: Any) -> date_pb2.Date:
     if value == "today":
         value = datetime.now(CAIRO).date()
     if not isinstance(value, date):
-        raise click.ClickException(f"fee {place}: {value!r} is not a date like 2026-01-31")
+        raise click.ClickException(f"fee {number}: {value!r} is not a date like 2026-01-31")
     return date_pb2.Date(year=value.year, month=value.month, day=value.day)
 
 
-def pounds(place: int, value: Any) -> money_pb2.Money:
+def pounds(number: int, value: Any) -> money_pb2.Money:
     try:
         amount = Decimal(value) if isinstance(value, str) else None
     except InvalidOperation:
         amount = None
     if amount is None or amount < 0 or amount != amount.quantize(Decimal("0.01")):
-        raise click.ClickException(f'fee {place}: {value!r} is not an amount like "120.00" (in quotes)')
+        raise click.ClickException(f'fee {number}: {value!r} is not an amount like "120.00" (in quotes)')
     return money(int(amount * PIASTRES_A_POUND))

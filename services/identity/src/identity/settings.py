@@ -7,7 +7,7 @@ from chassis.settings import ServiceSettings
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from identity.model.codes import Allowance
+from identity.model.codes import RateLimit
 
 
 class Settings(ServiceSettings):
@@ -47,11 +47,11 @@ class Settings(ServiceSettings):
         return frozenset(self.acting_clients.split(",")) - {""}
 
     @property
-    def starts(self) -> Allowance:
+    def starts(self) -> RateLimit:
         """Limit of enrolments and sign-ins."""
-        return Allowance(self.starts_per_hour, timedelta(seconds=self.resend_seconds))
+        return RateLimit(self.starts_per_hour, timedelta(seconds=self.resend_seconds))
 
     @property
-    def confirmations(self) -> Allowance:
+    def confirmations(self) -> RateLimit:
         """Limit of confirmations per account; different contents need no pause between them."""
-        return Allowance(self.confirmations_per_hour, timedelta(0))
+        return RateLimit(self.confirmations_per_hour, timedelta(0))

@@ -1,4 +1,4 @@
-"""What notary asks identity: who a principal and an agent are. Each question says for whom and why."""
+"""Notary's reads of identity's accounts: of principals and agents. Each states its account and its purpose."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,14 +15,14 @@ PURPOSE = "notary.power_of_attorney.draft"
 
 @dataclass(frozen=True)
 class Account:
-    """A party and the governorate (two digits) where they live."""
+    """A party and the governorate (two digits) of their residence."""
 
     party: Party
     governorate: str
 
 
 class Accounts:
-    """Identity's accounts, over a channel with notary's own token; no token of a citizen is handed on."""
+    """Identity's accounts, over a channel with notary's own token; a citizen's token is never passed on."""
 
     def __init__(self, channel: Any) -> None:
         self._stub = identity_pb2_grpc.IdentityServiceStub(channel)
@@ -31,7 +31,7 @@ class Accounts:
         """The caller's own account.
 
         Raises:
-            AccessDenied: there is none any more, though its token still holds.
+            AccessDenied: the account no longer exists, though its token is still valid.
         """
         request = identity_pb2.GetAccountRequest(account_id=account_id, purpose=PURPOSE)
         account = await self._get(request, account_id)
@@ -40,7 +40,7 @@ class Accounts:
         return account
 
     async def by_national_id(self, national_id: str, first_name: str, acting_for: str) -> Account | None:
-        """The account of a national ID whose person is called so, else None; asked for the account `acting_for`."""
+        """The account of a national ID, if the first name matches, else None; in the name of account `acting_for`."""
         request = identity_pb2.GetAccountRequest(
             national_id=national_id, first_name=first_name, purpose=PURPOSE
         )
@@ -49,12 +49,12 @@ class Accounts:
     async def _get(self, request: identity_pb2.GetAccountRequest, account_id: str) -> Account | None:
         token = acting_for.set(account_id)
         try:
-            found: identity_pb2.Account = await self._stub.GetAccount(request)
+            account: identity_pb2.Account = await self._stub.GetAccount(request)
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.NOT_FOUND:
                 return None
             raise
         finally:
             acting_for.reset(token)
-        party = Party(found.account_id, found.person_id, found.full_name, found.national_id)
-        return Account(party, found.governorate)
+        party = Party(account.account_id, account.person_id, account.full_name, account.national_id)
+        return Account(party, account.governorate)

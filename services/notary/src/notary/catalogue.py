@@ -1,4 +1,4 @@
-"""What comes from files: the terms of each kind, and the notary offices. Both are Arabic data of the package."""
+"""The package's data files: the terms of each kind, and the notary offices. Both are in Arabic."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from notary.model.errors import GovernorateNotServed
 
 @dataclass(frozen=True)
 class Wording:
-    """A kind's title, as it stands on the document, and its terms."""
+    """A kind's title, as printed on the document, and its terms."""
 
     title: str
     terms: tuple[str, ...]
@@ -20,17 +20,17 @@ class Wording:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The authority that reviews, every kind's wording and every office: a gap in the files stops the start."""
+    """The reviewing authority's name, every kind's wording and every office."""
 
     authority: str
     wordings: Mapping[Kind, Wording]
     offices: Mapping[str, Sequence[Office]]
 
     def offices_of(self, governorate: str) -> Sequence[Office]:
-        """The offices of a governorate (two digits), never none.
+        """The offices of a governorate (two digits), at least one.
 
         Raises:
-            GovernorateNotServed: it has none.
+            GovernorateNotServed: it has no office.
         """
         offices = self.offices.get(governorate, ())
         if not offices:

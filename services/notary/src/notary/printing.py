@@ -1,4 +1,4 @@
-"""From an approved power of attorney to the bytes of its signed document."""
+"""Printing of an approved power of attorney as a signed document."""
 
 from datetime import datetime
 from typing import Protocol
@@ -10,14 +10,14 @@ from notary.model.power_of_attorney import PowerOfAttorney
 
 
 class Printer(Protocol):
-    """Makes documents; slow, and never in the event loop's own time."""
+    """Creates documents; slow, but not on the event loop."""
 
     async def document(self, case: PowerOfAttorney, now: datetime) -> bytes:
         """The signed PDF of an approved case, dated `now`."""
 
 
 class DocumentPrinter:
-    """Lays an approved case out and gives it to the renderer. A part of the process: the renderer runs beside it."""
+    """Prints approved cases with the renderer, which it starts and stops. A component of the process."""
 
     name = "renderer"
 
@@ -27,10 +27,10 @@ class DocumentPrinter:
         """Prepare.
 
         Args:
-            renderer: prints and signs.
+            renderer: renders and signs.
             catalogue: the kinds' titles and the authority's name.
-            metrics: where the renderer's time is counted.
-            verify_url: page that the QR code leads to.
+            metrics: of notary; measures the renderer's time.
+            verify_url: address of the verification page in the QR code.
         """
         self._renderer = renderer
         self._catalogue = catalogue
@@ -38,20 +38,19 @@ class DocumentPrinter:
         self._verify_url = verify_url
 
     async def start(self) -> None:
-        """Warm the renderer up."""
+        """Start the renderer."""
         await self._renderer.start()
 
     async def stop(self) -> None:
-        """Finish what is in hand."""
+        """Finish the documents in hand and stop the renderer."""
         await self._renderer.close()
 
     async def document(self, case: PowerOfAttorney, now: datetime) -> bytes:
-        """The signed PDF of an approved case, dated `now`; PressError when the renderer cannot now."""
+        """The signed PDF of an approved case, dated `now`; DocumentError or RendererError."""
         with self._metrics.renderer.time():
-            return await self._renderer.make(self.laid_out(case, now))
+            return await self._renderer.render(self._document(case, now))
 
-    def laid_out(self, case: PowerOfAttorney, now: datetime) -> Document:
-        """What stands on the page."""
+    def _document(self, case: PowerOfAttorney, now: datetime) -> Document:
         content = case.content
         return Document(
             number=case.number,

@@ -5,5 +5,5 @@ from diwan.notification.v1 import sms_pb2 as sms
 
 from notification import model
 
-MESSAGES: FactTable = {model.Handover: sms.SubmitSms}
+MESSAGES: FactTable = {model.SmsRequested: sms.SubmitSms}
 messages = fact_mapping(MESSAGES)

@@ -1,7 +1,7 @@
-"""The rules of messages: what is known of a message when its news comes more than once and in any order.
+"""The rules of messages. Events of a message arrive at least once and in any order.
 
-A message's state is therefore not the last word heard but the strongest: that the operator took it beats every
-guess, and receipts beat that.
+A message's state therefore follows from the event with the highest precedence, not from the latest: receipts precede a
+submission, which precedes the connector's other answers.
 """
 
 import re
@@ -12,19 +12,19 @@ from enum import Enum
 
 from chassis.domain import DomainError, Outcome
 
-MOST_PARTS = 40
-"""Parts of which receipts are kept; an SMS of 2,600 Arabic characters, far more than a template gives."""
+MAX_PARTS = 40
+"""Stored parts of a message: an SMS of 2,600 Arabic characters, far longer than any template."""
 
 MOBILE = re.compile(r"\+[1-9][0-9]{7,14}")
-"""E.164. Whether a number is one of Egypt's is identity's to say: contacts come from there."""
+"""E.164. Identity, the source of contacts, checks that a number is Egyptian."""
 
 
 class NotificationError(DomainError):
-    """Base of the refusals of notification."""
+    """Base of the errors of notification."""
 
 
 class MessageNotFound(NotificationError):
-    """There is no such message, or it is not the caller's to see."""
+    """There is no such message, or the caller may not see it."""
 
     reason = "MESSAGE_NOT_FOUND"
     code = "NOT_FOUND"
@@ -38,42 +38,42 @@ class TemplateUnknown(NotificationError):
 
 
 class ValuesWrong(NotificationError):
-    """A template was not given what its text needs."""
+    """A value of the template's placeholders is missing."""
 
     reason = "VALUES_WRONG"
     code = "INVALID_ARGUMENT"
 
 
 class RecipientInvalid(NotificationError):
-    """A message or a contact names no mobile that can be written to."""
+    """A message or a contact has no valid mobile number."""
 
     reason = "RECIPIENT_INVALID"
     code = "INVALID_ARGUMENT"
 
 
 class ContactUnknown(NotificationError):
-    """No contact is kept for the account yet; the fact that brings it may still be on its way."""
+    """No contact is stored for the account; its event may not have arrived yet."""
 
     reason = "CONTACT_UNKNOWN"
     code = "FAILED_PRECONDITION"
 
 
 class PartUnknown(NotificationError):
-    """A receipt names a part that no message has yet; the news of its submission may still be on its way."""
+    """A receipt names a part that no message has; the event of its submission may not have arrived yet."""
 
     reason = "PART_UNKNOWN"
     code = "FAILED_PRECONDITION"
 
 
 class ReceiptStateUnknown(NotificationError):
-    """A receipt states no known outcome of its part."""
+    """A receipt has an unknown state."""
 
     reason = "RECEIPT_STATE_UNKNOWN"
     code = "INVALID_ARGUMENT"
 
 
 class MessageState(Enum):
-    """What came of a message."""
+    """State of a message."""
 
     PENDING = "pending"
     SUBMITTED = "submitted"
@@ -85,25 +85,25 @@ class MessageState(Enum):
 
 
 class ReceiptState(Enum):
-    """What a receipt says of one part."""
+    """State of a part in its receipt."""
 
     DELIVERED = "delivered"
     UNDELIVERED = "undelivered"
     EXPIRED = "expired"
 
 
-ANSWER_STRENGTH = {
+ANSWER_PRECEDENCE = {
     MessageState.PENDING: 0,
-    MessageState.EXPIRED: 1,  # said of one try; another may have gone further
+    MessageState.EXPIRED: 1,  # of one attempt; another may have another answer
     MessageState.UNKNOWN: 2,
     MessageState.REFUSED: 3,
 }
-"""Which answer stays when a message that no operator took has had several."""
+"""Precedence among several answers for a message without a submitted part."""
 
 
 @dataclass(frozen=True)
 class Contact:
-    """How to reach a person: E.164 and a BCP 47 tag. `account_id` is empty for who has no account yet."""
+    """Address of a person: mobile in E.164, language as BCP 47 tag. `account_id` is empty before an account exists."""
 
     account_id: str
     mobile: str = field(repr=False)
@@ -111,12 +111,12 @@ class Contact:
 
     def __post_init__(self) -> None:
         if not MOBILE.fullmatch(self.mobile):
-            raise RecipientInvalid("A contact is a mobile number in E.164 form.")
+            raise RecipientInvalid("A contact must be a mobile number in E.164 form.")
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part that the operator took, by the operator's id, and what its receipt said, once there is one."""
+    """A part that the operator accepted: the operator's id, and the state in its receipt, None before."""
 
     part_id: str
     receipt: ReceiptState | None = None
@@ -124,7 +124,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Step:
-    """A state that a message reached, and when."""
+    """A change of a message's state, with its time."""
 
     state: MessageState
     time: datetime
@@ -132,15 +132,15 @@ class Step:
 
 @dataclass(frozen=True)
 class SmsContent:
-    """The sealed part of a handover: a mobile in E.164 and the text."""
+    """The sealed part of an SMS request: a mobile in E.164 and the text."""
 
     mobile: str = field(repr=False)
     text: str = field(repr=False)
 
 
 @dataclass(frozen=True)
-class Handover:
-    """Fact: a text goes to the SMS connector. It is never part of the state."""
+class SmsRequested:
+    """Fact: an SMS is requested from the connector. Text and number are not part of the state."""
 
     message_id: str
     content: SmsContent
@@ -150,7 +150,7 @@ class Handover:
 
 @dataclass(frozen=True)
 class Message:
-    """A message to a person: which template and what came of it; neither text nor number is kept."""
+    """A message to a person: its template and its outcome; neither text nor number is stored."""
 
     message_id: str
     account_id: str
@@ -167,7 +167,7 @@ class Message:
 
     @property
     def state(self) -> MessageState:
-        """The strongest thing known: receipts, then that it was taken, then the connector's other answers."""
+        """The state by precedence: receipts, then a submission, then the connector's other answers."""
         receipts = {part.receipt for part in self.parts}
         if not receipts:
             return self.answer
@@ -180,43 +180,43 @@ class Message:
         return MessageState.DELIVERED
 
     def submitted(self, part_ids: Sequence[str], now: datetime) -> "Message":
-        """The operator took it. A second submission, after a crash of the connector, adds its parts."""
+        """Record that the operator accepted it. A second submission, after a crash of the connector, adds its parts."""
         known = {part.part_id for part in self.parts}
         new = tuple(Part(part_id) for part_id in dict.fromkeys(part_ids) if part_id not in known)
-        return _stepped(self, replace(self, parts=(self.parts + new)[:MOST_PARTS], reason=""), now)
+        return _with_step(self, replace(self, parts=(self.parts + new)[:MAX_PARTS], reason=""), now)
 
     def refused(self, reason: str, now: datetime) -> "Message":
-        """The operator refused it for good; no news once it was taken."""
+        """Record that the operator refused it for good; ignored after a submission."""
         return self._answered(MessageState.REFUSED, reason, now)
 
     def lost(self, now: datetime) -> "Message":
-        """The operator's answer was lost: it is not known whether it was taken."""
+        """Record that the operator's answer was lost: it may or may not have been accepted."""
         return self._answered(MessageState.UNKNOWN, "", now)
 
     def expired(self, now: datetime) -> "Message":
-        """Its time had passed before it could be submitted."""
+        """Record that it expired before its submission."""
         return self._answered(MessageState.EXPIRED, "", now)
 
     def receipted(self, part_id: str, receipt: ReceiptState, time: datetime, now: datetime) -> "Message":
-        """The operator's receipt for one part; the first for a part counts. PartUnknown if it has none such."""
+        """Record the operator's receipt of one part; only the first of a part counts. PartUnknown for another part."""
         if part_id not in {part.part_id for part in self.parts}:
-            raise PartUnknown("The receipt names a part that this message has not.")
+            raise PartUnknown("The receipt names a part that this message does not have.")
         parts = tuple(
             replace(part, receipt=part.receipt or receipt) if part.part_id == part_id else part
             for part in self.parts
         )
         if parts == self.parts:
             return self
-        return _stepped(self, replace(self, parts=parts, receipt_time=time), now)
+        return _with_step(self, replace(self, parts=parts, receipt_time=time), now)
 
     def _answered(self, answer: MessageState, reason: str, now: datetime) -> "Message":
-        if self.parts or ANSWER_STRENGTH[answer] <= ANSWER_STRENGTH[self.answer]:
+        if self.parts or ANSWER_PRECEDENCE[answer] <= ANSWER_PRECEDENCE[self.answer]:
             return self
-        return _stepped(self, replace(self, answer=answer, reason=reason), now)
+        return _with_step(self, replace(self, answer=answer, reason=reason), now)
 
 
-def _stepped(before: Message, after: Message, now: datetime) -> Message:
-    """The message after news, with a step more if its state changed."""
+def _with_step(before: Message, after: Message, now: datetime) -> Message:
+    """The message after a change, with a further step if its state changed."""
     if after.state is before.state:
         return after
     return replace(after, steps=(*after.steps, Step(after.state, now)))
@@ -232,8 +232,8 @@ def open_message(
     text: str,
     expire_time: datetime | None,
     now: datetime,
-) -> Outcome[Message, Handover]:
-    """Make a message and hand it over; one whose time has passed is kept as expired and handed to nobody."""
+) -> Outcome[Message, SmsRequested]:
+    """A new message, and the request to the connector; an expired message is stored without a request."""
     message = Message(
         message_id=message_id,
         account_id=contact.account_id,
@@ -247,4 +247,4 @@ def open_message(
     if expire_time is not None and expire_time <= now:
         return Outcome(message.expired(now))
     content = SmsContent(contact.mobile, text)
-    return Outcome(message, (Handover(message_id, content, once=once, expire_time=expire_time),))
+    return Outcome(message, (SmsRequested(message_id, content, once=once, expire_time=expire_time),))

@@ -1,4 +1,4 @@
-"""The SMS connector between a real broker and a real SMSC, each a process of its own."""
+"""The SMS connector with a real broker and a sandbox SMSC, each in its own process."""
 
 import json
 import uuid
@@ -19,30 +19,30 @@ pytestmark = pytest.mark.real
 
 @dataclass
 class Operator:
-    """The mobile operator: its SMSC and the phones it reaches."""
+    """The mobile operator: its SMSC and the phones."""
 
     program: Program
     port: int
     http_port: int
-    taken_before: int = 0
+    accepted_before: int = 0
 
     def inbox(self, mobile: str) -> list[dict[str, Any]]:
-        """What a phone shows."""
-        shown: list[dict[str, Any]] = read_json(f"{self._url}/phones/{mobile.lstrip('+')}/messages")
-        return shown
+        """Return the messages on a phone."""
+        messages: list[dict[str, Any]] = read_json(f"{self._url}/phones/{mobile.lstrip('+')}/messages")
+        return messages
 
-    def faults(self, **told: Any) -> None:
-        """Let things go wrong."""
-        assert http("POST", f"{self._url}/faults", json.dumps(told).encode())[0] == 200
-
-    @property
-    def taken(self) -> int:
-        """Parts that the SMSC has taken since the test began."""
-        return self.taken_ever - self.taken_before
+    def faults(self, **faults: Any) -> None:
+        """Set faults of the SMSC."""
+        assert http("POST", f"{self._url}/faults", json.dumps(faults).encode())[0] == 200
 
     @property
-    def taken_ever(self) -> int:
-        """Parts that the SMSC has taken since it started."""
+    def accepted(self) -> int:
+        """Parts that the SMSC accepted since the start of the test."""
+        return self.accepted_total - self.accepted_before
+
+    @property
+    def accepted_total(self) -> int:
+        """Parts that the SMSC accepted since its start."""
         return int(read_json(f"{self._url}/submits")["taken"])
 
     @property
@@ -52,7 +52,7 @@ class Operator:
 
 @dataclass
 class Sms:
-    """The whole scene. `mobile` is a phone of this test's own."""
+    """The connector with its service side and operator. `mobile` is a number used only by this test."""
 
     side: Side
     operator: Operator
@@ -60,18 +60,18 @@ class Sms:
     http_port: int
     mobile: str
 
-    def submit(self, text: str, *, once: bool = False, expire_time: str = "", **told: Any) -> str:
-        """Let notification ask for a text to the phone; the message's id."""
+    def submit(self, text: str, *, once: bool = False, expire_time: str = "", **attributes: Any) -> str:
+        """Publish notification's command to send a text to the phone; return the message id."""
         message_id = str(uuid.uuid4())
         content = json.dumps({"mobile": self.mobile, "text": text}, ensure_ascii=False)
         self.side.publish(
             sms_pb2.SubmitSms(message_id=message_id, once=once, expire_time=expire_time, content=content),
-            **told,
+            **attributes,
         )
         return message_id
 
     def metric(self, line: str) -> float:
-        """One line of the connector's metrics."""
+        """Return the value of one line of the connector's metrics."""
         return metric(f"http://127.0.0.1:{self.http_port}/metrics", line)
 
 
@@ -95,7 +95,7 @@ def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
 
 @pytest.fixture(scope="module")
 def scene(broker_node: Broker, operator: Operator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sms]:
-    """The connector, bound and reading; the same for all tests of a module, since a start takes seconds."""
+    """The connector, bound and consuming; shared by the tests of a module, because a start takes seconds."""
     folder = tmp_path_factory.mktemp("sms")
     make_keys(folder / "keys", ["notification", "sms"])
     http_port = free_port()
@@ -119,7 +119,7 @@ def scene(broker_node: Broker, operator: Operator, tmp_path_factory: pytest.Temp
 
 @pytest.fixture
 def sms(scene: Sms, broker: Broker) -> Sms:
-    """The scene with a phone of this test's own, everything up and nothing wrong."""
+    """The shared connector with a new mobile number, all programs running, and no faults."""
     operator = scene.operator
     for program in (operator.program, scene.connector):
         if not program.alive:
@@ -127,5 +127,5 @@ def sms(scene: Sms, broker: Broker) -> Sms:
     scene.connector.wait_ready()
     operator.faults(throttle=0, throttle_at=0, silent=0, drop_after_submit=0, refuse=[], undeliverable=[])
     take(broker, "operator", "sms.notification.message.parked")
-    operator.taken_before = operator.taken_ever
+    operator.accepted_before = operator.accepted_total
     return replace(scene, mobile=f"+2010{uuid.uuid4().int % 10**8:08}")

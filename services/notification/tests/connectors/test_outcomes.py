@@ -1,4 +1,4 @@
-"""What the SMS connector makes of answers and faults, said by an SMSC of this test's own."""
+"""The SMS connector's outcomes for each answer and fault of an SMSC, which is a fake of this test."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +16,7 @@ THROTTLED = Submitted(0x58, "")
 
 
 class Smsc:
-    """Gives its answers one by one, or raises them."""
+    """Returns or raises its answers one by one."""
 
     def __init__(self, *answers: Submitted | Exception) -> None:
         self.answers = list(answers)
@@ -31,7 +31,7 @@ class Smsc:
 
 
 class Context:
-    """Settings and receiver; the receiver may be broken."""
+    """Settings and receiver; the receiver may raise a fault."""
 
     smsc_sender, parts_max = "DIWAN", 10
 
@@ -39,80 +39,80 @@ class Context:
         self.settings = self.receiver = self
         self._fault = fault
 
-    def submitted(self, *_told: str) -> None:
+    def submitted(self, *_arguments: str) -> None:
         if self._fault is not None:
             raise self._fault
 
 
-def submit(smsc: Smsc, *, once: bool = False, progress: str = "", **told: Any) -> Outcome:
-    """What comes of one delivery."""
+def submit(smsc: Smsc, *, once: bool = False, progress: str = "", **options: Any) -> Outcome:
+    """Return the outcome of one delivery."""
     connector = SmsConnector()
-    connector.smsc, connector.context = smsc, told.pop("context", Context())  # type: ignore[assignment]
+    connector.smsc, connector.context = smsc, options.pop("context", Context())  # type: ignore[assignment]
     content = sms_pb2.SmsContent(mobile="+201012345678", text=ARABIC)
     message = sms_pb2.SubmitSms(message_id="m", once=once, content=json_format.MessageToJson(content))
     inbound = InboundEvent(
         queue="sms.notification.message", exchange="notification.commands", id="e", subject="s"
     )
-    made: list[Outcome] = []
+    outcomes: list[Outcome] = []
 
     def process(handler: Callable[[Delivery[sms_pb2.SubmitSms]], Outcome]) -> None:
-        made.append(handler(Delivery(message, inbound, progress=progress, **told)))
+        outcomes.append(handler(Delivery(message, inbound, progress=progress, **options)))
 
     connector.submit(process)
-    return made[0]
+    return outcomes[0]
 
 
-def gave_up(outcome: Outcome) -> list[str]:
-    """The kinds of events that are published if this was the last try."""
+def events_after_last_attempt(outcome: Outcome) -> list[str]:
+    """Return the types of the events that are published if this was the last attempt."""
     assert isinstance(outcome, Retry)
     return [type(event.message).__name__ for event in outcome.giving_up]
 
 
 @pytest.mark.parametrize("fault", [AnswerUnknown(), RuntimeError("bug")])
 def test_code_is_unknown_after_any_fault_of_a_submit(fault: Exception) -> None:
-    """A code that may have been sent is told as unknown, whatever went wrong."""
+    """A code that may have been sent is reported as unknown."""
     assert isinstance(submit(Smsc(fault), once=True), Unknown)
 
 
-def test_code_is_unknown_when_we_fail_after_its_submit() -> None:
-    """A fault of ours after the operator has taken a code does not send it again."""
+def test_code_is_unknown_after_our_own_failure_following_its_submit() -> None:
+    """After the operator accepted a code, a failure of the connector does not send it again."""
     outcome = submit(Smsc(Submitted(0, "1")), once=True, context=Context(RuntimeError("bug")))
 
     assert isinstance(outcome, Unknown)
 
 
-def test_text_keeps_the_parts_it_sent_when_we_fail() -> None:
-    """A fault of ours in the second part does not send the first again."""
+def test_text_keeps_its_submitted_parts_after_our_own_failure() -> None:
+    """A failure at the second part does not send the first part again."""
     outcome = submit(Smsc(Submitted(0, "1"), RuntimeError("bug")))
 
     assert isinstance(outcome, Retry)
     assert (outcome.reason, outcome.progress) == ("RuntimeError", f"{PERHAPS_SENT} 1")
 
 
-def test_giving_up_what_was_never_sent_is_a_refusal() -> None:
-    """When no try can have sent it, the service is told that it was refused."""
-    assert gave_up(submit(Smsc(NotSent()))) == ["SmsRefused"]
-    assert gave_up(submit(Smsc(THROTTLED))) == ["SmsRefused"]
+def test_last_attempt_of_an_unsent_text_is_a_refusal() -> None:
+    """The text is reported as refused when no attempt can have sent it."""
+    assert events_after_last_attempt(submit(Smsc(NotSent()))) == ["SmsRefused"]
+    assert events_after_last_attempt(submit(Smsc(THROTTLED))) == ["SmsRefused"]
 
 
-def test_giving_up_what_may_have_been_sent_is_unknown() -> None:
-    """Once the answer to any try is unknown, giving up says so, whatever the last try met."""
+def test_last_attempt_of_a_possibly_sent_text_is_unknown() -> None:
+    """One attempt with an unknown answer is enough, whatever the outcome of the last one."""
     first = submit(Smsc(AnswerUnknown()))
     assert isinstance(first, Retry)
     second = submit(Smsc(THROTTLED), progress=first.progress)
     assert isinstance(second, Retry)
     third = submit(Smsc(NotSent()), progress=second.progress)
 
-    assert [gave_up(each) for each in (first, second, third)] == [["SmsUnknown"]] * 3
+    assert [events_after_last_attempt(each) for each in (first, second, third)] == [["SmsUnknown"]] * 3
 
 
-def test_giving_up_what_a_dead_process_began_is_unknown() -> None:
-    """A process that died may have sent it."""
-    assert gave_up(submit(Smsc(THROTTLED), uncertain=True)) == ["SmsUnknown"]
+def test_last_attempt_after_a_crash_is_unknown() -> None:
+    """A process that crashed may have sent the text."""
+    assert events_after_last_attempt(submit(Smsc(THROTTLED), uncertain=True)) == ["SmsUnknown"]
 
 
-def test_doubt_does_not_count_as_a_part() -> None:
-    """A text that is in doubt goes on where it was, and is told of by its parts alone."""
+def test_the_mark_of_a_possible_submit_is_not_a_part() -> None:
+    """A possibly sent text continues with its next part, and its event lists only its parts."""
     smsc = Smsc(Submitted(0, "2"))
 
     outcome = submit(smsc, progress=f"{PERHAPS_SENT} 1")
@@ -124,8 +124,8 @@ def test_doubt_does_not_count_as_a_part() -> None:
     assert smsc.submitted == 1
 
 
-def test_numbers_of_a_session_begin_again_after_the_largest() -> None:
-    """SMPP counts from 1 to 2^31 - 1; a session keeps none of the numbers it gave."""
+def test_sequence_numbers_start_again_after_the_largest() -> None:
+    """SMPP sequence numbers are from 1 to 2^31 - 1."""
     session = Session(None, lambda _: True)
     session._sequence = 0x7FFFFFFE
 

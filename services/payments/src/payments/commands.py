@@ -1,4 +1,4 @@
-"""Use cases: load, decide, save; one function a command."""
+"""Use cases: load, decide, save; one function for each command."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -20,26 +20,26 @@ from payments.model.payment import Overpaid, Payment
 from payments.model.tariff import Fee, Means, Schedule
 from payments.store import SCHEDULE
 
-MOST_INQUIRIES = 100
+MAX_INQUIRIES = 100
 _NAMESPACE = UUID("b7a1d1c2-52f6-5c0e-9d0b-6f2f3a9c4e11")
 
 Change = Callable[[Payment], Outcome[Payment, model.Fact]]
 
 
 def payment_id_of(subject_id: str) -> str:
-    """The one payment for a subject, such as a power of attorney: whoever knows the one knows the other."""
+    """Id of the one payment for a subject, such as a power of attorney; derived from the subject's id."""
     return str(uuid5(_NAMESPACE, f"payment/{subject_id}"))
 
 
 def entry_id_of(payment_id: str, kind: str, charge_id: str = "") -> str:
-    """The one entry of a kind for a payment (for each charge, where several may be booked)."""
+    """Id of the one entry of a kind for a payment, or for each charge where several may be booked."""
     return str(uuid5(_NAMESPACE, f"entry/{payment_id}/{kind}/{charge_id}"))
 
 
 async def publish_tariff(
     ctx: Context, request: CommandRequest[Schedule, pb.Tariff], fees: Sequence[Fee]
 ) -> pb.Tariff:
-    """Publish fees; all of them or none."""
+    """Publish fees, all of them or none; FeeInvalid, TariffInPast, TariffOverlap, TariffFull."""
     tariff_id, today = request.new_id("tariff"), request.now.astimezone(CAIRO).date()
 
     def decide(state: Schedule | None) -> Decision[Schedule]:
@@ -60,25 +60,25 @@ async def make_due(
     governorate: str,
     time: datetime,
 ) -> None:
-    """A fee becomes due, as published for the day in Cairo; FeeNotPublished if there is none, perhaps yet."""
+    """Make the fee due that is published for the day in Cairo; FeeNotPublished if there is none yet."""
     payment_id = payment_id_of(subject_id)
     schedule = await ctx.store.schedule()
     day = time.astimezone(CAIRO).date()
-    made: list[Payment] = []
+    created: list[Payment] = []
 
     def decide(state: Payment | None) -> Decision[Payment] | None:
         if state is not None:
-            return None  # submitted again, or delivered again: the fee is due once
+            return None  # a repeated submission or delivery: the fee is due once
         fee = schedule.fee(service, channel=channel, governorate=governorate, day=day)
         due = model.make_due(
             payment_id, subject_id, account_id, request_number=number, fee=fee, now=cause.now
         )
-        made[:] = [due.state]
+        created[:] = [due.state]
         return Decision(state=due.state, facts=facts.messages(due.facts))
 
     await execute(ctx.store.payments, payment_id, decide, cause)
-    for new in made:
-        ctx.metrics.moved(None, new)
+    for payment in created:
+        ctx.metrics.moved(None, payment)
 
 
 async def pay(
@@ -89,14 +89,16 @@ async def pay(
     means: Means,
     card_token: str,
 ) -> pb.Payment:
-    """Try to pay a due fee."""
+    """Request a charge for a due fee; PaymentNotFound, AlreadySettled, PaymentInProgress, TooManyAttempts."""
     moves: list[tuple[Payment, Payment]] = []
 
     def decide(state: Payment | None) -> Decision[Payment]:
         if state is None:
             raise PaymentNotFound
         charge_id = request.new_id("charge")
-        tried = state.pay(request.caller.id, means, card_token, charge_id, request.now, patience=ctx.patience)
+        tried = state.pay(
+            request.caller.id, means, card_token, charge_id, request.now, inquire_after=ctx.inquire_after
+        )
         moves[:] = [(state, tried.state)]
         return Decision(state=tried.state, facts=facts.messages(tried.facts))
 
@@ -106,16 +108,16 @@ async def pay(
 
 
 async def inquire(ctx: Context) -> None:
-    """Ask the acquirer about charges of which nothing was heard for as long as our patience lasts.
+    """Request an inquiry for each charge without an event for `ctx.inquire_after`.
 
-    The longest silent ones first and so many at a time: those that were asked about wait their turn again.
+    The oldest requests first, MAX_INQUIRIES in one run; an inquiry counts as a new request.
     """
     now = ctx.clock()
-    for payment in await ctx.store.unheard_of(now - ctx.patience, MOST_INQUIRIES):
-        assert payment.ask_time is not None  # it was found by it
+    for payment in await ctx.store.due_for_inquiry(now - ctx.inquire_after, MAX_INQUIRIES):
+        assert payment.last_request_time is not None  # the query's condition
         cause = Cause(
-            # Two processes that hold themselves for the one with the lease ask once.
-            id=cause_id("timer", "inquire", payment.payment_id, payment.ask_time.isoformat()),
+            # Two processes that both assume the lease inquire once.
+            id=cause_id("timer", "inquire", payment.payment_id, payment.last_request_time.isoformat()),
             now=now,
         )
         await execute(ctx.store.payments, payment.payment_id, partial(_inquire, ctx, now), cause)
@@ -124,44 +126,44 @@ async def inquire(ctx: Context) -> None:
 def _inquire(ctx: Context, now: datetime, state: Payment | None) -> Decision[Payment] | None:
     if state is None:
         return None
-    inquired = state.inquire(now, ctx.patience)
+    inquired = state.inquire(now, ctx.inquire_after)
     return Decision(state=inquired.state, facts=facts.messages(inquired.facts)) if inquired.facts else None
 
 
 async def accept(ctx: Context, cause: Cause, payment_id: str, *, charge_id: str, reference: str) -> None:
-    """The acquirer took a charge and will tell what comes of it."""
-    await _hear(ctx, cause, payment_id, lambda payment: payment.accept(charge_id, reference))
+    """Record that the acquirer accepted a charge; its result follows."""
+    await _apply(ctx, cause, payment_id, lambda payment: payment.accept(charge_id, reference))
 
 
 async def settle(
     ctx: Context, cause: Cause, payment_id: str, *, charge_id: str, amount: int, reference: str
 ) -> None:
-    """The money of a charge was taken."""
-    await _hear(
+    """Record that a charge was settled; AmountMismatch, ChargeUnknown."""
+    await _apply(
         ctx, cause, payment_id, lambda payment: payment.settle(charge_id, amount, reference, cause.now)
     )
 
 
 async def refuse(ctx: Context, cause: Cause, payment_id: str, *, charge_id: str, reason: str) -> None:
-    """A charge was refused."""
-    await _hear(ctx, cause, payment_id, lambda payment: payment.refuse(charge_id, reason))
+    """Record that a charge was refused; ChargeUnknown."""
+    await _apply(ctx, cause, payment_id, lambda payment: payment.refuse(charge_id, reason))
 
 
-async def _hear(ctx: Context, cause: Cause, payment_id: str, change: Change) -> None:
-    """Take news of a charge; PaymentNotFound if we never asked for it."""
+async def _apply(ctx: Context, cause: Cause, payment_id: str, change: Change) -> None:
+    """Apply an event of a charge to its payment; PaymentNotFound if there is none."""
     moves: list[tuple[Payment, Payment]] = []
-    stated: list[model.Fact] = []
+    emitted: list[model.Fact] = []
 
     def decide(state: Payment | None) -> Decision[Payment]:
         if state is None:
             raise PaymentNotFound
         changed = change(state)
-        moves[:], stated[:] = [(state, changed.state)], changed.facts
+        moves[:], emitted[:] = [(state, changed.state)], changed.facts
         return Decision(state=changed.state, facts=facts.messages(changed.facts))
 
     await execute(ctx.store.payments, payment_id, decide, cause)
     _count(ctx, moves)
-    if any(isinstance(fact, Overpaid) for fact in stated):
+    if any(isinstance(fact, Overpaid) for fact in emitted):
         ctx.metrics.overpaid()
 
 
@@ -191,13 +193,13 @@ async def book_settled(
 async def book_overpaid(
     ctx: Context, cause: Cause, payment_id: str, *, account_id: str, charge_id: str, amount: int
 ) -> None:
-    """Book money that was taken a second time."""
+    """Book the amount of a second settled charge."""
     entry_id = entry_id_of(payment_id, "overpaid", charge_id)
     await _book(ctx, cause, journal.overpaid(entry_id, payment_id, account_id, amount=amount, now=cause.now))
 
 
 async def book_earned(ctx: Context, cause: Cause, subject_id: str) -> None:
-    """Book that the agency has done its part for what was paid."""
+    """Book that the agency earned the fee of a subject; PaymentNotFound."""
     payment = await _existing(ctx, payment_id_of(subject_id))
     entry_id = entry_id_of(payment.payment_id, "earned")
     await _book(
@@ -215,7 +217,7 @@ async def book_earned(ctx: Context, cause: Cause, subject_id: str) -> None:
 
 
 async def _book(ctx: Context, cause: Cause, entry: Entry) -> None:
-    """Add an entry to the journal; one that is there already is never changed."""
+    """Add an entry to the journal; an existing entry is never changed."""
 
     def decide(state: Entry | None) -> Decision[Entry] | None:
         return Decision(state=entry) if state is None else None

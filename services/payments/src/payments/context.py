@@ -1,4 +1,4 @@
-"""What payments' use cases work with."""
+"""Dependencies of payments' use cases."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from payments.store import Store
 
 @dataclass(frozen=True)
 class Context:
-    """Made once, at start. `patience` is how long we wait for news of a charge before we inquire."""
+    """Created once, at start. `inquire_after` is the time without an event after which a charge is inquired about."""
 
     store: Store
     metrics: Metrics
-    patience: timedelta
+    inquire_after: timedelta
     clock: Callable[[], datetime]

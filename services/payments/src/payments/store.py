@@ -1,4 +1,4 @@
-"""Payments' collections, their indexes, and the questions asked of them. Only this room knows documents."""
+"""Payments' collections, their indexes and their queries. No other module handles documents."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ from payments.model.tariff import Schedule
 
 SCHEMA_VERSION = 1
 SCHEDULE = "schedule"
-"""The one schedule of fees."""
+"""Id of the one schedule of fees."""
 
 _SCHEDULE_BYTES = 8 * 1024 * 1024
 _MOST_PAYMENTS_OF_A_CASE = 20
 _OLDEST = [("state.book_time", 1)]
-_ASKED = [("state.ask_time", 1)]
+_LAST_REQUEST = [("state.last_request_time", 1)]
 
 
 class EntryCodec:
-    """Journal entries as documents. Checked both ways: none that does not balance is written or believed."""
+    """Codec of journal entries. It checks the balance on write and on read; EntryUnbalanced."""
 
     def __init__(self) -> None:
         self._codec: Codec[Entry] = dataclass_codec(Entry)
@@ -33,7 +33,7 @@ class EntryCodec:
         return self._codec.encode(state)
 
     def decode(self, document: Mapping[str, Any], /) -> Entry:
-        return self._codec.decode(document)  # making an Entry checks its legs
+        return self._codec.decode(document)  # the constructor of Entry checks its legs
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Store:
 
     @classmethod
     async def open(cls, database: Database) -> "Store":
-        """Open the collections and make their indexes."""
+        """Open the collections and create their indexes."""
         return cls(
             await database.aggregates(
                 "schedules",
@@ -57,8 +57,12 @@ class Store:
                 "payments",
                 dataclass_codec(Payment),
                 indexes=[
-                    # Those with a charge under way, and no others: few, however many payments there are.
-                    Index(name="asked", keys=_ASKED, where={"state.ask_time": {"$type": "date"}}),
+                    # Only payments with a charge under way, which are few.
+                    Index(
+                        name="last_request",
+                        keys=_LAST_REQUEST,
+                        where={"state.last_request_time": {"$type": "date"}},
+                    ),
                     Index(name="request_number", keys=[("state.request_number", 1)]),
                 ],
                 correlation=lambda payment: payment.request_number,
@@ -75,7 +79,7 @@ class Store:
         )
 
     async def schedule(self) -> Schedule:
-        """Every fee ever published."""
+        """The schedule of all published fees, past ones included."""
         loaded = await self.schedules.load(SCHEDULE)
         return loaded.state if loaded else Schedule()
 
@@ -84,22 +88,22 @@ class Store:
         loaded = await self.payments.load(payment_id)
         return loaded.state if loaded else None
 
-    async def unheard_of(self, before: datetime, limit: int) -> list[Payment]:
-        """Payments with a charge under way that the acquirer was last asked about before then, oldest first."""
-        where = {"state.ask_time": {"$type": "date", "$lte": before}}
-        return await self.payments.find(where, sort=_ASKED, limit=limit)
+    async def due_for_inquiry(self, before: datetime, limit: int) -> list[Payment]:
+        """Payments with a charge under way whose last request is not after `before`, oldest first."""
+        where = {"state.last_request_time": {"$type": "date", "$lte": before}}
+        return await self.payments.find(where, sort=_LAST_REQUEST, limit=limit)
 
     async def payments_of(self, request_number: str) -> list[str]:
         """The ids of the payments for a case, in order."""
-        found = await self.payments.find(
+        payments = await self.payments.find(
             {"state.request_number": request_number}, sort=[("_id", 1)], limit=_MOST_PAYMENTS_OF_A_CASE
         )
-        return [payment.payment_id for payment in found]
+        return [payment.payment_id for payment in payments]
 
     async def oldest(
         self, *, payment_ids: Sequence[str] | None, account: str, page_size: int, page_token: str
     ) -> Page[Entry]:
-        """A page of journal entries, oldest first; of payments, or with a leg on an account, where one is named."""
+        """A page of journal entries, oldest first; with the given payments or a leg on the given account, if any."""
         where: dict[str, Any] = {}
         if payment_ids is not None:
             where["state.payment_id"] = {"$in": list(payment_ids)}
@@ -108,6 +112,6 @@ class Store:
         return await self.entries.page(where, sort=_OLDEST, page_size=page_size, page_token=page_token)
 
     async def sums(self, after: Cursor | None, limit: int) -> list[tuple[Cursor, int]]:
-        """The sum of each entry's legs, oldest entry first: as they are stored, by whatever program."""
-        found = await self.entries.scan(["state.legs.amount"], sort=_OLDEST, after=after, limit=limit)
-        return [(cursor, sum(leg["amount"] for leg in entry["state"]["legs"])) for cursor, entry in found]
+        """The position of each stored entry and the sum of its legs (piastres), oldest first, without decoding."""
+        entries = await self.entries.scan(["state.legs.amount"], sort=_OLDEST, after=after, limit=limit)
+        return [(cursor, sum(leg["amount"] for leg in entry["state"]["legs"])) for cursor, entry in entries]

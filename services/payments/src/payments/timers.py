@@ -1,4 +1,4 @@
-"""A table: what happens by itself."""
+"""Payments' timers: audit of the journal, inquiries about charges."""
 
 from datetime import timedelta
 from functools import partial
@@ -9,14 +9,14 @@ from payments import commands
 from payments.audit import Audit
 from payments.context import Context
 
-LOOKS_IN_OUR_PATIENCE = 5
-SLOWEST_LOOK = timedelta(minutes=1)
+CHECKS_PER_INQUIRY = 5
+LONGEST_PERIOD = timedelta(minutes=1)
 
 
 def table(ctx: Context, audit_seconds: float) -> list[Timer]:
-    """Every timer of payments."""
-    look = min(SLOWEST_LOOK, ctx.patience / LOOKS_IN_OUR_PATIENCE)
+    """Payments' timers."""
+    period = min(LONGEST_PERIOD, ctx.inquire_after / CHECKS_PER_INQUIRY)
     return [
         every("audit", timedelta(seconds=audit_seconds), Audit(ctx).run),
-        every("inquire", look, partial(commands.inquire, ctx)),
+        every("inquire", period, partial(commands.inquire, ctx)),
     ]

@@ -1,4 +1,4 @@
-"""The acquirer connector between a real broker and a sandbox acquirer, each a process of its own."""
+"""The acquirer connector with a real broker and a sandbox acquirer, each in its own process."""
 
 import hashlib
 import hmac
@@ -25,7 +25,7 @@ API_KEY = "key-of-this-test"
 
 @dataclass
 class Acquiring:
-    """The whole scene."""
+    """The connector with its service side and acquirer."""
 
     side: Side
     connector: Program
@@ -40,9 +40,9 @@ class Acquiring:
         piastres: int = 5050,
         charge_id: str = "",
         expire_time: str = "",
-        **told: Any,
+        **attributes: Any,
     ) -> str:
-        """Let payments ask for a charge; its id."""
+        """Publish payments' command for a charge; return the charge id."""
         charge_id = charge_id or str(uuid.uuid4())
         self.side.publish(
             acquirer_pb2.RequestCharge(
@@ -52,37 +52,37 @@ class Acquiring:
                 card=json.dumps({"cardToken": card_token}),
                 expire_time=expire_time,
             ),
-            **told,
+            **attributes,
         )
         return charge_id
 
     def inquire(self, charge_id: str) -> None:
-        """Let payments ask what became of a charge."""
+        """Publish payments' command to inquire about a charge."""
         self.side.publish(
             acquirer_pb2.InquireCharge(charge_id=charge_id, payment_id=f"payment-{charge_id[:8]}")
         )
 
     def signed(self, body: bytes, *, at: float | None = None, key: bytes | None = None) -> dict[str, str]:
-        """Headers of a callback, right unless told otherwise."""
+        """Return the headers of a callback, valid by default."""
         timestamp = str(int(time.time() if at is None else at))
         signature = hmac.new(key or self.key, timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
         return {"Acquirer-Timestamp": timestamp, "Acquirer-Signature": f"v1={signature}"}
 
     def call_back(self, body: bytes, headers: dict[str, str]) -> int:
-        """The status that the connector answers a callback with."""
+        """Send a callback to the connector; return the HTTP status."""
         return http("POST", f"{self.connector_url}/callbacks", body, headers)[0]
 
-    def faults(self, **told: int) -> None:
-        """Let things go wrong at the acquirer."""
-        assert http("POST", f"{self.acquirer_url}/faults", json.dumps(told).encode())[0] == 200
+    def faults(self, **faults: int) -> None:
+        """Set faults of the acquirer."""
+        assert http("POST", f"{self.acquirer_url}/faults", json.dumps(faults).encode())[0] == 200
 
     def metric(self, line: str) -> float:
-        """One line of the connector's metrics."""
+        """Return the value of one line of the connector's metrics."""
         return metric(f"{self.connector_url}/metrics", line)
 
 
 def settled(charge_id: str, **changed: Any) -> bytes:
-    """Body of a callback for a settled charge."""
+    """Return the body of a callback for a settled charge."""
     charge = {
         "id": charge_id,
         "reference": "ACQ-1",
@@ -102,7 +102,7 @@ def broker_node(own_broker: Broker) -> Broker:
 
 @pytest.fixture(scope="module")
 def acquiring_scene(broker_node: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Acquiring]:
-    """Connector and acquirer, running; the same for all tests of a module, since a start takes seconds."""
+    """Connector and acquirer, running; shared by the tests of a module, because a start takes seconds."""
     folder = tmp_path_factory.mktemp("acquirer")
     make_keys(folder / "keys", ["payments", "acquirer"])
     key_file: Path = folder / "keys" / "acquirer" / "callback.key"
@@ -131,7 +131,7 @@ def acquiring_scene(broker_node: Broker, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture
 def acquiring(acquiring_scene: Acquiring, broker: Broker) -> Acquiring:
-    """The scene with everything up and nothing wrong."""
+    """The shared connector and acquirer, both running, without faults."""
     for program in (acquiring_scene.acquirer, acquiring_scene.connector):
         if not program.alive:
             program.start()

@@ -1,4 +1,4 @@
-"""The acquirer connector against a real broker and a sandbox acquirer."""
+"""The acquirer connector with a real broker and a sandbox acquirer."""
 
 import json
 import time
@@ -17,41 +17,41 @@ pytestmark = pytest.mark.real
 PARKED = "acquirer.payments.charge.parked"
 
 
-def taken(acquiring: Acquiring) -> list[tuple[str, str]]:
-    """Type and id of all events that payments hears now."""
-    queue = take(acquiring.side.broker, "payments", "payments.acquirer.charge")
-    return [(told[headers.TYPE].rpartition(".")[2], told[headers.ID]) for _, told in queue]
+def take_events(acquiring: Acquiring) -> list[tuple[str, str]]:
+    """Take all events from payments' queue; return the type and id of each."""
+    messages = take(acquiring.side.broker, "payments", "payments.acquirer.charge")
+    return [(event[headers.TYPE].rpartition(".")[2], event[headers.ID]) for _, event in messages]
 
 
-def decided(acquiring: Acquiring, charge_id: str) -> None:
-    """Wait until a charge's acceptance and its settlement were told, in whatever order: nothing more comes of it."""
-    heard: set[str] = set()
+def await_settlement(acquiring: Acquiring, charge_id: str) -> None:
+    """Wait for the events of a charge's acceptance and settlement, in any order; there are no further ones."""
+    types: set[str] = set()
 
     def both() -> bool:
-        queue = take(acquiring.side.broker, "payments", "payments.acquirer.charge")
-        ours = [told for body, told in queue if json.loads(body)["chargeId"] == charge_id]
-        heard.update(told[headers.TYPE].rpartition(".")[2] for told in ours)
-        return {"ChargeAccepted", "ChargeSettled"} <= heard
+        messages = take(acquiring.side.broker, "payments", "payments.acquirer.charge")
+        events = [event for body, event in messages if json.loads(body)["chargeId"] == charge_id]
+        types.update(event[headers.TYPE].rpartition(".")[2] for event in events)
+        return {"ChargeAccepted", "ChargeSettled"} <= types
 
     eventually(both)
 
 
 def test_charge_is_accepted_and_settled(acquiring: Acquiring) -> None:
-    """A good card: the acquirer accepts at once and settles by a callback, of the amount that was asked for."""
+    """The acquirer accepts a charge at once and settles the requested amount by a callback."""
     charge_id = acquiring.charge(piastres=5050, correlationid="R-1")
 
-    said, told = acquiring.side.hears(acquirer_pb2.ChargeSettled)
+    event, event_headers = acquiring.side.hears(acquirer_pb2.ChargeSettled)
 
-    assert said.charge_id == charge_id
-    assert said.payment_id == f"payment-{charge_id[:8]}"
-    assert (said.amount.currency_code, said.amount.units, said.amount.nanos) == ("EGP", 50, 500_000_000)
-    assert said.acquirer_reference.startswith("ACQ-")
-    assert told[headers.CORRELATION] == "R-1"
-    assert told["user_id"] == "acquirer"
+    assert event.charge_id == charge_id
+    assert event.payment_id == f"payment-{charge_id[:8]}"
+    assert (event.amount.currency_code, event.amount.units, event.amount.nanos) == ("EGP", 50, 500_000_000)
+    assert event.acquirer_reference.startswith("ACQ-")
+    assert event_headers[headers.CORRELATION] == "R-1"
+    assert event_headers["user_id"] == "acquirer"
 
 
-def test_settled_charge_is_on_the_day_file(acquiring: Acquiring) -> None:
-    """The acquirer's day file lists what it settled."""
+def test_settled_charge_is_in_the_settlement_file(acquiring: Acquiring) -> None:
+    """The acquirer's file of a day lists the settled charges."""
     charge_id = acquiring.charge(piastres=5050)
     acquiring.side.hears(acquirer_pb2.ChargeSettled)
 
@@ -64,54 +64,54 @@ def test_settled_charge_is_on_the_day_file(acquiring: Acquiring) -> None:
 
 
 def test_declined_card_is_refused_by_callback(acquiring: Acquiring) -> None:
-    """A declined card is accepted as a request, and refused with its reason later."""
+    """The acquirer accepts the request and refuses the charge later, with its reason."""
     charge_id = acquiring.charge("tok_declined")
 
-    said, _ = acquiring.side.hears(acquirer_pb2.ChargeRefused)
+    event, _ = acquiring.side.hears(acquirer_pb2.ChargeRefused)
 
-    assert (said.charge_id, said.reason) == (charge_id, "DECLINED")
+    assert (event.charge_id, event.reason) == (charge_id, "DECLINED")
 
 
 def test_unknown_card_is_refused_at_once(acquiring: Acquiring) -> None:
-    """A token that the acquirer does not know is refused without a callback."""
+    """A token unknown to the acquirer is refused without a callback."""
     charge_id = acquiring.charge("tok_nonsense")
 
-    said, _ = acquiring.side.hears(acquirer_pb2.ChargeRefused)
+    event, _ = acquiring.side.hears(acquirer_pb2.ChargeRefused)
 
-    assert (said.charge_id, said.reason) == (charge_id, "INVALID_CARD")
+    assert (event.charge_id, event.reason) == (charge_id, "INVALID_CARD")
 
 
-def test_second_callback_is_the_same_event(acquiring: Acquiring) -> None:
-    """The acquirer calls back twice: both events have one id, so that readers handle one."""
+def test_repeated_callback_publishes_the_same_event(acquiring: Acquiring) -> None:
+    """The events of both callbacks have one id, so that readers process one."""
     acquiring.charge("tok_twice")
-    heard: list[tuple[str, str]] = []
+    events: list[tuple[str, str]] = []
 
     def two_settled() -> bool:
-        heard.extend(taken(acquiring))
-        return sum(kind == "ChargeSettled" for kind, _ in heard) == 2
+        events.extend(take_events(acquiring))
+        return sum(kind == "ChargeSettled" for kind, _ in events) == 2
 
     eventually(two_settled)
 
-    assert len({event_id for kind, event_id in heard if kind == "ChargeSettled"}) == 1
+    assert len({event_id for kind, event_id in events if kind == "ChargeSettled"}) == 1
 
 
-def test_unavailable_acquirer_is_asked_again(acquiring: Acquiring) -> None:
-    """A 503 goes through the retry queue, and the charge is made after all."""
+def test_charge_is_retried_while_the_acquirer_is_unavailable(acquiring: Acquiring) -> None:
+    """After a 503 the command passes through the retry queue, and the charge is made."""
     acquiring.faults(fail=1)
     charge_id = acquiring.charge()
 
-    said, _ = acquiring.side.hears(acquirer_pb2.ChargeSettled)
+    event, _ = acquiring.side.hears(acquirer_pb2.ChargeSettled)
 
-    assert said.charge_id == charge_id
+    assert event.charge_id == charge_id
     labels = 'outcome="retry",queue="acquirer.payments.charge",reason="UNAVAILABLE"'
     assert acquiring.metric(f"diwan_connector_deliveries_total{{{labels}}}") >= 1
 
 
 def test_charge_without_an_answer_is_made_once(acquiring: Acquiring) -> None:
-    """The acquirer takes a charge and does not answer: asked again with the same key, it makes no second one."""
+    """The retry has the same idempotency key, so that the acquirer makes no second charge."""
     acquiring.faults(hang=1)
     charge_id = acquiring.charge()
-    decided(acquiring, charge_id)
+    await_settlement(acquiring, charge_id)
 
     url = f"{acquiring.acquirer_url}/days/{datetime.now(UTC):%Y-%m-%d}.csv"
     _, text = http("GET", url, told={"Authorization": f"Bearer {API_KEY}"})
@@ -120,40 +120,40 @@ def test_charge_without_an_answer_is_made_once(acquiring: Acquiring) -> None:
 
 
 def test_charge_id_with_other_content_is_parked(acquiring: Acquiring) -> None:
-    """Another charge under a known id is nobody's to decide but an operator's: no refusal is told."""
+    """An operator must decide about another charge with a known id: no refusal is published."""
     charge_id = acquiring.charge(piastres=5050)
-    decided(acquiring, charge_id)
+    await_settlement(acquiring, charge_id)
     acquiring.charge(piastres=9999, charge_id=charge_id)
 
-    ((_, told),) = eventually(lambda: take(acquiring.side.broker, "operator", PARKED))
+    ((_, parked),) = eventually(lambda: take(acquiring.side.broker, "operator", PARKED))
 
-    assert told["diwan-reason"] == "IDEMPOTENCY_KEY_REUSED"
-    assert taken(acquiring) == []
+    assert parked["diwan-reason"] == "IDEMPOTENCY_KEY_REUSED"
+    assert take_events(acquiring) == []
 
 
 def test_command_without_its_user_is_parked(acquiring: Acquiring) -> None:
-    """A charge request that does not say who published it is parked and charges nothing."""
+    """A command without `user_id` charges nothing."""
     charge_id = acquiring.charge(user="nobody")
 
-    ((_, told),) = eventually(lambda: take(acquiring.side.broker, "operator", PARKED))
+    ((_, parked),) = eventually(lambda: take(acquiring.side.broker, "operator", PARKED))
 
-    assert told["diwan-reason"] == "USER_MISSING"
+    assert parked["diwan-reason"] == "USER_MISSING"
     url = f"{acquiring.acquirer_url}/charges/{charge_id}"
     assert http("GET", url, told={"Authorization": f"Bearer {API_KEY}"})[0] == 404
 
 
 def test_callback_is_answered_after_its_event_is_published(acquiring: Acquiring) -> None:
-    """A signed callback gets 204, and its event is there when it does."""
+    """The event of a signed callback is in the queue when the answer 204 arrives."""
     body = settled(str(uuid.uuid4()))
 
     assert acquiring.call_back(body, acquiring.signed(body)) == 204
 
-    assert [kind for kind, _ in taken(acquiring)] == ["ChargeSettled"]
+    assert [kind for kind, _ in take_events(acquiring)] == ["ChargeSettled"]
 
 
 @pytest.mark.parametrize("case", ["none", "other key", "other body", "old", "early", "other form"])
 def test_callback_with_a_bad_signature_is_refused(acquiring: Acquiring, case: str) -> None:
-    """Unsigned, signed by another, changed, too old or too early: 401, and no event."""
+    """Without a signature, of another key, of another body, too old or too early: 401 and no event."""
     body = settled(str(uuid.uuid4()))
     signed = {
         "none": {},
@@ -166,11 +166,11 @@ def test_callback_with_a_bad_signature_is_refused(acquiring: Acquiring, case: st
 
     assert acquiring.call_back(body, signed) == 401
 
-    assert taken(acquiring) == []
+    assert take_events(acquiring) == []
 
 
 def test_refused_callbacks_are_counted(acquiring: Acquiring) -> None:
-    """Each callback with a wrong signature shows in the metrics."""
+    """A metric counts callbacks with a bad signature."""
     line = 'diwan_acquirer_callbacks_total{result="unsigned_signature"}'
     before = acquiring.metric(line)
     body = settled(str(uuid.uuid4()))
@@ -191,28 +191,28 @@ def test_refused_callbacks_are_counted(acquiring: Acquiring) -> None:
         settled("c", metadata={}),
     ],
 )
-def test_signed_callback_of_a_wrong_form_is_refused(acquiring: Acquiring, body: bytes) -> None:
-    """What is signed and not of the agreed form gets 422, and no event."""
+def test_malformed_callback_is_refused(acquiring: Acquiring, body: bytes) -> None:
+    """A signed callback with invalid content is answered with 422 and publishes no event."""
     assert acquiring.call_back(body, acquiring.signed(body)) == 422
 
-    assert taken(acquiring) == []
+    assert take_events(acquiring) == []
 
 
 def test_callback_waits_for_the_broker(acquiring: Acquiring) -> None:
-    """A charge decided while the broker is away is told of when it is back: the acquirer is not answered before."""
-    decided(acquiring, acquiring.charge("tok_ok"))
+    """While the broker is away a callback is answered with 503, so that the acquirer repeats it later."""
+    await_settlement(acquiring, acquiring.charge("tok_ok"))
     body = settled(str(uuid.uuid4()))
 
     with acquiring.side.broker.away():
-        unanswered = acquiring.call_back(body, acquiring.signed(body))
+        status = acquiring.call_back(body, acquiring.signed(body))
 
-    said, _ = acquiring.side.hears(acquirer_pb2.ChargeSettled, within_seconds=60)
-    assert unanswered == 503
-    assert said.charge_id == json.loads(body)["charge"]["id"]
+    event, _ = acquiring.side.hears(acquirer_pb2.ChargeSettled, within_seconds=60)
+    assert status == 503
+    assert event.charge_id == json.loads(body)["charge"]["id"]
 
 
 def test_killed_connector_charges_once(acquiring: Acquiring) -> None:
-    """Killed while it waits for the acquirer's answer: the next one asks again, and there is one charge."""
+    """A connector that is killed while it waits for an answer repeats the request later, and one charge results."""
     acquiring.faults(hang=1)
     charge_id = acquiring.charge()
     url = f"{acquiring.acquirer_url}/charges/{charge_id}"
@@ -221,18 +221,18 @@ def test_killed_connector_charges_once(acquiring: Acquiring) -> None:
 
     acquiring.connector.start()
 
-    heard: list[tuple[str, str]] = []
+    events: list[tuple[str, str]] = []
     eventually(
         lambda: (
-            heard.extend(taken(acquiring))
-            or {"ChargeAccepted", "ChargeSettled"} <= {kind for kind, _ in heard}
+            events.extend(take_events(acquiring))
+            or {"ChargeAccepted", "ChargeSettled"} <= {kind for kind, _ in events}
         )
     )
-    assert len({event_id for kind, event_id in heard if kind == "ChargeSettled"}) == 1
+    assert len({event_id for kind, event_id in events if kind == "ChargeSettled"}) == 1
 
 
-def test_no_card_is_logged(acquiring: Acquiring) -> None:
-    """A card's token is in no line of the log."""
+def test_no_card_token_is_logged(acquiring: Acquiring) -> None:
+    """The connector's log is searched after a refused charge."""
     acquiring.charge("tok_nonsense")
     acquiring.side.hears(acquirer_pb2.ChargeRefused)
 

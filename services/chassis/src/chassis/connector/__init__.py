@@ -1,10 +1,10 @@
-"""What every connector shares.
+"""The runtime of connectors.
 
-A connector is a nameko service at the edge: it takes a request from a queue, does slow and unreliable I/O with
-something we do not own, and publishes what came of it.
+A connector is a nameko service at the edge: it takes a request from a queue, performs slow and unreliable I/O with
+an external system, and publishes the outcome.
 
 A connector's program patches the standard library before it imports anything else (`chassis.greenlets.patch()`),
-then calls `run`. Nothing here knows gRPC or the store: eventlet does not share a process with them.
+then calls `run`. Nothing here imports gRPC or the store: eventlet cannot share a process with them.
 
     class SmsConnector:
         name = "sms"
@@ -21,14 +21,14 @@ from chassis.connector.outcomes import Done, Outcome, Park, Refused, Retry, Unkn
 from chassis.connector.process import run
 from chassis.connector.publisher import PublisherExtension
 from chassis.connector.settings import ConnectorSettings
-from chassis.connector.web import Answer, HttpRequest, Web, serves
+from chassis.connector.web import HttpRequest, HttpResponse, Web, serves
 
 __all__ = [
-    "Answer",
     "ConnectorSettings",
     "Delivery",
     "Done",
     "HttpRequest",
+    "HttpResponse",
     "OutboundEvent",
     "Outcome",
     "Park",

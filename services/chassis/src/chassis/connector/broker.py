@@ -1,4 +1,4 @@
-"""A connector's connections to the broker. kombu's types are half there, so what it makes is `Any`."""
+"""A connector's connections to the broker. kombu is only partly typed, so its objects are `Any`."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,20 +18,20 @@ CONNECT_LIMIT_SECONDS = 10
 PAUSE_FIRST_SECONDS = 0.1
 PAUSE_LAST_SECONDS = 5.0
 
-LOST: tuple[type[BaseException], ...] = (
+CONNECTION_ERRORS: tuple[type[BaseException], ...] = (
     *Transport.connection_errors,
     *Transport.channel_errors,
     amqp.exceptions.AMQPError,
     OSError,
 )
-"""What a lost, refused or closed connection or channel raises."""
+"""Raised by a lost, refused or closed connection or channel."""
 
 _log = log.get(__name__)
 
 
 @contextmanager
 def connected(uri: str, name: str) -> Iterator[Any]:
-    """An open connection, closed after; raises one of `LOST` when it cannot be opened."""
+    """An open connection, closed at the end of the block; one of `CONNECTION_ERRORS` when it cannot be opened."""
     connection: Any = Connection(  # type: ignore[no-untyped-call]  # see above
         uri,
         heartbeat=HEARTBEAT_SECONDS,
@@ -43,18 +43,18 @@ def connected(uri: str, name: str) -> Iterator[Any]:
         _log.info("broker connected", connection=name)
         yield connection
     finally:
-        # A connection that is lost takes long to say good-bye.
+        # An orderly close of a lost connection would wait for its time-out.
         connection.collect()
 
 
 def backoff() -> Backoff:
-    """Backoff between tries to connect."""
+    """Backoff between attempts to connect."""
     return Backoff(PAUSE_FIRST_SECONDS, PAUSE_LAST_SECONDS)
 
 
 def queue_consumer(channel: Any, queue: str, on_message: Callable[[Any], None]) -> Any:
-    """A consumer of a ready-made queue, which hands over messages raw and acks none; not reading yet."""
-    ready_made = Queue(queue, no_declare=True)  # type: ignore[no-untyped-call]  # see above
+    """A consumer of an existing queue, not started; it passes raw messages to `on_message` and acks none."""
+    existing = Queue(queue, no_declare=True)  # type: ignore[no-untyped-call]  # see above
     return Consumer(  # type: ignore[no-untyped-call]  # see above
-        channel, queues=[ready_made], on_message=on_message, auto_declare=False
+        channel, queues=[existing], on_message=on_message, auto_declare=False
     )

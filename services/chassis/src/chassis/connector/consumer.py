@@ -1,4 +1,4 @@
-"""Reading ready-made queues: nothing is declared, nothing is acked here, and reading backoff while a gate is shut."""
+"""Consuming of existing queues: nothing is declared, acks are left to the readers, a closed gate pauses it."""
 
 from collections.abc import Callable
 from functools import partial
@@ -13,29 +13,29 @@ from chassis.backoff import Backoff
 from chassis.connector import broker
 from chassis.connector.settings import ConnectorSettings
 
-TURN_SECONDS = 0.25
-HEARTBEAT_EVERY_TURNS = 4
+POLL_SECONDS = 0.25
+POLLS_PER_HEARTBEAT = 4
 
 _log = log.get(__name__)
 
 
 class Reader(Protocol):
-    """Who takes the deliveries of one queue."""
+    """Handles the deliveries of one queue."""
 
     queue: str
 
     def receive(self, raw: Message) -> None:
-        """Work on a delivery, and ack it when that is done. Runs in a greenlet of its own; must not raise."""
+        """Handle a delivery and ack it. Runs in a greenlet of its own; must not raise."""
 
 
 class QueueConsumer(SharedExtension):  # type: ignore[misc]  # nameko has no types
-    """One connection that reads the queues of all entrypoints.
+    """One connection that consumes the queues of all entrypoints.
 
-    nameko's own acks what it cannot decode, and closes its connection before the last acks are sent.
+    nameko's own consumer acks messages that it cannot decode, and closes its connection before the last acks are sent.
     """
 
     def __init__(self) -> None:
-        # Others may register before our own setup: nameko sets extensions up in no order.
+        # Entrypoints may register before `setup` of this one: nameko sets extensions up in no order.
         self._readers: set[Reader] = set()
         self._gates: list[Callable[[], bool]] = []
         super().__init__()
@@ -50,11 +50,11 @@ class QueueConsumer(SharedExtension):  # type: ignore[misc]  # nameko has no typ
         self.connected = False
 
     def register(self, reader: Reader) -> None:
-        """Read this reader's queue from `start` on."""
+        """Consume this reader's queue from `start` on."""
         self._readers.add(reader)
 
     def gate(self, is_open: Callable[[], bool]) -> None:
-        """Read only while this says True: what cannot be worked on is better left to another replica."""
+        """Consume only while this returns True, so that another replica takes the messages meanwhile."""
         self._gates.append(is_open)
 
     def start(self) -> None:
@@ -63,7 +63,7 @@ class QueueConsumer(SharedExtension):  # type: ignore[misc]  # nameko has no typ
             self._thread = self.container.spawn_managed_thread(self._run)
 
     def drain(self) -> None:
-        """Read no more, and return when all that was read has been worked on and acked."""
+        """Stop consuming, and return when every delivery in hand is handled and acked."""
         self._draining = True
         self._thread.wait()
 
@@ -76,7 +76,7 @@ class QueueConsumer(SharedExtension):  # type: ignore[misc]  # nameko has no typ
             try:
                 with broker.connected(self._uri, f"{self.container.service_name} consumer") as connection:
                     self._read(connection, backoff)
-            except broker.LOST as error:
+            except broker.CONNECTION_ERRORS as error:
                 self.connected = False
                 _log.warning("consumer lost the broker", error_type=type(error).__name__)
                 eventlet.sleep(backoff.next())
@@ -86,35 +86,35 @@ class QueueConsumer(SharedExtension):  # type: ignore[misc]  # nameko has no typ
             eventlet.sleep(0.02)
 
     def _read(self, connection: Any, backoff: Backoff) -> None:
-        """Read until told to drain and nothing is in hand any more."""
+        """Consume until the drain is over: no new deliveries, and none in hand."""
         channel = connection.channel()
         channel.basic_qos(0, self._prefetch, False)
         consumers = [
             broker.queue_consumer(channel, reader.queue, partial(self._on_message, reader))
             for reader in self._readers
         ]
-        reading, turn = False, 0
+        consuming, polls = False, 0
         self.connected = True
         backoff.reset()
         while not (self._draining and not self._in_hand):
-            wanted = not self._draining and all(is_open() for is_open in self._gates)
-            if wanted != reading:
+            is_open = not self._draining and all(gate() for gate in self._gates)
+            if is_open != consuming:
                 for consumer in consumers:
-                    (consumer.consume if wanted else consumer.cancel)()
-                reading = wanted
+                    (consumer.consume if is_open else consumer.cancel)()
+                consuming = is_open
             try:
-                connection.drain_events(timeout=0.02 if self._draining else TURN_SECONDS)
+                connection.drain_events(timeout=0.02 if self._draining else POLL_SECONDS)
             except TimeoutError:
-                turn += 1
-            if turn % HEARTBEAT_EVERY_TURNS == 0:
+                polls += 1
+            if polls % POLLS_PER_HEARTBEAT == 0:
                 connection.heartbeat_check()
 
     def _on_message(self, reader: Reader, raw: Message) -> None:
         self._in_hand += 1
-        # Not a worker: with a full pool that would stall the reading, and with it the heartbeats.
-        self.container.spawn_managed_thread(partial(self._hand_over, reader, raw))
+        # Not `spawn_worker`: with a full pool it would block this loop, and with it the heartbeats.
+        self.container.spawn_managed_thread(partial(self._receive, reader, raw))
 
-    def _hand_over(self, reader: Reader, raw: Message) -> None:
+    def _receive(self, reader: Reader, raw: Message) -> None:
         try:
             reader.receive(raw)
         finally:
@@ -122,19 +122,19 @@ class QueueConsumer(SharedExtension):  # type: ignore[misc]  # nameko has no typ
 
 
 def ack(raw: Message) -> None:
-    """Ack; when the connection has gone meanwhile, the broker delivers again and the message is known."""
-    _answer(raw, raw.ack)
+    """Ack a delivery; after a lost connection the broker delivers it again, as a known one."""
+    _settle(raw, raw.ack)
 
 
 def requeue(raw: Message) -> None:
-    """Give it back to the broker, whose delivery limit ends it."""
-    _answer(raw, raw.requeue)
+    """Return a delivery to its queue; the broker's delivery limit bounds the repetitions."""
+    _settle(raw, raw.requeue)
 
 
-def _answer(raw: Message, answer: Callable[[], None]) -> None:
+def _settle(raw: Message, send: Callable[[], None]) -> None:
     if raw.channel is None or raw.channel.connection is None:
         return
     try:
-        answer()
-    except broker.LOST as error:
+        send()
+    except broker.CONNECTION_ERRORS as error:
         _log.warning("an ack was lost with the broker", error_type=type(error).__name__)

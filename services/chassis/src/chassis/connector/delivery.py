@@ -1,4 +1,4 @@
-"""A delivery as a connector sees it: who sent it, which try this is, what is in it."""
+"""A delivery to a connector: its publisher, its attempt, its message."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -26,8 +26,8 @@ M = TypeVar("M", bound=Message)
 M_co = TypeVar("M_co", bound=Message, covariant=True)
 
 
-class Raw(Protocol):
-    """What the broker's client hands us; kombu's Message has this shape."""
+class RawDelivery(Protocol):
+    """A delivery as the broker's client returns it; kombu's `Message` has this shape."""
 
     body: Any
     headers: Mapping[str, object]
@@ -37,14 +37,14 @@ class Raw(Protocol):
 
 @dataclass(frozen=True)
 class Envelope:
-    """The outside of a delivery, believable or not.
+    """Headers and properties of a delivery, not checked yet, beside its body.
 
     Attributes:
-        user: who first published it: the broker's word, or that of this connector or an operator, who put it back.
-        attempt: tries before this one.
-        progress: what the last try left for this one.
-        redelivered: the broker has delivered this very copy before.
-        run: empty from the service; another each time that an operator puts it back, who means it.
+        user: first publisher: the broker's `user_id`; in a copy by this connector or an operator, the copy's header.
+        attempt: attempts before this one.
+        progress: progress that the last attempt left (`Retry.progress`).
+        redelivered: the broker has delivered this copy before.
+        run: empty in a message of the service; new each time an operator replays it, so that it is handled again.
     """
 
     queue: str
@@ -59,21 +59,26 @@ class Envelope:
 
     @property
     def reader(self) -> str:
-        """The connector: the first word of the queue."""
+        """The connector that reads the queue: the first word of its name."""
         return self.queue.split(".")[0]
 
     @property
     def key(self) -> tuple[str, str, int]:
-        """By which a process knows it again: message, run and try."""
+        """Identity of the delivery within a process: message id, run and attempt."""
         return (self.message_id, self.run, self.attempt)
 
     @property
     def source(self) -> str:
-        """Whose messages the queue holds: its second word."""
+        """The service whose messages the queue holds: the second word of its name."""
         return self.queue.split(".")[1]
 
     def copy(self, key: str, **changed: object) -> OutboundMessage:
-        """A copy for one of the connector's own queues; `changed` are headers of ours, by their last word."""
+        """A copy for one of the connector's own queues.
+
+        Args:
+            key: routing key of the connector's retry exchange.
+            changed: `diwan-` headers to set, by the name after the prefix.
+        """
         ours = {f"diwan-{name}": value for name, value in changed.items()}
         ours |= {RUN: self.run} if self.run else {}
         kept = {
@@ -89,14 +94,14 @@ class Envelope:
 
 @dataclass(frozen=True)
 class Delivery(Generic[M_co]):
-    """One request to the connector, opened.
+    """One request to the connector.
 
     Attributes:
-        message: parsed, checked and unsealed.
+        message: parsed, validated, its sealed fields opened.
         inbound: its CloudEvents attributes.
-        attempt: tries before this one.
-        progress: what the last try left (`Retry.progress`), empty on the first.
-        uncertain: a process that died may have begun with it, and nobody can say how far it came.
+        attempt: attempts before this one.
+        progress: progress that the last attempt left (`Retry.progress`), empty on the first.
+        uncertain: another process may have begun it and died; its external effect is unknown.
     """
 
     message: M_co
@@ -106,12 +111,12 @@ class Delivery(Generic[M_co]):
     uncertain: bool = False
 
     def expired(self, now: datetime) -> bool:
-        """Whether its time is over, by its header or its `expire_time`."""
+        """Whether it has expired, by its header or its `expire_time`."""
         until = str(getattr(self.message, "expire_time", "") or "")
         return self.inbound.expired(now) or bool(until and times.parse_time(until) <= now)
 
     def event(self, message: Message, subject: str = "") -> OutboundEvent:
-        """An event that this delivery causes; the same type from the same delivery is the same event."""
+        """An event caused by this delivery; its id follows from the delivery and the type."""
         return OutboundEvent(
             message=message,
             subject=subject or self.inbound.subject,
@@ -121,39 +126,42 @@ class Delivery(Generic[M_co]):
         )
 
 
-def envelope(queue: str, raw: Raw) -> Envelope:
-    """Read the outside of a delivery; never fails, whatever somebody put there."""
-    told = dict(raw.headers or {})
+def read_envelope(queue: str, raw: RawDelivery) -> Envelope:
+    """Read headers and properties of a delivery; malformed ones count as missing, nothing is raised."""
+    attributes = dict(raw.headers or {})
     user, reader = str(raw.properties.get("user_id") or ""), queue.split(".", maxsplit=1)[0]
     body = raw.body.encode() if isinstance(raw.body, str) else bytes(raw.body or b"")
-    read = Envelope(
+    envelope = Envelope(
         queue=queue,
-        message_id=str(told.get(headers.ID) or ""),
+        message_id=str(attributes.get(headers.ID) or ""),
         user=user,
         attempt=0,
         progress="",
-        redelivered=bool(raw.delivery_info.get("redelivered")) or bool(told.get("x-delivery-count")),
-        run=str(uuid4()) if user == OPERATOR else str(told.get(RUN) or "") if user == reader else "",
-        attributes=told,
+        redelivered=bool(raw.delivery_info.get("redelivered")) or bool(attributes.get("x-delivery-count")),
+        run=str(uuid4()) if user == OPERATOR else str(attributes.get(RUN) or "") if user == reader else "",
+        attributes=attributes,
         body=body,
     )
-    # Only who may write the retry exchange may say who sent it first; from others these headers are noise.
+    # Only users with write access to the retry exchange may state the first publisher; in other messages these
+    # headers are ignored.
     if user not in (reader, OPERATOR):
-        return read
-    attempt = told.get(ATTEMPT)
+        return envelope
+    attempt = attributes.get(ATTEMPT)
     return replace(
-        read,
-        user=str(told.get(USER) or ""),
+        envelope,
+        user=str(attributes.get(USER) or ""),
         attempt=attempt if isinstance(attempt, int) and attempt >= 0 else 0,
-        progress=str(told.get(PROGRESS) or ""),
+        progress=str(attributes.get(PROGRESS) or ""),
     )
 
 
-def open_delivery(read: Envelope, kind: type[M], keys: KeyRing, *, uncertain: bool) -> Delivery[M]:
-    """Check and open a delivery; `inbound.MessageRejected` when no later try can mend it."""
-    known = inbound.read(read.queue, f"{read.source}.commands", read.user, read.attributes, read.body)
-    if known.type != kind.DESCRIPTOR.full_name:
-        raise inbound.MessageRejected("TYPE", known.type)
-    message = inbound.parse(known, kind, keys)
+def open_delivery(envelope: Envelope, kind: type[M], keys: KeyRing, *, uncertain: bool) -> Delivery[M]:
+    """Check a delivery and open its sealed fields; `inbound.MessageRejected` when no retry can repair it."""
+    event = inbound.read(
+        envelope.queue, f"{envelope.source}.commands", envelope.user, envelope.attributes, envelope.body
+    )
+    if event.type != kind.DESCRIPTOR.full_name:
+        raise inbound.MessageRejected("TYPE", event.type)
+    message = inbound.parse(event, kind, keys)
     assert isinstance(message, kind)
-    return Delivery(message, known, read.attempt, read.progress, uncertain)
+    return Delivery(message, event, envelope.attempt, envelope.progress, uncertain)

@@ -1,4 +1,4 @@
-"""The one entrypoint of all connectors: from a queue to a method, its outcome to the broker, and then the ack."""
+"""The entrypoint of connectors: a queue's delivery to a method, its outcome to the broker, then the ack."""
 
 from collections.abc import Callable
 from functools import partial, wraps
@@ -13,10 +13,10 @@ from opentelemetry.trace import SpanKind
 
 from chassis import log, telemetry
 from chassis.connector.consumer import QueueConsumer, ack, requeue
-from chassis.connector.delivery import Delivery, Envelope, envelope, open_delivery
-from chassis.connector.memory import Memory
+from chassis.connector.delivery import Delivery, Envelope, open_delivery, read_envelope
 from chassis.connector.outcomes import Outcome, Park, Retry
 from chassis.connector.publisher import PublisherExtension, Unroutable
+from chassis.connector.recent_deliveries import RecentDeliveries
 from chassis.connector.settings import ConnectorSettings
 from chassis.key_ring import KeyRing
 from chassis.messaging import headers, inbound
@@ -30,9 +30,9 @@ Handler = Callable[[Delivery[Any]], Outcome]
 
 
 def handles(queue: str, kind: type[Message]) -> Callable[[Callable[..., Outcome]], Callable[..., Any]]:
-    """Let a method work on the deliveries of a queue, whose messages are of this kind.
+    """Register a method for the deliveries of a queue, whose messages are of this kind.
 
-    The method gets a `Delivery` and returns an `Outcome`. What it raises counts as a try that came to nothing.
+    The method takes a `Delivery` and returns an `Outcome`. An exception counts as a failed attempt.
     """
 
     def register(method: Callable[..., Outcome]) -> Callable[..., Any]:
@@ -47,7 +47,7 @@ def handles(queue: str, kind: type[Message]) -> Callable[[Callable[..., Outcome]
 
 
 class Handles(Entrypoint):  # type: ignore[misc]  # nameko has no types
-    """Reads one queue. See `handles`."""
+    """Consumes one queue. See `handles`."""
 
     consumer = QueueConsumer()
     publisher = PublisherExtension()
@@ -60,14 +60,12 @@ class Handles(Entrypoint):  # type: ignore[misc]  # nameko has no types
     def setup(self) -> None:
         self._settings: ConnectorSettings = self.container.config["settings"]
         self._keys: KeyRing = self.container.config["keys"]
-        self._memory = Memory()
-        shown = telemetry.current()
-        self._outcomes = shown.counter(
-            "diwan_connector_deliveries_total",
-            "Deliveries by what came of them",
-            ("queue", "outcome", "reason"),
+        self._recent = RecentDeliveries()
+        metrics = telemetry.current()
+        self._outcomes = metrics.counter(
+            "diwan_connector_deliveries_total", "Deliveries by outcome", ("queue", "outcome", "reason")
         )
-        self._seconds = shown.histogram(
+        self._seconds = metrics.histogram(
             "diwan_connector_delivery_seconds", "From delivery to published outcome", ("queue",)
         )
         self.consumer.register(self)
@@ -76,23 +74,23 @@ class Handles(Entrypoint):  # type: ignore[misc]  # nameko has no types
         self.consumer.drain()
 
     def receive(self, raw: RawMessage) -> None:
-        """Hand a delivery to a worker and return when it is acked, or given back."""
-        read = envelope(self.queue, raw)
-        had = self._memory.had(read.key) if read.message_id else None
-        if had is not None:
-            (ack if had.wait() else requeue)(raw)
+        """Pass a delivery to a worker and return when it is acked or requeued."""
+        envelope = read_envelope(self.queue, raw)
+        published = self._recent.find(envelope.key) if envelope.message_id else None
+        if published is not None:
+            (ack if published.wait() else requeue)(raw)
             return
-        self._memory.begin(read.key)
+        self._recent.begin(envelope.key)
         done = eventlet.event.Event()
         try:
             self.container.spawn_worker(
                 self,
-                (partial(self._process, read),),
+                (partial(self._process, envelope),),
                 {},
-                handle_result=partial(self._finish, raw, read, done),
+                handle_result=partial(self._finish, raw, envelope, done),
             )
         except ContainerBeingKilled:
-            self._memory.forget(read.key)
+            self._recent.forget(envelope.key)
             requeue(raw)
             return
         done.wait()
@@ -100,86 +98,93 @@ class Handles(Entrypoint):  # type: ignore[misc]  # nameko has no types
     def _finish(
         self,
         raw: RawMessage,
-        read: Envelope,
+        envelope: Envelope,
         done: Any,
         _context: Any,
         result: Any = None,
         exc_info: Any = None,
     ) -> tuple[Any, Any]:
-        """Runs in the worker, after it; must not raise."""
+        """Settle the delivery with the broker. Runs in the worker, after the method; must not raise."""
         if exc_info is None:
-            self._memory.settled(read.key)
+            self._recent.complete(envelope.key)
             ack(raw)
         else:
-            self._memory.forget(read.key)
+            self._recent.forget(envelope.key)
             requeue(raw)
         done.send(None)
         return result, exc_info
 
-    def _process(self, read: Envelope, handler: Handler) -> None:
-        traceparent = str(read.attributes.get(headers.TRACEPARENT, ""))
+    def _process(self, envelope: Envelope, handler: Handler) -> None:
+        traceparent = str(envelope.attributes.get(headers.TRACEPARENT, ""))
         with (
             self._seconds.labels(self.queue).time(),
-            telemetry.following(
+            telemetry.continue_trace(
                 f"process {self.queue}",
                 traceparent,
-                late=read.attempt > 0,
+                late=envelope.attempt > 0,
                 kind=SpanKind.CONSUMER,
                 attributes={
                     "messaging.system": "rabbitmq",
                     "messaging.operation.type": "process",
                     "messaging.destination.name": self.queue,
-                    "messaging.message.id": read.message_id,
-                    "diwan.attempt": read.attempt,
+                    "messaging.message.id": envelope.message_id,
+                    "diwan.attempt": envelope.attempt,
                 },
-            ) as made,
+            ) as span,
         ):
-            outcome = self._outcome(read, handler)
-            made.set_attribute("diwan.outcome", type(outcome).__name__.lower())
+            outcome = self._outcome(envelope, handler)
+            span.set_attribute("diwan.outcome", type(outcome).__name__.lower())
             if isinstance(outcome, Retry | Park):
-                telemetry.failed(made, outcome.reason)
-            self._settle(read, outcome)
+                telemetry.failed(span, outcome.reason)
+            self._publish(envelope, outcome)
 
-    def _outcome(self, read: Envelope, handler: Handler) -> Outcome:
+    def _outcome(self, envelope: Envelope, handler: Handler) -> Outcome:
         try:
-            delivery = open_delivery(read, self.kind, self._keys, uncertain=read.redelivered)
-        except inbound.MessageRejected as refused:
-            _log.warning("message refused", queue=self.queue, reason=refused.reason, detail=refused.detail)
-            return Park(refused.reason)
+            delivery = open_delivery(envelope, self.kind, self._keys, uncertain=envelope.redelivered)
+        except inbound.MessageRejected as rejected:
+            _log.warning("message rejected", queue=self.queue, reason=rejected.reason, detail=rejected.detail)
+            return Park(rejected.reason)
         with log.correlated(delivery.inbound.correlation):
             try:
                 return handler(delivery)
-            except Exception as error:  # noqa: BLE001 -- whatever a handler raises is a try that came to nothing
+            except Exception as error:  # noqa: BLE001 -- any exception of a handler is a failed attempt
                 _log.exception("handler failed", queue=self.queue)
-                # What earlier tries left is as true as before: a charge perhaps made, parts already sent.
+                # Progress of earlier attempts stays valid: a charge perhaps made, parts already sent.
                 return Retry(type(error).__name__, progress=delivery.progress)
 
-    def _settle(self, read: Envelope, outcome: Outcome) -> None:
-        """Publish what came of it, and return when the broker has it."""
+    def _publish(self, envelope: Envelope, outcome: Outcome) -> None:
+        """Publish the outcome's events or a copy of the delivery, and return when the broker has confirmed."""
         name = type(outcome).__name__.lower()
         reason = outcome.reason if isinstance(outcome, Retry | Park) else ""
         try:
             if isinstance(outcome, Retry):
-                name = self._try_again(read, outcome)
+                name = self._retry_or_park(envelope, outcome)
             elif isinstance(outcome, Park):
-                self.publisher.send(read.copy(parked_queue(self.queue), reason=reason))
+                self.publisher.send(envelope.copy(parked_queue(self.queue), reason=reason))
             else:
                 self.publisher.publish(outcome.events)
         except Unroutable:
-            # The broker's table lacks a queue. Given back, the delivery limit ends it; meanwhile do not spin.
+            # A queue is missing in the broker's topology. The delivery is requeued, bounded by its delivery limit; the
+            # pause keeps it from spinning.
             eventlet.sleep(UNROUTABLE_PAUSE_SECONDS)
             raise
         self._outcomes.labels(self.queue, name, reason).inc()
 
-    def _try_again(self, read: Envelope, retry: Retry) -> str:
-        """Put a copy aside, or park it after the last try; the name of what was done."""
-        tries = read.attempt + 1
-        last = tries > self._settings.retry_steps
-        key = parked_queue(self.queue) if last else retry_queue(self.queue, tries)
+    def _retry_or_park(self, envelope: Envelope, retry: Retry) -> str:
+        """Send a copy to the next retry queue, or park it after the last attempt; returns "retry" or "parked"."""
+        attempts = envelope.attempt + 1
+        last = attempts > self._settings.retry_steps
+        key = parked_queue(self.queue) if last else retry_queue(self.queue, attempts)
         _log.warning(
-            "try failed", queue=self.queue, message_id=read.message_id, attempt=tries, reason=retry.reason
+            "attempt failed",
+            queue=self.queue,
+            message_id=envelope.message_id,
+            attempt=attempts,
+            reason=retry.reason,
         )
         if last:
             self.publisher.publish(retry.giving_up)
-        self.publisher.send(read.copy(key, attempt=tries, progress=retry.progress, reason=retry.reason))
+        self.publisher.send(
+            envelope.copy(key, attempt=attempts, progress=retry.progress, reason=retry.reason)
+        )
         return "parked" if last else "retry"

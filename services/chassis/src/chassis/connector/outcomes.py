@@ -1,4 +1,4 @@
-"""What may come of a delivery. A handler returns one of these; it raises nothing on purpose."""
+"""Outcomes of a delivery. A handler returns one of these; it raises nothing on purpose."""
 
 from dataclasses import dataclass
 
@@ -7,33 +7,33 @@ from chassis.connector.events import OutboundEvent
 
 @dataclass(frozen=True)
 class Done:
-    """It was done; these events say so."""
+    """The request was carried out; these events state it."""
 
     events: tuple[OutboundEvent, ...] = ()
 
 
 @dataclass(frozen=True)
 class Refused:
-    """The outside world refused for good; these events say so."""
+    """The external system refused for good; these events state it."""
 
     events: tuple[OutboundEvent, ...] = ()
 
 
 @dataclass(frozen=True)
 class Unknown:
-    """It may or may not have been done, and is not tried again; these events say so."""
+    """The effect is unknown and the request is not repeated; these events state it."""
 
     events: tuple[OutboundEvent, ...] = ()
 
 
 @dataclass(frozen=True)
 class Retry:
-    """It was not done, or may safely be done again: put aside for a while, parked after the last time.
+    """The request was not carried out, or may safely be repeated: retried after a pause, parked after the last attempt.
 
     Attributes:
         reason: for logs and metrics, of low cardinality, no personal data.
-        progress: what the next try must know of this one (`Delivery.progress`), no personal data.
-        giving_up: published beside the parking when this was the last try.
+        progress: state that the next attempt needs (`Delivery.progress`), no personal data.
+        giving_up: events published when the message is parked after the last attempt.
     """
 
     reason: str
@@ -43,7 +43,7 @@ class Retry:
 
 @dataclass(frozen=True)
 class Park:
-    """Nobody but an operator can say what to do with it."""
+    """The message waits for an operator."""
 
     reason: str
 

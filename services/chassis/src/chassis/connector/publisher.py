@@ -1,4 +1,4 @@
-"""Publishing with confirms: one greenlet owns one channel, sends what waits and awaits the confirms together."""
+"""Publishing with confirms: one greenlet owns one channel, sends pending messages and awaits their confirms."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from chassis.connector.settings import ConnectorSettings
 from chassis.messaging import headers
 
 BATCH_MAX = 200
-WAITING_MAX = 10_000
+PENDING_MAX = 10_000
 CONFIRM_LIMIT_SECONDS = 15
 NACK_PAUSE_SECONDS = 0.5
 IDLE_SECONDS = 1.0
@@ -29,16 +29,16 @@ _log = log.get(__name__)
 
 
 class Unroutable(Exception):
-    """Nobody takes a message that somebody must take: the broker's table is not what we think."""
+    """A mandatory message has no queue: the broker's topology differs from the platform table."""
 
 
 class Stopped(Exception):
-    """The connector leaves and publishes no more."""
+    """The connector stops and publishes no more."""
 
 
 @dataclass
-class _Waiting:
-    out: OutboundMessage
+class _Pending:
+    message: OutboundMessage
     done: Signal = field(default_factory=Signal)
 
     def settle(self, error: Exception | None = None) -> None:
@@ -51,14 +51,14 @@ class _Waiting:
 
 
 class PublisherExtension(SharedExtension):  # type: ignore[misc]  # nameko has no types
-    """The connector's only way to the broker. What `publish` and `send` return from has been confirmed."""
+    """The connector's publisher. `publish` and `send` return when the broker has confirmed."""
 
     def setup(self) -> None:
         settings: ConnectorSettings = self.container.config["settings"]
         self._uri = settings.broker_uri
         self._user = str(self.container.service_name)
-        self._waiting: deque[_Waiting] = deque()
-        self._sent: dict[int, _Waiting] = {}
+        self._pending: deque[_Pending] = deque()
+        self._unconfirmed: dict[int, _Pending] = {}
         self._wake = Signal()
         self._stopping = False
         self._started = False
@@ -73,45 +73,45 @@ class PublisherExtension(SharedExtension):  # type: ignore[misc]  # nameko has n
             self._thread = self.container.spawn_managed_thread(self._run)
 
     def publish(self, events: Sequence[OutboundEvent]) -> None:
-        """Publish events of this connector and wait for their confirms, through any loss of the broker."""
-        sending = []
+        """Publish events of this connector and wait for their confirms, also across a loss of the broker."""
+        messages = []
         for event in events:
-            with telemetry.span(f"publish {event.type}", kind=SpanKind.PRODUCER) as made:
-                out = outbound(event, self._user)
-                made.set_attributes(
+            with telemetry.span(f"publish {event.type}", kind=SpanKind.PRODUCER) as span:
+                message = outbound(event, self._user)
+                span.set_attributes(
                     {
                         "messaging.system": "rabbitmq",
                         "messaging.operation.type": "send",
-                        "messaging.destination.name": out.exchange,
-                        "messaging.rabbitmq.destination.routing_key": out.key,
-                        "messaging.message.id": out.message_id,
+                        "messaging.destination.name": message.exchange,
+                        "messaging.rabbitmq.destination.routing_key": message.key,
+                        "messaging.message.id": message.message_id,
                     }
                 )
-                sending.append(out)
-        self.send(*sending)
+                messages.append(message)
+        self.send(*messages)
 
-    def send(self, *outs: OutboundMessage) -> None:
-        """Send and wait for the confirms; Unroutable, or Stopped when the connector leaves meanwhile."""
-        waiting = [_Waiting(out) for out in outs]
-        for each in waiting:
-            while len(self._waiting) >= WAITING_MAX and not self._stopping:
+    def send(self, *messages: OutboundMessage) -> None:
+        """Send messages and wait for their confirms; Unroutable, or Stopped when the connector stops meanwhile."""
+        sending = [_Pending(message) for message in messages]
+        for each in sending:
+            while len(self._pending) >= PENDING_MAX and not self._stopping:
                 eventlet.sleep(0.05)
             if self._stopping:
                 raise Stopped
-            self._waiting.append(each)
-        self._awake()
-        for each in waiting:
+            self._pending.append(each)
+        self._wake_up()
+        for each in sending:
             each.done.wait()
 
     def stop(self) -> None:
-        """Send what waits; what does not go out in the grace period is published after the next start."""
-        while self._waiting or self._sent:
+        """Send pending messages; those that miss the grace period are published after the next start."""
+        while self._pending or self._unconfirmed:
             eventlet.sleep(0.02)
         self._stopping = True
-        self._awake()
+        self._wake_up()
         self._thread.wait()
 
-    def _awake(self) -> None:
+    def _wake_up(self) -> None:
         if not self._wake.ready():
             self._wake.send(None)
 
@@ -121,14 +121,14 @@ class PublisherExtension(SharedExtension):  # type: ignore[misc]  # nameko has n
             try:
                 with broker.connected(self._uri, f"{self._user} publisher") as connection:
                     self._serve(connection, backoff)
-            except broker.LOST as error:
+            except broker.CONNECTION_ERRORS as error:
                 _log.warning("publisher lost the broker", error_type=type(error).__name__)
                 eventlet.sleep(backoff.next())
             finally:
                 self.connected = False
-                # Whatever was not confirmed goes again: readers handle an event once, by its id.
-                self._waiting.extendleft(reversed(self._sent.values()))
-                self._sent.clear()
+                # Unconfirmed messages are sent again: readers handle an event once, by its id.
+                self._pending.extendleft(reversed(self._unconfirmed.values()))
+                self._unconfirmed.clear()
 
     def _serve(self, connection: Any, backoff: Backoff) -> None:
         channel = connection.channel()
@@ -138,71 +138,73 @@ class PublisherExtension(SharedExtension):  # type: ignore[misc]  # nameko has n
         channel.events["basic_return"].add(self._on_return)
         self.connected, tag = True, 0
         while not self._stopping:
-            if not self._waiting:
+            if not self._pending:
                 self._idle(connection)
                 continue
-            for _ in range(min(BATCH_MAX, len(self._waiting))):
-                each = self._waiting.popleft()
+            for _ in range(min(BATCH_MAX, len(self._pending))):
+                each = self._pending.popleft()
                 tag += 1
-                self._sent[tag] = each
-                self._basic_publish(channel, each.out)
+                self._unconfirmed[tag] = each
+                self._basic_publish(channel, each.message)
             with eventlet.Timeout(CONFIRM_LIMIT_SECONDS, TimeoutError("no confirm from the broker")):
-                while self._sent:
+                while self._unconfirmed:
                     connection.drain_events(timeout=CONFIRM_LIMIT_SECONDS)
             backoff.reset()
 
     def _idle(self, connection: Any) -> None:
         self._wake = Signal()
-        if self._waiting:
+        if self._pending:
             return
         with eventlet.Timeout(IDLE_SECONDS, False):
             self._wake.wait()
-        if self._waiting:
+        if self._pending:
             return
         connection.heartbeat_check()
         try:
-            # Takes in heartbeats, and notices when the broker has gone.
+            # Reads heartbeats, and raises when the broker has closed the connection.
             connection.drain_events(timeout=0.001)
         except TimeoutError:
             return
 
-    def _basic_publish(self, channel: Any, out: OutboundMessage) -> None:
-        message = AmqpMessage(
-            out.body,
+    def _basic_publish(self, channel: Any, message: OutboundMessage) -> None:
+        amqp_message = AmqpMessage(
+            message.body,
             content_type=headers.CONTENT_TYPE,
             delivery_mode=headers.PERSISTENT,
-            message_id=out.message_id,
+            message_id=message.message_id,
             user_id=self._user,
-            application_headers=dict(out.attributes),
+            application_headers=dict(message.attributes),
         )
-        channel.basic_publish(message, out.exchange, out.key, mandatory=out.mandatory)
+        channel.basic_publish(amqp_message, message.exchange, message.key, mandatory=message.mandatory)
 
-    def _answered(self, tag: int, multiple: bool) -> list[_Waiting]:
-        tags = [sent for sent in self._sent if sent <= tag] if multiple else [tag]
-        return [self._sent.pop(each) for each in tags if each in self._sent]
+    def _take_settled(self, tag: int, multiple: bool) -> list[_Pending]:
+        tags = [each for each in self._unconfirmed if each <= tag] if multiple else [tag]
+        return [self._unconfirmed.pop(each) for each in tags if each in self._unconfirmed]
 
     def _on_ack(self, tag: int, multiple: bool) -> None:
-        for each in self._answered(tag, multiple):
+        for each in self._take_settled(tag, multiple):
             if not each.done.ready():
-                self._published.labels(each.out.exchange, each.out.key).inc()
+                self._published.labels(each.message.exchange, each.message.key).inc()
             each.settle()
 
     def _on_nack(self, tag: int, multiple: bool) -> None:
         # A full queue, or one without a leader: later.
-        refused = self._answered(tag, multiple)
-        eventlet.spawn_after(NACK_PAUSE_SECONDS, self._again, refused)
+        refused = self._take_settled(tag, multiple)
+        eventlet.spawn_after(NACK_PAUSE_SECONDS, self._send_again, refused)
 
-    def _again(self, refused: list[_Waiting]) -> None:
-        _log.warning("broker refused messages for now", count=len(refused))
-        self._waiting.extend(refused)
-        self._awake()
+    def _send_again(self, refused: list[_Pending]) -> None:
+        _log.warning("broker refused messages, sending again", count=len(refused))
+        self._pending.extend(refused)
+        self._wake_up()
 
     def _on_return(self, _error: Exception, _exchange: str, key: str, message: Any) -> None:
-        """A return comes before its confirm: the first one sent that fits is the one."""
-        returned = message.properties.get("message_id")
-        fits = (
-            each for each in self._sent.values() if (each.out.message_id, each.out.key) == (returned, key)
+        """Fail the returned message: the first unconfirmed one of its id and key. Its confirm follows the return."""
+        identity = (message.properties.get("message_id"), key)
+        matching = (
+            each
+            for each in self._unconfirmed.values()
+            if (each.message.message_id, each.message.key) == identity
         )
-        for each in islice(fits, 1):
+        for each in islice(matching, 1):
             _log.error("broker has no queue for a message", key=key)
             each.settle(Unroutable(key))

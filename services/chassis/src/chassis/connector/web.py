@@ -1,4 +1,4 @@
-"""HTTP of a connector: health and metrics answered in place, callbacks of the outside world, on a pool of its own."""
+"""HTTP server of a connector: health, metrics, and callbacks of external systems, on a pool of its own."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -45,8 +45,8 @@ class HttpRequest:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """An HTTP answer."""
+class HttpResponse:
+    """An HTTP response."""
 
     status: int
     body: bytes = b""
@@ -55,18 +55,18 @@ class Answer:
 
 @dataclass
 class _Routes:
-    answers: dict[tuple[str, str], Callable[[HttpRequest], Answer]] = field(default_factory=dict)
+    handlers: dict[tuple[str, str], Callable[[HttpRequest], HttpResponse]] = field(default_factory=dict)
     checks: dict[str, Callable[[], bool]] = field(default_factory=dict)
 
 
 class Web(SharedExtension):  # type: ignore[misc]  # nameko has no types
-    """The connector's HTTP server. nameko's shares the workers' pool, and hangs with it."""
+    """The connector's HTTP server. nameko's own shares the workers' pool and hangs when that is full."""
 
     consumer = QueueConsumer()
     publisher = PublisherExtension()
 
     def __init__(self) -> None:
-        # Others may register before our own setup: nameko sets extensions up in no order.
+        # Entrypoints may register before `setup` of this one: nameko sets extensions up in no order.
         self._routes = _Routes()
         self._started = False
         super().__init__()
@@ -77,33 +77,33 @@ class Web(SharedExtension):  # type: ignore[misc]  # nameko has no types
         self._address = (host or "127.0.0.1", int(port))
         self._draining = False
         routes = self._routes
-        routes.answers["GET", "/healthz"] = lambda _: Answer(200, b"ok\n")
-        routes.answers["GET", "/readyz"] = self._ready
-        routes.answers["GET", "/metrics"] = _metrics
+        routes.handlers["GET", "/healthz"] = lambda _: HttpResponse(200, b"ok\n")
+        routes.handlers["GET", "/readyz"] = self._ready
+        routes.handlers["GET", "/metrics"] = _metrics
         routes.checks["publisher"] = lambda: self.publisher.connected
         routes.checks["consumer"] = lambda: self.consumer.connected
 
-    def route(self, method: str, path: str, answer: Callable[[HttpRequest], Answer]) -> None:
-        """Answer calls to this path."""
-        self._routes.answers[method, path] = answer
+    def route(self, method: str, path: str, handler: Callable[[HttpRequest], HttpResponse]) -> None:
+        """Register the handler of a method and path."""
+        self._routes.handlers[method, path] = handler
 
     def check(self, name: str, is_ready: Callable[[], bool]) -> None:
-        """Let readiness wait for this too."""
+        """Add a readiness check."""
         self._routes.checks[name] = is_ready
 
     def start(self) -> None:
         if self._started:
             return
         self._started = True
-        listening = eventlet.listen(self._address)
-        self.container.spawn_managed_thread(lambda: self._serve(listening))
+        listener = eventlet.listen(self._address)
+        self.container.spawn_managed_thread(lambda: self._serve(listener))
 
     def stop(self) -> None:
         self._draining = True
 
-    def _serve(self, listening: Any) -> None:
+    def _serve(self, listener: Any) -> None:
         wsgi.server(
-            listening,
+            listener,
             self._app,
             custom_pool=eventlet.GreenPool(POOL),
             log_output=False,
@@ -113,51 +113,52 @@ class Web(SharedExtension):  # type: ignore[misc]  # nameko has no types
         )
 
     def _app(self, environ: Mapping[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
-        answer = self._answer(environ)
-        head = [("Content-Length", str(len(answer.body)))] if answer.status != 204 else []
-        if answer.body:
-            head.append(("Content-Type", answer.content_type))
-        start_response(_STATUS[answer.status], head)
-        return [answer.body]
+        response = self._respond(environ)
+        headers = [("Content-Length", str(len(response.body)))] if response.status != 204 else []
+        if response.body:
+            headers.append(("Content-Type", response.content_type))
+        start_response(_STATUS[response.status], headers)
+        return [response.body]
 
-    def _answer(self, environ: Mapping[str, Any]) -> Answer:
+    def _respond(self, environ: Mapping[str, Any]) -> HttpResponse:
         routes, method, path = self._routes, environ["REQUEST_METHOD"], environ["PATH_INFO"]
-        answer = routes.answers.get((method, path))
-        if answer is None:
-            return Answer(405 if any(path == known for _, known in routes.answers) else 404)
+        handler = routes.handlers.get((method, path))
+        if handler is None:
+            return HttpResponse(405 if any(path == known for _, known in routes.handlers) else 404)
         length = environ.get("CONTENT_LENGTH") or "0"
         if not length.isdecimal() or int(length) > BODY_BYTES_MAX:
-            return Answer(413)
-        told = {
+            return HttpResponse(413)
+        headers = {
             name.removeprefix("HTTP_").replace("_", "-").lower(): str(value)
             for name, value in environ.items()
             if name.startswith("HTTP_")
         }
         try:
-            # A broker that is away must not fill the pool, and health hang with it: the caller comes again.
+            # Callbacks wait for the broker: without a limit they would fill the pool during an outage, and health
+            # checks would hang. The caller tries again.
             with eventlet.Timeout(ANSWER_LIMIT_SECONDS):
-                return answer(HttpRequest(method, path, told, environ["wsgi.input"].read(int(length))))
+                return handler(HttpRequest(method, path, headers, environ["wsgi.input"].read(int(length))))
         except eventlet.Timeout:
-            return Answer(503)
+            return HttpResponse(503)
         except Exception:  # noqa: BLE001 -- one bad call must not end the server
             _log.exception("HTTP call failed", path=path)
-            return Answer(500)
+            return HttpResponse(500)
 
-    def _ready(self, _call: HttpRequest) -> Answer:
-        told = {name: is_ready() for name, is_ready in self._routes.checks.items()}
-        told["serving"] = not self._draining
+    def _ready(self, _request: HttpRequest) -> HttpResponse:
+        states = {name: is_ready() for name, is_ready in self._routes.checks.items()}
+        states["serving"] = not self._draining
         lines = "".join(
-            f"{name} {'ok' if is_ready else 'waiting'}\n" for name, is_ready in sorted(told.items())
+            f"{name} {'ok' if is_ready else 'waiting'}\n" for name, is_ready in sorted(states.items())
         )
-        return Answer(200 if all(told.values()) else 503, lines.encode())
+        return HttpResponse(200 if all(states.values()) else 503, lines.encode())
 
 
-def _metrics(_call: HttpRequest) -> Answer:
-    return Answer(200, generate_latest(telemetry.current().registry), CONTENT_TYPE_LATEST)
+def _metrics(_request: HttpRequest) -> HttpResponse:
+    return HttpResponse(200, generate_latest(telemetry.current().registry), CONTENT_TYPE_LATEST)
 
 
 class _Serves(Entrypoint):  # type: ignore[misc]  # nameko has no types
-    """One path of the outside world. See `serves`."""
+    """Serves one path. See `serves`."""
 
     web = Web()
 
@@ -167,7 +168,7 @@ class _Serves(Entrypoint):  # type: ignore[misc]  # nameko has no types
         super().__init__(**options)
 
     def start(self) -> None:
-        # One instance answers all calls, in place: a full pool of workers must not turn a callback away.
+        # One instance serves all calls outside the workers' pool: a full pool must not refuse a callback.
         service = self.container.service_cls()
         for provider in self.container.dependencies:
             setattr(service, provider.attr_name, provider.get_dependency(None))
@@ -175,10 +176,10 @@ class _Serves(Entrypoint):  # type: ignore[misc]  # nameko has no types
 
 
 class _Method(Protocol):
-    def __call__(self, service: Any, call: HttpRequest, /) -> Answer: ...
+    def __call__(self, service: Any, request: HttpRequest, /) -> HttpResponse: ...
 
 
 def serves(method: str, path: str) -> Callable[[_Method], _Method]:
-    """Let a method of the connector, `(self, call: HttpRequest) -> Answer`, answer HTTP calls to this path."""
+    """Register a method of the connector, `(self, request: HttpRequest) -> HttpResponse`, for a method and path."""
     register: Callable[[_Method], _Method] = _Serves.decorator(method, path)
     return register

@@ -1,4 +1,4 @@
-"""Following the store's change stream for as long as somebody wants to be woken by it."""
+"""Watching of the store's change stream, with reconnection."""
 
 import asyncio
 import math
@@ -16,29 +16,35 @@ _log = log.get(__name__)
 
 
 async def watch(changes: ChangeStream, notify: Callable[[Key | None], None]) -> None:
-    """Tell of other processes' commits until cancelled; None when some may have been missed.
+    """Call `notify` for commits of other processes until cancelled.
 
-    It is opened anew when it breaks, less and less often, and once more everything is looked through then: no
-    place in it is kept that the server could have forgotten. A server without change streams is asked now and
-    then too: it may become a replica set. One warning for each time that it stays away.
+    A broken stream is opened again, after growing pauses, without a resume token, which the server may have dropped;
+    `notify(None)` covers the gap. A server without change streams is retried too: it may become a replica set. One
+    warning is logged for each outage.
+
+    Args:
+        changes: the database's change stream.
+        notify: called with the key of each changed aggregate, and with None whenever changes may have been missed.
     """
     clock = asyncio.get_running_loop().time
     backoff, warned = Backoff(BACKOFF_FIRST_SECONDS, BACKOFF_LAST_SECONDS), False
     while True:
-        steady, fault = math.inf, "ended"
+        steady_at, fault = math.inf, "ended"
         try:
             async with aclosing(changes.commits()) as commits:
                 async for key in commits:
                     if key is None:
-                        steady = clock() + STEADY_SECONDS
+                        steady_at = clock() + STEADY_SECONDS
                         _log.info("change stream is open")
                     notify(key)
         except StoreError as error:
             fault = type(error).__name__
-        if clock() > steady:
+        if clock() > steady_at:
             backoff.reset()
             warned = False
         if not warned:
-            _log.warning("no change stream: others' commits are found by looking only", error_type=fault)
+            _log.warning(
+                "no change stream: other processes' commits are found by scans only", error_type=fault
+            )
             warned = True
         await asyncio.sleep(backoff.next())

@@ -1,4 +1,4 @@
-"""One AMQP connection on asyncio: pika's callbacks as awaitables, opened again as long as it is wanted."""
+"""One AMQP connection on asyncio: pika's callbacks as awaitables, and reconnection."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine
@@ -22,23 +22,23 @@ _log = log.get(__name__)
 
 
 class BrokerLost(Exception):
-    """The connection or channel is gone, or never came; the text is the kind of fault, without addresses."""
+    """The connection or channel was lost or could not be opened; the text is the kind of fault, without addresses."""
 
 
 class Connection:
-    """An open connection. When it is lost `lost` is set, and with it everything that waits here fails."""
+    """An open connection. When it is lost, `lost` is set and every `wait` raises BrokerLost."""
 
     def __init__(self, connection: AsyncioConnection) -> None:
         self._connection = connection
         self.lost = asyncio.get_running_loop().create_future()
         self.blocked = False
-        connection.add_on_close_callback(lambda _, error: self._lose(error))
-        connection.add_on_connection_blocked_callback(lambda *_: self._block(blocked=True))
-        connection.add_on_connection_unblocked_callback(lambda *_: self._block(blocked=False))
+        connection.add_on_close_callback(lambda _, error: self._set_lost(error))
+        connection.add_on_connection_blocked_callback(lambda *_: self._set_blocked(blocked=True))
+        connection.add_on_connection_unblocked_callback(lambda *_: self._set_blocked(blocked=False))
 
     @classmethod
     async def open(cls, uri: str, name: str) -> "Connection":
-        """Connect; `name` is what the broker's operator sees. BrokerLost if it does not answer in 15 s."""
+        """Connect under a name, which the broker's management shows. BrokerLost if it does not answer in 15 s."""
         opened: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         parameters = pika.URLParameters(uri)
         parameters.heartbeat = HEARTBEAT_SECONDS
@@ -60,13 +60,13 @@ class Connection:
         return cls(connection)
 
     async def channel(self) -> Channel:
-        """Open a channel; BrokerLost if the connection goes meanwhile."""
+        """Open a channel; BrokerLost if the connection is lost meanwhile."""
         opened: asyncio.Future[Channel] = asyncio.get_running_loop().create_future()
         self._connection.channel(on_open_callback=lambda channel: _settle(opened, channel))
         return await self.wait(opened)
 
     async def wait(self, future: "asyncio.Future[Any]") -> Any:
-        """The future's result, or BrokerLost once the connection is gone."""
+        """The future's result, or BrokerLost once the connection is lost."""
         await asyncio.wait((future, self.lost), return_when=asyncio.FIRST_COMPLETED)
         if future.done():
             return future.result()
@@ -74,53 +74,53 @@ class Connection:
         raise BrokerLost(str(self.lost.result()))
 
     def hold(self, job: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
-        """Run a job beside the connection; if it fails, which it must not, the connection is given up."""
+        """Run a job for as long as the connection lasts; an exception of the job fails the connection."""
         task = asyncio.create_task(job)
-        task.add_done_callback(self._dropped)
+        task.add_done_callback(self._on_job_done)
         return task
 
-    def _dropped(self, task: "asyncio.Task[None]") -> None:
+    def _on_job_done(self, task: "asyncio.Task[None]") -> None:
         if not task.cancelled() and task.exception() is not None:
-            _log.error("a job beside the broker failed", exc_info=task.exception())
+            _log.error("job of a broker connection failed", exc_info=task.exception())
             self.fail("job failed")
 
     def fail(self, reason: str) -> None:
-        """Give the connection up, because a channel of it is gone that should not be."""
-        self._lose(reason)
+        """Close the connection as lost, for example after the loss of one of its channels."""
+        self._set_lost(reason)
         _close(self._connection)
 
     async def close(self) -> None:
-        """Close in order, waiting a little for the broker's answer."""
+        """Close in order; wait for the broker's answer, at most 2 s."""
         if not self.lost.done():
             _close(self._connection)
             await asyncio.wait((self.lost,), timeout=2)
 
-    def _lose(self, error: object) -> None:
-        # A fault's text may quote an address or a queue; its kind says enough.
+    def _set_lost(self, error: object) -> None:
+        # The error's text may quote an address or a queue: only its class is kept.
         _settle(self.lost, error if isinstance(error, str) else type(error).__name__)
 
-    def _block(self, *, blocked: bool) -> None:
+    def _set_blocked(self, *, blocked: bool) -> None:
         self.blocked = blocked
-        _log.warning("broker blocks publishers" if blocked else "broker takes messages again")
+        _log.warning("broker blocks publishers" if blocked else "broker accepts messages again")
 
 
 async def reconnecting(uri: str, name: str, stopping: asyncio.Event) -> AsyncGenerator[Connection, None]:
-    """Connections one after the other, until `stopping` is set; close the generator to close the last."""
+    """Yield one connection after another until `stopping` is set; closing the generator closes the last."""
     loop = asyncio.get_running_loop()
     backoff = Backoff(BACKOFF_FIRST_SECONDS, BACKOFF_LAST_SECONDS)
     while not stopping.is_set():
-        began = loop.time()
+        started = loop.time()
         try:
-            opened = await Connection.open(uri, name)
+            connection = await Connection.open(uri, name)
         except (BrokerLost, OSError) as error:
             _log.warning("broker is away", connection=name, error_type=str(error) or type(error).__name__)
         else:
             _log.info("broker connected", connection=name)
             try:
-                yield opened
+                yield connection
             finally:
-                await opened.close()
-            if loop.time() - began > STEADY_SECONDS:
+                await connection.close()
+            if loop.time() - started > STEADY_SECONDS:
                 backoff.reset()
         await within(stopping, backoff.next())
 

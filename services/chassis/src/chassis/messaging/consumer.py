@@ -1,7 +1,7 @@
-"""The consumer: hands what lies in a service's queues to its policies, and acknowledges what is done or kept.
+"""The consumer: runs the messages of a service's queues through its policies and acknowledges them.
 
-A message that fails waits in the inbox, where it holds up no other. Only when the store itself is away do
-messages stay in the broker: then nothing is taken until the store answers.
+A message is acknowledged when its effects are committed or it is stored in the inbox. A failed message waits in the
+inbox and blocks no other. Only while the store is away do messages stay in the broker: the consumer then pauses.
 """
 
 import asyncio
@@ -25,11 +25,11 @@ from chassis.store import Database, StoreError, StoreUnavailable
 
 DELIVERY_COUNT = "x-delivery-count"
 CONCURRENCY = 64
-"""Messages of one queue in hand at once, which is also its prefetch."""
+"""Messages of one queue in hand at once; also the prefetch of its channel."""
 DELIVERIES = 20
-"""Deliveries of a message without being done or kept before it is parked: it may be what kills the process."""
+"""Deliveries of a message without an acknowledgement before it is parked: its handling may kill the process."""
 PING_SECONDS = 5.0
-"""Longest pause between two questions whether the store is back."""
+"""Longest pause between two pings of an unavailable store."""
 _FIRST_PING_SECONDS = 0.1
 _FAULTS_MAX = 3
 _FAULT_PAUSE_SECONDS = 0.5
@@ -37,7 +37,7 @@ _log = log.get(__name__)
 
 
 class Consumer(Background):
-    """Consumes the queues that a service has policies for."""
+    """Consumes the queues of a service's policies."""
 
     def __init__(
         self,
@@ -50,10 +50,10 @@ class Consumer(Background):
         """Prepare; nothing is consumed before `start`.
 
         Args:
-            database: the service's; asked only whether it is there.
+            database: the service's; used only for pings.
             uri: AMQP URI with the service's own user.
             service: its name.
-            policies: its table, which says which queues.
+            policies: the service's table of policies, which names the queues.
             processor: runs one message through its policies.
         """
         super().__init__("policies")
@@ -62,20 +62,22 @@ class Consumer(Background):
         self._service = service
         self._queues = policies.queues
         self._processor = processor
-        self._away = asyncio.Event()
-        self._readers: list[_Reader] = []
+        self._paused = asyncio.Event()
+        self._readers: list[_QueueReader] = []
         metrics = telemetry.current()
         self.age = metrics.gauge("diwan_queue_age_seconds", "Age of the event last taken", ("queue",))
         self.ready = False
 
     async def run(self) -> None:
-        """Consume, connecting again for as long as it takes."""
+        """Consume until asked to stop, reconnecting after each loss of the broker."""
         if not self._queues:
             self.ready = True
             await self.stopping.wait()
             return
-        async with aclosing(reconnecting(self._uri, f"{self._service} policies", self.stopping)) as opened:
-            async for connection in opened:
+        async with aclosing(
+            reconnecting(self._uri, f"{self._service} policies", self.stopping)
+        ) as connections:
+            async for connection in connections:
                 try:
                     await self._consume(connection)
                 except BrokerLost as error:
@@ -85,9 +87,9 @@ class Consumer(Background):
                     self._readers = []
 
     async def stop(self) -> None:
-        """Take nothing more, and end when what is in hand is done or kept."""
+        """Stop consuming, and return when the messages in hand are handled."""
         self.stopping.set()
-        self._away.set()
+        self._paused.set()
         await super().stop()
 
     async def check(self) -> bool:
@@ -95,9 +97,9 @@ class Consumer(Background):
         return self.ready
 
     async def _consume(self, connection: Connection) -> None:
-        """Over one connection, until it is lost or we stop."""
-        self._away.clear()
-        self._readers = [_Reader(self, queue, connection) for queue in self._queues]
+        """Consume over one connection, until it is lost or the component stops."""
+        self._paused.clear()
+        self._readers = [_QueueReader(self, queue, connection) for queue in self._queues]
         try:
             for reader in self._readers:
                 await reader.open()
@@ -106,14 +108,14 @@ class Consumer(Background):
                 for reader in self._readers:
                     reader.begin()
                 self.ready = True
-                await connection.wait(asyncio.ensure_future(self._away.wait()))
+                await connection.wait(asyncio.ensure_future(self._paused.wait()))
                 self.ready = False
                 for reader in self._readers:
-                    await reader.end()
-                self._away.clear()
+                    await reader.finish()
+                self._paused.clear()
         finally:
             for reader in self._readers:
-                await reader.drop()
+                await reader.cancel()
 
     async def _wait_for_store(self, connection: Connection) -> None:
         backoff = Backoff(_FIRST_PING_SECONDS, PING_SECONDS)
@@ -127,44 +129,45 @@ class Consumer(Background):
             else:
                 return
 
-    def store_away(self) -> None:
-        """Somebody found the store away: stop taking messages, at once."""
-        if not self._away.is_set():
-            self._away.set()
+    def pause(self) -> None:
+        """Stop consuming at once, because the store is away; `_consume` resumes when it answers."""
+        if not self._paused.is_set():
+            self._paused.set()
             for reader in self._readers:
                 reader.pause()
 
-    async def take(self, received: ReceivedMessage, deliveries: int) -> None:
-        """Do one message, or keep it; StoreUnavailable if neither was possible."""
+    async def handle(self, received: ReceivedMessage, deliveries: int) -> None:
+        """Process a message, or park it after too many deliveries; StoreUnavailable if neither was possible."""
         if deliveries >= DELIVERIES:
-            await self._processor.refuse(received, MessageRejected("DELIVERED_TOO_OFTEN"))
+            await self._processor.reject(received, MessageRejected("DELIVERED_TOO_OFTEN"))
         else:
             await self._processor.process(received)
 
-    async def fault(self, received: ReceivedMessage, deliveries: int, error: Exception) -> bool:
-        """What to do with a message that could be neither done nor kept, though the store is there.
+    async def handle_fault(self, received: ReceivedMessage, deliveries: int, error: Exception) -> bool:
+        """Delay or park a message whose handling raised, though the store is available.
 
-        It alone waits, longer each time; after a few times it is kept without its headers, in which the fault may lie.
-        Whether it is kept now; StoreUnavailable if the store went meanwhile.
+        Each delivery waits longer, without blocking other messages. After a few deliveries the message is parked
+        without its headers, which may be the cause of the fault. Returns whether it is parked; raises StoreUnavailable
+        if the store is away.
         """
-        _log.error("message could be neither handled nor kept", queue=received.queue, exc_info=error)
+        _log.error("message neither handled nor stored", queue=received.queue, exc_info=error)
         if deliveries >= _FAULTS_MAX:
             try:
-                await self._processor.keep_bare(received, error)
+                await self._processor.park_without_headers(received, error)
             except StoreUnavailable:
                 raise
-            except Exception as worse:  # noqa: BLE001 -- then it stays in the broker, and is asked for seldom
-                _log.error("message could not be kept bare either", queue=received.queue, exc_info=worse)
+            except Exception as second:  # noqa: BLE001 -- it stays in the broker, with long pauses
+                _log.error("message not stored without headers", queue=received.queue, exc_info=second)
             else:
                 return True
         pause = min(_FAULT_PAUSE_SECONDS * 2.0 ** min(deliveries, 10), 60.0)
-        # Jitter is no secret. Whoever stops, or finds the store away, does not wait for this.
-        await within(self._away, pause * random.uniform(0.75, 1.25))  # noqa: S311
+        # Jitter is no secret. A stop or a pause of the consumer ends this wait.
+        await within(self._paused, pause * random.uniform(0.75, 1.25))  # noqa: S311
         return False
 
 
-class _Reader:
-    """One queue on one channel."""
+class _QueueReader:
+    """Consumes one queue on one channel."""
 
     def __init__(self, consumer: Consumer, queue: str, connection: Connection) -> None:
         self._consumer = consumer
@@ -177,43 +180,43 @@ class _Reader:
     async def open(self) -> None:
         self._channel = channel = await self._connection.channel()
         channel.add_on_close_callback(lambda _, error: self._connection.fail(type(error).__name__))
-        # The broker cancels when the queue goes or moves to another node.
+        # The broker cancels a consumer when its queue is deleted or moves to another node.
         channel.add_on_cancel_callback(lambda _: self._connection.fail("consumer cancelled"))
-        bounded: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        channel.basic_qos(prefetch_count=CONCURRENCY, callback=bounded.set_result)
-        await self._connection.wait(bounded)
+        prefetch_set: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        channel.basic_qos(prefetch_count=CONCURRENCY, callback=prefetch_set.set_result)
+        await self._connection.wait(prefetch_set)
 
     def begin(self) -> None:
         assert self._channel is not None
         self._tag = self._channel.basic_consume(self._queue, self._on_message)
 
     def pause(self) -> None:
-        """Take nothing more; said before anything is given back, so that it does not come back to us."""
+        """Cancel the consumer, before a message is requeued, so that it is not delivered here again."""
         if self._tag and self._channel is not None and self._channel.is_open:
             self._channel.basic_cancel(self._tag)
         self._tag = ""
 
-    async def end(self) -> None:
-        """Take nothing more, and wait for what is in hand; BrokerLost if the connection goes meanwhile."""
+    async def finish(self) -> None:
+        """Cancel the consumer and wait for the messages in hand; BrokerLost if the connection is lost meanwhile."""
         self.pause()
         if self._tasks:
             await self._connection.wait(asyncio.ensure_future(asyncio.wait(set(self._tasks))))
 
-    async def drop(self) -> None:
-        """Give up what is in hand: it will be delivered again."""
+    async def cancel(self) -> None:
+        """Cancel the handling of the messages in hand; the broker delivers them again."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _on_message(self, _channel: Any, method: Any, properties: Any, body: bytes) -> None:
         if not self._tag:
-            self._give_back(method.delivery_tag)
+            self._requeue(method.delivery_tag)
             return
-        task = asyncio.create_task(self._take(method, properties, body))
+        task = asyncio.create_task(self._handle(method, properties, body))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _take(self, method: Any, properties: Any, body: bytes) -> None:
+    async def _handle(self, method: Any, properties: Any, body: bytes) -> None:
         attributes = properties.headers or {}
         self._measure(attributes)
         received = ReceivedMessage(
@@ -223,34 +226,34 @@ class _Reader:
             attributes=attributes,
             body=body,
         )
-        told = attributes.get(DELIVERY_COUNT, 0)
+        count = attributes.get(DELIVERY_COUNT, 0)
         try:
-            settled = await self._settle(received, told if isinstance(told, int) else 0)
+            settled = await self._settle(received, count if isinstance(count, int) else 0)
         except StoreUnavailable:
-            self._consumer.store_away()
+            self._consumer.pause()
             settled = False
         if not settled:
-            self._give_back(method.delivery_tag)
+            self._requeue(method.delivery_tag)
         elif self._channel is not None and self._channel.is_open:
             self._channel.basic_ack(method.delivery_tag)
 
     async def _settle(self, received: ReceivedMessage, count: int) -> bool:
-        """Whether it is done or kept; StoreUnavailable if nobody can say."""
+        """Whether the message is handled or stored, so that it may be acknowledged; StoreUnavailable if unknown."""
         try:
-            await self._consumer.take(received, count)
+            await self._consumer.handle(received, count)
         except StoreUnavailable:
             raise
-        except Exception as error:  # noqa: BLE001 -- a fault of ours, which must neither spin nor stop the others
-            return await self._consumer.fault(received, count, error)
+        except Exception as error:  # noqa: BLE001 -- our own fault must neither spin nor stop other messages
+            return await self._consumer.handle_fault(received, count, error)
         return True
 
-    def _give_back(self, tag: int) -> None:
+    def _requeue(self, tag: int) -> None:
         if self._channel is not None and self._channel.is_open:
             self._channel.basic_nack(tag, requeue=True)
 
     def _measure(self, attributes: Any) -> None:
         try:
-            happened = times.parse_time(headers.text(attributes, headers.TIME))
+            time = times.parse_time(headers.text(attributes, headers.TIME))
         except ValueError:
             return
-        self._consumer.age.labels(self._queue).set(max(0.0, (datetime.now(UTC) - happened).total_seconds()))
+        self._consumer.age.labels(self._queue).set(max(0.0, (datetime.now(UTC) - time).total_seconds()))

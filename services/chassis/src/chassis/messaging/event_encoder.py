@@ -1,7 +1,7 @@
-"""From a fact's message to an entry of the outbox: where it goes, what it is called, sealed for its reader.
+"""Encoding of a fact's message as an outbox entry: exchange, routing key, id, sealed fields.
 
-All that is said about a message is read from its proto: the exchange, the key and the secrecy from the option
-`(diwan.options.v1.event)`, the readers of its sealed fields from `(diwan.options.v1.sealed_for)`.
+The message's proto declares them: exchange, key and secrecy in the option `(diwan.options.v1.event)`, the readers of
+its sealed fields in `(diwan.options.v1.sealed_for)`.
 """
 
 from datetime import datetime
@@ -22,11 +22,11 @@ EXPIRE_FIELD = "expire_time"
 
 
 class NotAnEvent(TypeError):
-    """A message that its proto does not say how to publish, or that another service publishes."""
+    """The message's proto declares no exchange and key, or those of another service."""
 
 
 class EventEncoder:
-    """Makes outbox entries for one service; given to `Database.open` as its `encode_event`."""
+    """Creates the outbox entries of one service; the `encode_event` of `Database.open`."""
 
     def __init__(self, service: str, keys: KeyRing) -> None:
         self._service = service
@@ -34,10 +34,14 @@ class EventEncoder:
         self._keys = keys
 
     def __call__(self, message: Message, context: EventContext) -> OutboxEntry:
-        """The entry of one message; NotAnEvent or SealError are programming or installation faults.
+        """The entry of one message.
 
-        The id follows from the cause, the subject and the sequence: a command that is decided again makes the
-        same event.
+        The id follows from the cause, the subject and the sequence: a command that is decided again creates the same
+        event.
+
+        Raises:
+            NotAnEvent: a fault of the program.
+            SealError: a fault of the installation.
         """
         event = _event(message, self._service)
         kind = message.DESCRIPTOR.full_name
@@ -65,7 +69,7 @@ class EventEncoder:
 def _event(message: Message, service: str) -> options_pb2.Event:
     event = event_option(message)
     if event is None or not event.exchange or not event.key:
-        raise NotAnEvent(f"{message.DESCRIPTOR.full_name} does not state its exchange and key")
+        raise NotAnEvent(f"{message.DESCRIPTOR.full_name} declares no exchange and key")
     if owner(event.exchange) != service:
         raise NotAnEvent(
             f"{message.DESCRIPTOR.full_name} is published by {owner(event.exchange)}, not by {service}"
@@ -74,7 +78,7 @@ def _event(message: Message, service: str) -> options_pb2.Event:
 
 
 def _expires(message: Message) -> datetime | None:
-    """A message with an `expire_time` (RFC 3339 text, or a Timestamp) is not worth sending after it."""
+    """The message's `expire_time` (RFC 3339 text, or a Timestamp), after which it is not published, or None."""
     field = message.DESCRIPTOR.fields_by_name.get(EXPIRE_FIELD)
     value = getattr(message, EXPIRE_FIELD, None)
     if field is None or not value:

@@ -1,4 +1,4 @@
-"""What protos say of events, and which types of events there are: those of all services."""
+"""The event types of all services, with their options, from the protos."""
 
 import importlib
 import pkgutil
@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 
 def event_option(message: Message | type[Message]) -> options_pb2.Event | None:
-    """What a message's proto says of its publishing, None if it says nothing."""
+    """The option `(diwan.options.v1.event)` of a message, None without one."""
     options = message.DESCRIPTOR.GetOptions()
     if not options.HasExtension(options_pb2.event):
         return None
@@ -21,7 +21,7 @@ def event_option(message: Message | type[Message]) -> options_pb2.Event | None:
 
 @cache
 def _protos() -> descriptor_pool.DescriptorPool:
-    """The pool that holds the messages of all services, whichever of them this one imports by itself."""
+    """The descriptor pool with the messages of all services, also of those that this process does not import."""
     for module in pkgutil.walk_packages(diwan.__path__, "diwan."):
         if module.name.endswith("_pb2"):
             importlib.import_module(module.name)
@@ -30,10 +30,10 @@ def _protos() -> descriptor_pool.DescriptorPool:
 
 @cache
 def event_type(name: str) -> type[Message] | None:
-    """The message class of a CloudEvents type, None if no proto publishes such an event."""
+    """The message class of a CloudEvents type, None if no proto declares such an event."""
     try:
         descriptor = _protos().FindMessageTypeByName(name)
     except KeyError:
         return None
-    found: type[Message] = message_factory.GetMessageClass(descriptor)
-    return found if event_option(found) is not None else None
+    message: type[Message] = message_factory.GetMessageClass(descriptor)
+    return message if event_option(message) is not None else None

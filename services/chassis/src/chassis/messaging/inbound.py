@@ -1,4 +1,4 @@
-"""What came from a queue: read, checked, opened. Whatever is wrong has a name, and is refused for good.
+"""Reading and checking of delivered messages. A message with a fault is rejected for good, with a stable reason.
 
 Imports no gRPC and no store: connectors use it too.
 """
@@ -22,7 +22,7 @@ HEADER_CHARACTERS_MAX = 512
 
 
 class MessageRejected(Exception):
-    """No later try can mend it. `reason` is stable; `detail` names paths and rules, never a value."""
+    """No retry can repair the message. `reason` is stable; `detail` names paths and rules, never a value."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
@@ -32,16 +32,16 @@ class MessageRejected(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class InboundEvent:
-    """A message as it was delivered, attributes read and body as it came (sealed fields still sealed).
+    """A delivered message: checked attributes, and the body unparsed (sealed fields still sealed).
 
     Attributes:
-        queue: where it was read.
-        exchange: where it was published.
-        user: who the broker says published it, or empty.
+        queue: queue that it was read from.
+        exchange: exchange that it was published to.
+        user: publisher, by the broker's `user_id`, or empty.
         id, type, source, subject, causation, correlation: CloudEvents attributes.
-        sequence: its place among its subject's events, 0 if it does not say.
-        time: when it happened, UTC, as RFC 3339.
-        expires: when it is no longer worth handling, as RFC 3339, or empty.
+        sequence: its position among its subject's events, 0 if it has none.
+        time: time of the event, UTC, as RFC 3339.
+        expires: time after which it must not be handled, as RFC 3339, or empty.
         traceparent: the W3C trace context of the publisher's span, or empty.
         data: the body, proto-JSON.
     """
@@ -63,32 +63,33 @@ class InboundEvent:
 
     @property
     def happened(self) -> datetime:
-        """The moment in `time`."""
+        """`time`, parsed."""
         return times.parse_time(self.time)
 
     @property
     def binding(self) -> Binding:
-        """What its sealed fields must be bound to."""
+        """The binding of its sealed fields."""
         return Binding(self.id, self.type, self.source)
 
     def expired(self, now: datetime) -> bool:
-        """Whether its time is over."""
+        """Whether it has expired."""
         return bool(self.expires) and times.parse_time(self.expires) <= now
 
 
 def fingerprint(queue: str, attributes: Mapping[str, object], body: bytes) -> str:
-    """A stand-in for the id of a message whose own cannot be believed; the same for the same message."""
-    told = repr(sorted((name, str(value)) for name, value in attributes.items()))
-    return hashlib.sha256(b"\x00".join((queue.encode(), told.encode(), body))).hexdigest()[:32]
+    """An id computed from a message whose own id is not checked; the same for the same message, 32 hex digits."""
+    sorted_attributes = repr(sorted((name, str(value)) for name, value in attributes.items()))
+    parts = (queue.encode(), sorted_attributes.encode(), body)
+    return hashlib.sha256(b"\x00".join(parts)).hexdigest()[:32]
 
 
 def read(
     queue: str, exchange: str, user: str | None, attributes: Mapping[str, object], body: bytes
 ) -> InboundEvent:
-    """Read a delivery and check who sent it and whether its attributes are there.
+    """Read a delivery, and check its publisher and its attributes.
 
     Raises:
-        MessageRejected: USER_MISSING, USER_FOREIGN, ATTRIBUTES (which), TOO_LARGE or BODY.
+        MessageRejected: USER_MISSING, USER_FOREIGN, ATTRIBUTES (with the name), TOO_LARGE or BODY.
     """
     owner = headers.owner(exchange)
     if not user:
@@ -97,8 +98,8 @@ def read(
         raise MessageRejected("USER_FOREIGN")
     if len(body) > BODY_BYTES_MAX:
         raise MessageRejected("TOO_LARGE")
-    told = _attributes(attributes)
-    if told[headers.SOURCE] != headers.source_of(owner):
+    texts = _checked_texts(attributes)
+    if texts[headers.SOURCE] != headers.source_of(owner):
         raise MessageRejected("ATTRIBUTES", headers.SOURCE)
     try:
         data = body.decode()
@@ -108,38 +109,39 @@ def read(
         queue=queue,
         exchange=exchange,
         user=user,
-        id=told[headers.ID],
-        type=told[headers.TYPE],
-        source=told[headers.SOURCE],
-        subject=told[headers.SUBJECT],
-        sequence=int(told[headers.SEQUENCE] or 0),
-        time=told[headers.TIME],
-        causation=told[headers.CAUSATION],
-        correlation=told[headers.CORRELATION],
-        expires=told[headers.EXPIRY],
-        traceparent=told[headers.TRACEPARENT],
+        id=texts[headers.ID],
+        type=texts[headers.TYPE],
+        source=texts[headers.SOURCE],
+        subject=texts[headers.SUBJECT],
+        sequence=int(texts[headers.SEQUENCE] or 0),
+        time=texts[headers.TIME],
+        causation=texts[headers.CAUSATION],
+        correlation=texts[headers.CORRELATION],
+        expires=texts[headers.EXPIRY],
+        traceparent=texts[headers.TRACEPARENT],
         data=data,
     )
 
 
-def _attributes(given: Mapping[str, object]) -> dict[str, str]:
-    told: dict[str, str] = {}
+def _checked_texts(attributes: Mapping[str, object]) -> dict[str, str]:
+    texts: dict[str, str] = {}
     for name in (*headers.REQUIRED, *headers.OPTIONAL):
         try:
-            told[name] = headers.text(given, name)
+            text = headers.text(attributes, name)
         except ValueError:
             raise MessageRejected("ATTRIBUTES", name) from None
-        if not told[name].isprintable():
+        if not text.isprintable():
             raise MessageRejected("ATTRIBUTES", name)
-        if len(told[name]) > HEADER_CHARACTERS_MAX or (name in headers.REQUIRED and not told[name]):
+        if len(text) > HEADER_CHARACTERS_MAX or (name in headers.REQUIRED and not text):
             raise MessageRejected("ATTRIBUTES", name)
-    for name, well_formed in _FORMS.items():
-        if told[name] and not well_formed(told[name]):
+        texts[name] = text
+    for name, is_well_formed in _FORMATS.items():
+        if texts[name] and not is_well_formed(texts[name]):
             raise MessageRejected("ATTRIBUTES", name)
-    return told
+    return texts
 
 
-def _is_moment(text: str) -> bool:
+def _is_time(text: str) -> bool:
     try:
         times.parse_time(text)
     except ValueError:
@@ -147,16 +149,16 @@ def _is_moment(text: str) -> bool:
     return True
 
 
-_FORMS: Mapping[str, Callable[[str], bool]] = {
-    headers.TIME: _is_moment,
-    headers.EXPIRY: _is_moment,
+_FORMATS: Mapping[str, Callable[[str], bool]] = {
+    headers.TIME: _is_time,
+    headers.EXPIRY: _is_time,
     headers.SPECVERSION: lambda text: text == "1.0",
     headers.SEQUENCE: lambda text: text.isascii() and text.isdecimal() and len(text) <= 18,
 }
 
 
 def parse(inbound: InboundEvent, kind: type[Message], keys: KeyRing) -> Message:
-    """The body as its message: parsed, checked by its rules, opened where it is sealed for this service.
+    """The body as a message: parsed, validated by its rules, the fields sealed for this service opened.
 
     Raises:
         MessageRejected: BODY, INVALID (paths and rules) or SEALED_FIELD_UNREADABLE.
@@ -167,7 +169,8 @@ def parse(inbound: InboundEvent, kind: type[Message], keys: KeyRing) -> Message:
         raise MessageRejected("BODY", "no proto-JSON of its type") from None
     violations = _validator().collect_violations(message)
     if violations:
-        raise MessageRejected("INVALID", "; ".join(_told(violation.proto) for violation in violations[:10]))
+        detail = "; ".join(_path_and_rule(violation.proto) for violation in violations[:10])
+        raise MessageRejected("INVALID", detail)
     try:
         keys.open_fields(message, inbound.binding)
     except OpenError as error:
@@ -180,6 +183,6 @@ def _validator() -> Any:
     return protovalidate.Validator()
 
 
-def _told(violation: Any) -> str:
+def _path_and_rule(violation: Any) -> str:
     path = ".".join(element.field_name for element in violation.field.elements)
     return f"{path} {violation.rule_id}"

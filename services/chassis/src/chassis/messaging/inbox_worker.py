@@ -1,4 +1,4 @@
-"""Tries again what waits in the inbox, each at its time. One process of a service does so at a time."""
+"""Retries the messages that are due in the inbox. One process of a service does this at a time."""
 
 import asyncio
 from functools import partial
@@ -10,14 +10,14 @@ from chassis.run_with_lease import TTL, run_with_lease
 from chassis.store import Database, InboxEntry, StoreError, StoreUnavailable
 
 CONCURRENCY = 16
-LOOK_SECONDS = 0.5
+POLL_SECONDS = 0.5
 AWAY_SECONDS = 2.0
 _MEASURE_EVERY = 20
 _log = log.get(__name__)
 
 
 class InboxWorker(Background):
-    """The inbox's clock, beside the consumer."""
+    """Polls the inbox and retries due messages concurrently."""
 
     def __init__(self, database: Database, processor: MessageProcessor, *, holder: str) -> None:
         """Prepare; `holder` is this process's own name, for the lease."""
@@ -30,21 +30,21 @@ class InboxWorker(Background):
         self._waiting = metrics.gauge("diwan_inbox_messages", "Messages in the inbox", ("state",))
 
     async def run(self) -> None:
-        """Try again what is due, whenever this process holds the lease, until asked to stop."""
+        """Retry due messages while this process holds the lease, until asked to stop."""
         await run_with_lease(self._lease, "inbox", self._work, self.stopping)
 
     async def _work(self) -> None:
-        turn = 0
+        polls = 0
         try:
             while not self.stopping.is_set():
-                pause = LOOK_SECONDS
+                pause = POLL_SECONDS
                 try:
-                    await self._begin_due()
-                    if turn % _MEASURE_EVERY == 0:
+                    await self._start_due()
+                    if polls % _MEASURE_EVERY == 0:
                         await self._measure()
                 except StoreError:
                     pause = AWAY_SECONDS
-                turn += 1
+                polls += 1
                 await within(self.stopping, pause)
             await asyncio.gather(*self._running.values(), return_exceptions=True)
         finally:
@@ -52,29 +52,30 @@ class InboxWorker(Background):
                 task.cancel()
             await asyncio.gather(*self._running.values(), return_exceptions=True)
 
-    async def _begin_due(self) -> None:
-        """Begin what is due, as far as there is room; what is slow holds up no other but by its place."""
-        room = CONCURRENCY - len(self._running)
-        if room <= 0:
+    async def _start_due(self) -> None:
+        """Start retries of due messages, at most CONCURRENCY at once; a slow one occupies only its own slot."""
+        free_slots = CONCURRENCY - len(self._running)
+        if free_slots <= 0:
             return
-        # What runs is still due in the store: look past it. What ends while we look may be told as it was before.
+        # Running entries are still due in the store, so they are skipped here. The set is copied before the query: an
+        # entry whose retry ends during the query may be in its result as it was before.
         running = set(self._running)
         for entry in await self._inbox.due(CONCURRENCY + len(running)):
-            if entry.id not in running and room > 0:
-                room -= 1
-                task = asyncio.create_task(self._again(entry))
+            if entry.id not in running and free_slots > 0:
+                free_slots -= 1
+                task = asyncio.create_task(self._retry(entry))
                 self._running[entry.id] = task
-                task.add_done_callback(partial(self._ended, entry.id))
+                task.add_done_callback(partial(self._remove, entry.id))
 
-    def _ended(self, entry_id: str, _task: "asyncio.Task[None]") -> None:
+    def _remove(self, entry_id: str, _task: "asyncio.Task[None]") -> None:
         self._running.pop(entry_id, None)
 
-    async def _again(self, entry: InboxEntry) -> None:
+    async def _retry(self, entry: InboxEntry) -> None:
         try:
             await self._processor.retry(entry)
         except StoreUnavailable:
             await asyncio.sleep(AWAY_SECONDS)
-        except Exception:  # noqa: BLE001 -- the others must go on
+        except Exception:  # noqa: BLE001 -- other messages must go on
             _log.exception("retry failed", policy=entry.policy, queue=entry.queue)
             await asyncio.sleep(AWAY_SECONDS)
 

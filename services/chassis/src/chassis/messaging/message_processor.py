@@ -1,6 +1,6 @@
-"""One message and its policies: tried, and what did not go well kept in the inbox.
+"""Runs one message through its policies, and stores a failed one in the inbox.
 
-Used for what is delivered and for what is tried again; knows nothing of channels.
+Used by the consumer for deliveries and by the inbox worker for retries; independent of channels.
 """
 
 import random
@@ -23,7 +23,7 @@ from chassis.messaging.received_message import REFUSED, ReceivedMessage
 from chassis.store import Inbox, InboxEntry, StoreUnavailable
 
 ATTEMPTS = 8
-"""Tries of a message in all, the first included; then it is parked."""
+"""Attempts of a message, the first included; after the last it is parked."""
 FIRST_PAUSE_SECONDS = 1.0
 PAUSE_FACTOR = 3.0
 LONGEST_PAUSE_SECONDS = 15 * 60.0
@@ -31,7 +31,7 @@ _log = log.get(__name__)
 
 
 class ProcessingOutcome(StrEnum):
-    """What became of one try."""
+    """Outcome of one attempt."""
 
     DONE = "done"
     WAITS = "waits"
@@ -40,13 +40,13 @@ class ProcessingOutcome(StrEnum):
 
 
 def retry_pause(attempt: int) -> timedelta:
-    """The pause after the try of that number, from 1: growing, with jitter."""
+    """The pause after an attempt, with jitter; the first attempt is number 1."""
     seconds = min(FIRST_PAUSE_SECONDS * PAUSE_FACTOR ** (attempt - 1), LONGEST_PAUSE_SECONDS)
     return timedelta(seconds=seconds * random.uniform(0.75, 1.25))  # noqa: S311 -- jitter is no secret
 
 
 class MessageProcessor:
-    """Tries messages on the policies of one service."""
+    """Runs messages through the policies of one service."""
 
     def __init__(
         self,
@@ -61,74 +61,74 @@ class MessageProcessor:
         self._keys = keys
         self._clock = clock
         metrics = telemetry.current()
-        made, by_policy = metrics.counter, ("policy",)
-        self._tries = made("diwan_policy_events", "Events by policy and outcome", ("policy", "outcome"))
-        self._seconds = metrics.histogram("diwan_policy_seconds", "How long a policy took", by_policy)
-        self._ignored = made("diwan_events_ignored", "Events that no policy waits for", ("queue",))
-        self._refusals = made("diwan_events_refused", "Messages refused for good", ("queue", "reason"))
+        counter = metrics.counter
+        self._attempts = counter("diwan_policy_events", "Events by policy and outcome", ("policy", "outcome"))
+        self._seconds = metrics.histogram("diwan_policy_seconds", "Duration of a policy", ("policy",))
+        self._ignored = counter("diwan_events_ignored", "Events without a policy", ("queue",))
+        self._rejections = counter("diwan_events_refused", "Messages rejected for good", ("queue", "reason"))
 
     async def process(self, received: ReceivedMessage) -> None:
-        """Try a message that was just delivered on each of its policies.
+        """Run a delivered message through each of its policies.
 
-        When this returns, its effects are committed or it is kept in the inbox: it may be acknowledged.
+        When this returns, its effects are committed or it is stored in the inbox: it may be acknowledged.
 
         Raises:
-            StoreUnavailable: neither could be done.
+            StoreUnavailable: neither was possible.
         """
         try:
-            found, message = self._read(received)
-        except MessageRejected as refusal:
-            await self.refuse(received, refusal)
+            event, message = self._read(received)
+        except MessageRejected as rejection:
+            await self.reject(received, rejection)
             return
-        for policy in self._policies.find(received.queue, found.type):
-            failure = await self._try(policy, found, message, attempt=1, late=False)
+        for policy in self._policies.find(received.queue, event.type):
+            failure = await self._try(policy, event, message, attempt=1, late=False)
             if failure is not None:
-                await self._keep(policy, received, found, failure)
+                await self._store_failed(policy, received, event, failure)
 
-    async def refuse(
-        self, received: ReceivedMessage, refusal: MessageRejected, *, bare: bool = False
+    async def reject(
+        self, received: ReceivedMessage, rejection: MessageRejected, *, with_headers: bool = True
     ) -> None:
-        """Park a message that no policy may see; `bare` without its headers, where the store cannot hold them."""
+        """Park a message that no policy may handle; `with_headers=False` if the store cannot hold its headers."""
         now = self._clock()
         await self._inbox.put(
             InboxEntry(
-                id=received.refused_id,
+                id=received.rejected_id,
                 policy=REFUSED,
                 queue=received.queue,
-                headers=received.origin() if bare else received.kept(),
+                headers=received.stored_headers() if with_headers else received.origin(),
                 body=received.body[: inbound.BODY_BYTES_MAX],
                 attempt=1,
                 next_at=now,
-                reason=str(refusal),
+                reason=str(rejection),
                 at=now,
                 parked=True,
                 expires=_expires(received.attributes),
             )
         )
-        # Counted and told once it is parked: where the store is away the broker brings it again.
-        self._refusals.labels(received.queue, refusal.reason).inc()
+        # Counted and logged once it is parked: while the store is away the broker delivers it again.
+        self._rejections.labels(received.queue, rejection.reason).inc()
         _log.error(
-            "message refused",
+            "message rejected",
             queue=received.queue,
-            reason=refusal.reason,
-            detail=refusal.detail,
-            parked_id=received.refused_id,
+            reason=rejection.reason,
+            detail=rejection.detail,
+            parked_id=received.rejected_id,
         )
 
-    async def keep_bare(self, received: ReceivedMessage, error: Exception) -> None:
-        """Park a message that could be kept in no other way: its body, without its headers, for a person to see."""
-        await self.refuse(received, MessageRejected("NOT_KEPT", type(error).__name__), bare=True)
+    async def park_without_headers(self, received: ReceivedMessage, error: Exception) -> None:
+        """Park a message that cannot be stored otherwise: its body without headers, for an operator."""
+        await self.reject(received, MessageRejected("NOT_KEPT", type(error).__name__), with_headers=False)
 
     async def retry(self, entry: InboxEntry) -> None:
-        """Try a message of the inbox once more: a trace of its own, linked to where it came from."""
+        """Process a message of the inbox again, in a trace of its own, linked to its publisher's span."""
         received = ReceivedMessage.of(entry)
         try:
-            found, message = self._read(received)
-        except MessageRejected as refusal:
-            await self._inbox.park(entry.id, attempt=entry.attempt + 1, reason=str(refusal))
+            event, message = self._read(received)
+        except MessageRejected as rejection:
+            await self._inbox.park(entry.id, attempt=entry.attempt + 1, reason=str(rejection))
             return
         if entry.policy == REFUSED:
-            # A person had it mended, or us: from here on it is like any other.
+            # The cause of the rejection was repaired: the message is processed like a new one.
             await self.process(received)
             await self._inbox.delete(entry.id)
             return
@@ -137,7 +137,7 @@ class MessageProcessor:
             await self._inbox.park(entry.id, attempt=entry.attempt, reason="POLICY_GONE")
             return
         attempt = entry.attempt + 1
-        failure = await self._try(policy, found, message, attempt=attempt, late=True)
+        failure = await self._try(policy, event, message, attempt=attempt, late=True)
         if failure is None:
             await self._inbox.delete(entry.id)
         elif self._is_final(failure, attempt):
@@ -150,89 +150,89 @@ class MessageProcessor:
 
     def _read(self, received: ReceivedMessage) -> tuple[InboundEvent, Message]:
         """Check the publisher, the attributes, the type and the body."""
-        found = inbound.read(
+        event = inbound.read(
             received.queue, received.exchange, received.user, received.attributes, received.body
         )
-        kind = event_type(found.type)
+        kind = event_type(event.type)
         if kind is None:
             raise MessageRejected("TYPE_UNKNOWN")
-        event = event_option(kind)
-        if event is None or event.exchange != found.exchange:
-            raise MessageRejected("TYPE_FOREIGN", f"not published on {found.exchange}")
-        if not self._policies.find(found.queue, found.type):
-            self._ignored.labels(found.queue).inc()
-            return found, kind()  # nobody will look at it: not worth parsing
-        return found, inbound.parse(found, kind, self._keys)
+        option = event_option(kind)
+        if option is None or option.exchange != event.exchange:
+            raise MessageRejected("TYPE_FOREIGN", f"not published on {event.exchange}")
+        if not self._policies.find(event.queue, event.type):
+            self._ignored.labels(event.queue).inc()
+            return event, kind()  # no policy reads it: not parsed
+        return event, inbound.parse(event, kind, self._keys)
 
     async def _try(
-        self, policy: Policy, found: InboundEvent, message: Message, *, attempt: int, late: bool
+        self, policy: Policy, event: InboundEvent, message: Message, *, attempt: int, late: bool
     ) -> Exception | None:
-        """One try in a span of its own; returns what went wrong. StoreUnavailable is raised."""
+        """Run one attempt in a span of its own; returns its failure, but raises StoreUnavailable."""
         outcome = ProcessingOutcome.AWAY
         try:
             with (
-                telemetry.following(
-                    f"process {found.queue}",
-                    found.traceparent,
+                telemetry.continue_trace(
+                    f"process {event.queue}",
+                    event.traceparent,
                     late=late,
                     kind=SpanKind.CONSUMER,
-                    attributes=_attributes(policy, found, attempt),
+                    attributes=_attributes(policy, event, attempt),
                 ),
                 self._seconds.labels(policy.name).time(),
             ):
                 try:
-                    await policy.handle(found, message, self._clock())
+                    await policy.handle(event, message, self._clock())
                 except StoreUnavailable:
                     raise
                 except Exception as error:
-                    # Inside of the span, so that the line leads to the trace.
+                    # Within the span, so that the log line has its trace id.
                     outcome = (
                         ProcessingOutcome.PARKED
                         if self._is_final(error, attempt)
                         else ProcessingOutcome.WAITS
                     )
-                    self._report(policy, found, error, attempt, outcome)
+                    self._log_failure(policy, event, error, attempt, outcome)
                     raise
             outcome = ProcessingOutcome.DONE
         except StoreUnavailable:
             raise
-        except Exception as error:  # noqa: BLE001 -- whatever a policy raises, its message must not be lost
+        except Exception as error:  # noqa: BLE001 -- no exception of a policy may lose its message
             return error
         finally:
-            self._tries.labels(policy.name, outcome.value).inc()
+            self._attempts.labels(policy.name, outcome.value).inc()
         return None
 
     def _is_final(self, failure: Exception, attempt: int) -> bool:
         return isinstance(failure, PermanentFailure | TooOld) or attempt >= ATTEMPTS
 
-    def _report(
-        self, policy: Policy, found: InboundEvent, error: Exception, attempt: int, outcome: ProcessingOutcome
+    def _log_failure(
+        self, policy: Policy, event: InboundEvent, error: Exception, attempt: int, outcome: ProcessingOutcome
     ) -> None:
-        tell = _log.error if outcome is ProcessingOutcome.PARKED else _log.warning
-        tell(
+        write = _log.error if outcome is ProcessingOutcome.PARKED else _log.warning
+        write(
             "policy failed",
             policy=policy.name,
-            queue=found.queue,
-            type=found.type,
-            event_id=found.id,
+            queue=event.queue,
+            type=event.type,
+            event_id=event.id,
             attempt=attempt,
             outcome=outcome.value,
             reason=failure_reason(error),
-            request_number=found.correlation,
+            request_number=event.correlation,
             exc_info=None if hasattr(error, "reason") else error,
         )
 
-    async def _keep(
-        self, policy: Policy, received: ReceivedMessage, found: InboundEvent, failure: Exception
+    async def _store_failed(
+        self, policy: Policy, received: ReceivedMessage, event: InboundEvent, failure: Exception
     ) -> None:
-        """Put a message that failed into the inbox; delivered twice it is one entry."""
+        """Store a failed message in the inbox; a second delivery of it is the same entry."""
         now = self._clock()
         await self._inbox.put(
             InboxEntry(
-                id=f"{policy.name}/{found.id}",
+                id=f"{policy.name}/{event.id}",
                 policy=policy.name,
-                queue=found.queue,
-                headers=received.kept(),
+                queue=event.queue,
+                headers=received.stored_headers(),
                 body=received.body,
                 attempt=1,
                 next_at=now + retry_pause(1),
@@ -245,10 +245,10 @@ class MessageProcessor:
 
 
 def _expires(attributes: Mapping[str, object]) -> datetime | None:
-    """When a message goes: a secret is not kept longer than it is good for. An unknown type may be one."""
+    """When the inbox entry of a secret is removed: at the message's expiry. An unknown type counts as secret."""
     kind = event_type(str(attributes.get(headers.TYPE, "")))
-    event = event_option(kind) if kind else None
-    if event is not None and not event.secret:
+    option = event_option(kind) if kind else None
+    if option is not None and not option.secret:
         return None
     try:
         return times.parse_time(headers.text(attributes, headers.EXPIRY))
@@ -256,20 +256,20 @@ def _expires(attributes: Mapping[str, object]) -> datetime | None:
         return None
 
 
-def _attributes(policy: Policy, found: InboundEvent, attempt: int) -> dict[str, str | int]:
-    told: dict[str, str | int] = {
+def _attributes(policy: Policy, event: InboundEvent, attempt: int) -> dict[str, str | int]:
+    attributes: dict[str, str | int] = {
         "messaging.system": "rabbitmq",
         "messaging.operation.type": "process",
         "messaging.operation.name": "process",
-        "messaging.destination.name": found.exchange,
-        "messaging.destination.subscription.name": found.queue,
-        "messaging.message.id": found.id,
-        "messaging.message.body.size": len(found.data),
-        "cloudevents.event_type": found.type,
-        "cloudevents.event_source": found.source,
+        "messaging.destination.name": event.exchange,
+        "messaging.destination.subscription.name": event.queue,
+        "messaging.message.id": event.id,
+        "messaging.message.body.size": len(event.data),
+        "cloudevents.event_type": event.type,
+        "cloudevents.event_source": event.source,
         "diwan.policy": policy.name,
         "diwan.attempt": attempt,
     }
-    if found.correlation:
-        told["diwan.request_number"] = found.correlation
-    return told
+    if event.correlation:
+        attributes["diwan.request_number"] = event.correlation
+    return attributes

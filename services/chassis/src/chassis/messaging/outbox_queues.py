@@ -1,4 +1,4 @@
-"""What the relay knows of the outboxes: one queue for each aggregate, its events in their order."""
+"""The relay's copy of the outboxes: one queue for each aggregate, its events in order."""
 
 import heapq
 from collections import OrderedDict, deque
@@ -8,23 +8,23 @@ from datetime import datetime
 
 from chassis.store.envelope import Key, OutboxEntry, Unsent
 
-_DONE_MAX = 8192
+_REMOVED_MAX = 8192
 
 
 @dataclass(eq=False)
 class AggregateQueue:
-    """One aggregate's events on their way.
+    """Events of one aggregate between outbox and broker.
 
     Attributes:
         key: collection and id of the aggregate.
-        pending: not yet published, in order.
-        known: everything the store still has and we know of, by event id.
-        last: the highest sequence known.
-        failures: refusals in a row; while there are any, one event goes at a time.
+        pending: events to publish, in order.
+        known: events that are read and not yet removed from the outbox, by event id.
+        last: the highest sequence of a known event.
+        failures: consecutive refusals; while there are any, one event is published at a time.
         refused: id of the first event that was refused.
-        blocked: nothing is published, since the refused event waits, or is being tried again.
-        waiting: until a timer unblocks it.
-        queued: it stands among the queues that may publish.
+        blocked: no event is published: the refused one waits for its retry, or for the broker's answer to it.
+        paused: the refused event waits for its retry.
+        queued: it is listed among the queues that may publish.
     """
 
     key: Key
@@ -34,103 +34,103 @@ class AggregateQueue:
     failures: int = 0
     refused: str = ""
     blocked: bool = False
-    waiting: bool = False
+    paused: bool = False
     queued: bool = False
 
-    def put_back(self, entry: OutboxEntry) -> None:
-        """Let an event wait again, in its place."""
+    def insert(self, entry: OutboxEntry) -> None:
+        """Add a pending event, in order of sequence."""
         self.pending = deque(heapq.merge(self.pending, (entry,), key=lambda each: each.sequence))
 
     def abandon(self, entry: OutboxEntry) -> None:
-        """Let an event wait again of which nobody knows what became; if it was a trial, that is over."""
-        self.put_back(entry)
-        self.blocked = self.waiting
+        """Make an event pending again whose outcome is unknown; this also ends its retry."""
+        self.insert(entry)
+        self.blocked = self.paused
 
-    def trial(self) -> None:
-        """The refused event is tried again: the later ones wait for what becomes of it."""
+    def begin_retry(self) -> None:
+        """Block the later events until the broker has answered for the refused one."""
         self.blocked = True
 
-    def took(self, entry: OutboxEntry) -> bool:
-        """The broker took an event; True if that ends a row of refusals."""
+    def confirm(self, entry: OutboxEntry) -> bool:
+        """Record that the broker confirmed an event; True if this ends a series of refusals."""
         if not self.failures or entry.id != self.refused:
             return False
         self.failures, self.refused, self.blocked = 0, "", False
         return True
 
     def refuse(self, entry: OutboxEntry) -> bool:
-        """The broker refused an event: it and the later ones wait. True if this begins the waiting."""
-        self.put_back(entry)
+        """Record that the broker refused an event: it and the later ones wait. True if this begins the pause."""
+        self.insert(entry)
         self.refused = self.pending[0].id
-        if self.waiting:
+        if self.paused:
             return False
         self.failures += 1
-        self.blocked = self.waiting = True
+        self.blocked = self.paused = True
         return True
 
-    def unblock(self) -> None:
-        """The waiting is over."""
-        self.blocked = self.waiting = False
+    def resume(self) -> None:
+        """End the pause."""
+        self.blocked = self.paused = False
 
 
 class OutboxQueues:
-    """All queues, and which of them have something to publish."""
+    """The queues of all aggregates, and a list of those with something to publish."""
 
     def __init__(self) -> None:
         self._queues: dict[Key, AggregateQueue] = {}
         self._ready: deque[AggregateQueue] = deque()
-        # What was just taken out may still come up in an older reading of the outbox.
-        self._done: OrderedDict[str, None] = OrderedDict()
+        # A read of the outbox that began before a removal may still return the removed entry.
+        self._removed: OrderedDict[str, None] = OrderedDict()
 
     def __len__(self) -> int:
-        """How many aggregates have something on its way."""
+        """Number of aggregates with events that are not confirmed or not yet removed."""
         return len(self._queues)
 
     def follows(self, unsent: Unsent) -> bool:
-        """Whether these events come right after what is known, so that none is between that we do not know of."""
+        """Whether these events follow the known ones directly, with no unknown event between."""
         queue = self._queues.get((unsent.collection, unsent.id))
         if queue is None:
             return unsent.waiting == 0
         return unsent.entries[0].sequence == queue.last + 1
 
-    def adopt(self, unsent: Unsent) -> None:
-        """Take in what is new of an aggregate's events."""
+    def add(self, unsent: Unsent) -> None:
+        """Add those events of an aggregate that are not known yet."""
         key = (unsent.collection, unsent.id)
-        fresh = [entry for entry in unsent.entries if entry.id not in self._done]
+        not_removed = [entry for entry in unsent.entries if entry.id not in self._removed]
         queue = self._queues.get(key) or AggregateQueue(key)
-        for entry in fresh:
+        for entry in not_removed:
             if entry.id not in queue.known:
                 queue.known[entry.id] = entry
-                queue.put_back(entry)
+                queue.insert(entry)
                 queue.last = max(queue.last, entry.sequence)
         if queue.known:
             self._queues[key] = queue
-            self.wake(queue)
+            self.list_ready(queue)
 
-    def wake(self, queue: AggregateQueue) -> None:
-        """List an aggregate that has something to publish."""
+    def list_ready(self, queue: AggregateQueue) -> None:
+        """List a queue for `ready`, if it has something to publish and is not blocked."""
         if queue.pending and not queue.blocked and not queue.queued:
             queue.queued = True
             self._ready.append(queue)
 
     def ready(self) -> Iterator[AggregateQueue]:
-        """Aggregates that may publish; stop taking when there is no more room."""
+        """Queues that may publish. Each is removed from the list; list it again if events remain."""
         while self._ready:
             queue = self._ready.popleft()
             queue.queued = False
             if queue.pending and not queue.blocked:
                 yield queue
 
-    def done(self, queue: AggregateQueue, entries: Iterable[OutboxEntry]) -> None:
-        """Forget what the store has taken out."""
+    def remove(self, queue: AggregateQueue, entries: Iterable[OutboxEntry]) -> None:
+        """Drop events that are removed from the outbox."""
         for entry in entries:
             queue.known.pop(entry.id, None)
-            self._done[entry.id] = None
-        while len(self._done) > _DONE_MAX:
-            self._done.popitem(last=False)
+            self._removed[entry.id] = None
+        while len(self._removed) > _REMOVED_MAX:
+            self._removed.popitem(last=False)
         if not queue.known:
             self._queues.pop(queue.key, None)
 
     def oldest(self) -> datetime | None:
-        """When the oldest event happened that is still on its way."""
+        """Time of the oldest known event, or None."""
         firsts = (next(iter(queue.known.values())).time for queue in self._queues.values() if queue.known)
         return min(firsts, default=None)

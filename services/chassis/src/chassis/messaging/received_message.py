@@ -1,4 +1,4 @@
-"""A message between the broker and the inbox, before anything of it is believed."""
+"""A message from the broker or the inbox, before it is checked."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,17 +7,17 @@ from chassis.messaging import headers, inbound
 from chassis.store import InboxEntry
 
 REFUSED = "refused"
-"""Stands for the policy where a message was refused before any policy saw it."""
+"""Policy name of inbox entries whose message was rejected before any policy."""
 
 EXCHANGE = "exchange"
 USER = "user_id"
 
-_KEPT_CHARACTERS = 1024
+_STORED_CHARACTERS = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReceivedMessage:
-    """A message as the broker, or the inbox, hands it out."""
+    """A message as the broker delivers it, or as the inbox stored it."""
 
     queue: str
     exchange: str
@@ -26,28 +26,28 @@ class ReceivedMessage:
     body: bytes
 
     @property
-    def refused_id(self) -> str:
-        """The inbox id of a message whose own id cannot be believed."""
-        return f"{REFUSED}/{inbound.fingerprint(self.queue, self.kept(), self.body)}"
+    def rejected_id(self) -> str:
+        """The inbox id of a rejected message, whose own id is not checked."""
+        return f"{REFUSED}/{inbound.fingerprint(self.queue, self.stored_headers(), self.body)}"
 
-    def kept(self) -> dict[str, str]:
-        """What is kept of its headers: those we know, as text that any store can hold, and where it came from."""
+    def stored_headers(self) -> dict[str, str]:
+        """The headers for the inbox: the known ones, as text that any store can hold, and the origin."""
         known = [name for name in (*headers.REQUIRED, *headers.OPTIONAL) if name in self.attributes]
-        return {**{name: _plain(self.attributes[name]) for name in known}, **self.origin()}
+        return {**{name: _storable(self.attributes[name]) for name in known}, **self.origin()}
 
     def origin(self) -> dict[str, str]:
-        """Where it came from, by the broker's word alone."""
-        return {EXCHANGE: _plain(self.exchange), USER: _plain(self.user or "")}
+        """Exchange and publisher, both set by the broker."""
+        return {EXCHANGE: _storable(self.exchange), USER: _storable(self.user or "")}
 
     @classmethod
     def of(cls, entry: InboxEntry) -> "ReceivedMessage":
-        """What an inbox entry kept."""
-        kept = dict(entry.headers)
-        exchange, user = str(kept.pop(EXCHANGE, "")), str(kept.pop(USER, ""))
-        return cls(queue=entry.queue, exchange=exchange, user=user, attributes=kept, body=entry.body)
+        """The message of an inbox entry."""
+        attributes = dict(entry.headers)
+        exchange, user = str(attributes.pop(EXCHANGE, "")), str(attributes.pop(USER, ""))
+        return cls(queue=entry.queue, exchange=exchange, user=user, attributes=attributes, body=entry.body)
 
 
-def _plain(value: object) -> str:
-    """The value as bounded text; what cannot be printed is replaced, so that it is not taken for what it was."""
-    text = str(value)[:_KEPT_CHARACTERS]
+def _storable(value: object) -> str:
+    """The value as bounded text; unprintable characters are replaced, so that the text stays malformed."""
+    text = str(value)[:_STORED_CHARACTERS]
     return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)

@@ -1,8 +1,8 @@
-"""The relay: sends what commands left in the outboxes, in the order of each aggregate.
+"""The relay: publishes the events in the outboxes, in the order of each aggregate.
 
-What the broker has confirmed is taken out. One process of a service sends at a time. It is told of commits in its own
-process at once, of other processes' by the store's change stream; what a dead one left, and what the stream did not
-tell, it finds by looking.
+Events that the broker has confirmed are removed from the outbox. One process of a service publishes at a time.
+Commits in its own process are passed to it directly, those of other processes by the store's change stream. A
+periodic scan finds events of processes that died, and events that the stream missed.
 """
 
 import asyncio
@@ -25,21 +25,21 @@ BACKOFF_FIRST_SECONDS = 0.5
 BACKOFF_LAST_SECONDS = 60.0
 STORE_AWAY_SECONDS = 5.0
 OUTSTANDING = 500
-"""Events published and not yet confirmed, at most."""
+"""Limit of events published and not yet confirmed."""
 AGGREGATES = 5_000
-"""Aggregates held in memory, at most; more are left in the store until there is room."""
+"""Limit of aggregates in memory; further ones stay in the store until there is room."""
 PAGE = 500
-"""Aggregates read in one go in the search for what is unsent."""
-LOOK_SECONDS = 1.0
-"""Between two searches for what no notification named."""
+"""Aggregates per read of the outboxes."""
+SCAN_SECONDS = 1.0
+"""Period of the scan for unsent events."""
 _log = log.get(__name__)
 
 
 class Relay(Background):
-    """Sends one service's events."""
+    """Publishes the events of one service."""
 
     def __init__(self, database: Database, uri: str, service: str, *, holder: str) -> None:
-        """Prepare; nothing is sent before `start`.
+        """Prepare; nothing is published before `start`.
 
         Args:
             database: the service's.
@@ -53,139 +53,140 @@ class Relay(Background):
         self._lease = database.lease("relay", holder=holder, ttl=TTL)
         self._uri = uri
         self._service = service
-        self._serving = False
+        self._leased = False
         self._publisher: Publisher | None = None
-        self._forget()
-        database.listen(self._committed)
+        self._reset()
+        database.listen(self._on_commit)
         metrics = telemetry.current()
         self._events = metrics.counter("diwan_relay_events", "Events by outcome", ("exchange", "outcome"))
         self._age = metrics.gauge("diwan_outbox_age_seconds", "Age of the oldest event not yet confirmed")
         self._size = metrics.gauge("diwan_outbox_aggregates", "Aggregates with events not yet confirmed")
 
     async def run(self) -> None:
-        """Send, whenever this process holds the lease."""
-        await run_with_lease(self._lease, "relay", self._serve, self.stopping)
+        """Publish while this process holds the lease."""
+        await run_with_lease(self._lease, "relay", self._run_leased, self.stopping)
 
     async def stop(self) -> None:
-        """Publish nothing more, and end when what is published is confirmed and noted."""
+        """Publish no more, and end when the published events are confirmed and removed."""
         self.stopping.set()
-        self._more.set()
+        self._wake.set()
         await super().stop()
 
-    async def _serve(self) -> None:
-        """Under the lease: connection after connection. What was known under an earlier lease may be long sent."""
-        self._forget()
-        self._serving = True
+    async def _run_leased(self) -> None:
+        """Publish over one connection after another. The state of an earlier lease is out of date and dropped."""
+        self._reset()
+        self._leased = True
         try:
-            async with aclosing(reconnecting(self._uri, f"{self._service} relay", self.stopping)) as opened:
-                async for connection in opened:
-                    await self._send(connection)
+            async with aclosing(
+                reconnecting(self._uri, f"{self._service} relay", self.stopping)
+            ) as connections:
+                async for connection in connections:
+                    await self._run_connected(connection)
         finally:
-            self._serving = False
+            self._leased = False
 
     async def check(self) -> bool:
-        """Whether it is well: sends, or leaves that to the process which holds the lease."""
-        return not self._serving or self._publisher is not None
+        """Whether it publishes, or another process holds the lease."""
+        return not self._leased or self._publisher is not None
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
         self._queues = OutboxQueues()
-        self._wanted: set[Key] = set()
-        self._everywhere = True
-        self._look = asyncio.Event()
-        self._more = asyncio.Event()
-        self._noted = asyncio.Event()
+        self._keys_to_read: set[Key] = set()
+        self._scan_requested = True
+        self._read_requested = asyncio.Event()
+        self._removal_requested = asyncio.Event()
+        self._wake = asyncio.Event()
         self._confirmed: list[tuple[AggregateQueue, OutboxEntry]] = []
 
-    async def _send(self, connection: Connection) -> None:
-        """Over one connection, until it is lost or we stop."""
+    async def _run_connected(self, connection: Connection) -> None:
+        """Publish over one connection, until it is lost or the relay stops."""
         try:
-            publisher = Publisher(connection, await connection.channel(), self._service, self._settled)
+            publisher = Publisher(connection, await connection.channel(), self._service, self._on_settled)
             await publisher.start()
             self._publisher = publisher
-            await self._work(connection, publisher)
+            await self._publish_until_stopped(connection, publisher)
         except BrokerLost as error:
             _log.warning("relay lost the broker", error_type=str(error))
         finally:
             self._publisher = None
 
-    async def _work(self, connection: Connection, publisher: Publisher) -> None:
-        self._everywhere = True
-        self._look.set()
-        self._noted.set()
+    async def _publish_until_stopped(self, connection: Connection, publisher: Publisher) -> None:
+        self._request_read(None)
+        self._removal_requested.set()
         self._publish()
-        jobs = (self._looking(), self._noting(), watch(self._change_stream, self._notified))
+        jobs = (self._read_loop(), self._removal_loop(), watch(self._change_stream, self._request_read))
         tasks = [connection.hold(job) for job in jobs]
         try:
             while not (self.stopping.is_set() and not publisher.outstanding and not self._confirmed):
-                await connection.wait(asyncio.ensure_future(self._more.wait()))
-                self._more.clear()
+                await connection.wait(asyncio.ensure_future(self._wake.wait()))
+                self._wake.clear()
                 self._publish()
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            # What was under way when the connection went is sent again over the next one.
+            # Events without an answer at the loss of the connection are published again over the next one.
             for queue, entry in publisher.abandon():
                 queue.abandon(entry)
-                self._queues.wake(queue)
+                self._queues.list_ready(queue)
 
-    def _committed(self, unsent: Unsent) -> None:
-        """A command of this process left something to send: called at its commit, must not block."""
+    def _on_commit(self, unsent: Unsent) -> None:
+        """Publish the events of a commit of this process; called within the command, must not block."""
         if self._publisher is None or len(self._queues) >= AGGREGATES:
-            return  # it is in the store, where looking finds it
+            return  # they are in the store, where the scan finds them
         if self._queues.follows(unsent):
-            self._queues.adopt(unsent)
+            self._queues.add(unsent)
             self._publish()
         else:
-            # Another process left something before it, which must go first.
-            self._notified((unsent.collection, unsent.id))
+            # Earlier events of another process must be published first.
+            self._request_read((unsent.collection, unsent.id))
 
-    def _notified(self, key: Key | None) -> None:
-        """An aggregate has something to send that we do not know; None: there may be some anywhere."""
+    def _request_read(self, key: Key | None) -> None:
+        """Request a read of an aggregate's outbox; None: of all outboxes with unsent events."""
         if key is None:
-            self._everywhere = True
-        elif len(self._queues) + len(self._wanted) < AGGREGATES:
-            self._wanted.add(key)
-        self._look.set()
+            self._scan_requested = True
+        elif len(self._queues) + len(self._keys_to_read) < AGGREGATES:
+            self._keys_to_read.add(key)
+        self._read_requested.set()
 
     def _publish(self) -> None:
-        """Publish what is ready, as far as there is room."""
+        """Publish the events of ready queues, within the limit of outstanding ones."""
         publisher = self._publisher
         if publisher is None or self.stopping.is_set():
             return
         for queue in self._queues.ready():
             while queue.pending and not queue.blocked:
                 if publisher.outstanding >= OUTSTANDING:
-                    self._queues.wake(queue)
+                    self._queues.list_ready(queue)
                     return
                 entry = queue.pending.popleft()
                 if entry.expires is not None and entry.expires <= datetime.now(UTC):
-                    self._settled(queue, entry, PublishOutcome.EXPIRED)
+                    self._on_settled(queue, entry, PublishOutcome.EXPIRED)
                     continue
                 publisher.publish(queue, entry)
                 if queue.failures:
-                    queue.trial()
+                    queue.begin_retry()
 
-    def _settled(self, queue: AggregateQueue, entry: OutboxEntry, outcome: PublishOutcome) -> None:
-        """The broker has answered for an event, or it went out of date."""
+    def _on_settled(self, queue: AggregateQueue, entry: OutboxEntry, outcome: PublishOutcome) -> None:
+        """Handle the broker's answer for an event, or the expiry of an event."""
         self._events.labels(entry.exchange, outcome.value).inc()
         if outcome in (PublishOutcome.CONFIRMED, PublishOutcome.EXPIRED):
-            if queue.took(entry):
-                self._queues.wake(queue)
+            if queue.confirm(entry):
+                self._queues.list_ready(queue)
             self._confirmed.append((queue, entry))
-            self._noted.set()
+            self._removal_requested.set()
         else:
-            self._refused(queue, entry, outcome)
-        self._more.set()
+            self._retry_later(queue, entry, outcome)
+        self._wake.set()
 
-    def _refused(self, queue: AggregateQueue, entry: OutboxEntry, outcome: PublishOutcome) -> None:
-        """Keep the event and those after it, and try again later, less and less often."""
+    def _retry_later(self, queue: AggregateQueue, entry: OutboxEntry, outcome: PublishOutcome) -> None:
+        """Block the event and those after it, and retry it after a growing pause."""
         if not queue.refuse(entry):
             return
         longest = min(BACKOFF_FIRST_SECONDS * 2 ** (queue.failures - 1), BACKOFF_LAST_SECONDS)
         delay = longest * random.uniform(0.5, 1.0)  # noqa: S311 -- jitter is no secret
         _log.error(
-            "event not taken by the broker",
+            "event refused by the broker",
             outcome=outcome.value,
             event_id=entry.id,
             type=entry.type,
@@ -194,69 +195,69 @@ class Relay(Background):
             failures=queue.failures,
             again_in_seconds=round(delay, 1),
         )
-        asyncio.get_running_loop().call_later(delay, self._unblock, queue)
+        asyncio.get_running_loop().call_later(delay, self._resume, queue)
 
-    def _unblock(self, queue: AggregateQueue) -> None:
-        queue.unblock()
-        self._queues.wake(queue)
-        self._more.set()
+    def _resume(self, queue: AggregateQueue) -> None:
+        queue.resume()
+        self._queues.list_ready(queue)
+        self._wake.set()
 
-    async def _looking(self) -> None:
-        """Read what we were told of, at once; every second, and when asked, look for what nobody told of."""
+    async def _read_loop(self) -> None:
+        """Read the requested outboxes at once, and scan all when requested and every `scan_seconds`."""
         clock = asyncio.get_running_loop().time
         due = clock()
         while True:
-            await within(self._look, due - clock())
-            self._look.clear()
-            everywhere, self._everywhere = self._everywhere or clock() >= due, False
+            await within(self._read_requested, due - clock())
+            self._read_requested.clear()
+            scan, self._scan_requested = self._scan_requested or clock() >= due, False
             with suppress(StoreError):
-                await self._find(everywhere=everywhere)
-            if everywhere:
-                due = clock() + LOOK_SECONDS
+                await self._read_outboxes(scan=scan)
+            if scan:
+                due = clock() + SCAN_SECONDS
                 self._measure()
 
-    async def _find(self, *, everywhere: bool) -> None:
-        wanted = list(islice(self._wanted, PAGE))
-        self._wanted.difference_update(wanted)
-        if self._wanted:
-            self._look.set()
-        found = await self._outbox.of(wanted)
-        if everywhere and len(self._queues) < AGGREGATES:
-            found += await self._outbox.unsent(PAGE)
-        for unsent in found:
-            self._queues.adopt(unsent)
-        self._more.set()
+    async def _read_outboxes(self, *, scan: bool) -> None:
+        keys = list(islice(self._keys_to_read, PAGE))
+        self._keys_to_read.difference_update(keys)
+        if self._keys_to_read:
+            self._read_requested.set()
+        outboxes = await self._outbox.of(keys)
+        if scan and len(self._queues) < AGGREGATES:
+            outboxes += await self._outbox.unsent(PAGE)
+        for unsent in outboxes:
+            self._queues.add(unsent)
+        self._wake.set()
 
     def _measure(self) -> None:
         oldest = self._queues.oldest()
         self._age.set((datetime.now(UTC) - oldest).total_seconds() if oldest else 0)
         self._size.set(len(self._queues))
 
-    async def _noting(self) -> None:
-        """Take confirmed events out of the store, all that came together in one go."""
+    async def _removal_loop(self) -> None:
+        """Remove confirmed events from the outboxes, all since the last removal in one write."""
         backoff = Backoff(BACKOFF_FIRST_SECONDS, STORE_AWAY_SECONDS)
         while True:
-            await self._noted.wait()
-            self._noted.clear()
+            await self._removal_requested.wait()
+            self._removal_requested.clear()
             batch = self._confirmed[:]
             if not batch:
                 continue
             try:
                 await self._outbox.sent(_by_aggregate(batch))
             except StoreError as error:
-                _log.warning("confirmed events not taken out yet", error_type=type(error).__name__)
+                _log.warning("confirmed events not removed yet", error_type=type(error).__name__)
                 await asyncio.sleep(backoff.next())
-                self._noted.set()
+                self._removal_requested.set()
                 continue
             backoff.reset()
             del self._confirmed[: len(batch)]
             for queue, entry in batch:
-                self._queues.done(queue, (entry,))
-            self._more.set()
+                self._queues.remove(queue, (entry,))
+            self._wake.set()
 
 
 def _by_aggregate(batch: list[tuple[AggregateQueue, OutboxEntry]]) -> list[Unsent]:
     entries: dict[Key, list[OutboxEntry]] = {}
     for queue, entry in batch:
         entries.setdefault(queue.key, []).append(entry)
-    return [Unsent(collection=key[0], id=key[1], entries=tuple(found)) for key, found in entries.items()]
+    return [Unsent(collection=key[0], id=key[1], entries=tuple(events)) for key, events in entries.items()]

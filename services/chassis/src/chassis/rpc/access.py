@@ -1,4 +1,4 @@
-"""Who may call what, as each RPC states in its proto."""
+"""Access to RPCs, as each states it in its proto."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -11,12 +11,12 @@ from chassis.errors import AccessDenied
 
 
 class AccessNotStatedError(Exception):
-    """An RPC states nothing about who may call it; the server refuses to start."""
+    """An RPC has no access option; the server refuses to start."""
 
 
 @dataclass(frozen=True)
 class Access:
-    """Who may call one RPC."""
+    """The callers that may call one RPC."""
 
     anyone: bool
     citizen: bool
@@ -25,7 +25,7 @@ class Access:
 
     @classmethod
     def of(cls, method: MethodDescriptor) -> Self:
-        """Read the option; AccessNotStatedError when the RPC states nothing."""
+        """Read the RPC's access option; AccessNotStatedError when it is missing or empty."""
         option = method.GetOptions().Extensions[options_pb2.access]
         stated = cls(
             anyone=option.anyone,
@@ -39,7 +39,7 @@ class Access:
         return stated
 
     def check(self, caller: Caller) -> None:
-        """AccessDenied unless the caller may."""
+        """Raise AccessDenied unless the caller may call the RPC."""
         allowed = self.anyone or (
             (caller.kind is Kind.CITIZEN and self.citizen)
             or (caller.kind is Kind.OFFICER and not self.officer_roles.isdisjoint(caller.roles))

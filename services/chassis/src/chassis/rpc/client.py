@@ -1,4 +1,4 @@
-"""Clients of other services: balanced, in time, tried again, traced, with a token."""
+"""Clients of other services: load balancing, deadlines, retries, traces, tokens."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from chassis.tokens.keys import Fetch
 from chassis.tokens.service import Exchange
 
 DEADLINE_SECONDS: Final = 5.0
-"""Time for a call that states none; never more than is left of the call in whose name it is made."""
+"""Time-out of a call without one; never more than the rest of the call in hand."""
 
 _STATUS_KEY: Final = "grpc-status-details-bin"
 _CONFIG: Final = {
@@ -27,10 +27,10 @@ _CONFIG: Final = {
     "methodConfig": [
         {
             "name": [{}],
-            # Safe for changing calls too: their request id makes them happen once. CANCELLED is what a server that
-            # stops says to calls that reached it and that it had not taken yet; who cancels a call does not repeat it.
+            # Safe for changing calls too: their request id makes them idempotent. A stopping server returns CANCELLED
+            # for calls that it has not begun; a call cancelled by its own client is not retried.
             "retryPolicy": {
-                # Four seconds together: longer than it takes to look a name up again and to connect.
+                # Four seconds in all: longer than a new name look-up and connect.
                 "maxAttempts": 5,
                 "initialBackoff": "0.2s",
                 "maxBackoff": "2s",
@@ -50,14 +50,14 @@ def connect(
     max_message_bytes: int = 4 << 20,
     deadline_seconds: float | None = None,
 ) -> Any:
-    """A `grpc.aio.Channel` to another service; give it to that service's stub, close it at the end.
+    """A `grpc.aio.Channel` to another service, for that service's stub; to be closed by the caller.
 
     Args:
-        target: such as `dns:///notary:50051`; a name of several addresses is balanced among them.
-        tokens: the caller's own tokens; without, calls are anonymous.
-        audience: whose token to send; the service in the RPC's package (`diwan.<service>.v1`) if not given.
-        max_message_bytes: longest answer.
-        deadline_seconds: for a call that states none; DEADLINE_SECONDS if not given.
+        target: such as `dns:///notary:50051`; calls are balanced among the addresses of the name.
+        tokens: the caller's own tokens; without them calls are anonymous.
+        audience: audience of the tokens; the service in the RPC's package (`diwan.<service>.v1`) if not given.
+        max_message_bytes: largest response.
+        deadline_seconds: time-out of a call without one; DEADLINE_SECONDS if not given.
     """
     return grpc.aio.insecure_channel(
         target,
@@ -66,7 +66,7 @@ def connect(
             ("grpc.enable_retries", 1),
             ("grpc.max_receive_message_length", max_message_bytes),
             ("grpc.keepalive_time_ms", 60_000),
-            # A name that appears late (start in any order) is found within seconds, not minutes.
+            # A name that appears late (programs start in any order) is resolved within seconds, not minutes.
             ("grpc.max_reconnect_backoff_ms", 2000),
             ("grpc.dns_min_time_between_resolutions_ms", 2000),
         ],
@@ -75,34 +75,41 @@ def connect(
 
 
 def identity_keys(channel: Any) -> Fetch:
-    """How `TokenKeys` asks identity for its keys."""
+    """The `fetch` of `TokenKeys`, over a channel to identity."""
     stub = identity_pb2_grpc.IdentityServiceStub(channel)
 
     async def fetch() -> str:
-        answer = await stub.ListSigningKeys(identity_pb2.ListSigningKeysRequest())
-        return str(answer.jwks)
+        response = await stub.ListSigningKeys(identity_pb2.ListSigningKeysRequest())
+        return str(response.jwks)
 
     return fetch
 
 
 def identity_exchange(channel: Any) -> Exchange:
-    """How `ServiceTokens` gets tokens from identity."""
+    """The `exchange` of `ServiceTokens`, over a channel to identity."""
     stub = identity_pb2_grpc.IdentityServiceStub(channel)
 
     async def exchange(assertion: str, audience: str, account: str) -> tuple[str, Any]:
-        answer = await stub.IssueServiceToken(
+        response = await stub.IssueServiceToken(
             identity_pb2.IssueServiceTokenRequest(
                 client_assertion=assertion, audience=audience, acting_for=account
             )
         )
-        return answer.access_token, to_datetime(answer.expire_time)
+        return response.access_token, to_datetime(response.expire_time)
 
     return exchange
 
 
 @dataclass(frozen=True)
 class Failure:
-    """What a failed call said of itself."""
+    """The status of a failed call.
+
+    Attributes:
+        code: canonical code, by name.
+        reason, domain, metadata: of its ErrorInfo; empty without one.
+        fields: path and rule of each violation of its BadRequest.
+        message: for developers, in English.
+    """
 
     code: str
     reason: str = ""
@@ -113,7 +120,7 @@ class Failure:
 
 
 def failure_of(error: grpc.RpcError) -> Failure:
-    """Read a failed call: canonical code, and reason, metadata and fields (path, rule) where it told them."""
+    """The status of a failed call, with its details if it has any."""
     code, message = error.code().name, str(error.details() or "")
     packed = dict(error.trailing_metadata() or ()).get(_STATUS_KEY)
     if not isinstance(packed, bytes):
@@ -132,7 +139,7 @@ def failure_of(error: grpc.RpcError) -> Failure:
 
 
 class _Outgoing:
-    """What both sorts of call have in common."""
+    """The part that unary and streaming calls have in common."""
 
     def __init__(self, tokens: ServiceTokens | None, audience: str, deadline_seconds: float | None) -> None:
         self._tokens = tokens
@@ -145,7 +152,7 @@ class _Outgoing:
         )
 
     async def _prepared(self, details: Any) -> Any:
-        """The call's details with deadline, traceparent, request number and token."""
+        """The call's details with time-out, traceparent, request number and token."""
         metadata = grpc.aio.Metadata(*(details.metadata or ()))
         if parent := telemetry.traceparent():
             metadata["traceparent"] = parent
@@ -154,12 +161,12 @@ class _Outgoing:
         if self._tokens is not None and "authorization" not in metadata:
             token = await self._tokens.token(self._service(details), acting_for.get())
             metadata["authorization"] = f"Bearer {token}"
-        left = remaining()
-        ours = DEADLINE_SECONDS if self._deadline_seconds is None else self._deadline_seconds
-        limit = ours if details.timeout is None else details.timeout
+        rest = remaining()
+        default = DEADLINE_SECONDS if self._deadline_seconds is None else self._deadline_seconds
+        limit = default if details.timeout is None else details.timeout
         return grpc.aio.ClientCallDetails(
             method=details.method,
-            timeout=limit if left is None else min(limit, left),
+            timeout=limit if rest is None else min(limit, rest),
             metadata=metadata,
             credentials=details.credentials,
             wait_for_ready=details.wait_for_ready,
@@ -168,13 +175,13 @@ class _Outgoing:
     def _service(self, details: Any) -> str:
         return self._audience or _path(details).split(".")[1]
 
-    def _ended(self, span: Any, details: Any, code: str, began: float) -> None:
+    def _record_end(self, span: Any, details: Any, code: str, started: float) -> None:
         span.set_attribute("rpc.response.status_code", code)
         if code != "OK":
             telemetry.failed(span, code)
         if code == "UNAUTHENTICATED" and self._tokens is not None:
             self._tokens.forget(self._service(details), acting_for.get())
-        self._seconds.labels(_path(details), code).observe(asyncio.get_running_loop().time() - began)
+        self._seconds.labels(_path(details), code).observe(asyncio.get_running_loop().time() - started)
 
     def _span(self, details: Any) -> Any:
         return telemetry.current().tracer.start_as_current_span(
@@ -191,19 +198,19 @@ class _Unary(_Outgoing, grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[m
     async def intercept_unary_unary(
         self, continuation: Callable[..., Any], details: Any, request: Any
     ) -> Any:
-        began = asyncio.get_running_loop().time()
+        started = asyncio.get_running_loop().time()
         code = "CANCELLED"
         with self._span(details) as span:
             try:
                 call = await continuation(await self._prepared(details), request)
                 code = (await call.code()).name
-            except grpc.RpcError as error:  # the token was not to be had
+            except grpc.RpcError as error:  # of the token's exchange
                 code = error.code().name
                 raise
             else:
                 return call
             finally:
-                self._ended(span, details, code, began)
+                self._record_end(span, details, code, started)
                 span.end()
 
 
@@ -211,7 +218,7 @@ class _Streaming(_Outgoing, grpc.aio.UnaryStreamClientInterceptor):  # type: ign
     async def intercept_unary_stream(
         self, continuation: Callable[..., Any], details: Any, request: Any
     ) -> Any:
-        began = asyncio.get_running_loop().time()
+        started = asyncio.get_running_loop().time()
         with self._span(details) as span:
             try:
                 call = await continuation(await self._prepared(details), request)
@@ -219,18 +226,18 @@ class _Streaming(_Outgoing, grpc.aio.UnaryStreamClientInterceptor):  # type: ign
                 telemetry.failed(span, error)
                 span.end()
                 raise
-        ending = asyncio.create_task(self._until_end(call, span, details, began))
+        ending = asyncio.create_task(self._until_end(call, span, details, started))
         _endings.add(ending)
         ending.add_done_callback(_endings.discard)
         return call
 
-    async def _until_end(self, call: Any, span: Any, details: Any, began: float) -> None:
-        """The span of a stream ends with its last message, long after the call was handed out."""
+    async def _until_end(self, call: Any, span: Any, details: Any, started: float) -> None:
+        """End the span with the stream's last message, long after the interceptor has returned the call."""
         code = "CANCELLED"
         try:
             code = (await call.code()).name
         finally:
-            self._ended(span, details, code, began)
+            self._record_end(span, details, code, started)
             span.end()
 
 

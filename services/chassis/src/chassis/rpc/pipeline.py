@@ -1,4 +1,4 @@
-"""What every call passes on its way in and out: telemetry, deadline, access, validation, errors."""
+"""The steps of every incoming call: telemetry, deadline, access, validation, errors."""
 
 import asyncio
 import time
@@ -37,28 +37,28 @@ from chassis.times import Clock
 from chassis.tokens import TokenKeys
 
 DEFAULT_SECONDS: Final = 10.0
-"""Time for a call whose caller set no deadline."""
+"""Time limit of a call without a deadline."""
 
 MAX_SECONDS: Final = 30.0
-"""Longest time for any call, whatever deadline its caller set."""
+"""Longest time limit of a call, also with a later deadline."""
 
-_MAX_NUMBER: Final = 64
-_FAULTS: Final = frozenset(
+_MAX_REQUEST_NUMBER: Final = 64
+_SERVER_FAULTS: Final = frozenset(
     {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
 )
-"""Codes that are the server's fault, for the span's status (OpenTelemetry semantic conventions for RPC)."""
+"""Codes of server errors, for the span's status (OpenTelemetry semantic conventions for RPC)."""
 
 _TRANSIENT: Final = frozenset(
     {"UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "ABORTED", "CANCELLED"}
 )
-"""Codes of another service's that trying again may mend. CANCELLED: it stops, and had not taken our call yet."""
+"""Codes of another service that a retry may repair. CANCELLED: it stops, and had not begun our call."""
 
 _log = log.get(__name__)
 
 
 @dataclass(frozen=True)
 class Method:
-    """One RPC: its names, its messages' class, who may call it, and the handler that answers."""
+    """One RPC: its names, its request class, its access, its handler."""
 
     rpc: str
     path: str
@@ -69,7 +69,7 @@ class Method:
 
     @classmethod
     def of(cls, descriptor: MethodDescriptor, servicer: object) -> "Method":
-        """Read it from its proto; TypeError when the servicer does not answer it."""
+        """Read it from its proto; TypeError when the servicer has no handler for it."""
         handler = getattr(servicer, descriptor.name, None)
         if not callable(handler):
             msg = f"{type(servicer).__name__} has no {descriptor.name}, which {descriptor.full_name} declares"
@@ -90,7 +90,7 @@ class Method:
 
 @dataclass
 class _Outcome:
-    """What the end of a call will tell of it."""
+    """Outcome of a call, for its span, metrics and log line."""
 
     code: str = "OK"
     reason: str = ""
@@ -99,7 +99,7 @@ class _Outcome:
 
 
 class Pipeline:
-    """Makes gRPC handlers out of a service's methods."""
+    """Creates the gRPC handlers of a service's methods."""
 
     def __init__(
         self, service: str, *, errors: ErrorSet, keys: TokenKeys, hashed: Hash, clock: Clock
@@ -115,42 +115,42 @@ class Pipeline:
             "Duration of an incoming call.",
             ("rpc_method", "rpc_response_status_code"),
         )
-        self._gauge = telemetry.current().gauge("rpc_server_calls_in_hand", "Calls being answered.")
+        self._gauge = telemetry.current().gauge("rpc_server_calls_in_hand", "Calls in progress.")
         self.in_hand = 0
-        """How many calls are being answered."""
+        """Number of calls in progress."""
 
     def handler(self, method: Method) -> Any:
-        """The gRPC handler of a method. It takes and gives bytes: what cannot be read is the caller's fault."""
+        """The gRPC handler of a method. It takes bytes, so that a malformed request is INVALID_ARGUMENT."""
         if method.streams:
             return grpc.unary_stream_rpc_method_handler(self._streaming(method))
         return grpc.unary_unary_rpc_method_handler(self._unary(method))
 
     def _unary(self, method: Method) -> Callable[[bytes, Any], Awaitable[bytes]]:
-        async def answer(raw: bytes, context: Any) -> bytes:
+        async def handle(raw: bytes, context: Any) -> bytes:
             async with self._observed(method, context) as outcome:
                 request = await self._admit(method, raw, context, outcome)
                 response: Message = await method.handler(request, context)
                 return response.SerializeToString()
             raise AssertionError  # the block above returns or aborts
 
-        return answer
+        return handle
 
     def _streaming(self, method: Method) -> Callable[[bytes, Any], AsyncIterator[bytes]]:
-        async def answer(raw: bytes, context: Any) -> AsyncIterator[bytes]:
+        async def handle(raw: bytes, context: Any) -> AsyncIterator[bytes]:
             async with self._observed(method, context) as outcome:
                 request = await self._admit(method, raw, context, outcome)
                 async for response in method.handler(request, context):
                     yield response.SerializeToString()
 
-        return answer
+        return handle
 
     async def _admit(self, method: Method, raw: bytes, context: Any, outcome: _Outcome) -> Message:
-        """Who calls, whether they may, and what they ask, in this order: a stranger learns nothing of rules."""
+        """Authenticate, authorise, validate; in this order, so that an unauthorised caller learns no rules."""
         metadata = _metadata(context)
         caller = outcome.caller = await self._caller(method.access, metadata)
         method.access.check(caller)
         number = metadata.get(REQUEST_NUMBER, "") if caller.kind is Kind.SERVICE else ""
-        number = number if len(number) <= _MAX_NUMBER else ""
+        number = number if len(number) <= _MAX_REQUEST_NUMBER else ""
         log.correlate(number)
         set_deadline(outcome.ends)
         begin(
@@ -166,8 +166,8 @@ class Pipeline:
 
     async def _caller(self, access: Access, metadata: Mapping[str, str]) -> Caller:
         if access.anyone:
-            # Whatever token is sent along. Else the same request, sent again when that token has expired (who
-            # renews one may well send it along), would be another caller's, and be done a second time.
+            # A token is ignored here. Otherwise a request that is repeated after its token has expired, or with
+            # another one, would have another caller, and be executed a second time.
             return ANONYMOUS
         scheme, _, token = metadata.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
@@ -176,9 +176,9 @@ class Pipeline:
 
     @asynccontextmanager
     async def _observed(self, method: Method, context: Any) -> AsyncIterator[_Outcome]:
-        """Around one call: span, deadline, metrics, log line; an exception leaves as its status."""
+        """Surround one call with span, deadline, metrics and log line; translate an exception into its status."""
         outcome = _Outcome()
-        began = time.perf_counter()
+        started = time.perf_counter()
         with self._span(method, context) as span, self._gauge.track_inprogress():
             self.in_hand += 1
             try:
@@ -192,12 +192,12 @@ class Pipeline:
             except grpc.aio.AbortError:
                 outcome.code = outcome.reason = _name(context.code())
                 raise
-            except Exception as error:  # noqa: BLE001 -- every way to fail has its status, and none its text
-                status = self._refusal(error, outcome)
+            except Exception as error:  # noqa: BLE001 -- every exception has its status, without its text
+                status = self._status_of(error, outcome)
                 await context.abort_with_status(rpc_status.to_status(status))
             finally:
                 self.in_hand -= 1
-                self._close(method, span, outcome, time.perf_counter() - began)
+                self._record_end(method, span, outcome, time.perf_counter() - started)
 
     def _span(self, method: Method, context: Any) -> Any:
         return self._tracer.start_as_current_span(
@@ -209,21 +209,22 @@ class Pipeline:
             set_status_on_exception=False,
         )
 
-    def _refusal(self, error: Exception, outcome: _Outcome) -> status_pb2.Status:
-        told = _translated(error)
-        outcome.code, outcome.reason = code_of(told, self._errors), reason_of(told, self._errors)
+    def _status_of(self, error: Exception, outcome: _Outcome) -> status_pb2.Status:
+        translated = _translated(error)
+        outcome.code = code_of(translated, self._errors)
+        outcome.reason = reason_of(translated, self._errors)
         if outcome.code == "INTERNAL":
             _log.error("rpc failed", error=type(error).__qualname__, exc_info=error)
-        return to_status(told, self._service, self._errors)
+        return to_status(translated, self._service, self._errors)
 
-    def _close(self, method: Method, span: Span, outcome: _Outcome, seconds: float) -> None:
+    def _record_end(self, method: Method, span: Span, outcome: _Outcome, seconds: float) -> None:
         span.set_attribute("rpc.response.status_code", outcome.code)
         span.set_attribute("diwan.caller.kind", str(outcome.caller.kind))
         if outcome.code != "OK":
             span.set_attribute("error.type", outcome.reason)
-        if outcome.code in _FAULTS:
+        if outcome.code in _SERVER_FAULTS:
             span.set_status(Status(StatusCode.ERROR, mask_text(outcome.reason)))
-        # The trace's id links a slow bucket to its trace where Prometheus takes exemplars.
+        # The trace's id is an exemplar: it links a bucket to a trace.
         trace_id = f"{span.get_span_context().trace_id:032x}"
         self._seconds.labels(method.path, outcome.code).observe(seconds, {"trace_id": trace_id})
         _log.info(
@@ -239,7 +240,7 @@ class Pipeline:
 
 @asynccontextmanager
 async def _timed(seconds: float) -> AsyncIterator[None]:
-    """Like asyncio.timeout, but our own end of time is told from a TimeoutError out of a library."""
+    """Like asyncio.timeout, but raises DeadlineExceeded, which differs from a library's TimeoutError."""
     timer = asyncio.timeout(seconds)
     try:
         async with timer:
@@ -252,14 +253,14 @@ async def _timed(seconds: float) -> AsyncIterator[None]:
 
 def _limit(context: Any) -> float:
     remaining = context.time_remaining()
-    # Without a deadline some versions give None, others the number of seconds to the end of time.
+    # Without a deadline some versions return None, others a very large number of seconds.
     if remaining is None or remaining > 365 * 24 * 3600:
         return DEFAULT_SECONDS
     return min(float(remaining), MAX_SECONDS)
 
 
 def _translated(error: Exception) -> Exception:
-    """A library's way to say what has a reason of ours."""
+    """A library's exception as the chassis's error with a reason; others unchanged."""
     if isinstance(error, NotImplementedError):
         return Unimplemented("This RPC is not served")
     if isinstance(error, grpc.RpcError) and _name(error.code()) in _TRANSIENT:
@@ -268,7 +269,7 @@ def _translated(error: Exception) -> Exception:
 
 
 def _metadata(context: Any) -> dict[str, str]:
-    """The call's metadata as text; of repeated keys the first."""
+    """The call's text metadata; of repeated keys the first value."""
     pairs: Sequence[tuple[str, str | bytes]] = context.invocation_metadata() or ()
     return {key: value for key, value in reversed(pairs) if isinstance(value, str)}
 

@@ -21,17 +21,17 @@ from chassis.times import Clock, utc_now
 from chassis.tokens import TokenKeys
 
 HEALTH_SECONDS: Final = 0.25
-"""How soon a change of readiness is told."""
+"""Period at which readiness is copied to gRPC health."""
 
 LIVE: Final = "live"
-"""Health service that says SERVING for as long as the process answers at all, whatever store and broker do. Who
-restarts what does not live asks for this; the server's own health tells whether to send it calls."""
+"""Health service for liveness probes: SERVING while the process answers, also when store or broker are away. The
+server's own health is for readiness."""
 
 CONNECTION_SECONDS: Final = 20
-"""After which a connection is ended in order, give or take a tenth."""
+"""Age at which the server closes a connection in order, with a jitter of a tenth."""
 
 QUIET_SECONDS: Final = 0.5
-"""Between two looks whether a server that stops has calls in hand."""
+"""Period at which a stopping server checks for calls in hand."""
 
 MAX_METADATA_BYTES: Final = 16 * 1024
 _KEEPALIVE_MILLISECONDS: Final = 30_000
@@ -39,19 +39,19 @@ _KEEPALIVE_MILLISECONDS: Final = 30_000
 _log = log.get(__name__)
 
 
-class _ByName:
-    """What generated code adds its methods to: all of a server's are found by their name.
+class _GenericHandlersOnly:
+    """A server for generated code that adds generic handlers only.
 
-    Generated code would also register each, and gRPC then waits for calls of each one apart. When it stops it heeds the
-    first of these that ends and drops the rest: a call that had just come by another is never answered, and its caller
-    waits until its deadline (grpcio 1.85; about one stop in forty under calls).
+    Generated code would also register each method, and gRPC then waits for the calls of each method separately. At a
+    stop it handles the first of these waits that ends and drops the others: a call that has just arrived by another
+    method is never answered, and its caller waits until its deadline (grpcio 1.85; about one stop in forty under load).
     """
 
     def __init__(self, server: Any) -> None:
         self.add_generic_rpc_handlers = server.add_generic_rpc_handlers
 
     def add_registered_method_handlers(self, service: str, handlers: object) -> None:
-        """Not taken: they are among the generic ones too."""
+        """Ignore them: the generic handlers include them."""
 
 
 class Server:
@@ -69,17 +69,17 @@ class Server:
         readiness: Readiness,
         clock: Clock = utc_now,
     ) -> None:
-        """Check all that can be checked before the first call, and refuse to be made if anything is wrong.
+        """Check everything that can be checked before the first call.
 
         Args:
-            name: of the service, the `aud` of its tokens and the `<name>` of the errors' domain `diwan.<name>`.
-            settings: where to listen, limits.
-            services: descriptor (`x_pb2.DESCRIPTOR.services_by_name["XService"]`) and what answers it: an object
-                with an async method for each RPC, taking (request, context). None: health alone.
-            errors: the service's closed set.
-            keys: checks tokens.
+            name: of the service: the `aud` of its tokens, and the `<name>` of the errors' domain `diwan.<name>`.
+            settings: listening address, limits.
+            services: pairs of descriptor (`x_pb2.DESCRIPTOR.services_by_name["XService"]`) and servicer, an object
+                with an async method (request, context) for each RPC. Empty: health only.
+            errors: the service's error table.
+            keys: verifies tokens.
             hashed: keyed hash of requests' contents: `key_ring.KeyRing.keyed_hash`.
-            readiness: SERVING only while it is ready.
+            readiness: the server is SERVING only while it is ready.
             clock: UTC.
 
         Raises:
@@ -100,22 +100,22 @@ class Server:
         self._pipeline = Pipeline(name, errors=errors, keys=keys, hashed=hashed, clock=clock)
         self._health = health.aio.HealthServicer()
         self._server: Any = None
-        self._watching: asyncio.Task[None] | None = None
+        self._health_task: asyncio.Task[None] | None = None
         self.port = 0
 
     async def start(self) -> None:
-        """Listen. Health says NOT_SERVING until the process is ready. Raises AddressTaken."""
+        """Listen. Health is NOT_SERVING until the process is ready. Raises AddressTaken."""
         self._server = grpc.aio.server(
             options=[
                 ("grpc.max_receive_message_length", self._settings.max_message_bytes),
                 ("grpc.max_send_message_length", self._settings.max_message_bytes),
                 ("grpc.max_metadata_size", MAX_METADATA_BYTES),
                 ("grpc.keepalive_time_ms", _KEEPALIVE_MILLISECONDS),
-                # Callers look for processes only when they connect anew. So a grown service gets its share of the
-                # calls soon, and of a pod that has left the endpoints all have gone before it ends, if it waits
-                # for longer than this (the charts' preStopSeconds). Calls in hand end where they began.
+                # Clients resolve names only when they connect. With a maximum age, new pods soon receive their share
+                # of the calls, and all clients have left a terminating pod before it ends, if it waits longer than
+                # this (the charts' preStopSeconds). Calls in hand finish on their connection.
                 ("grpc.max_connection_age_ms", CONNECTION_SECONDS * 1000),
-                # Two processes on one port would share its calls without a word.
+                # With port sharing, a second process on the port would take a part of the calls without an error.
                 ("grpc.so_reuseport", 0),
             ],
             maximum_concurrent_rpcs=self._settings.max_concurrent_calls,
@@ -124,32 +124,32 @@ class Server:
         await self._health.set(LIVE, health_pb2.HealthCheckResponse.SERVING)
         self.port = self._bind()
         await self._server.start()
-        await self._tell()
-        self._watching = asyncio.create_task(self._watch())
+        await self._publish_health()
+        self._health_task = asyncio.create_task(self._keep_health())
         _log.info("rpc server listens", port=self.port)
 
     async def stop(self) -> None:
-        """NOT_SERVING, no new calls, and those in hand get their time to end."""
+        """Set NOT_SERVING, refuse new calls, and wait for those in hand."""
         self._readiness.close()
-        if self._watching is not None:
-            self._watching.cancel()
+        if self._health_task is not None:
+            self._health_task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._watching
+                await self._health_task
         if self._server is not None:
             await self._health.enter_graceful_shutdown()
             await self._drain()
 
     async def wait(self) -> None:
-        """Until the server ends."""
+        """Wait until the server ends."""
         if self._server is not None:
-            # Who gives up waiting must not cancel the future that gRPC's own stop waits for.
+            # A cancelled caller must not cancel the future that gRPC's own stop waits for.
             await asyncio.shield(self._server.wait_for_termination())
 
     async def _drain(self) -> None:
-        """Until gRPC has ended, or nothing is in hand any more.
+        """Wait until gRPC has stopped, or no call is in hand, then close all connections.
 
-        A call that comes in the very moment in which gRPC shuts its door may stay before it, and is neither given to
-        us nor refused (grpcio 1.85; about one stop in a thousand under calls). Cut off, its caller asks another server.
+        A call that arrives at the moment of the stop may be neither passed to us nor refused (grpcio 1.85; about one
+        stop in a thousand under load). When its connection is closed, its client retries with another server.
         """
         ending = asyncio.create_task(self._server.stop(self._settings.drain_seconds))
         idle = 0
@@ -168,11 +168,11 @@ class Server:
             for service, methods in self._methods.items()
         ]
         self._server.add_generic_rpc_handlers(tuple(handlers))
-        by_name = _ByName(self._server)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, by_name)
+        server = _GenericHandlersOnly(self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         if self._settings.reflection:
             names = [*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME]
-            reflection.enable_server_reflection(names, by_name)
+            reflection.enable_server_reflection(names, server)
 
     def _bind(self) -> int:
         address = self._settings.grpc_listen
@@ -183,12 +183,12 @@ class Server:
             msg = f"cannot listen on {address}: another program may hold the port"
             raise AddressTaken(msg) from error
 
-    async def _watch(self) -> None:
+    async def _keep_health(self) -> None:
         while True:
             await asyncio.sleep(HEALTH_SECONDS)
-            await self._tell()
+            await self._publish_health()
 
-    async def _tell(self) -> None:
+    async def _publish_health(self) -> None:
         statuses = health_pb2.HealthCheckResponse
         status = statuses.SERVING if self._readiness.ready else statuses.NOT_SERVING
         for name in ("", *self._names):

@@ -1,4 +1,4 @@
-"""Rules of requests, as their protos state them (protovalidate)."""
+"""Validation of requests by the rules in their protos (protovalidate)."""
 
 from typing import Any
 
@@ -11,12 +11,12 @@ _validator = protovalidate.Validator()
 
 
 def warm_up(kind: type[Message]) -> None:
-    """Compile a message's rules; raises at start what would else be raised at the first call."""
+    """Compile a message's rules, so that an error in them is raised at start, not at the first call."""
     _validator.collect_violations(kind())
 
 
 def parse(kind: type[Message], raw: bytes) -> Message:
-    """Read and check a request. Invalid, with at most 20 violations, each a path and a rule, never a value."""
+    """Parse and validate a request; Invalid with at most 20 violations, each a path and a rule, never a value."""
     message = kind()
     try:
         message.ParseFromString(raw)
@@ -34,7 +34,7 @@ def _violation(violation: Any) -> FieldViolation:
 
 
 def _element(element: Any) -> str:
-    """A step of the path; a map's key is left out, since it may be a personal datum."""
+    """An element of the path; a map's key is omitted, since it may be a personal datum."""
     subscript = element.subscript
     if subscript is None:
         return str(element.field_name)

@@ -1,4 +1,4 @@
-"""Callers who ask while a round trip is under way share the next one. No timer: alone, nobody waits."""
+"""Batching of loads and saves: requests made during a round trip share the next one. Without a timer."""
 
 import asyncio
 from collections import deque
@@ -11,13 +11,13 @@ from opentelemetry.context import Context, get_current
 
 from chassis.store.errors import LimitExceeded, StoreUnavailable
 
-I = TypeVar("I")  # noqa: E741 - the item asked for
+I = TypeVar("I")  # noqa: E741 - the requested item
 R = TypeVar("R")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Job(Generic[I, R]):
-    """One caller's wish, with the trace it belongs to."""
+    """One caller's request, with its trace context."""
 
     item: I
     size: int
@@ -25,36 +25,42 @@ class Job(Generic[I, R]):
     context: Context
 
 
-Trip = Callable[[Sequence[Job[I, R]]], Awaitable[Sequence[R | Exception]]]
+RoundTrip = Callable[[Sequence[Job[I, R]]], Awaitable[Sequence[R | Exception]]]
 
 
 class Batcher(Generic[I, R]):
-    """Runs round trips one after another, each for all who have asked meanwhile.
+    """Runs round trips one after another, each for the jobs submitted during the one before.
 
-    `trip` gives an outcome for each job, in their order; an exception among them is raised for that caller.
+    `round_trip` returns an outcome for each job, in their order; an exception among them is raised to that caller.
     """
 
-    def __init__(self, trip: Trip[I, R], *, batch: int, batch_bytes: int, waiting: int) -> None:
-        self._trip = trip
+    def __init__(self, round_trip: RoundTrip[I, R], *, batch: int, batch_bytes: int, waiting: int) -> None:
+        self._round_trip = round_trip
         self._batch = batch
         self._batch_bytes = batch_bytes
         self._limit = waiting
         self._waiting: deque[Job[I, R]] = deque()
         self._runner: asyncio.Task[None] | None = None
 
-    async def ask(self, item: I, size: int = 0) -> R:
-        """Go with the next round trip. A caller who is cancelled before it leaves is not taken along."""
+    async def submit(self, item: I, size: int = 0) -> R:
+        """Add a job of `size` bytes to the next round trip, and return its result.
+
+        A job whose caller is cancelled before the round trip starts is dropped.
+
+        Raises:
+            LimitExceeded: too many jobs wait.
+        """
         if len(self._waiting) >= self._limit:
             raise LimitExceeded("callers waiting", self._limit)
         result: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append(Job(item, size, result, get_current()))
         if self._runner is None:
-            # Of no caller's context: it outlives the one who happened to come first.
+            # In an empty context: the task outlives the caller that started it.
             self._runner = asyncio.create_task(self._run(), context=Variables())
         return await result
 
     async def close(self) -> None:
-        """Wait for what is under way."""
+        """Wait for the jobs in progress."""
         if self._runner is not None:
             await self._runner
 
@@ -75,20 +81,20 @@ class Batcher(Generic[I, R]):
         jobs: list[Job[I, R]] = []
         try:
             while jobs := self._take():
-                await self._serve(jobs)
+                await self._run_round_trip(jobs)
         finally:
             self._runner = None
-            # Only a stopped loop gets here with callers left: they are told, not left waiting.
+            # Jobs are left only when the event loop stops: their callers get an error and do not wait for ever.
             for job in (*jobs, *self._waiting):
                 if not job.result.done():
                     job.result.set_exception(StoreUnavailable())
             self._waiting.clear()
 
-    async def _serve(self, jobs: Sequence[Job[I, R]]) -> None:
+    async def _run_round_trip(self, jobs: Sequence[Job[I, R]]) -> None:
         outcomes: Sequence[R | Exception]
         try:
-            outcomes = await self._trip(jobs)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the callers, not to the batcher
+            outcomes = await self._round_trip(jobs)
+        except Exception as error:  # noqa: BLE001 - every exception is raised to the callers
             outcomes = [error] * len(jobs)
         for job, outcome in zip(jobs, outcomes, strict=True):
             if job.result.done():

@@ -1,4 +1,4 @@
-"""Commits of other processes, as the server's change stream tells of them: which aggregates, and nothing of them."""
+"""Commits of other processes, from the server's change stream: the keys of changed aggregates, no content."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -11,22 +11,22 @@ from chassis.store.document import Document
 from chassis.store.driver import translated
 from chassis.store.envelope import Key
 
-# How long the server holds a question that has no answer yet: well below the connection's time-out, and all that
-# a thread of the driver may outlive who was cancelled.
+# Longest time that the server holds a request without changes: well below the connection's time-out, because a
+# thread of the driver outlives a cancelled caller by this time.
 _AWAIT_MS = 1_000
 _CLOSE_SECONDS = 1.0
 
 
 class ChangeStream:
-    """Tells of commits that leave something to send. Made by `Database.change_stream`.
+    """Keys of aggregates in which other processes left events to publish. Created by `Database.change_stream`.
 
-    It may tell late, twice, or not at all, and it tells nothing of what was before it was opened: it wakes, the
-    outboxes are the truth.
+    A change may be reported late, twice, or not at all, and none from before the stream was opened: the stream only
+    triggers reads of the outboxes, which are authoritative.
 
     Args:
         database: the database.
-        collections: gives the names of its collections of aggregates.
-        writer: this process's own name in the write_tokens of its writes, which are left out: it knows of them.
+        collections: returns the names of its collections of aggregates.
+        writer: prefix of this process's own write tokens; its writes are left out.
     """
 
     def __init__(
@@ -40,15 +40,17 @@ class ChangeStream:
         self._writer = writer
 
     async def commits(self) -> AsyncGenerator[Key | None, None]:
-        """None once the stream is open, then each aggregate in which another process left something to send.
+        """Yield None once the stream is open, then the key of each changed aggregate.
+
+        It ends without an error when the server closes the stream.
 
         Raises:
-            StoreError: the server offers none, or it broke. It ends without an error when the server ends it.
+            StoreError: the server has no change streams, or the stream broke.
         """
         with translated():
-            changes = self._database.watch(self._wanted(), max_await_time_ms=_AWAIT_MS)
+            changes = self._database.watch(self._pipeline(), max_await_time_ms=_AWAIT_MS)
             try:
-                # Opens it. Not by `async with`, whose end waits for a server that hangs.
+                # Opens the stream. Not by `async with`, whose exit waits for a server that hangs.
                 await changes.__aenter__()
                 yield None
                 while changes.alive:  # type: ignore[truthy-function]  # a property, the driver's stubs err
@@ -60,10 +62,10 @@ class ChangeStream:
                     async with asyncio.timeout(_CLOSE_SECONDS):
                         await changes.close()
 
-    def _wanted(self) -> list[Document]:
-        """Chosen by the server, and cut down to the key there: no content of a document travels, or is read.
+    def _pipeline(self) -> list[Document]:
+        """The server's filter and projection: only keys are sent, no content of a document.
 
-        Only commands write a write_token. The relay's own taking out, which changes `unsent` too, writes none.
+        Commands set a new `write_token`. The relay's removals change `unsent` too, but no `write_token`.
         """
         others = {"$exists": True, "$not": {"$regex": f"^{self._writer}-"}}
         inserted = {

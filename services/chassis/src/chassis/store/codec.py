@@ -1,4 +1,4 @@
-"""Frozen dataclasses to documents and back, by their annotations alone."""
+"""Encoding of frozen dataclasses as documents, by their annotations."""
 
 import types
 from collections.abc import Callable, Mapping
@@ -10,11 +10,11 @@ from typing import Any, Generic, Protocol, TypeVar, Union, get_args, get_origin,
 from chassis.store.errors import Unstorable
 
 S = TypeVar("S")
-Turn = Callable[[Any], Any]
+Convert = Callable[[Any], Any]
 
 
 class Codec(Protocol[S]):
-    """How a state becomes a document and a document a state."""
+    """Conversion between a state and a document."""
 
     def encode(self, state: S, /) -> dict[str, Any]: ...
 
@@ -26,7 +26,7 @@ def dataclass_codec(cls: type[S]) -> Codec[S]:
 
     Fields may be str, bytes, int, bool, datetime (UTC, kept to the millisecond), date, Enum, nested
     dataclasses, tuple, frozenset, dict and Mapping with str or StrEnum keys, and X | None. Unknown fields of
-    a document are passed over, missing ones take their defaults.
+    a document are ignored, missing ones take their defaults.
 
     Raises:
         TypeError: a field has another type.
@@ -35,7 +35,7 @@ def dataclass_codec(cls: type[S]) -> Codec[S]:
 
 
 class DataclassCodec(Generic[S]):
-    """See `dataclass_codec`. Encoders and decoders are made once per class, not looked up per document."""
+    """See `dataclass_codec`. Encoders and decoders are built once per class, not looked up per document."""
 
     def __init__(self, cls: type[S]) -> None:
         self._cls = cls
@@ -61,10 +61,10 @@ class DataclassCodec(Generic[S]):
         return state
 
 
-Pair = tuple[Turn, Turn]
+Pair = tuple[Convert, Convert]
 
 
-def _same(value: Any) -> Any:
+def _unchanged(value: Any) -> Any:
     return value
 
 
@@ -94,7 +94,7 @@ def _composed(hint: Any, known: dict[Any, Pair]) -> Pair:
 
 def _encode_datetime(value: datetime) -> datetime:
     if value.tzinfo is None:
-        raise Unstorable("a time without a zone means nothing: give it in UTC")
+        raise Unstorable("a time has no zone: set it to UTC")
     value = value.astimezone(UTC)
     return value.replace(microsecond=value.microsecond // 1000 * 1000)
 
@@ -104,10 +104,10 @@ def _decode_datetime(value: datetime) -> datetime:
 
 
 _PLAIN: dict[Any, Pair] = {
-    str: (_same, _same),
-    int: (_same, _same),
-    bool: (_same, _same),
-    bytes: (_same, bytes),
+    str: (_unchanged, _unchanged),
+    int: (_unchanged, _unchanged),
+    bool: (_unchanged, _unchanged),
+    bytes: (_unchanged, bytes),
     datetime: (_encode_datetime, _decode_datetime),
     date: (date.isoformat, date.fromisoformat),
 }
@@ -116,7 +116,7 @@ _PLAIN: dict[Any, Pair] = {
 def _optional(hint: Any, arguments: tuple[Any, ...], known: dict[Any, Pair]) -> Pair:
     kinds = [argument for argument in arguments if argument is not types.NoneType]
     if len(kinds) != 1 or len(arguments) != 2:
-        raise TypeError(f"a state cannot hold {hint}: one kind or None")
+        raise TypeError(f"a state cannot hold {hint}: a union may only be of one type and None")
     encode, decode = _pair(kinds[0], known)
     return (
         lambda value: None if value is None else encode(value),
@@ -137,7 +137,7 @@ def _tuple(arguments: tuple[Any, ...], known: dict[Any, Pair]) -> Pair:
 
 def _frozenset(kind: Any, known: dict[Any, Pair]) -> Pair:
     encode, decode = _pair(kind, known)
-    # In one order, so that equal sets are equal documents.
+    # Sorted, so that equal sets give equal documents.
     return (
         lambda values: sorted((encode(v) for v in values), key=repr),
         lambda values: frozenset(decode(v) for v in values),
@@ -147,7 +147,7 @@ def _frozenset(kind: Any, known: dict[Any, Pair]) -> Pair:
 def _dict(hint: Any, arguments: tuple[Any, ...], known: dict[Any, Pair]) -> Pair:
     key = arguments[0]
     if key is not str and not (isinstance(key, type) and issubclass(key, Enum) and issubclass(key, str)):
-        raise TypeError(f"a state cannot hold {hint}: keys are texts")
+        raise TypeError(f"a state cannot hold {hint}: keys must be str or StrEnum")
     encode_key, decode_key = _pair(key, known)
     encode, decode = _pair(arguments[1], known)
     return (
@@ -159,22 +159,22 @@ def _dict(hint: Any, arguments: tuple[Any, ...], known: dict[Any, Pair]) -> Pair
 def _dataclass(cls: Any, known: dict[Any, Pair]) -> Pair:
     if cls in known:
         return known[cls]
-    turns: list[tuple[str, Turn, Turn]] = []
+    converters: list[tuple[str, Convert, Convert]] = []
 
     def encode(value: Any) -> dict[str, Any]:
-        return {name: turn(getattr(value, name)) for name, turn, _ in turns}
+        return {name: convert(getattr(value, name)) for name, convert, _ in converters}
 
     def decode(document: Mapping[str, Any]) -> Any:
         missing = required.difference(document)
         if missing:
             raise Unstorable(f"a document of {cls.__name__} lacks {', '.join(sorted(missing))}")
-        return cls(**{name: turn(document[name]) for name, _, turn in turns if name in document})
+        return cls(**{name: convert(document[name]) for name, _, convert in converters if name in document})
 
-    # Known before its fields are, so that a class may hold itself.
+    # Registered before its fields are visited, so that a class may refer to itself.
     known[cls] = (encode, decode)
     hints = get_type_hints(cls)
     required = {field.name for field in fields(cls) if field.init and not _has_default(field)}
-    turns.extend((f.name, *_pair(hints[f.name], known)) for f in fields(cls) if f.init)
+    converters.extend((f.name, *_pair(hints[f.name], known)) for f in fields(cls) if f.init)
     return known[cls]
 
 

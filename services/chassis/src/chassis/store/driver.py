@@ -1,4 +1,4 @@
-"""The driver's errors, turned into ours. Their texts and details hold keys and documents: they end here."""
+"""Translation of the driver's errors. Their texts and details contain keys and documents, so they are dropped."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,21 +13,21 @@ from pymongo.errors import (
 
 from chassis.store.errors import Rejected, StoreError, StoreUnavailable
 
-# A batch gets out as an error only for its write concern: written here, not known to be kept.
-_UNKNOWN_FATE = (BulkWriteError, ExecutionTimeout, WTimeoutError)
+# Errors after which a write may or may not be durable. A batch raises only for its write concern.
+_OUTCOME_UNKNOWN = (BulkWriteError, ExecutionTimeout, WTimeoutError)
 DUPLICATE_KEY = 11000
 WRITE_CONFLICT = 112
 
 
 def translate(error: PyMongoError) -> StoreError:
-    """The error of ours for a whole operation that failed."""
-    refused = isinstance(error, OperationFailure) and not isinstance(error, _UNKNOWN_FATE)
+    """The store's error for a failed operation."""
+    refused = isinstance(error, OperationFailure) and not isinstance(error, _OUTCOME_UNKNOWN)
     return Rejected(getattr(error, "code", None) or 0) if refused else StoreUnavailable()
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise our errors for the driver's; none of its text goes along as a cause."""
+    """Raise the store's errors for the driver's, without the original as a cause."""
     try:
         yield
     except PyMongoError as error:

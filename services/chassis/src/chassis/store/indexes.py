@@ -1,4 +1,4 @@
-"""Indexes as data, made when a collection is opened."""
+"""Declarations of indexes, which are created when a collection is opened."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,11 +12,11 @@ class Index:
     """An index of a collection.
 
     Attributes:
-        name: how a `Duplicate` names it.
-        keys: document fields (`state.mobile_hash`) and 1 or -1.
+        name: also the `index` of a `Duplicate`.
+        keys: document fields (`state.mobile_hash`), each with 1 (ascending) or -1 (descending).
         unique: a second document with the same keys is refused.
-        where: only documents that match are indexed (partial index), or all.
-        expire_after_seconds: documents are removed so long after the one date in `keys`, or never.
+        where: filter of a partial index; empty: all documents.
+        expire_after_seconds: documents are removed this time after the single date in `keys`; None: never.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Index:
 
 
 def violated(indexes: Sequence[Index], key_pattern: Mapping[str, Any]) -> str:
-    """The name of the index with these keys; the server's text is never read: it holds the key's value."""
+    """The name of the violated index, by its keys; not by the server's text, which contains the key's value."""
     keys = list(key_pattern)
     for index in indexes:
         if index.unique and [key for key, _ in index.keys] == keys:

@@ -15,7 +15,7 @@ _SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
 
 @contextmanager
 def round_trip(operation: str, collection: str, contexts: Sequence[Context]) -> Iterator[Span]:
-    """A span around one round trip: child of the first caller's span, linked to those of the others."""
+    """A span around one round trip: a child of the first caller's span, with links to the others'."""
     callers = (get_current_span(context).get_span_context() for context in contexts[1:])
     attributes: dict[str, str | int] = {
         "db.system.name": "mongodb",
@@ -42,15 +42,15 @@ def round_trip(operation: str, collection: str, contexts: Sequence[Context]) -> 
 
 def count_conflict(collection: str) -> None:
     telemetry.current().counter(
-        "diwan_store_conflicts", "Saves that lost against a faster one", ("collection",)
+        "diwan_store_conflicts", "Saves that failed because the version had changed", ("collection",)
     ).labels(collection).inc()
 
 
 @contextmanager
 def command(collection: str) -> Iterator[Span]:
-    """A span around one command, and how long it took."""
+    """A span around one command, and the measurement of its duration."""
     seconds = telemetry.current().histogram(
-        "diwan_command_seconds", "Time of a command, with its retries", ("collection",)
+        "diwan_command_seconds", "Duration of a command, with its retries", ("collection",)
     )
     attributes = {"db.collection.name": collection}
     with (

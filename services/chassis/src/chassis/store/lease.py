@@ -1,4 +1,4 @@
-"""One holder at a time: what the relay and the timers of a service run under."""
+"""Leases: one holder at a time, for the relay, the inbox worker and the timers of a service."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -14,11 +14,11 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Lease:
-    """A lease of one name. Made by `Database.lease`.
+    """A lease of one name. Created by `Database.lease`.
 
-    Holders compare their own clocks with the time written by another: keep `ttl` well above how far clocks
-    differ, and renew at a third of it. What is done under a lease must bear being done twice: a holder that
-    was stopped for longer than `ttl` learns only at its next renewal that it has lost it.
+    A holder compares its own clock with the time written by another: keep `ttl` well above the difference of
+    clocks, and renew at a third of it. Work under a lease must be idempotent: a holder that was suspended for longer
+    than `ttl` detects the loss only at its next renewal.
     """
 
     def __init__(
@@ -38,43 +38,43 @@ class Lease:
 
     @property
     def held(self) -> bool:
-        """Whether it is held now, as far as can be known without asking."""
+        """Whether it is held now, by the local clock, without a round trip."""
         return self._clock() < self._until
 
     async def acquire(self) -> bool:
-        """Take it if it is free, has run out, or is held by this holder; True if it is held now."""
+        """Take it if it is free, expired, or held by this holder; whether it is held now."""
         now = self._clock()
         free = {"_id": self._name, "$or": [{"until": {"$lte": now}}, {"holder": self._holder}]}
         with translated():
             try:
                 await self._collection.update_one(free, {"$set": self._terms(now)}, upsert=True)
             except DuplicateKeyError:
-                # Nothing matched because another holds it, and the name is taken.
-                return self._lost()
-        return self._got(now)
+                # Nothing matched, because another holder has it, and the insert met its document.
+                return self._set_lost()
+        return self._set_held(now)
 
     async def renew(self) -> bool:
-        """Hold it for another `ttl`; False if somebody else has taken it meanwhile, or it was given back."""
+        """Hold it for another `ttl`; False if another holder has taken it, or it was released."""
         now = self._clock()
         with translated():
-            mine = {"_id": self._name, "holder": self._holder}
-            result = await self._collection.update_one(mine, {"$set": self._terms(now)})
-        return self._got(now) if result.matched_count else self._lost()
+            own = {"_id": self._name, "holder": self._holder}
+            result = await self._collection.update_one(own, {"$set": self._terms(now)})
+        return self._set_held(now) if result.matched_count else self._set_lost()
 
     async def release(self) -> None:
-        """Give it back, so that the next holder need not wait for `ttl`."""
-        self._lost()
+        """Release it, so that the next holder need not wait for `ttl`."""
+        self._set_lost()
         with translated():
             await self._collection.delete_one({"_id": self._name, "holder": self._holder})
 
     def _terms(self, now: datetime) -> Document:
         return {"holder": self._holder, "until": now + self._ttl}
 
-    def _got(self, now: datetime) -> bool:
-        # Counted from before the question was asked: never longer than what is written.
+    def _set_held(self, now: datetime) -> bool:
+        # `now` is from before the round trip: never later than the stored time.
         self._until = now + self._ttl
         return True
 
-    def _lost(self) -> bool:
+    def _set_lost(self) -> bool:
         self._until = _LONG_AGO
         return False

@@ -1,12 +1,12 @@
-"""How large things may grow. Every list in a document has an end."""
+"""Limits of the store. Every list in a document is bounded."""
 
 from dataclasses import dataclass
 from datetime import timedelta
 
 WAITING = 10_000
-"""Loads, or saves, of one collection that wait for a round trip."""
+"""Loads, or saves, of one collection that may wait for a round trip."""
 REQUEST_AGE = timedelta(hours=24)
-"""How long a request is remembered."""
+"""Retention of a request in its aggregate."""
 BATCH = 1_000
 """Documents that one query returns."""
 
@@ -17,12 +17,12 @@ class Limits:
 
     Attributes:
         batch: loads or saves in one round trip.
-        batch_bytes: bytes of saves in one round trip (one larger save goes alone).
-        document_bytes: an aggregate's document without its outbox.
-        entry_bytes: one outbox entry.
-        outbox: entries that one aggregate has still to send.
-        requests: requests remembered by one aggregate.
-        processed_events: events remembered by one aggregate.
+        batch_bytes: bytes of saves in one round trip (a larger single save has a round trip of its own).
+        document_bytes: size of an aggregate's document without its outbox.
+        entry_bytes: size of one outbox entry.
+        outbox: unsent entries of one aggregate.
+        requests: requests stored in one aggregate.
+        processed_events: event ids stored in one aggregate.
     """
 
     batch: int = 64

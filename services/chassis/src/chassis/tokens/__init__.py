@@ -1,4 +1,4 @@
-"""Tokens: who calls, what was confirmed, the keys to check both with, and a service's own tokens."""
+"""Tokens: callers' access tokens, citizens' confirmations, the keys that verify both, and a service's own tokens."""
 
 from chassis.tokens.jwt import (
     Confirmation,

@@ -1,14 +1,14 @@
-"""JWTs signed with ES256: who calls, and that a citizen confirmed one exact content.
+"""JWTs signed with ES256: access tokens, confirmations of one exact content, client assertions.
 
-Three sorts, told apart by their header `typ`, so that none passes for another:
+The header `typ` distinguishes the three kinds, so that none is accepted in place of another:
 
 - access token (`at+jwt`): iss `diwan.identity`, aud, sub, kind, person, roles, office, channel, act, jti, iat,
   exp (15 minutes);
 - confirmation (`confirmation+jwt`): sub the account, purpose, digest, jti (single use), exp (5 minutes);
-- assertion (`client-authentication+jwt`, RFC 7523): a client's own statement of who it is, exp (60 seconds).
+- assertion (`client-authentication+jwt`, RFC 7523): a client's statement of its identity, exp (60 seconds).
 
-Each names exactly one audience, so that whoever is shown one can do nothing with it elsewhere. Times are UTC; clocks
-may differ by 30 seconds. Nothing here knows gRPC.
+Each has exactly one audience, so that its receiver cannot use it elsewhere. Times are UTC; clocks may differ by 30
+seconds. Imports no gRPC.
 """
 
 import base64
@@ -40,7 +40,7 @@ ACCESS_LIFETIME: Final = timedelta(minutes=15)
 CONFIRMATION_LIFETIME: Final = timedelta(minutes=5)
 ASSERTION_LIFETIME: Final = timedelta(seconds=60)
 MAX_TOKEN: Final = 4096
-"""Longest token that is looked at, characters."""
+"""Longest token that is verified, characters."""
 
 _ACCESS: Final = "at+jwt"
 _CONFIRMATION: Final = "confirmation+jwt"
@@ -50,7 +50,7 @@ _registry: Final = JWSRegistry(algorithms=[ALGORITHM])
 
 @dataclass(frozen=True)
 class Confirmation:
-    """A citizen's confirmation of one content. Whoever consumes it keeps `jti` with what it allowed."""
+    """A citizen's confirmation of one content. Its consumer stores `jti` with the change that it allowed."""
 
     account: str
     purpose: str
@@ -70,21 +70,21 @@ def generate_key() -> ECKey:
 
 
 def public_jwks(keys: Sequence[ECKey]) -> str:
-    """The public parts as a JWK set (RFC 7517), what ListSigningKeys answers."""
+    """The public parts as a JWK set (RFC 7517), the response of ListSigningKeys."""
     return json.dumps(
         {"keys": [{**_with_kid(key).as_dict(private=False), "alg": ALGORITHM, "use": "sig"} for key in keys]}
     )
 
 
 def parse_jwks(text: str) -> KeySet:
-    """Read a JWK set; ValueError when it is not one of EC P-256 public keys with ids."""
+    """Read a JWK set; ValueError unless it holds only public EC P-256 keys."""
     try:
         keys = [ECKey.import_key(item) for item in json.loads(text)["keys"]]
     except (JoseError, KeyError, TypeError, ValueError) as error:
         msg = "not a JWK set of EC keys"
         raise ValueError(msg) from error
     if any(key.is_private or key.curve_name != "P-256" for key in keys):
-        msg = "a JWK set must hold public P-256 keys alone"
+        msg = "a JWK set must hold only public P-256 keys"
         raise ValueError(msg)
     return KeySet([_with_kid(key) for key in keys])
 
@@ -98,7 +98,7 @@ def sign_access(
     jti: str,
     lifetime: timedelta = ACCESS_LIFETIME,
 ) -> str:
-    """An access token for a caller, good for `audience`, a service's name, alone."""
+    """An access token for a caller, valid only for `audience`, a service's name."""
     claims: dict[str, Any] = {
         "iss": ISSUER,
         "aud": audience,
@@ -110,12 +110,12 @@ def sign_access(
         "channel": caller.channel,
         "act": caller.acting_for,
     }
-    filled = {name: value for name, value in claims.items() if value}
-    return _sign(key, _ACCESS, filled, now=now, jti=jti, lifetime=lifetime)
+    non_empty = {name: value for name, value in claims.items() if value}
+    return _sign(key, _ACCESS, non_empty, now=now, jti=jti, lifetime=lifetime)
 
 
 def verify_access(token: str, keys: KeySet, audience: str, now: datetime) -> Caller:
-    """Who calls `audience`. TokenExpired or TokenInvalid otherwise, also where a token names others beside it."""
+    """The caller of `audience`; TokenExpired, or TokenInvalid, also for a token with further audiences."""
     claims = _verify(token, keys, typ=_ACCESS, issuer=ISSUER, audience=audience, now=now)
     roles = claims.get("roles", [])
     if not isinstance(roles, list) or claims.get("kind") not in _KINDS:
@@ -134,7 +134,7 @@ def verify_access(token: str, keys: KeySet, audience: str, now: datetime) -> Cal
 def sign_confirmation(
     key: ECKey, *, account: str, purpose: str, digest: str, audience: str, now: datetime, jti: str
 ) -> str:
-    """A statement that the account's holder confirmed this content (SHA-256, hex) for this purpose."""
+    """A statement that the account's holder confirmed a content, by its SHA-256 in hex, for a purpose."""
     claims = {"iss": ISSUER, "aud": audience, "sub": account, "purpose": purpose, "digest": digest}
     return _sign(key, _CONFIRMATION, claims, now=now, jti=jti, lifetime=CONFIRMATION_LIFETIME)
 
@@ -142,7 +142,7 @@ def sign_confirmation(
 def verify_confirmation(
     token: str, keys: KeySet, *, audience: str, purpose: str, digest: str, account: str, now: datetime
 ) -> Confirmation:
-    """The confirmation of exactly this; ConfirmationExpired, ConfirmationMismatch or ConfirmationInvalid otherwise."""
+    """The verified confirmation; ConfirmationExpired, ConfirmationMismatch (another digest) or ConfirmationInvalid."""
     try:
         claims = _verify(token, keys, typ=_CONFIRMATION, issuer=ISSUER, audience=audience, now=now)
     except TokenExpired:
@@ -158,13 +158,13 @@ def verify_confirmation(
 
 
 def sign_assertion(key: ECKey, client: str, now: datetime, jti: str, audience: str = ISSUER) -> str:
-    """A client's statement of who it is, signed with its own key (private_key_jwt)."""
+    """A client's statement of its identity, signed with its own key (private_key_jwt)."""
     claims = {"iss": client, "sub": client, "aud": audience}
     return _sign(key, _ASSERTION, claims, now=now, jti=jti, lifetime=ASSERTION_LIFETIME)
 
 
 def claimed_client(assertion: str) -> str:
-    """Which client an assertion says it is from: only to find the key that proves it."""
+    """The issuer claimed by an assertion, not verified: selects the key that verifies it."""
     try:
         payload = assertion.split(".", 2)[1]
         claims = json.loads(_unpadded(payload))
@@ -176,7 +176,7 @@ def claimed_client(assertion: str) -> str:
 def verify_assertion(
     assertion: str, keys: KeySet, client: str, now: datetime, audience: str = ISSUER
 ) -> tuple[str, datetime]:
-    """The assertion's jti and its end, for the one who keeps it from being used twice."""
+    """The assertion's jti and its expiry, by which the caller refuses a second use."""
     claims = _verify(assertion, keys, typ=_ASSERTION, issuer=client, audience=audience, now=now)
     lifetime = claims["exp"] - claims.get("iat", 0)
     if claims.get("sub") != client or lifetime > ASSERTION_LIFETIME.total_seconds():
@@ -185,17 +185,17 @@ def verify_assertion(
 
 
 def key_set(*keys: ECKey) -> KeySet:
-    """A set of keys to verify with."""
+    """A set of keys for verification."""
     return KeySet([_with_kid(key) for key in keys])
 
 
 def key_ids(keys: KeySet) -> frozenset[str]:
-    """The ids in a set."""
+    """The ids of the keys in a set."""
     return frozenset(str(key.kid) for key in keys.keys)
 
 
 def key_id(token: str) -> str:
-    """The key a token says it is signed with; TokenInvalid when it is no token."""
+    """The id of the key named by a token's header, not verified; TokenInvalid when the header is malformed."""
     try:
         header = json.loads(_unpadded(token.split(".", 1)[0]))
         return _text(header, "kid")
@@ -210,9 +210,9 @@ def _sign(
     key: ECKey, typ: str, claims: dict[str, Any], *, now: datetime, jti: str, lifetime: timedelta
 ) -> str:
     issued = int(now.timestamp())
-    timed = {**claims, "jti": jti, "iat": issued, "exp": issued + int(lifetime.total_seconds())}
+    payload = {**claims, "jti": jti, "iat": issued, "exp": issued + int(lifetime.total_seconds())}
     header = {"alg": ALGORITHM, "typ": typ, "kid": _with_kid(key).kid}
-    return jwt.encode(header, timed, key, registry=_registry)
+    return jwt.encode(header, payload, key, registry=_registry)
 
 
 def _verify(
@@ -221,17 +221,17 @@ def _verify(
     if len(token) > MAX_TOKEN or key_id(token) not in key_ids(keys):
         raise TokenInvalid
     try:
-        read = jwt.decode(token, keys, registry=_registry)
+        decoded = jwt.decode(token, keys, registry=_registry)
     except (JoseError, ValueError, TypeError):
         raise TokenInvalid from None
-    claims = read.claims
+    claims = decoded.claims
     times = (claims.get("iat"), claims.get("exp"))
     well_formed = (
-        read.header.get("typ") == typ
+        decoded.header.get("typ") == typ
         and claims.get("iss") == issuer
-        # Never a list: with a token that is good in two places, the one could act as its bearer in the other.
+        # Never a list: of two services that accept one token, either could use it at the other.
         and claims.get("aud") == audience
-        and all(isinstance(moment, int) and not isinstance(moment, bool) for moment in times)
+        and all(isinstance(time, int) and not isinstance(time, bool) for time in times)
         and isinstance(claims.get("jti"), str)
         and bool(claims["jti"])
     )

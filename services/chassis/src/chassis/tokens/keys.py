@@ -1,4 +1,4 @@
-"""Identity's public keys, as each service keeps them."""
+"""Identity's public keys, cached by each service."""
 
 import asyncio
 import contextlib
@@ -26,13 +26,13 @@ from chassis.tokens.jwt import (
 )
 
 Fetch = Callable[[], Awaitable[str]]
-"""Asks identity for its keys (ListSigningKeys); a JWK set as JSON."""
+"""Fetches identity's keys (ListSigningKeys): a JWK set as JSON."""
 
 REFETCH_AFTER: Final = timedelta(seconds=10)
-"""Shortest time between two questions: forged key ids must not become as many calls to identity."""
+"""Shortest time between two fetches: forged key ids must not cause as many calls to identity."""
 
 REFRESH_AFTER: Final = timedelta(minutes=10)
-"""When kept keys are asked for again, so that a withdrawn one goes away."""
+"""Age at which cached keys are fetched again, so that a withdrawn key is dropped."""
 
 FETCH_SECONDS: Final = 3.0
 
@@ -41,7 +41,7 @@ _log = log.get(__name__)
 
 @dataclass(frozen=True)
 class SignedConfirmation:
-    """A confirmation as it came, with the keys to verify it at a time (UTC); `verify` reads nothing else."""
+    """A received confirmation, with the keys and the time (UTC) for its verification. `verify` is pure."""
 
     token: str
     keys: KeySet
@@ -49,7 +49,7 @@ class SignedConfirmation:
     now: datetime
 
     def verify(self, *, purpose: str, digest: str, account: str) -> Confirmation:
-        """The confirmation of exactly this.
+        """The verified confirmation.
 
         Raises:
             ConfirmationExpired, ConfirmationMismatch, ConfirmationInvalid.
@@ -66,10 +66,10 @@ class SignedConfirmation:
 
 
 class TokenKeys:
-    """Checks tokens for one audience with identity's published keys.
+    """Verifies tokens for one audience with identity's published keys.
 
-    The keys are kept in a file, so that a service starts and answers while identity is down. They are asked
-    for again when a token names a key that is not kept, and from time to time.
+    The keys are cached in a file, so that a service starts and serves while identity is down. They are fetched again
+    when a token names an unknown key, and when they are older than `REFRESH_AFTER`.
     """
 
     def __init__(
@@ -81,13 +81,13 @@ class TokenKeys:
         fetch: Fetch | None = None,
         clock: Clock = utc_now,
     ) -> None:
-        """Make one.
+        """Initialise it, with the keys of the file if `keys` is not given.
 
         Args:
-            audience: the service that checks.
-            keys: known keys; identity gives its own and no `fetch`.
-            path: file in which fetched keys are kept.
-            fetch: how to ask identity.
+            audience: the service that verifies.
+            keys: initial keys; identity passes its own and no `fetch`.
+            path: file that caches fetched keys.
+            fetch: fetches the keys from identity.
             clock: UTC.
         """
         self.audience = audience
@@ -95,86 +95,86 @@ class TokenKeys:
         self._path = path
         self._fetch = fetch
         self._clock = clock
-        self._asked: datetime | None = None
-        self._fetched: datetime | None = None
-        self._asking = asyncio.Lock()
+        self._tried_at: datetime | None = None
+        self._fetched_at: datetime | None = None
+        self._fetch_lock = asyncio.Lock()
         self._refreshing: asyncio.Task[None] | None = None
         if keys is None and path is not None:
-            self._keys = _read(path)
+            self._keys = _read_cache(path)
 
     @classmethod
     def own(cls, audience: str, *keys: ECKey, clock: Clock = utc_now) -> Self:
-        """For identity, which signs: it checks with what it signs with."""
+        """For identity itself, which verifies with its own signing keys."""
         return cls(audience, keys=key_set(*keys), clock=clock)
 
     async def caller(self, token: str) -> Caller:
-        """Who calls. TokenExpired, TokenInvalid, or KeysUnavailable."""
-        keys = await self._for(token)
+        """The caller named by an access token; TokenExpired, TokenInvalid, or KeysUnavailable."""
+        keys = await self._keys_for(token)
         return verify_access(token, keys, self.audience, self._clock())
 
     async def confirmation(self, token: str) -> SignedConfirmation:
-        """A confirmation with the key that signed it, fetched if it is not kept; KeysUnavailable."""
-        with contextlib.suppress(TokenInvalid):  # reported by `verify`, as a confirmation's error
-            await self._for(token)
+        """A confirmation with the keys to verify it, fetched if its key is unknown; KeysUnavailable."""
+        with contextlib.suppress(TokenInvalid):  # `verify` raises ConfirmationInvalid for it
+            await self._keys_for(token)
         return SignedConfirmation(token, self._keys or key_set(), self.audience, self._clock())
 
     async def refresh(self) -> bool:
-        """Ask identity now; False when it does not answer, and what is kept stays."""
+        """Fetch the keys now; False when that fails, and the cached keys stay."""
         if self._fetch is None:
             return True
-        self._asked = self._clock()
+        self._tried_at = self._clock()
         try:
             async with asyncio.timeout(FETCH_SECONDS):
                 text = await self._fetch()
             fetched = parse_jwks(text)
-        except Exception as error:  # noqa: BLE001 -- whatever is wrong with identity, we go on with what we keep
+        except Exception as error:  # noqa: BLE001 -- the cached keys serve during any fault of identity
             _log.warning("signing keys not fetched", error=type(error).__qualname__)
             return False
-        self._keys, self._fetched = fetched, self._clock()
+        self._keys, self._fetched_at = fetched, self._clock()
         if self._path is not None:
-            _write(self._path, text)
+            _write_cache(self._path, text)
         return True
 
-    async def _for(self, token: str) -> KeySet:
-        wanted = key_id(token)
-        if self._keys is None or wanted not in key_ids(self._keys):
-            async with self._asking:
-                # Whoever waited here finds what the one before fetched.
-                if (self._keys is None or wanted not in key_ids(self._keys)) and self._may_ask():
+    async def _keys_for(self, token: str) -> KeySet:
+        kid = key_id(token)
+        if self._keys is None or kid not in key_ids(self._keys):
+            async with self._fetch_lock:
+                # A caller that waited for the lock finds the keys of the fetch before.
+                if (self._keys is None or kid not in key_ids(self._keys)) and self._may_fetch():
                     await self.refresh()
-        elif self._fetch is not None and self._is_old() and self._may_ask():
-            self._asked = self._clock()
-            self._refreshing = asyncio.create_task(self._refresh_aside())
+        elif self._fetch is not None and self._is_stale() and self._may_fetch():
+            self._tried_at = self._clock()
+            self._refreshing = asyncio.create_task(self._refresh_in_background())
         if self._keys is None:
             raise KeysUnavailable
         return self._keys
 
-    async def _refresh_aside(self) -> None:
+    async def _refresh_in_background(self) -> None:
         await self.refresh()
 
-    def _may_ask(self) -> bool:
-        return self._asked is None or self._clock() - self._asked >= REFETCH_AFTER
+    def _may_fetch(self) -> bool:
+        return self._tried_at is None or self._clock() - self._tried_at >= REFETCH_AFTER
 
-    def _is_old(self) -> bool:
-        return self._fetched is None or self._clock() - self._fetched >= REFRESH_AFTER
+    def _is_stale(self) -> bool:
+        return self._fetched_at is None or self._clock() - self._fetched_at >= REFRESH_AFTER
 
 
-def _read(path: Path) -> KeySet | None:
+def _read_cache(path: Path) -> KeySet | None:
     try:
         return parse_jwks(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        _log.warning("kept signing keys are unreadable", path=str(path), error=type(error).__qualname__)
+        _log.warning("cached signing keys are unreadable", path=str(path), error=type(error).__qualname__)
         return None
 
 
-def _write(path: Path, text: str) -> None:
-    """Replace the file at once; a full disk costs the copy, not the call."""
+def _write_cache(path: Path, text: str) -> None:
+    """Replace the file atomically; an error, such as a full disk, is logged and does not fail the call."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_suffix(f".{os.getpid()}.tmp")
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
+        temporary = path.with_suffix(f".{os.getpid()}.tmp")
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
     except OSError as error:
-        _log.warning("signing keys not kept", path=str(path), error=type(error).__qualname__)
+        _log.warning("signing keys not cached", path=str(path), error=type(error).__qualname__)

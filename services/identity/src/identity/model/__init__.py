@@ -1,5 +1,5 @@
-"""The rules of identity: pure, standard library only; time, ids and chance are passed in.
+"""The rules of identity. Pure: time, ids and random values are arguments.
 
-Decisions are functions that make a new state, or methods of a state that return an `Outcome`. What is not
-allowed is raised as an `IdentityError`; a refusal kept on record (a wrong code) is returned in the outcome.
+A decision is a function or a method of a state that returns an `Outcome`. A refusal is raised as an `IdentityError`;
+one that changes the state (a wrong code) is returned in the outcome.
 """

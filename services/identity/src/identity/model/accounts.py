@@ -1,4 +1,4 @@
-"""A citizen's account, and the two ways to one: enrolment online and at a counter."""
+"""Citizens' accounts, and their enrolment: online and at a counter."""
 
 import re
 from dataclasses import dataclass, replace
@@ -6,7 +6,7 @@ from datetime import datetime
 
 from chassis.domain import Outcome
 
-from identity.model.codes import MEMORY, Challenge, challenge
+from identity.model.codes import RETENTION, Challenge, challenge
 from identity.model.errors import AlreadyEnrolled, EnrolmentNotFound, MobileInvalid, OwnCase, PersonNotMatched
 from identity.model.facts import AccountEnrolled, Assurance, CodeIssued, Contact, Fact, MessageContent
 from identity.model.persons import Person
@@ -16,25 +16,25 @@ _SHOWN_DIGITS = 3
 
 
 def mobile_number(text: str) -> str:
-    """An Egyptian mobile in E.164, or MobileInvalid."""
+    """The text, if it is an Egyptian mobile number in E.164, else MobileInvalid."""
     if not _MOBILE.fullmatch(text):
         raise MobileInvalid
     return text
 
 
 def masked(mobile: str) -> str:
-    """All but the last three digits hidden."""
+    """The mobile number with all but the last three digits replaced by asterisks."""
     return "*" * (len(mobile) - _SHOWN_DIGITS) + mobile[-_SHOWN_DIGITS:]
 
 
 @dataclass(frozen=True)
 class Account:
-    """A citizen's account. Names and national ID are the person's, who is kept under `person_key`.
+    """A citizen's account. Names and national ID are those of the person stored under `person_key`.
 
     Attributes:
-        account_id: derived from the keyed hash of the national ID: a person has one account at most.
+        account_id: derived from the keyed hash of the national ID, so that a person has at most one account.
         mobile_key: keyed hash, unique among accounts.
-        enrolled_by: the clerk who has seen the card, empty when enrolled online.
+        enrolled_by: id of the clerk who checked the ID card, empty after enrolment online.
     """
 
     account_id: str
@@ -61,10 +61,10 @@ def _enrolled(account: Account) -> Outcome[Account, Fact]:
 
 @dataclass(frozen=True)
 class Enrolment:
-    """An enrolment online, from the four facts to the code. A decoy looks the same and leads nowhere.
+    """An online enrolment, from the four facts to the code. A decoy looks the same and cannot be completed.
 
     Attributes:
-        account_id: the account it would make.
+        account_id: id of the account to create.
         person_id: the matched person, empty in a decoy.
     """
 
@@ -79,18 +79,20 @@ class Enrolment:
     forget_time: datetime
 
     def complete(self, code_hash: str, now: datetime) -> Outcome["Enrolment", Fact]:
-        """Try the code; a wrong one is counted."""
+        """Check a code; a wrong one is counted."""
         tried, refusal = self.challenge.attempt(code_hash, now)
         return Outcome(replace(self, challenge=tried), refusal=refusal)
 
-    def account(self, kept: Account | None, now: datetime) -> Outcome[Account, Fact]:
-        """The account of a completed enrolment; AlreadyEnrolled if the person has one.
+    def account(self, existing: Account | None, now: datetime) -> Outcome[Account, Fact]:
+        """The account of a completed enrolment.
 
-        EnrolmentNotFound for a decoy, and for one whose code was not given.
+        Raises:
+            EnrolmentNotFound: it is a decoy, or was not completed.
+            AlreadyEnrolled: the person has an account.
         """
         if not (self.challenge.spent and self.challenge.real):
             raise EnrolmentNotFound
-        if kept is not None:
+        if existing is not None:
             raise AlreadyEnrolled
         return _enrolled(
             Account(
@@ -108,7 +110,7 @@ class Enrolment:
 
 @dataclass(frozen=True)
 class Applicant:
-    """Who wants an account, as typed, with the keyed hashes under which they are looked for."""
+    """An applicant's data as entered, with the keyed hashes for the look-up."""
 
     first_name: str
     mother_first_name: str
@@ -128,7 +130,7 @@ def start_enrolment(
     code_hash: str,
     now: datetime,
 ) -> Outcome[Enrolment, Fact]:
-    """Match the four facts. The code is sent where they match; else it is a decoy, the same from outside."""
+    """Start an enrolment. If the four facts match, the code is sent; else it is a decoy, with the same response."""
     matched = person is not None and person.matches(applicant.first_name, applicant.mother_first_name)
     enrolment = Enrolment(
         enrolment_id=enrolment_id,
@@ -139,7 +141,7 @@ def start_enrolment(
         mobile_key=applicant.mobile_key,
         channel=applicant.channel,
         challenge=challenge(code_hash, real=matched, now=now),
-        forget_time=now + MEMORY,
+        forget_time=now + RETENTION,
     )
     sent = CodeIssued(
         "code.enrolment",
@@ -150,7 +152,7 @@ def start_enrolment(
 
 
 def enrol_at_counter(
-    kept: Account | None,
+    existing: Account | None,
     applicant: Applicant,
     person: Person | None,
     *,
@@ -158,15 +160,18 @@ def enrol_at_counter(
     clerk_person_id: str,
     now: datetime,
 ) -> Outcome[Account, Fact]:
-    """Enrol somebody whose card a clerk has seen.
+    """Enrol a person whose ID card a clerk has checked.
 
-    PersonNotMatched, AlreadyEnrolled; OwnCase if the clerk is the one enrolled.
+    Raises:
+        PersonNotMatched: the facts do not match.
+        OwnCase: the clerk is the applicant.
+        AlreadyEnrolled: the person has an account.
     """
     if person is None or not person.matches(applicant.first_name, applicant.mother_first_name):
         raise PersonNotMatched
     if person.person_id == clerk_person_id:
         raise OwnCase
-    if kept is not None:
+    if existing is not None:
         raise AlreadyEnrolled
     return _enrolled(
         Account(

@@ -1,8 +1,8 @@
-"""Arabic names and digits as people type them, brought to one form in which they can be compared."""
+"""Normalisation of Arabic names and digits for comparison."""
 
 import unicodedata
 
-# Letters that people write for one another. Hamza on waw or ya changes names and is left alone.
+# Letters that are commonly interchanged. Hamza on waw or ya distinguishes names and is kept.
 _LETTERS = str.maketrans(
     {
         "أ": "ا",
@@ -11,42 +11,42 @@ _LETTERS = str.maketrans(
         "ٱ": "ا",
         "ة": "ه",
         "ى": "ي",
-        "ی": "ي",  # keyboards of other languages write these two for the Arabic letters
+        "ی": "ي",  # keyboards of other languages produce these two for the Arabic letters
         "ک": "ك",
-        "ـ": None,  # tatweel stretches, it says nothing
+        "ـ": None,  # tatweel only lengthens a word
     }
 )
 # Arabic-Indic digits and their eastern forms.
 _DIGITS = str.maketrans("٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹", "01234567890123456789")
-# Harakat and their kin, enclosing marks, and what has no width (joiners, direction, byte order).
-_SILENT = frozenset({"Mn", "Me", "Cf"})
+# Categories of diacritics (harakat), enclosing marks, and format characters (joiners, direction marks).
+_MARKS = frozenset({"Mn", "Me", "Cf"})
 
 
 def normalised(name: str) -> str:
-    """One spelling for all of a name's usual spellings, its words apart by one blank.
+    """One spelling for all usual spellings of a name, words separated by one blank.
 
-    Ligatures and presentation forms are taken apart first (NFKC). Doing it twice changes nothing.
+    Ligatures and presentation forms are decomposed first (NFKC). The function is idempotent.
     """
     letters = unicodedata.normalize("NFKC", name).translate(_LETTERS)
-    heard = "".join(letter for letter in letters if unicodedata.category(letter) not in _SILENT)
-    # Without the marks, letters may stand together that have a composed form.
-    return " ".join(unicodedata.normalize("NFKC", heard).translate(_LETTERS).split())
+    without_marks = "".join(letter for letter in letters if unicodedata.category(letter) not in _MARKS)
+    # Again, because letters that were separated by marks may have a composed form.
+    return " ".join(unicodedata.normalize("NFKC", without_marks).translate(_LETTERS).split())
 
 
 def match_key(name: str) -> str:
-    """The form in which two names are compared: normalised, and without blanks.
+    """The form for comparison of two names: normalised, without blanks.
 
-    Compounds are written joined or apart (عبد الله and عبدالله, نور الدين and نورالدين), with no rule which.
+    Compounds are written as one word or two (عبد الله and عبدالله, نور الدين and نورالدين), without a rule.
     """
     return normalised(name).replace(" ", "")
 
 
 def has_letter(name: str) -> bool:
-    """Whether anything is left to compare."""
+    """Whether the name has a letter after normalisation."""
     return any(unicodedata.category(letter).startswith("L") for letter in match_key(name))
 
 
 def latin_digits(number: str) -> str:
-    """A number with its digits as 0-9, without blanks and without marks that have no width."""
-    kept = (sign for sign in number.translate(_DIGITS) if unicodedata.category(sign) not in _SILENT)
-    return "".join("".join(kept).split())
+    """A number with digits 0-9, without blanks and marks."""
+    characters = (c for c in number.translate(_DIGITS) if unicodedata.category(c) not in _MARKS)
+    return "".join("".join(characters).split())

@@ -1,21 +1,21 @@
-"""Channels: where somebody signs in, which decides the tariff of what they ask for."""
+"""Channels of sign-in and enrolment; the channel selects the tariff of a service."""
 
 from identity.model.errors import ChannelNotAllowed, ChannelUnknown
 
 SELF_SERVICE = frozenset({"portal", "governorate_portal", "mobile_app"})
-"""Where citizens serve themselves."""
+"""Channels of citizens."""
 
 STAFFED = frozenset({"post_office", "service_centre", "mobile_centre", "call_centre", "partner"})
-"""Where officers serve them."""
+"""Channels of officers."""
 
 
 def for_citizens(channel: str) -> str:
-    """A channel of self-service, or ChannelUnknown, ChannelNotAllowed."""
+    """The channel, if it is one of self-service; ChannelUnknown or ChannelNotAllowed."""
     return _of(SELF_SERVICE, channel)
 
 
 def for_officers(channel: str) -> str:
-    """A staffed channel, or ChannelUnknown, ChannelNotAllowed."""
+    """The channel, if it is a staffed one; ChannelUnknown or ChannelNotAllowed."""
     return _of(STAFFED, channel)
 
 

@@ -1,4 +1,4 @@
-"""One-time codes: how long they live, how often one may be wrong and how often one may ask."""
+"""One-time codes: lifetime, limit of wrong attempts, rate limit of new codes."""
 
 import hmac
 from collections.abc import Callable
@@ -14,28 +14,28 @@ from identity.model.errors import (
     TooManyStarts,
 )
 
-CODE_LIFE = timedelta(minutes=5)
-WRONG_TRIES = 5
+CODE_LIFETIME = timedelta(minutes=5)
+MAX_WRONG_TRIES = 5
 _CODES = 1_000_000
-# How long a start, and what was answered to it, is remembered.
-MEMORY = timedelta(hours=25)
+# Retention of a start and its kept answer; longer than the 24 hours of a request id.
+RETENTION = timedelta(hours=25)
 
 
 def new_code(below: Callable[[int], int]) -> str:
-    """Six digits; `below(n)` draws evenly from 0 to n-1, and is `secrets.randbelow` where it matters."""
+    """Six random digits; `below(n)` returns a uniform random number from 0 to n-1 (`secrets.randbelow`)."""
     return f"{below(_CODES):06d}"
 
 
 @dataclass(frozen=True)
 class Challenge:
-    """A code that was asked for.
+    """An issued code.
 
     Attributes:
-        code_hash: keyed hash of the code and of what it is for.
-        expire_time: from then on it is worth nothing.
-        real: whether the code was sent; a decoy's never was, and nothing opens it.
-        wrong_tries: counted for good, decoys too.
-        spent: it was used.
+        code_hash: keyed hash of the code and its purpose.
+        expire_time: end of its validity.
+        real: whether the code was sent; False in a decoy, which no code completes.
+        wrong_tries: number of wrong codes, also for a decoy; never reset.
+        spent: the right code was used.
     """
 
     code_hash: str
@@ -45,32 +45,32 @@ class Challenge:
     spent: bool = False
 
     def attempt(self, code_hash: str, now: datetime) -> tuple["Challenge", IdentityError | None]:
-        """Try a code: the challenge afterwards, and the refusal to keep on record with it, if it is one.
+        """Check a code; returns the changed challenge, and the refusal to commit with it, or None.
 
-        The hashes are compared in every case, and decoys too, so that the time taken tells nothing.
+        The hashes are compared in every case, also for decoys, so that the response time reveals nothing.
         """
-        right = hmac.compare_digest(self.code_hash, code_hash) and self.real
-        if self.wrong_tries >= WRONG_TRIES:
+        is_right = hmac.compare_digest(self.code_hash, code_hash) and self.real
+        if self.wrong_tries >= MAX_WRONG_TRIES:
             return self, CodeLocked()
         if self.spent or now >= self.expire_time:
             return self, CodeExpired()
-        if not right:
+        if not is_right:
             tried = replace(self, wrong_tries=self.wrong_tries + 1)
-            return tried, CodeWrong(tries_left=str(WRONG_TRIES - tried.wrong_tries))
+            return tried, CodeWrong(tries_left=str(MAX_WRONG_TRIES - tried.wrong_tries))
         return replace(self, spent=True), None
 
 
 def challenge(code_hash: str, *, real: bool, now: datetime) -> Challenge:
-    """A new challenge, as strict to a decoy as to one whose code was sent."""
-    return Challenge(code_hash=code_hash, expire_time=now + CODE_LIFE, real=real)
+    """A new challenge, with the same lifetime for a decoy (`real=False`)."""
+    return Challenge(code_hash=code_hash, expire_time=now + CODE_LIFETIME, real=real)
 
 
 @dataclass(frozen=True)
-class Allowance:
-    """How often a code may be asked for: `most` in an hour, and not twice within `apart`."""
+class RateLimit:
+    """Limit of new codes: `per_hour` of them, with at least `min_interval` between two."""
 
-    most: int
-    apart: timedelta
+    per_hour: int
+    min_interval: timedelta
 
 
 _HOUR = timedelta(hours=1)
@@ -78,24 +78,24 @@ _HOUR = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Throttle:
-    """When codes were asked for, for one subject (a national ID, a mobile, an account); the key is a hash."""
+    """Times of code requests of one subject (a national ID, a mobile, an account); the key is a hash."""
 
     key: str
     starts: tuple[datetime, ...]
     forget_time: datetime
 
     @classmethod
-    def first(cls, key: str) -> "Throttle":
+    def new(cls, key: str) -> "Throttle":
         return cls(key=key, starts=(), forget_time=datetime.max.replace(tzinfo=UTC))
 
-    def start(self, allowance: Allowance, now: datetime) -> "Throttle":
-        """Count one more; CodeTooSoon and TooManyStarts say in `retry_after_seconds` how long to wait."""
+    def start(self, limit: RateLimit, now: datetime) -> "Throttle":
+        """Add a request; CodeTooSoon or TooManyStarts, each with `retry_after_seconds`."""
         recent = tuple(at for at in self.starts if now - at < _HOUR)
-        if recent and now - recent[-1] < allowance.apart:
-            raise CodeTooSoon(retry_after_seconds=_seconds(recent[-1] + allowance.apart - now))
-        if len(recent) >= allowance.most:
+        if recent and now - recent[-1] < limit.min_interval:
+            raise CodeTooSoon(retry_after_seconds=_seconds(recent[-1] + limit.min_interval - now))
+        if len(recent) >= limit.per_hour:
             raise TooManyStarts(retry_after_seconds=_seconds(recent[0] + _HOUR - now))
-        return Throttle(key=self.key, starts=(*recent, now), forget_time=now + MEMORY)
+        return Throttle(key=self.key, starts=(*recent, now), forget_time=now + RETENTION)
 
 
 def _seconds(wait: timedelta) -> str:

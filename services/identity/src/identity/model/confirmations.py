@@ -1,25 +1,25 @@
-"""The confirmation of one exact content by its owner, with a code."""
+"""Confirmations of one exact content by a citizen, with a code."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from chassis.domain import Outcome
 
-from identity.model.codes import MEMORY, Challenge, challenge
+from identity.model.codes import RETENTION, Challenge, challenge
 from identity.model.errors import ConfirmationNotFound
 from identity.model.facts import CodeIssued, Fact, MessageContent
 
-STATEMENT_LIFE = timedelta(minutes=5)
+STATEMENT_LIFETIME = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
 class Confirmation:
-    """A confirmation of a content, known here by its digest alone.
+    """A confirmation of a content, which identity has only as a digest.
 
     Attributes:
-        purpose: what is done by it, such as `notary.power_of_attorney.submit`.
+        purpose: the confirmed action, such as `notary.power_of_attorney.submit`.
         digest: SHA-256 of the content, 64 hex digits.
-        confirmed_at: when the right code came; the statement is dated from it.
+        confirmed_at: time of the right code; the start of the signed statement's lifetime.
     """
 
     confirmation_id: str
@@ -31,7 +31,7 @@ class Confirmation:
     forget_time: datetime
 
     def complete(self, account_id: str, code_hash: str, now: datetime) -> Outcome["Confirmation", Fact]:
-        """Try the code; a wrong one is counted. ConfirmationNotFound: it is somebody else's."""
+        """Check a code; a wrong one is counted. ConfirmationNotFound if it is another account's."""
         if account_id != self.account_id:
             raise ConfirmationNotFound
         tried, refusal = self.challenge.attempt(code_hash, now)
@@ -50,7 +50,7 @@ def start_confirmation(
     code_hash: str,
     now: datetime,
 ) -> Outcome[Confirmation, Fact]:
-    """Bind a code to account, purpose and content."""
+    """Start a confirmation: issue a code for account, purpose and content."""
     confirmation = Confirmation(
         confirmation_id=confirmation_id,
         account_id=account_id,
@@ -58,7 +58,7 @@ def start_confirmation(
         digest=digest,
         challenge=challenge(code_hash, real=True, now=now),
         confirmed_at=None,
-        forget_time=now + MEMORY,
+        forget_time=now + RETENTION,
     )
     sent = CodeIssued(
         "code.confirmation",

@@ -1,4 +1,4 @@
-"""What happened, as the model states it."""
+"""Facts that the model emits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Assurance(StrEnum):
-    """How sure we are who holds an account."""
+    """Assurance level of an account holder's identity."""
 
     SUBSTANTIAL = "substantial"
     HIGH = "high"
@@ -15,7 +15,7 @@ class Assurance(StrEnum):
 
 @dataclass(frozen=True)
 class MessageContent:
-    """The sealed part of a message: a mobile in E.164, and the values of the template's places."""
+    """The sealed part of a message: a mobile in E.164, and the values of the template's placeholders."""
 
     mobile: str = field(repr=False)
     values: Mapping[str, str] = field(repr=False)
@@ -23,13 +23,13 @@ class MessageContent:
 
 @dataclass(frozen=True)
 class CodeIssued:
-    """A code is due by SMS.
+    """A code is to be sent by SMS.
 
     Attributes:
         template: key in notification's catalogue.
-        content: the mobile, and the code of six digits, which is nowhere else but in the SMS.
-        expire_time: when the code expires.
-        account_id: the account that the message is filed under, empty before there is one.
+        content: the mobile, and the code of six digits, which only the SMS contains.
+        expire_time: expiry of the code.
+        account_id: account of the message's recipient, empty before it exists.
     """
 
     template: str
@@ -59,7 +59,7 @@ class AccountEnrolled:
 
 @dataclass(frozen=True)
 class OfficerRegistered:
-    """An officer was registered; by nobody, if the first administrator."""
+    """An officer was registered; `registered_by` is empty for the first administrator."""
 
     officer_id: str
     roles: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""The national ID (الرقم القومي): 14 digits, of which each says something."""
+"""The national ID (الرقم القومي): 14 digits, for century, birth date, governorate, serial number and check digit."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,13 +18,13 @@ GOVERNORATES: frozenset[str] = frozenset(
 CheckDigitRule = Callable[[str], bool]
 
 
-def no_rule(digits: str) -> bool:  # noqa: ARG001 -- the rule that asks nothing
-    """Any check digit will do: no official rule is published."""
+def no_rule(digits: str) -> bool:  # noqa: ARG001 -- a rule without a condition
+    """Accept any check digit: no official rule is published."""
     return True
 
 
 def weighted_mod_11(digits: str) -> bool:
-    """The rule that is commonly told, and not official: a weighted sum, 11 less its remainder by 11."""
+    """The commonly cited, unofficial rule: a weighted sum, 11 less its remainder by 11."""
     weights = (2, 7, 6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)
     total = sum(weight * int(digit) for weight, digit in zip(weights, digits[:13], strict=True))
     return (11 - total % 11) % 10 == int(digits[13])
@@ -35,13 +35,13 @@ CHECK_DIGIT_RULES: Mapping[str, CheckDigitRule] = {"none": no_rule, "weighted_mo
 
 @dataclass(frozen=True)
 class NationalId:
-    """A well-formed national ID; `repr` does not show its digits, so that they reach no log by accident."""
+    """A well-formed national ID; `repr` omits its digits, so that they reach no log by accident."""
 
     digits: str = field(repr=False)
 
     @classmethod
     def parse(cls, text: str, *, today: date, rule: CheckDigitRule = no_rule) -> "NationalId":
-        """Read one as typed (Arabic-Indic digits too); NationalIdInvalid says in `part` what is wrong."""
+        """Parse a national ID as entered (also with Arabic-Indic digits); NationalIdInvalid with the wrong `part`."""
         digits = latin_digits(text)
         if len(digits) != _LENGTH or not (digits.isascii() and digits.isdigit()):
             raise NationalIdInvalid(part="structure")

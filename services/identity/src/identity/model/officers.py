@@ -18,10 +18,10 @@ class Officer:
     """An officer.
 
     Attributes:
-        officer_id: a UUID derived from the staff number, which is unique so.
-        person_key: keyed hash of the officer's own national ID, to keep them from their own cases.
+        officer_id: a UUID derived from the staff number, so that staff numbers are unique.
+        person_key: keyed hash of the officer's own national ID, by which own cases are refused.
         mobile_key: keyed hash, unique among officers.
-        first: registered by the operator, which happens once.
+        first: registered by the operator, as the first administrator.
     """
 
     officer_id: str
@@ -38,7 +38,7 @@ class Officer:
 
 @dataclass(frozen=True)
 class OfficerForm:
-    """An officer as told by whoever registers them, with the keyed hashes."""
+    """An officer's data as entered by the registrar, with the keyed hashes."""
 
     officer_id: str
     staff_number: str
@@ -50,13 +50,16 @@ class OfficerForm:
 
 
 def register_officer(
-    kept: Officer | None, form: OfficerForm, registered_by: str, now: datetime
+    existing: Officer | None, form: OfficerForm, registered_by: str, now: datetime
 ) -> Outcome[Officer, Fact]:
-    """Register an officer; without a registrar, the first administrator.
+    """Register an officer; with an empty `registered_by`, the first administrator.
 
-    StaffNumberTaken; FirstMustBeAdministrator; OfficeRequired of a clerk, who serves at a counter.
+    Raises:
+        StaffNumberTaken: an officer with this staff number exists.
+        FirstMustBeAdministrator: the first officer has another role.
+        OfficeRequired: a clerk has no office.
     """
-    if kept is not None:
+    if existing is not None:
         raise StaffNumberTaken
     first = not registered_by
     if first and ADMINISTRATOR not in form.roles:

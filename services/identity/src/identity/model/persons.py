@@ -1,4 +1,4 @@
-"""The matching extract: what identity keeps of the civil registry to recognise a person."""
+"""The extract of the civil registry by which identity matches persons."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,11 +10,11 @@ from identity.model.national_id import GOVERNORATES, NationalId
 
 @dataclass(frozen=True)
 class PersonRecord:
-    """A person as the registry tells of them.
+    """The registry's record of a person.
 
     Attributes:
-        sequence: its place among what the registry tells of this person, 0 if it does not say.
-        told_at: when the registry told it.
+        sequence: position among the registry's events of this person, 0 if it has none.
+        record_time: time of the registry's event.
     """
 
     person_id: str
@@ -25,20 +25,20 @@ class PersonRecord:
     address: str
     governorate: str
     sequence: int
-    told_at: datetime
+    record_time: datetime
 
 
 @dataclass(frozen=True)
 class Person:
-    """A person of the extract, kept under the keyed hash of the national ID.
+    """A person of the extract, stored under the keyed hash of the national ID.
 
     Attributes:
         person_key: keyed hash of the national ID.
         person_id: the registry's opaque id.
         first_name_key: normalised for comparison.
         mother_name_key: normalised for comparison.
-        governorate: of residence, two digits; empty when the registry does not say.
-        sequence, told_at: of the registry's record that is kept; an older one that comes late is passed over.
+        governorate: of residence, two digits; empty if the record has none.
+        sequence, record_time: of the stored record; an older record that arrives later is ignored.
     """
 
     person_key: str
@@ -51,32 +51,35 @@ class Person:
     governorate: str
     registered_at: datetime
     sequence: int
-    told_at: datetime
+    record_time: datetime
 
     def matches(self, first_name: str, mother_first_name: str) -> bool:
-        """Whether the names are this person's, by any usual spelling."""
+        """Whether the names are this person's, in any usual spelling."""
         first = self.is_called(first_name)
         mother = match_key(mother_first_name) == self.mother_name_key
         return first and mother
 
     def is_called(self, first_name: str) -> bool:
-        """Whether the first name is this person's, by any usual spelling."""
+        """Whether the first name is this person's, in any usual spelling."""
         return match_key(first_name) == self.first_name_key
 
 
-def register(kept: Person | None, record: PersonRecord, person_key: str, now: datetime) -> Person:
-    """Keep a person of the registry, or what is new about one that is kept: what is older changes nothing.
+def register(existing: Person | None, record: PersonRecord, person_key: str, now: datetime) -> Person:
+    """The person after a record of the registry; an older record changes nothing.
 
-    RecordConflict: the national ID is another person's. NameInvalid: a name with nothing to compare.
+    Raises:
+        RecordConflict: the national ID is another person's, or the governorate does not exist.
+        NameInvalid: a name has no letter.
     """
-    if kept is not None and kept.person_id != record.person_id:
+    if existing is not None and existing.person_id != record.person_id:
         raise RecordConflict(what="person_id")
     if not (has_letter(record.first_name) and has_letter(record.mother_first_name)):
         raise NameInvalid
     if record.governorate and record.governorate not in GOVERNORATES:
         raise RecordConflict(what="governorate")
-    if kept is not None and (record.sequence, record.told_at) < (kept.sequence, kept.told_at):
-        return kept
+    version = (record.sequence, record.record_time)
+    if existing is not None and version < (existing.sequence, existing.record_time):
+        return existing
     person = Person(
         person_key=person_key,
         person_id=record.person_id,
@@ -88,6 +91,6 @@ def register(kept: Person | None, record: PersonRecord, person_key: str, now: da
         governorate=record.governorate,
         registered_at=now,
         sequence=record.sequence,
-        told_at=record.told_at,
+        record_time=record.record_time,
     )
-    return person if kept is None else replace(person, registered_at=kept.registered_at)
+    return person if existing is None else replace(person, registered_at=existing.registered_at)

@@ -1,4 +1,4 @@
-"""A sign-in, which becomes a session: one document from the first code to the last token."""
+"""Sign-ins and the sessions that they open: one document for both."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -6,23 +6,23 @@ from enum import StrEnum
 
 from chassis.domain import Outcome
 
-from identity.model.codes import MEMORY, Challenge, challenge
+from identity.model.codes import RETENTION, Challenge, challenge
 from identity.model.errors import SessionEnded
 from identity.model.facts import CodeIssued, Fact, MessageContent
 
-ACCESS_LIFE = timedelta(minutes=15)
-SESSION_LIFE = timedelta(hours=12)
+ACCESS_LIFETIME = timedelta(minutes=15)
+SESSION_LIFETIME = timedelta(hours=12)
 
 
 class Holder(StrEnum):
-    """Whose session it is."""
+    """Kind of a session's holder."""
 
     CITIZEN = "citizen"
     OFFICER = "officer"
 
 
 class Stage(StrEnum):
-    """How far it has come."""
+    """Stage of a session: before the code, open, ended."""
 
     PENDING = "pending"
     OPEN = "open"
@@ -34,10 +34,10 @@ class Session:
     """A sign-in and the session it opens.
 
     Attributes:
-        holder_id: account or officer; in a decoy the id that there would be.
-        generation: which refresh token is good: 1 after sign-in, one more with each refresh; 0 before.
-        issued_at: when the tokens of this generation were issued.
-        end_time: when it ends by itself.
+        holder_id: id of the account or officer; in a decoy a derived id without a holder.
+        generation: number of the valid refresh token: 1 after sign-in, one more with each refresh; 0 before.
+        issued_at: time of issue of this generation's tokens.
+        end_time: expiry of the session.
     """
 
     session_id: str
@@ -52,7 +52,7 @@ class Session:
     forget_time: datetime
 
     def complete(self, code_hash: str, now: datetime) -> Outcome["Session", Fact]:
-        """Try the code; the right one opens the session, a wrong one is counted."""
+        """Check a code; the right one opens the session, a wrong one is counted."""
         tried, refusal = self.challenge.attempt(code_hash, now)
         if refusal is not None:
             return Outcome(replace(self, challenge=tried), refusal=refusal)
@@ -62,8 +62,8 @@ class Session:
             stage=Stage.OPEN,
             generation=1,
             issued_at=now,
-            end_time=now + SESSION_LIFE,
-            forget_time=now + SESSION_LIFE + MEMORY,
+            end_time=now + SESSION_LIFETIME,
+            forget_time=now + SESSION_LIFETIME + RETENTION,
         )
         return Outcome(opened)
 
@@ -71,9 +71,9 @@ class Session:
         return self.stage is Stage.OPEN and now < self.end_time
 
     def refresh(self, generation: int, now: datetime) -> Outcome["Session", Fact]:
-        """Take the refresh token of a generation and go on to the next.
+        """Exchange the refresh token of a generation for the next generation.
 
-        An old token is in two hands, of which one stole it: the session ends for both.
+        An old token was used twice, so it may be stolen: the session ends.
         """
         if not self.is_open(now):
             return Outcome(self, refusal=SessionEnded())
@@ -82,11 +82,11 @@ class Session:
         return Outcome(replace(self, generation=self.generation + 1, issued_at=now))
 
     def sign_out(self) -> Outcome["Session", Fact]:
-        """End it; any refresh token that it ever gave will do, and an ended one stays ended."""
+        """End the session; idempotent, with the refresh token of any generation."""
         return Outcome(replace(self, stage=Stage.ENDED))
 
     def issued(self, generation: int) -> datetime:
-        """When the tokens of a generation were issued; SessionEnded if they are no longer the latest."""
+        """Time of issue of a generation's tokens; SessionEnded if it is not the latest, or the session not open."""
         if self.stage is not Stage.OPEN or generation != self.generation:
             raise SessionEnded
         return self.issued_at
@@ -103,7 +103,7 @@ def start_sign_in(
     code_hash: str,
     now: datetime,
 ) -> Outcome[Session, Fact]:
-    """Start a sign-in. Without a mobile there is nobody to sign in: a decoy, the same from outside."""
+    """Start a sign-in. Without a mobile there is no holder: it is a decoy, with the same response."""
     session = Session(
         session_id=session_id,
         holder=holder,
@@ -114,10 +114,10 @@ def start_sign_in(
         generation=0,
         issued_at=now,
         end_time=now,
-        forget_time=now + MEMORY,
+        forget_time=now + RETENTION,
     )
-    filed = holder_id if holder is Holder.CITIZEN else ""
+    account_id = holder_id if holder is Holder.CITIZEN else ""
     sent = CodeIssued(
-        "code.sign_in", MessageContent(mobile, {"code": code}), session.challenge.expire_time, filed
+        "code.sign_in", MessageContent(mobile, {"code": code}), session.challenge.expire_time, account_id
     )
     return Outcome(session, (sent,) if mobile else ())

@@ -1,7 +1,7 @@
-"""The renderer: prints a document as an Arabic PDF and signs it, in processes of its own."""
+"""The renderer: renders a document as an Arabic PDF and signs it, in processes of its own."""
 
 from notary.document_renderer.document import Document, DocumentError, Party
-from notary.document_renderer.renderer import DocumentRenderer, PressBusy, PressError, PressTimeout
+from notary.document_renderer.renderer import DocumentRenderer, RendererBusy, RendererError, RendererTimeout
 from notary.document_renderer.signing import SignerFiles
 
 __all__ = [
@@ -9,8 +9,8 @@ __all__ = [
     "DocumentError",
     "DocumentRenderer",
     "Party",
-    "PressBusy",
-    "PressError",
-    "PressTimeout",
+    "RendererBusy",
+    "RendererError",
+    "RendererTimeout",
     "SignerFiles",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What is printed: a power of attorney's facts, as the renderer takes them."""
+"""The renderer's input: the content of a power of attorney's document."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,11 +6,11 @@ from datetime import datetime
 from chassis.domain import DomainError
 
 TEXT_LIMIT = 40_000
-"""Letters in one document; more is a mistake or an attack, not a power of attorney."""
+"""Longest sum of a document's texts, characters: a longer one is an error or an attack."""
 
 
 class DocumentError(DomainError):
-    """The document cannot be printed as it is; the text names the field, never its value."""
+    """The document cannot be printed; the text names the field, never its value."""
 
     reason = "DOCUMENT_UNPRINTABLE"
     code = "FAILED_PRECONDITION"
@@ -26,20 +26,20 @@ class Party:
 
 @dataclass(frozen=True)
 class Document:
-    """Everything that stands on the page.
+    """The content of the page.
 
     Attributes:
         number: of the document, e.g. `PA-2026-7Q4M2K9D`.
-        verification_code: what a third party types beside the number.
-        verify_url: page that verifies; number and code are added to it as query in the QR code.
+        verification_code: typed by a third party, with the number, to verify the document.
+        verify_url: page of the verification; the QR code adds number and code as its query.
         kind: title in Arabic, e.g. توكيل عام رسمي.
         terms: in order, Arabic.
         special_terms: added by the citizen, in order; may be empty.
         governorate: two digits, of the office.
-        office: where it is collected, Arabic.
-        reviewer_office: where it was legally checked, Arabic.
-        issue_time: aware; printed as the day in Cairo.
-        content_digest: of what the principal confirmed, hexadecimal.
+        office: name of the office of collection, Arabic.
+        reviewer_office: name of the reviewing authority, Arabic.
+        issue_time: with a time zone; printed as the day in Cairo.
+        content_digest: SHA-256 of the confirmed content, hexadecimal.
     """
 
     number: str
@@ -57,19 +57,19 @@ class Document:
     content_digest: str
 
     def check(self) -> None:
-        """Raise DocumentError where something is missing, too long or not aware of its zone."""
-        needed = ("number", "verification_code", "verify_url", "kind", "office", "content_digest")
-        for name in needed:
+        """Raise DocumentError if a required field is empty, the time has no zone, or the texts are too long."""
+        required = ("number", "verification_code", "verify_url", "kind", "office", "content_digest")
+        for name in required:
             if not getattr(self, name).strip():
                 raise DocumentError(f"{name} is empty")
         if self.issue_time.tzinfo is None:
             raise DocumentError("issue_time has no time zone")
         texts = (
-            *(getattr(self, name) for name in (*needed, "reviewer_office", "governorate")),
+            *(getattr(self, name) for name in (*required, "reviewer_office", "governorate")),
             *(self.principal.full_name, self.principal.national_id),
             *(self.agent.full_name, self.agent.national_id),
             *self.terms,
             *self.special_terms,
         )
         if sum(map(len, texts)) > TEXT_LIMIT:
-            raise DocumentError(f"the texts together are longer than {TEXT_LIMIT} letters")
+            raise DocumentError(f"the texts together are longer than {TEXT_LIMIT} characters")

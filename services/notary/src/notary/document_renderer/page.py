@@ -1,4 +1,4 @@
-"""A document as a page: HTML, then PDF. Pure: the same document gives the same page, and nothing is fetched."""
+"""A document as HTML and as PDF. The same document always gives the same page; no network access."""
 
 import string
 from collections.abc import Iterable, Mapping
@@ -15,13 +15,13 @@ from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherRespons
 from notary.document_renderer import wording
 from notary.document_renderer.document import Document
 
-_OWN = {
+_FILES = {
     "renderer:page.css": "text/css",
     "renderer:fonts/Amiri-Regular.ttf": "font/ttf",
     "renderer:fonts/Amiri-Bold.ttf": "font/ttf",
 }
-# Joiners shape letters; every other invisible mark can turn a text around, so that a reader sees another document
-# than the one that was confirmed.
+# Joiners are needed to shape letters. Other invisible marks are removed: they can change the direction of a text, so
+# that the printed document differs from the confirmed one.
 _JOINERS = {0x200C, 0x200D}
 _INVISIBLE = (
     *range(0x20),
@@ -38,16 +38,16 @@ _PLAIN |= dict.fromkeys((0x09, 0x0A, 0x0D, 0x85, 0x2028, 0x2029), " ")
 
 
 def qr_text(document: Document) -> str:
-    """What the QR code says: the page that verifies, with number and code."""
+    """The text of the QR code: the address of the verification page, with number and code."""
     query = urlencode({"number": document.number, "code": document.verification_code})
     return f"{document.verify_url}{'&' if '?' in document.verify_url else '?'}{query}"
 
 
 def html(document: Document) -> str:
-    """The page as HTML; every value in it is text, whatever it looks like.
+    """The page as HTML; values are escaped.
 
     Raises:
-        DocumentError: the document is not fit to print.
+        DocumentError: the document cannot be printed.
     """
     document.check()
     words = wording.catalogue()["page"]
@@ -80,21 +80,21 @@ def pdf(document: Document) -> bytes:
     """The page as an unsigned PDF (A4).
 
     Raises:
-        DocumentError: the document is not fit to print.
+        DocumentError: the document cannot be printed.
     """
     page = weasyprint.HTML(string=html(document), url_fetcher=_Fetcher(document.number), base_url="renderer:")
-    printed = page.write_pdf(font_config=FontConfiguration())
-    assert isinstance(printed, bytes)
-    return printed
+    content = page.write_pdf(font_config=FontConfiguration())
+    assert isinstance(content, bytes)
+    return content
 
 
-def warm() -> None:
-    """Load the fonts and the printer's own sheets, so that the first document is no slower than the next."""
+def warm_up() -> None:
+    """Load the fonts and WeasyPrint's own style sheets, so that the first document is not slower than the next."""
     weasyprint.HTML(string="<p style='font-family:Amiri'>م", url_fetcher=_Fetcher("")).write_pdf()
 
 
 class _Fetcher(URLFetcher):  # type: ignore[misc]  # WeasyPrint brings no types
-    """Hands out the renderer's own files by their exact names, and nothing else: no network, no other file."""
+    """Returns the renderer's own files by their exact names; refuses every other address and file."""
 
     def __init__(self, number: str) -> None:
         super().__init__(allowed_protocols=("renderer",))
@@ -102,16 +102,16 @@ class _Fetcher(URLFetcher):  # type: ignore[misc]  # WeasyPrint brings no types
         self._words = {"PAGE_NUMBER": _css_text(number), "PAGE_SHEET": words["sheet"], "PAGE_OF": words["of"]}
 
     def fetch(self, url: str, headers: Mapping[str, str] | None = None) -> URLFetcherResponse:  # noqa: ARG002
-        kind = _OWN.get(url)
-        if kind is None:
-            raise FatalURLFetchingError("a page of the renderer refers to nothing outside it")
+        content_type = _FILES.get(url)
+        if content_type is None:
+            raise FatalURLFetchingError("the page refers to a file outside the renderer")
         body = _file(url.removeprefix("renderer:"))
-        if kind == "text/css":
+        if content_type == "text/css":
             text = body.decode()
             for mark, word in self._words.items():
                 text = text.replace(mark, word)
             body = text.encode()
-        return URLFetcherResponse(url, body=body, headers={"Content-Type": kind})
+        return URLFetcherResponse(url, body=body, headers={"Content-Type": content_type})
 
 
 @cache
@@ -125,7 +125,7 @@ def _template() -> string.Template:
 
 
 def plain(value: str) -> str:
-    """The visible text alone: no control marks, none that turn the direction of writing, no halves of letters."""
+    """The text without control characters, direction marks and lone surrogates."""
     return value.translate(_PLAIN)
 
 
@@ -134,7 +134,7 @@ def _text(value: str) -> str:
 
 
 def _css_text(value: str) -> str:
-    """The value inside a quoted CSS string."""
+    """The value, escaped for a quoted CSS string."""
     return "".join(
         letter if letter.isalnum() or letter in "- " else f"\\{ord(letter):06x} " for letter in plain(value)
     )
@@ -152,5 +152,5 @@ def _special(document: Document, title: str) -> str:
 
 def _qr(text: str) -> str:
     code = segno.make(text, error="m", micro=False)
-    drawn: str = code.svg_inline(omitsize=True, border=0, dark="#0b3d2e")
-    return drawn
+    svg: str = code.svg_inline(omitsize=True, border=0, dark="#0b3d2e")
+    return svg

@@ -1,4 +1,4 @@
-"""Renders and signs documents in a pool of processes: `await renderer.make(document)`."""
+"""Renders and signs documents in a pool of processes: `await renderer.render(document)`."""
 
 import asyncio
 import contextlib
@@ -16,46 +16,46 @@ from notary.document_renderer import worker
 from notary.document_renderer.document import Document, DocumentError
 from notary.document_renderer.signing import SignerFiles
 
-TRIES = 2
-"""A document whose process died is tried once more; a second death is the document's own doing."""
+ATTEMPTS = 2
+"""A document whose process died is tried once more; after a second death the document counts as the cause."""
 
 
-class PressError(Exception):
-    """The document was not made; trying later may help."""
+class RendererError(Exception):
+    """The document was not rendered; a retry may succeed."""
 
 
-class PressBusy(PressError):
-    """As many documents wait as may wait."""
+class RendererBusy(RendererError):
+    """The limit of waiting documents is reached."""
 
 
-class PressTimeout(PressError):
-    """It took longer than the renderer gives a document."""
+class RendererTimeout(RendererError):
+    """Rendering took longer than the time limit."""
 
 
-# Forked from a server that was spawned for it: the service's threads and gRPC would not survive a fork of their own
-# process, and a process of the renderer that was killed is replaced without reading its libraries again (2 seconds).
-_PROCESSES = get_context("forkserver")
-_PROCESSES.set_forkserver_preload([worker.__name__])
+# A fork server: gRPC and the service's threads would not survive a fork of their own process, and a killed process is
+# replaced without importing the libraries again (2 seconds).
+_FORKSERVER = get_context("forkserver")
+_FORKSERVER.set_forkserver_preload([worker.__name__])
 
 
-class _Machine:
-    """One process, one document at a time, so that a death or a kill touches no other document."""
+class _WorkerProcess:
+    """One process, for one document at a time, so that its death or a kill affects no other document."""
 
     def __init__(self, files: SignerFiles) -> None:
         self._pool = ProcessPoolExecutor(
-            1, mp_context=_PROCESSES, initializer=worker.begin, initargs=(files,)
+            1, mp_context=_FORKSERVER, initializer=worker.initialize, initargs=(files,)
         )
         self.pid = 0
 
-    async def warm(self) -> None:
+    async def warm_up(self) -> None:
         """Wait until the process has loaded key and fonts."""
-        # In a thread: who makes a pool start its process waits until the server has forked it.
-        self.pid = await asyncio.to_thread(lambda: self._pool.submit(worker.identify).result())
+        # In a thread: `submit` blocks until the fork server has started the process.
+        self.pid = await asyncio.to_thread(lambda: self._pool.submit(worker.process_id).result())
 
-    async def make(self, document: Document) -> worker.Sheet:
+    async def render(self, document: Document) -> worker.SignedDocument:
         if not self.pid:
-            await self.warm()
-        return await asyncio.get_running_loop().run_in_executor(self._pool, worker.make, document)
+            await self.warm_up()
+        return await asyncio.get_running_loop().run_in_executor(self._pool, worker.render, document)
 
     def kill(self) -> None:
         if self.pid:
@@ -68,14 +68,14 @@ class _Machine:
 
 
 class DocumentRenderer:
-    """A pool of processes that print and sign.
+    """A pool of processes that render and sign.
 
     Args:
         files: key, certificate and authority.
-        workers: processes; each works on one document at a time.
-        waiting_limit: documents that may wait for a process; one more is refused.
-        timeout_seconds: for one document, waiting included.
-        tracer: makes the spans; the program's own when none is given.
+        workers: number of processes; each handles one document at a time.
+        waiting_limit: documents that may wait for a process; a further one is refused.
+        timeout_seconds: time limit of one document, waiting included.
+        tracer: creates the spans; the program's own if not given.
 
     """
 
@@ -88,16 +88,16 @@ class DocumentRenderer:
         timeout_seconds: float = 25,
         tracer: trace.Tracer | None = None,
     ) -> None:
-        files.load()  # an unusable key is said at the start, not at the first document
+        files.load()  # an unusable key is an error at the start, not at the first document
         self._files = files
         self.timeout_seconds = timeout_seconds
         self._tracer = tracer or trace.get_tracer("notary.document_renderer")
         self._limit = workers + waiting_limit
         self._in_hand = 0
-        self._machines = [_Machine(files) for _ in range(workers)]
-        self._idle: asyncio.Queue[_Machine] = asyncio.Queue()
-        for machine in self._machines:
-            self._idle.put_nowait(machine)
+        self._processes = [_WorkerProcess(files) for _ in range(workers)]
+        self._idle: asyncio.Queue[_WorkerProcess] = asyncio.Queue()
+        for process in self._processes:
+            self._idle.put_nowait(process)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -109,75 +109,75 @@ class DocumentRenderer:
         await self.close()
 
     async def start(self) -> None:
-        """Warm every process up: the first document waits for no import and no font."""
-        await asyncio.gather(*(machine.warm() for machine in self._machines))
+        """Start every process and load its libraries and fonts before the first document."""
+        await asyncio.gather(*(process.warm_up() for process in self._processes))
 
     async def close(self) -> None:
-        """Finish what is in hand and end the processes."""
-        await asyncio.gather(*(machine.close() for machine in self._machines))
+        """Finish the documents in hand and end the processes."""
+        await asyncio.gather(*(process.close() for process in self._processes))
 
     def process_ids(self) -> list[int]:
-        """Of the processes; 0 for one that is still starting."""
-        return [machine.pid for machine in self._machines]
+        """Process ids; 0 for a process that is still starting."""
+        return [process.pid for process in self._processes]
 
-    async def make(self, document: Document) -> bytes:
+    async def render(self, document: Document) -> bytes:
         """The signed PDF.
 
         Raises:
-            DocumentError: the document is not fit to print, now or later.
-            PressBusy: too many documents wait.
-            PressTimeout: it took too long.
-            PressError: two processes in a row died of it.
+            DocumentError: the document cannot be printed, now or later.
+            RendererBusy: too many documents wait.
+            RendererTimeout: it took longer than the time limit.
+            RendererError: a library failed, or two processes in a row died.
         """
         document.check()
         if self._in_hand >= self._limit:
-            raise PressBusy(f"{self._in_hand} documents are in hand")
+            raise RendererBusy(f"{self._in_hand} documents are in hand")
         self._in_hand += 1
         try:
             with self._tracer.start_as_current_span("renderer.make") as span:
-                sheet = await self._within_time(document)
-                span.set_attribute("document.bytes", len(sheet.pdf))
-                self._trace_parts(sheet)
-                return sheet.pdf
+                signed = await self._render_within_limit(document)
+                span.set_attribute("document.bytes", len(signed.pdf))
+                self._trace_parts(signed)
+                return signed.pdf
         finally:
             self._in_hand -= 1
 
-    async def _within_time(self, document: Document) -> worker.Sheet:
+    async def _render_within_limit(self, document: Document) -> worker.SignedDocument:
         try:
             async with asyncio.timeout(self.timeout_seconds):
-                for _ in range(TRIES):
+                for _ in range(ATTEMPTS):
                     with contextlib.suppress(BrokenProcessPool):
-                        return await self._on_a_machine(document)
+                        return await self._render_once(document)
         except TimeoutError as error:
-            raise PressTimeout(f"not made within {self.timeout_seconds} s") from error
+            raise RendererTimeout(f"not rendered within {self.timeout_seconds} s") from error
         except DocumentError:
             raise
-        except Exception as error:  # noqa: BLE001  whatever a library raised becomes one error of ours
-            # A library's own text may quote the page, and with it a citizen.
-            raise PressError(f"printing failed with {type(error).__name__}") from None
-        raise PressError(f"{TRIES} processes died in a row")
+        except Exception as error:  # noqa: BLE001  every exception of a library becomes one error of ours
+            # A library's text may quote the page, and with it personal data.
+            raise RendererError(f"rendering failed with {type(error).__name__}") from None
+        raise RendererError(f"{ATTEMPTS} processes died in a row")
 
-    async def _on_a_machine(self, document: Document) -> worker.Sheet:
-        machine = await self._idle.get()
+    async def _render_once(self, document: Document) -> worker.SignedDocument:
+        process = await self._idle.get()
         try:
-            sheet = await machine.make(document)
+            signed = await process.render(document)
         except DocumentError:
-            self._idle.put_nowait(machine)
+            self._idle.put_nowait(process)
             raise
         except BaseException:
-            # Dead, or (after a time-out, or when the caller went away) at work on what nobody wants: replaced.
-            self._idle.put_nowait(self._replace(machine))
+            # The process died, or is busy with a document that timed out or whose caller was cancelled: replaced.
+            self._idle.put_nowait(self._replace(process))
             raise
-        self._idle.put_nowait(machine)
-        return sheet
+        self._idle.put_nowait(process)
+        return signed
 
-    def _replace(self, machine: _Machine) -> _Machine:
-        machine.kill()
-        fresh = _Machine(self._files)
-        self._machines[self._machines.index(machine)] = fresh
-        return fresh
+    def _replace(self, process: _WorkerProcess) -> _WorkerProcess:
+        process.kill()
+        replacement = _WorkerProcess(self._files)
+        self._processes[self._processes.index(process)] = replacement
+        return replacement
 
-    def _trace_parts(self, sheet: worker.Sheet) -> None:
-        """The process's own work as spans, made here: a renderer needs no exporter of its own."""
-        for name, began_ns, ended_ns in sheet.parts:
-            self._tracer.start_span(f"renderer.{name}", start_time=began_ns).end(ended_ns)
+    def _trace_parts(self, signed: worker.SignedDocument) -> None:
+        """Create spans for the process's work here, so that the process needs no exporter."""
+        for name, started_ns, ended_ns in signed.parts:
+            self._tracer.start_span(f"renderer.{name}", start_time=started_ns).end(ended_ns)

@@ -1,4 +1,4 @@
-"""The platform's signature on a document: PAdES B-B, over every byte of the file."""
+"""The platform's signature on a document: PAdES B-B, over the whole file."""
 
 import io
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ FIELD = "DiwanSignature"
 
 @dataclass(frozen=True)
 class SignerFiles:
-    """PEM files of the key that signs (not encrypted), its certificate, and the authority above it."""
+    """PEM files of the signing key (not encrypted), its certificate, and the issuing authority's certificate."""
 
     key: Path
     certificate: Path
@@ -23,15 +23,15 @@ class SignerFiles:
 
     @classmethod
     def of(cls, folder: Path) -> "SignerFiles":
-        """The files as they lie in a keys folder: signer.key, signer.crt, ca.crt."""
+        """The files in a keys folder: signer.key, signer.crt, ca.crt."""
         return cls(folder / "signer.key", folder / "signer.crt", folder / "ca.crt")
 
     def load(self) -> signers.SimpleSigner:
-        """Read them; ValueError names the folder when they cannot be used."""
-        loaded = signers.SimpleSigner.load(  # type: ignore[no-untyped-call]  # pyHanko leaves it untyped
+        """Read them; ValueError names the folder if they cannot be used."""
+        signer: signers.SimpleSigner | None
+        signer = signers.SimpleSigner.load(  # type: ignore[no-untyped-call]  # pyHanko leaves it untyped
             str(self.key), str(self.certificate), ca_chain_files=[str(self.authority)]
         )
-        signer: signers.SimpleSigner | None = loaded
         if signer is None:
             raise ValueError(f"no usable key and certificate in {self.key.parent}")
         return signer

@@ -1,4 +1,4 @@
-"""Words, dates and digits as an Egyptian document writes them, from the message catalogue."""
+"""Texts, dates and digits of an Egyptian document, from the package's message catalogue."""
 
 import tomllib
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ _DIGITS = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
 
 @cache
 def catalogue() -> Mapping[str, Any]:
-    """The message catalogue, read once."""
+    """The message catalogue; read once."""
     return tomllib.loads(
         resources.files(__package__).joinpath("messages.ar.toml").read_text(encoding="utf-8")
     )
@@ -39,5 +39,5 @@ def weekday(moment: datetime) -> str:
 
 
 def governorate(code: str) -> str:
-    """The name of a governorate by its two digits; the code itself where there is no such governorate."""
+    """The name of a governorate by its two digits; the code itself if it is unknown."""
     return str(catalogue()["governorates"].get(code, code))

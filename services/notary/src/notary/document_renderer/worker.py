@@ -1,4 +1,4 @@
-"""What runs in a renderer's own process: no event loop, no gRPC, no store, nothing of the service around it."""
+"""Functions that run in a renderer's own process: without event loop, gRPC, store, or other modules of the service."""
 
 import os
 import signal
@@ -14,8 +14,8 @@ from notary.document_renderer.document import Document
 
 
 @dataclass(frozen=True)
-class Sheet:
-    """A signed PDF, and when each part of the work began and ended (nanoseconds since 1970)."""
+class SignedDocument:
+    """A signed PDF, and for each part of the work its name, start and end (nanoseconds since 1970)."""
 
     pdf: bytes
     parts: tuple[tuple[str, int, int], ...]
@@ -24,28 +24,28 @@ class Sheet:
 _signer: signers.SimpleSigner | None = None
 
 
-def begin(files: signing.SignerFiles) -> None:
-    """Make the process ready: it loads key and fonts, leaves signals to its parent, and ends with it."""
-    global _signer  # noqa: PLW0603  one signer a process, made where the process begins
+def initialize(files: signing.SignerFiles) -> None:
+    """Initialise the process: load key and fonts, ignore SIGINT, end with the parent process."""
+    global _signer  # noqa: PLW0603  one signer a process, loaded by the pool's initializer
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _signer = files.load()
-    page.warm()
+    page.warm_up()
 
 
-def identify() -> int:
-    """The process id, told by a process that is ready."""
+def process_id() -> int:
+    """The process's id; as a task of the pool it runs after `initialize`."""
     return os.getpid()
 
 
-def make(document: Document) -> Sheet:
-    """Print and sign; DocumentError where the document is not fit to print."""
+def render(document: Document) -> SignedDocument:
+    """Render and sign; DocumentError if the document cannot be printed."""
     assert _signer is not None
     started = time.time_ns()
     unsigned = page.pdf(document)
-    printed = time.time_ns()
+    rendered = time.time_ns()
     signed = signing.sign(unsigned, _signer)
-    return Sheet(signed, (("print", started, printed), ("sign", printed, time.time_ns())))
+    return SignedDocument(signed, (("print", started, rendered), ("sign", rendered, time.time_ns())))
 
 
 def _end_with_parent() -> None:

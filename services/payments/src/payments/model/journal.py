@@ -1,9 +1,12 @@
-"""The books: entries of legs that sum to zero. Debit above zero, credit below; amounts are piastres.
+"""The journal: entries of legs that sum to zero. Debit is above zero, credit below; amounts are piastres.
 
-due       citizen owes the fee          / it is deferred until the agency has done its part
-settled   acquirer and incentive pay    / the citizen owes nothing
-earned    the deferred fee is divided   / between agency and platform
-overpaid  the acquirer has more         / which is the citizen's
+kind      debit                      credit
+due       citizen: fee               deferred: fee
+settled   acquirer: paid amount      citizen: fee
+          incentive: discount
+earned    deferred: fee              agency: fee less share
+                                     platform: share
+overpaid  acquirer: amount           citizen: amount
 """
 
 from collections.abc import Mapping
@@ -18,17 +21,17 @@ PLATFORM = "platform"
 
 
 def citizen(account_id: str) -> str:
-    """The account of what a citizen owes (debit) or is owed (credit)."""
+    """Account of a citizen's debts (debit) and claims (credit)."""
     return f"citizen/{account_id}"
 
 
 def deferred(agency: str) -> str:
-    """The account of fees of an agency that it has not earned yet."""
+    """Account of an agency's fees that are not earned yet."""
     return f"deferred/{agency}"
 
 
 def earned_by(agency: str) -> str:
-    """The account of what an agency has earned."""
+    """Account of an agency's earned fees."""
     return f"agency/{agency}"
 
 
@@ -42,7 +45,7 @@ class Leg:
 
 @dataclass(frozen=True)
 class Entry:
-    """A journal entry; one that does not balance cannot be made, nor read back."""
+    """A journal entry; EntryUnbalanced at its construction unless its legs balance."""
 
     entry_id: str
     kind: str
@@ -55,20 +58,20 @@ class Entry:
 
 
 def check_legs(legs: tuple[Leg, ...]) -> None:
-    """EntryUnbalanced unless there are two legs or more, none of nothing, and they sum to zero."""
+    """Raise EntryUnbalanced unless there are at least two legs, none of them zero, and they sum to zero."""
     if len(legs) < 2 or any(leg.amount == 0 for leg in legs) or sum(leg.amount for leg in legs) != 0:
         raise EntryUnbalanced
 
 
 def due(entry_id: str, payment_id: str, account_id: str, *, agency: str, fee: int, now: datetime) -> Entry:
-    """The fee is owed by the citizen and deferred for the agency."""
+    """The entry of a fee that the citizen owes and that is deferred for the agency."""
     return _entry(entry_id, "due", payment_id, now, {citizen(account_id): fee, deferred(agency): -fee})
 
 
 def settled(
     entry_id: str, payment_id: str, account_id: str, *, fee: int, discount: int, now: datetime
 ) -> Entry:
-    """The acquirer owes what was paid, the incentive the discount, the citizen nothing."""
+    """The entry of a paid fee: the acquirer owes the amount, the incentive the discount, the citizen nothing."""
     legs = {ACQUIRER: fee - discount, INCENTIVE: discount, citizen(account_id): -fee}
     return _entry(entry_id, "settled", payment_id, now, legs)
 
@@ -76,13 +79,13 @@ def settled(
 def earned(
     entry_id: str, payment_id: str, agency: str, *, fee: int, platform_share: int, now: datetime
 ) -> Entry:
-    """The agency has done its part: the deferred fee is its own, less the platform's share."""
+    """The entry of an agency's service done: the deferred fee becomes the agency's, less the platform's share."""
     legs = {deferred(agency): fee, earned_by(agency): platform_share - fee, PLATFORM: -platform_share}
     return _entry(entry_id, "earned", payment_id, now, legs)
 
 
 def overpaid(entry_id: str, payment_id: str, account_id: str, *, amount: int, now: datetime) -> Entry:
-    """Money taken a second time is the citizen's."""
+    """The entry of a second payment, which is owed to the citizen."""
     return _entry(entry_id, "overpaid", payment_id, now, {ACQUIRER: amount, citizen(account_id): -amount})
 
 

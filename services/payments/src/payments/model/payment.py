@@ -1,8 +1,8 @@
-"""A payment: one fee that is due, and the charges that were tried for it.
+"""A payment: one fee that is due, and the charges for it.
 
-News of charges comes at least once and not always in order. That money was taken is the strongest news: it
-settles the payment even after a refusal of the same charge was heard, and when another charge has settled it
-already it is kept as overpaid, for the citizen to get back.
+Events of charges arrive at least once and not always in order. A settlement takes precedence: it settles the payment
+even after a refusal of the same charge, and if another charge has settled the payment before, the amount is overpaid
+and owed to the citizen.
 """
 
 from dataclasses import dataclass, field, replace
@@ -21,13 +21,13 @@ from payments.model.errors import (
 )
 from payments.model.tariff import Fee, Means
 
-MOST_ATTEMPTS = 10
-TO_ASK = 0.8
-"""The share of our patience in which a charge may be asked for; the rest is for the last try to be answered."""
+MAX_ATTEMPTS = 10
+REQUEST_SHARE = 0.8
+"""Share of the time before an inquiry in which a charge may be requested; the rest is for the acquirer's answer."""
 
 
 class PaymentState(Enum):
-    """Where a payment stands."""
+    """State of a payment."""
 
     DUE = "due"
     PROCESSING = "processing"
@@ -35,7 +35,7 @@ class PaymentState(Enum):
 
 
 class ChargeState(Enum):
-    """Where a charge stands."""
+    """State of a charge."""
 
     REQUESTED = "requested"
     ACCEPTED = "accepted"
@@ -44,13 +44,13 @@ class ChargeState(Enum):
 
     @property
     def under_way(self) -> bool:
-        """Whether the acquirer may still answer."""
+        """Whether the acquirer has not decided yet."""
         return self in (ChargeState.REQUESTED, ChargeState.ACCEPTED)
 
 
 @dataclass(frozen=True)
 class Charge:
-    """One try to take the money. `amount` is piastres, `reason` why it was refused."""
+    """One attempt to charge the citizen. `amount` is piastres, `reason` the reason of a refusal."""
 
     charge_id: str
     means: Means
@@ -80,7 +80,7 @@ class CardContent:
 
 @dataclass(frozen=True)
 class ChargeRequested:
-    """Fact: the connector is asked to charge the card."""
+    """Fact: a charge of the card is requested from the connector, until `expire_time`."""
 
     charge_id: str
     payment_id: str
@@ -91,7 +91,7 @@ class ChargeRequested:
 
 @dataclass(frozen=True)
 class ChargeInquired:
-    """Fact: the connector is asked what became of a charge."""
+    """Fact: the state of a charge is requested from the connector."""
 
     charge_id: str
     payment_id: str
@@ -111,7 +111,7 @@ class Settled:
 
 @dataclass(frozen=True)
 class Refused:
-    """Fact: a charge was refused; the fee is due still."""
+    """Fact: a charge was refused; the fee is still due."""
 
     payment_id: str
     subject_id: str
@@ -121,7 +121,7 @@ class Refused:
 
 @dataclass(frozen=True)
 class Overpaid:
-    """Fact: money was taken a second time; it is the citizen's."""
+    """Fact: a second charge was settled; its amount is owed to the citizen."""
 
     payment_id: str
     subject_id: str
@@ -137,7 +137,7 @@ Fact = Due | ChargeRequested | ChargeInquired | Settled | Refused | Overpaid
 class Payment:
     """A fee that is due. Amounts are piastres; fee and parts are those published when it became due.
 
-    `ask_time` is when the acquirer was last asked for a charge or of one, while any is under way; else None.
+    `last_request_time` is the time of the last request or inquiry of a charge, while any is under way; else None.
     """
 
     payment_id: str
@@ -154,11 +154,11 @@ class Payment:
     charges: tuple[Charge, ...] = ()
     settled_by: str = ""
     settle_time: datetime | None = None
-    ask_time: datetime | None = None
+    last_request_time: datetime | None = None
 
     @property
     def state(self) -> PaymentState:
-        """Settled once money was taken, processing while the acquirer may answer, else due."""
+        """Settled after a settled charge, processing while a charge is under way, else due."""
         if self.settled_by:
             return PaymentState.SETTLED
         if any(charge.state.under_way for charge in self.charges):
@@ -167,7 +167,7 @@ class Payment:
 
     @property
     def charge(self) -> Charge | None:
-        """The charge that settled it, else the last one tried, if any."""
+        """The charge that settled it, else the last one, if any."""
         if not self.charges:
             return None
         settling = [charge for charge in self.charges if charge.charge_id == self.settled_by]
@@ -175,7 +175,7 @@ class Payment:
 
     @property
     def refusal_reason(self) -> str:
-        """Why the last try was refused, while the fee is due."""
+        """The reason of the last charge's refusal, while the fee is due."""
         last = self.charge
         return last.reason if last is not None and self.state is PaymentState.DUE else ""
 
@@ -187,11 +187,11 @@ class Payment:
         charge_id: str,
         now: datetime,
         *,
-        patience: timedelta,
+        inquire_after: timedelta,
     ) -> Outcome["Payment", Fact]:
-        """Try to pay; only who owes it may, one try at a time, and not for ever.
+        """Request a charge, in the name of the account that owes the fee; one at a time, MAX_ATTEMPTS in all.
 
-        `patience` is how long we wait for news before we inquire.
+        `inquire_after` is the time without an event after which the charge is inquired about.
         """
         if account_id != self.account_id:
             raise PaymentNotFound
@@ -199,8 +199,8 @@ class Payment:
             raise AlreadySettled
         if self.state is PaymentState.PROCESSING:
             raise PaymentInProgress
-        if len(self.charges) >= MOST_ATTEMPTS:
-            raise TooManyAttempts(limit=str(MOST_ATTEMPTS))
+        if len(self.charges) >= MAX_ATTEMPTS:
+            raise TooManyAttempts(limit=str(MAX_ATTEMPTS))
         amount = self.fee - (self.electronic_discount if means.electronic else 0)
         charge = Charge(charge_id, means, amount, now)
         requested = ChargeRequested(
@@ -208,27 +208,28 @@ class Payment:
             self.payment_id,
             amount,
             CardContent(card_token),
-            expire_time=now + TO_ASK * patience,
+            expire_time=now + REQUEST_SHARE * inquire_after,
         )
-        return Outcome(replace(self, charges=(*self.charges, charge), ask_time=now), (requested,))
+        return Outcome(replace(self, charges=(*self.charges, charge), last_request_time=now), (requested,))
 
-    def inquire(self, now: datetime, patience: timedelta) -> Outcome["Payment", Fact]:
-        """Ask what became of each charge under way, when nothing was heard for so long; else nothing."""
+    def inquire(self, now: datetime, inquire_after: timedelta) -> Outcome["Payment", Fact]:
+        """Inquire about each charge under way, if the last request is at least `inquire_after` ago."""
         open_charges = [charge for charge in self.charges if charge.state.under_way]
-        if not open_charges or (self.ask_time is not None and self.ask_time > now - patience):
+        last = self.last_request_time
+        if not open_charges or (last is not None and last > now - inquire_after):
             return Outcome(self)
         inquired = (ChargeInquired(charge.charge_id, self.payment_id) for charge in open_charges)
-        return Outcome(replace(self, ask_time=now), tuple(inquired))
+        return Outcome(replace(self, last_request_time=now), tuple(inquired))
 
     def accept(self, charge_id: str, reference: str) -> Outcome["Payment", Fact]:
-        """The acquirer took the charge and will tell what comes of it."""
+        """Record that the acquirer accepted a charge; its decision follows."""
         charge = self._find(charge_id)
         if charge.state is not ChargeState.REQUESTED:
             return Outcome(self)
         return Outcome(self._with(replace(charge, state=ChargeState.ACCEPTED, reference=reference)))
 
     def settle(self, charge_id: str, amount: int, reference: str, now: datetime) -> Outcome["Payment", Fact]:
-        """The money was taken. AmountMismatch if it is not what was asked for."""
+        """Record that a charge was settled; AmountMismatch if its amount differs from the requested one."""
         charge = self._find(charge_id)
         if amount != charge.amount:
             raise AmountMismatch
@@ -244,7 +245,7 @@ class Payment:
         return Outcome(replace(after, settled_by=charge_id, settle_time=now), (settled,))
 
     def refuse(self, charge_id: str, reason: str) -> Outcome["Payment", Fact]:
-        """The charge was refused. No news once it was settled; nothing is told once the fee is paid."""
+        """Record that a charge was refused; ignored after its settlement, and no fact once the fee is paid."""
         charge = self._find(charge_id)
         if not charge.state.under_way:
             return Outcome(self)
@@ -264,13 +265,13 @@ class Payment:
             changed if charge.charge_id == changed.charge_id else charge for charge in self.charges
         )
         is_open = any(charge.state.under_way for charge in charges)
-        return replace(self, charges=charges, ask_time=self.ask_time if is_open else None)
+        return replace(self, charges=charges, last_request_time=self.last_request_time if is_open else None)
 
 
 def make_due(
     payment_id: str, subject_id: str, account_id: str, *, request_number: str, fee: Fee, now: datetime
 ) -> Outcome[Payment, Fact]:
-    """A fee becomes due as published."""
+    """A payment for a published fee that becomes due."""
     payment = Payment(
         payment_id=payment_id,
         subject_id=subject_id,

@@ -1,6 +1,6 @@
-"""Published fees: which one holds for a service obtained in some way on some day.
+"""Published fees, by service, channel, governorate and day.
 
-All fees stand in one schedule, because whether a new one overlaps can only be told from all others.
+All fees are in one schedule, because a new fee must be checked for overlap against all others.
 """
 
 from collections.abc import Sequence
@@ -11,24 +11,24 @@ from enum import Enum
 from payments.model.errors import FeeInvalid, FeeNotPublished, TariffFull, TariffInPast, TariffOverlap
 
 ANY = "*"
-MOST_FEES = 5_000
+MAX_FEES = 5_000
 
 
 class Means(Enum):
-    """By what means a fee is paid."""
+    """Means of payment."""
 
     CARD = "card"
     CASH = "cash"
 
     @property
     def electronic(self) -> bool:
-        """Whether the incentive for paying electronically applies."""
+        """Whether the discount for electronic payment applies."""
         return self is Means.CARD
 
 
 @dataclass(frozen=True)
 class Fee:
-    """One fee. Amounts are piastres; days of Africa/Cairo, `valid_until` the first no more in force."""
+    """One fee. Amounts are piastres; days are of Africa/Cairo; `valid_until` is the first day not in force."""
 
     service: str
     channel: str
@@ -42,93 +42,92 @@ class Fee:
     tariff_id: str = ""
 
     @property
-    def way(self) -> tuple[str, str, str]:
-        """What is obtained, and how."""
+    def scope(self) -> tuple[str, str, str]:
+        """Service, channel and governorate that the fee applies to."""
         return (self.service, self.channel, self.governorate)
 
     def discount(self, means: Means) -> int:
-        """What is taken off for paying by these means, in piastres."""
+        """The discount for a means of payment, in piastres."""
         return self.electronic_discount if means.electronic else 0
 
     def in_force(self, day: date) -> bool:
-        """Whether it is the published fee of its way on that day."""
+        """Whether it is in force on a day."""
         return self.valid_from <= day and (self.valid_until is None or day < self.valid_until)
 
     def overlaps(self, other: "Fee") -> bool:
-        """Whether both would hold for the same way on one day."""
+        """Whether both are in force for the same scope on one day."""
         return (
-            self.way == other.way
+            self.scope == other.scope
             and (other.valid_until is None or self.valid_from < other.valid_until)
             and (self.valid_until is None or other.valid_from < self.valid_until)
         )
 
     def same_terms(self, other: "Fee") -> bool:
-        """Whether it says the same of the same way, whenever that is."""
+        """Whether everything but the days and the tariff is equal."""
         undated = {"valid_from": date.min, "valid_until": None, "tariff_id": ""}
         return replace(self, **undated) == replace(other, **undated)  # type: ignore[arg-type]  # mixed kinds
 
-    def check(self, place: str) -> None:
-        """FeeInvalid names the field, under `place`, that contradicts the others."""
+    def check(self, path: str) -> None:
+        """Raise FeeInvalid with the wrong field; `path` is the fee's path in the request."""
         if self.amount <= 0:
-            raise FeeInvalid("A fee is above zero.", field=f"{place}.amount")
+            raise FeeInvalid("A fee must be above zero.", field=f"{path}.amount")
         if not 0 <= self.electronic_discount < self.amount:
-            raise FeeInvalid("A discount leaves something to pay.", field=f"{place}.electronic_discount")
+            raise FeeInvalid("A discount must be less than the fee.", field=f"{path}.electronic_discount")
         if not 0 <= self.platform_share <= self.amount:
-            raise FeeInvalid("A share is a part of the fee.", field=f"{place}.platform_share")
+            raise FeeInvalid("A share must be at most the fee.", field=f"{path}.platform_share")
         if self.valid_until is not None and self.valid_until <= self.valid_from:
-            raise FeeInvalid("A fee is in force on one day at least.", field=f"{place}.valid_until")
+            raise FeeInvalid("A fee must be in force for at least one day.", field=f"{path}.valid_until")
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Every fee ever published."""
+    """All published fees, past ones included."""
 
     fees: tuple[Fee, ...] = ()
 
     def publish(self, fees: Sequence[Fee], tariff_id: str, today: date) -> "Schedule":
-        """The schedule with a tariff's fees.
+        """The schedule with a tariff's fees added.
 
-        A fee that says again what is published changes nothing, but that its end may come sooner: so is a fee
-        ended. Every other must begin today or later and leave each other's time alone, those of the same tariff
-        included.
+        A fee that repeats a published one changes only its `valid_until`, if that is earlier: this is how a fee is
+        ended. Every other fee must begin today or later, and must not overlap another, of the same tariff either.
 
         Raises:
-            FeeInvalid, TariffInPast, TariffOverlap: with the place of the fee in the tariff.
-            TariffFull: no more fees fit.
+            FeeInvalid, TariffInPast, TariffOverlap: with the path of the fee in the request.
+            TariffFull: the schedule has too many fees.
         """
-        known = list(self.fees)
-        ending: list[tuple[str, Fee, int]] = []
-        beginning: list[tuple[str, Fee]] = []
+        published = list(self.fees)
+        repeated: list[tuple[str, Fee, int]] = []
+        added: list[tuple[str, Fee]] = []
         for number, fee in enumerate(fees):
-            place = f"fees[{number}]"
-            fee.check(place)
-            at = next((n for n, old in enumerate(self.fees) if _says_again(fee, old)), None)
-            if at is None:
-                beginning.append((place, fee))
+            path = f"fees[{number}]"
+            fee.check(path)
+            index = next((n for n, old in enumerate(self.fees) if _repeats(fee, old)), None)
+            if index is None:
+                added.append((path, fee))
             else:
-                ending.append((place, fee, at))
-        # Ends first: one tariff may end a fee and begin its successor, in whatever order it lists them.
-        for place, fee, at in ending:
-            known[at] = _ended(known[at], fee.valid_until, today, place)
-        for place, fee in beginning:
+                repeated.append((path, fee, index))
+        # Ends are applied first: one tariff may end a fee and add its successor, in either order.
+        for path, fee, index in repeated:
+            published[index] = _ended(published[index], fee.valid_until, today, path)
+        for path, fee in added:
             if fee.valid_from < today:
                 raise TariffInPast(
-                    "A fee begins on the day of its publication or later.", field=f"{place}.valid_from"
+                    "A fee begins on the day of its publication or later.", field=f"{path}.valid_from"
                 )
-            if any(fee.overlaps(old) for old in known):
-                raise TariffOverlap(field=place)
-            known.append(replace(fee, tariff_id=tariff_id))
-        if len(known) > MOST_FEES:
-            raise TariffFull(limit=str(MOST_FEES))
-        return Schedule(tuple(known))
+            if any(fee.overlaps(old) for old in published):
+                raise TariffOverlap(field=path)
+            published.append(replace(fee, tariff_id=tariff_id))
+        if len(published) > MAX_FEES:
+            raise TariffFull(limit=str(MAX_FEES))
+        return Schedule(tuple(published))
 
     def fee(self, service: str, *, channel: str, governorate: str, day: date) -> Fee:
-        """The fee of a service on a day: the exact governorate before any, then the exact channel before any.
+        """The fee of a service on a day. An exact governorate precedes ANY, then an exact channel precedes ANY.
 
         Raises:
             FeeNotPublished: there is none.
         """
-        fitting = [
+        matching = [
             fee
             for fee in self.fees
             if fee.service == service
@@ -136,22 +135,22 @@ class Schedule:
             and fee.governorate in (governorate, ANY)
             and fee.in_force(day)
         ]
-        if not fitting:
+        if not matching:
             raise FeeNotPublished(
                 service=service, channel=channel, governorate=governorate, day=day.isoformat()
             )
-        return max(fitting, key=lambda fee: (fee.governorate != ANY, fee.channel != ANY))
+        return max(matching, key=lambda fee: (fee.governorate != ANY, fee.channel != ANY))
 
 
-def _says_again(fee: Fee, old: Fee) -> bool:
-    """Whether a fee lies wholly in the time of a published one and says the same."""
+def _repeats(fee: Fee, old: Fee) -> bool:
+    """Whether a fee has the terms of a published one and lies within its days."""
     within = old.valid_until is None or (fee.valid_until is not None and fee.valid_until <= old.valid_until)
     return within and fee.valid_from >= old.valid_from and fee.same_terms(old)
 
 
-def _ended(old: Fee, end: date | None, today: date, place: str) -> Fee:
+def _ended(old: Fee, end: date | None, today: date, path: str) -> Fee:
     if end is None or end == old.valid_until:
         return old
     if end <= today:
-        raise TariffInPast("A fee in force ends tomorrow or later.", field=f"{place}.valid_until")
+        raise TariffInPast("A fee in force ends tomorrow or later.", field=f"{path}.valid_until")
     return replace(old, valid_until=end)

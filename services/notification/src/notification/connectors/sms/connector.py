@@ -1,4 +1,4 @@
-"""The SMS connector: one text in, one outcome out."""
+"""The SMS connector: submits the text of each delivery and returns the outcome."""
 
 import hashlib
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ _log = log.get(__name__)
 
 
 class Context(DependencyProvider):  # type: ignore[misc]  # nameko has no types
-    """Gives the method its settings and the receiver of receipts, and the process its health."""
+    """Injects the settings and the receiver of receipts; starts the HTTP server."""
 
     receiver = Receiver()
     web = Web()
@@ -40,7 +40,7 @@ class Context(DependencyProvider):  # type: ignore[misc]  # nameko has no types
 
 
 class SmsConnector:
-    """Takes `SubmitSms`, submits it part by part, publishes what the operator said."""
+    """Handles `SubmitSms`: submits a text part by part, publishes the operator's answers."""
 
     name = "sms"
     smsc: Bind = Smsc()
@@ -48,48 +48,48 @@ class SmsConnector:
 
     @handles("sms.notification.message", sms_pb2.SubmitSms)
     def submit(self, delivery: Delivery[sms_pb2.SubmitSms]) -> Outcome:
-        """Submit a text. What was certainly not sent is tried again; a code that may have been sent is not."""
+        """Submit a text. It is retried if it was certainly not sent; a code that may have been sent is not."""
         message = delivery.message
         if delivery.expired(datetime.now(UTC)):
             return Refused((_event(delivery, sms_pb2.SmsExpired(message_id=message.message_id)),))
         if message.once and delivery.uncertain:
             return _unknown(delivery)
         content = protojson.loads(message.content, sms_pb2.SmsContent)
-        if text.count(content.text) > self.context.settings.parts_max:
+        if text.count_parts(content.text) > self.context.settings.parts_max:
             return _refused(delivery, "TOO_LONG")
         return self._submit_parts(delivery, content)
 
     def _submit_parts(self, delivery: Delivery[sms_pb2.SubmitSms], content: sms_pb2.SmsContent) -> Outcome:
-        """Submit the parts that an earlier try did not; their ids are the progress from try to try."""
+        """Submit the parts that earlier attempts did not; the ids of submitted parts are the delivery's progress."""
         message_id = delivery.message.message_id
         reference = hashlib.sha256(message_id.encode()).digest()[0]
-        unsure, taken = _progress(delivery)
-        parts = text.parts(content.text, reference)[len(taken) :]
-        # Made before the first is submitted: what goes wrong here sent nothing.
+        perhaps_sent, part_ids = _progress(delivery)
+        parts = text.parts(content.text, reference)[len(part_ids) :]
+        # All fields are built before the first submit, so that an error here means: nothing was sent.
         for fields in [self._fields(delivery.message, content.mobile, part) for part in parts]:
             try:
                 answer = self.smsc.submit(**fields)
                 if answer.status == status.ROK:
-                    taken.append(answer.part_id)
-                    self._remember(delivery, answer.part_id)
+                    part_ids.append(answer.part_id)
+                    self._record_submitted(delivery, answer.part_id)
             except NotSent:
-                return _retry(delivery, "NOT_SENT", taken, unsure=unsure)
+                return _retry(delivery, "NOT_SENT", part_ids, perhaps_sent=perhaps_sent)
             except Malformed:
                 return _refused(delivery, "INVALID_ADDRESS")
-            except Exception as error:  # noqa: BLE001 -- whatever it was, the operator may have had the part
+            except Exception as error:  # noqa: BLE001 -- after any other error the operator may have the part
                 reason = _reason(error)
                 return (
                     _unknown(delivery)
                     if delivery.message.once
-                    else _retry(delivery, reason, taken, unsure=True)
+                    else _retry(delivery, reason, part_ids, perhaps_sent=True)
                 )
-            if status.later(answer.status):
-                return _retry(delivery, status.name(answer.status), taken, unsure=unsure)
+            if status.is_temporary(answer.status):
+                return _retry(delivery, status.name(answer.status), part_ids, perhaps_sent=perhaps_sent)
             if answer.status != status.ROK:
                 return _refused(delivery, status.name(answer.status))
-        return Done((_event(delivery, sms_pb2.SmsSubmitted(message_id=message_id, part_ids=taken)),))
+        return Done((_event(delivery, sms_pb2.SmsSubmitted(message_id=message_id, part_ids=part_ids)),))
 
-    def _remember(self, delivery: Delivery[sms_pb2.SubmitSms], part_id: str) -> None:
+    def _record_submitted(self, delivery: Delivery[sms_pb2.SubmitSms], part_id: str) -> None:
         inbound = delivery.inbound
         self.context.receiver.submitted(part_id, inbound.correlation, inbound.id)
 
@@ -109,14 +109,14 @@ class SmsConnector:
 
 
 def _validity(expire_time: str) -> str:
-    """How long the operator may keep trying, as SMPP's relative time; its own default when nothing is said."""
+    """The validity period as SMPP's relative time; empty, the operator's default, without an expiry or over 30 days."""
     if not expire_time:
         return ""
-    left = max(times.parse_time(expire_time) - datetime.now(UTC), timedelta(seconds=1))
-    if left.days > 30:
+    period = max(times.parse_time(expire_time) - datetime.now(UTC), timedelta(seconds=1))
+    if period.days > 30:
         return ""
-    hours, rest = divmod(left.seconds, 3600)
-    return f"0000{left.days:02}{hours:02}{rest // 60:02}{rest % 60:02}000R"
+    hours, rest = divmod(period.seconds, 3600)
+    return f"0000{period.days:02}{hours:02}{rest // 60:02}{rest % 60:02}000R"
 
 
 def _event(delivery: Delivery[sms_pb2.SubmitSms], message: Message) -> OutboundEvent:
@@ -134,10 +134,10 @@ def _unknown(delivery: Delivery[sms_pb2.SubmitSms]) -> Unknown:
 
 
 def _progress(delivery: Delivery[sms_pb2.SubmitSms]) -> tuple[bool, list[str]]:
-    """Whether an earlier try may have sent more than it knows of, and the ids of the parts that it knows of."""
-    told = delivery.progress.split()
-    unsure = told[:1] == [PERHAPS_SENT]
-    return unsure or delivery.uncertain, told[1:] if unsure else told
+    """Whether an earlier attempt may have sent a part without recording it, and the ids of the recorded parts."""
+    words = delivery.progress.split()
+    perhaps_sent = words[:1] == [PERHAPS_SENT]
+    return perhaps_sent or delivery.uncertain, words[1:] if perhaps_sent else words
 
 
 def _reason(error: Exception) -> str:
@@ -147,8 +147,10 @@ def _reason(error: Exception) -> str:
     return type(error).__name__
 
 
-def _retry(delivery: Delivery[sms_pb2.SubmitSms], reason: str, taken: list[str], *, unsure: bool) -> Retry:
-    """Another try. Given up, it was refused only if no try may have sent it."""
-    progress = " ".join([PERHAPS_SENT, *taken] if unsure else taken)
-    gave_up = _unknown(delivery) if unsure else _refused(delivery, "GAVE_UP")
-    return Retry(reason, progress=progress, giving_up=gave_up.events)
+def _retry(
+    delivery: Delivery[sms_pb2.SubmitSms], reason: str, part_ids: list[str], *, perhaps_sent: bool
+) -> Retry:
+    """A retry. After the last attempt the text is refused if no attempt may have sent it, else unknown."""
+    progress = " ".join([PERHAPS_SENT, *part_ids] if perhaps_sent else part_ids)
+    giving_up = _unknown(delivery) if perhaps_sent else _refused(delivery, "GAVE_UP")
+    return Retry(reason, progress=progress, giving_up=giving_up.events)

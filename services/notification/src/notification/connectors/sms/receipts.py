@@ -1,4 +1,4 @@
-"""Delivery receipts, as operators write them: optional parameters, or the text of the standard's appendix B."""
+"""Parsing of delivery receipts: optional parameters, or the text of appendix B of SMPP 3.4."""
 
 import re
 from dataclasses import dataclass
@@ -27,21 +27,21 @@ _FIELD: Final = re.compile(rb"(id|stat|done date):(\S+)")
 
 @dataclass(frozen=True)
 class Receipt:
-    """What the operator says became of one part, for good; `time` is RFC 3339 or empty."""
+    """The final state of one part; `time` is RFC 3339 or empty."""
 
     part_id: str
     state: sms_pb2.SmsReceiptState.ValueType
     time: str
 
 
-def receipt(pdu: smpp34.DeliverSm, utc_offset_hours: int = 0) -> Receipt | None:
-    """Read a `deliver_sm`; None when it is no receipt, or not a final one."""
+def parse_receipt(pdu: smpp34.DeliverSm, utc_offset_hours: int = 0) -> Receipt | None:
+    """Parse a `deliver_sm`; None when it is no receipt, or one of an intermediate state."""
     if not pdu.esm_class & ESM_RECEIPT:
         return None
-    told = {
+    fields = {
         key.decode(): value.decode("ascii", "replace") for key, value in _FIELD.findall(pdu.short_message)
     }
-    part_id, state = told.get("id", ""), _WORDS.get(told.get("stat", ""))
+    part_id, state = fields.get("id", ""), _WORDS.get(fields.get("stat", ""))
     for tlv in pdu.tlvs:
         if tlv.tag == TLV_RECEIPTED_MESSAGE_ID:
             part_id = tlv.as_string() or part_id
@@ -49,14 +49,14 @@ def receipt(pdu: smpp34.DeliverSm, utc_offset_hours: int = 0) -> Receipt | None:
             state = tlv.as_int()
     if not part_id or state not in _STATES:
         return None
-    return Receipt(part_id, _STATES[state], _time(told.get("done date", ""), utc_offset_hours))
+    return Receipt(part_id, _STATES[state], _time(fields.get("done date", ""), utc_offset_hours))
 
 
 def _time(text: str, utc_offset_hours: int) -> str:
-    """`YYMMDDhhmm` with or without seconds, in the operator's own zone."""
-    form = {10: "%y%m%d%H%M", 12: "%y%m%d%H%M%S"}.get(len(text))
+    """RFC 3339 of `YYMMDDhhmm`, with or without seconds, in the operator's zone; empty if malformed."""
+    time_format = {10: "%y%m%d%H%M", 12: "%y%m%d%H%M%S"}.get(len(text))
     try:
-        local = datetime.strptime(text, form) if form else None  # noqa: DTZ007 -- the zone is set below
+        local = datetime.strptime(text, time_format) if time_format else None  # noqa: DTZ007 -- the zone is set below
     except ValueError:
         return ""
     if local is None:

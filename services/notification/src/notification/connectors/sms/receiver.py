@@ -1,4 +1,4 @@
-"""From the SMSC's receipts to events, answered to the SMSC only after the broker has confirmed them."""
+"""Publishing of the SMSC's receipts as events; the SMSC gets its response after the broker's confirm."""
 
 import time
 from collections import OrderedDict
@@ -13,11 +13,11 @@ from diwan.notification.v1 import sms_pb2
 from nameko.extensions import SharedExtension
 from opentelemetry.trace import SpanKind
 
-from notification.connectors.sms.receipts import receipt
+from notification.connectors.sms.receipts import parse_receipt
 from notification.connectors.sms.settings import Settings
 from notification.connectors.sms.smsc import Bind
 
-REMEMBERED_MAX: Final = 20_000
+SUBMITS_MAX: Final = 20_000
 
 _log = log.get(__name__)
 
@@ -31,7 +31,7 @@ class _Submit:
 
 
 class Receiver(SharedExtension):  # type: ignore[misc]  # nameko has no types
-    """Publishes what receipts say, as part of the trace of their submit where that is known and fresh."""
+    """Publishes receipts, in the trace of their submit if that is known and recent."""
 
     publisher = PublisherExtension()
     bind_to_smsc = Bind()
@@ -40,39 +40,39 @@ class Receiver(SharedExtension):  # type: ignore[misc]  # nameko has no types
         self._settings: Settings = self.container.config["settings"]
         self._submits: OrderedDict[str, _Submit] = OrderedDict()
         self._counter = telemetry.current().counter(
-            "diwan_sms_receipts_total", "Delivery receipts, by what they say", ("state",)
+            "diwan_sms_receipts_total", "Delivery receipts, by state", ("state",)
         )
         self.bind_to_smsc.listen(self._on_deliver)
 
     def submitted(self, part_id: str, correlation: str, causation: str) -> None:
-        """Remember in which trace and journey a part was submitted."""
+        """Store the trace and the request number of a submitted part, for its receipt."""
         self._submits[part_id] = _Submit(telemetry.traceparent(), correlation, causation, time.monotonic())
-        while len(self._submits) > REMEMBERED_MAX:
+        while len(self._submits) > SUBMITS_MAX:
             self._submits.popitem(last=False)
 
     def _on_deliver(self, pdu: smpp34.DeliverSm) -> bool:
-        said = receipt(pdu, self._settings.smsc_utc_offset_hours)
-        if said is None:
-            # What a person sends to us, or a state on the way: nobody waits for it.
+        receipt = parse_receipt(pdu, self._settings.smsc_utc_offset_hours)
+        if receipt is None:
+            # An SMS of a person, or an intermediate state: not processed.
             self._counter.labels("OTHER").inc()
             return True
-        known = self._submits.get(said.part_id)
-        late = known is None or time.monotonic() - known.at >= telemetry.SAME_TRACE_SECONDS
+        submit = self._submits.get(receipt.part_id)
+        late = submit is None or time.monotonic() - submit.at >= telemetry.SAME_TRACE_SECONDS
         event = OutboundEvent(
-            sms_pb2.SmsReceipted(part_id=said.part_id, state=said.state, receipt_time=said.time),
-            subject=said.part_id,
-            origin=f"{said.part_id}/{said.state}",
-            causation=known.causation if known else "",
-            correlation=known.correlation if known else "",
+            sms_pb2.SmsReceipted(part_id=receipt.part_id, state=receipt.state, receipt_time=receipt.time),
+            subject=receipt.part_id,
+            origin=f"{receipt.part_id}/{receipt.state}",
+            causation=submit.causation if submit else "",
+            correlation=submit.correlation if submit else "",
         )
-        traceparent = known.traceparent if known else ""
+        traceparent = submit.traceparent if submit else ""
         try:
             with (
                 log.correlated(event.correlation),
-                telemetry.following("deliver_sm", traceparent, late=late, kind=SpanKind.CONSUMER),
+                telemetry.continue_trace("deliver_sm", traceparent, late=late, kind=SpanKind.CONSUMER),
             ):
                 self.publisher.publish([event])
         except (Stopped, Unroutable):
             return False
-        self._counter.labels(sms_pb2.SmsReceiptState.Name(said.state)).inc()
+        self._counter.labels(sms_pb2.SmsReceiptState.Name(receipt.state)).inc()
         return True

@@ -1,4 +1,4 @@
-"""One SMPP session on one socket, on green threads: a bind, many submits in a window, receipts in between."""
+"""One SMPP session on one socket, on green threads: a bind, concurrent submits, incoming receipts."""
 
 import socket
 from collections.abc import Callable
@@ -23,19 +23,19 @@ _log = log.get(__name__)
 
 
 class NotSent(Exception):
-    """The SMSC has certainly not had it."""
+    """The PDU was certainly not received by the SMSC."""
 
 
 class AnswerUnknown(Exception):
-    """It was sent, and no answer came: the SMSC may or may not have taken it."""
+    """The PDU was sent and no answer came: the SMSC may or may not have accepted it."""
 
 
 class Malformed(Exception):
-    """No PDU can be made of it: a wrong address."""
+    """The fields cannot be encoded, for example because of a wrong address."""
 
 
 class BindRefused(Exception):
-    """The SMSC does not let us in; the text is the status by name."""
+    """The SMSC refused the bind; the text is the name of the status."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,12 @@ class Submitted:
 
 
 class Session:
-    """Made bound by `open`; `run` reads until it is over. What waits then learns that no answer will come."""
+    """A bound session, created by `open`; `run` reads until it is closed. Waiting submits then fail.
+
+    Attributes:
+        closed: no more PDUs can be sent.
+        idle: set by the user of the session; cleared by each PDU that is received.
+    """
 
     def __init__(self, connection: Any, on_deliver: Callable[[smpp34.DeliverSm], bool]) -> None:
         self._socket = connection
@@ -56,8 +61,8 @@ class Session:
         self._waiting: dict[int, Signal] = {}
         self._writing = Semaphore(1)
         self._receipts = eventlet.GreenPool(RECEIPTS_AT_ONCE)
-        self.over = False
-        self.heard = False
+        self.closed = False
+        self.idle = False
 
     @classmethod
     def open(
@@ -67,7 +72,19 @@ class Session:
         password: str,
         on_deliver: Callable[[smpp34.DeliverSm], bool],
     ) -> "Session":
-        """Connect and bind as transceiver; OSError, Broken or BindRefused. `on_deliver` says whether it took it."""
+        """Connect and bind as transceiver.
+
+        Args:
+            address: host and port.
+            system_id: of the bind.
+            password: of the bind.
+            on_deliver: called for each `deliver_sm`; returns whether it was accepted.
+
+        Raises:
+            OSError: no connection.
+            ProtocolError: no valid answer to the bind.
+            BindRefused: the SMSC's status is an error.
+        """
         connection = socket.create_connection(address, timeout=CONNECT_LIMIT_SECONDS)
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -84,10 +101,10 @@ class Session:
         self._socket.sendall(pdus.bind_transceiver(sequence, system_id, password))
         answer = pdus.read(self._socket)
         if not answer:
-            raise pdus.Broken("closed at bind")
+            raise pdus.ProtocolError("closed at bind")
         _, command, code, answered = pdus.HEADER.unpack_from(answer)
         if command != pdus.BIND_TRANSCEIVER | pdus.RESPONSE or answered != sequence:
-            raise pdus.Broken("no answer to the bind")
+            raise pdus.ProtocolError("no answer to the bind")
         if code:
             raise BindRefused(status.name(code))
 
@@ -95,7 +112,7 @@ class Session:
         """Submit one part and await the answer; NotSent, AnswerUnknown or Malformed.
 
         Args:
-            limit_seconds: for the answer.
+            limit_seconds: time limit of the answer.
             fields: of `smpp34.SubmitSm`.
         """
         sequence = self._next_sequence()
@@ -103,57 +120,57 @@ class Session:
             data = smpp34.SubmitSm(**fields, sequence_number=sequence).encode()
         except (smpp34.SmppError, ValueError, OverflowError) as error:
             raise Malformed from error
-        answer = self._ask(sequence, data, limit_seconds)
+        answer = self._request(sequence, data, limit_seconds)
         _, _, code, _ = pdus.HEADER.unpack_from(answer)
         return Submitted(code, answer[pdus.HEADER.size :].split(b"\0")[0].decode("ascii", "replace"))
 
     def enquire(self, limit_seconds: float) -> None:
-        """Ask whether the SMSC is there; the session ends when it does not say so."""
+        """Send `enquire_link`; the session ends without an answer in time."""
         sequence = self._next_sequence()
         try:
-            self._ask(sequence, pdus.pdu(pdus.ENQUIRE_LINK, sequence), limit_seconds)
+            self._request(sequence, pdus.pdu(pdus.ENQUIRE_LINK, sequence), limit_seconds)
         except (NotSent, AnswerUnknown):
             _log.warning("SMSC does not answer enquire_link")
-            self.hang_up()
+            self.disconnect()
 
     def unbind(self) -> None:
-        """Leave in order."""
+        """Unbind and end the session."""
         sequence = self._next_sequence()
         try:
-            self._ask(sequence, pdus.pdu(pdus.UNBIND, sequence), UNBIND_LIMIT_SECONDS)
+            self._request(sequence, pdus.pdu(pdus.UNBIND, sequence), UNBIND_LIMIT_SECONDS)
         except (NotSent, AnswerUnknown):
             _log.debug("no answer to unbind")
-        self.hang_up()
+        self.disconnect()
 
-    def hang_up(self) -> None:
-        """End the session. The reader closes: closing under a green thread that waits kills the process."""
-        self.over = True
+    def disconnect(self) -> None:
+        """End the session. `run` closes the socket: eventlet fails if it is closed while a green thread waits on it."""
+        self.closed = True
         try:
             self._socket.shutdown(socket.SHUT_RDWR)
         except OSError:
-            _log.debug("the socket was down already")
+            _log.debug("socket was already closed")
 
     def run(self) -> None:
-        """Read until the session is over; never raises for what the peer does."""
+        """Read until the session is closed; errors of the peer are logged, not raised."""
         try:
             while data := pdus.read(self._socket):
-                self.heard = True
-                self._take(data)
-        except (OSError, pdus.Broken, smpp34.SmppError) as error:
-            _log.warning("SMPP session broke", error_type=type(error).__name__)
+                self.idle = False
+                self._handle(data)
+        except (OSError, pdus.ProtocolError, smpp34.SmppError) as error:
+            _log.warning("SMPP session failed", error_type=type(error).__name__)
         finally:
-            self.over = True
+            self.closed = True
             self._socket.close()
             for signal in self._waiting.values():
                 if not signal.ready():
                     signal.send(None)
 
     def _next_sequence(self) -> int:
-        """The number of our next PDU: from 1, and from 1 again after the largest that SMPP has."""
+        """The sequence number of our next PDU: from 1, and from 1 again after SMPP's largest."""
         self._sequence = self._sequence % SEQUENCE_MAX + 1
         return self._sequence
 
-    def _ask(self, sequence: int, data: bytes, limit_seconds: float) -> bytes:
+    def _request(self, sequence: int, data: bytes, limit_seconds: float) -> bytes:
         signal = self._waiting[sequence] = Signal()
         try:
             self._write(data)
@@ -166,17 +183,17 @@ class Session:
             del self._waiting[sequence]
 
     def _write(self, data: bytes) -> None:
-        """Hand a whole PDU to the kernel, or NotSent: of half a PDU the SMSC makes nothing."""
+        """Write a whole PDU to the socket, or raise NotSent: the SMSC ignores a partial PDU."""
         try:
             with eventlet.Timeout(WRITE_LIMIT_SECONDS, TimeoutError("the SMSC reads nothing")), self._writing:
-                if self.over:
-                    raise NotSent("the session is over")
+                if self.closed:
+                    raise NotSent("the session is closed")
                 self._socket.sendall(data)
         except OSError as error:
-            self.hang_up()
-            raise NotSent("the socket is down") from error
+            self.disconnect()
+            raise NotSent("the socket is closed") from error
 
-    def _take(self, data: bytes) -> None:
+    def _handle(self, data: bytes) -> None:
         _, command, _, sequence = pdus.HEADER.unpack_from(data)
         if command & pdus.RESPONSE:
             signal = self._waiting.get(sequence)
@@ -186,31 +203,31 @@ class Session:
         if command == pdus.DELIVER_SM:
             self._deliver(data, sequence)
         elif command == pdus.ENQUIRE_LINK:
-            self._answer(pdus.pdu(command | pdus.RESPONSE, sequence))
+            self._respond(pdus.pdu(command | pdus.RESPONSE, sequence))
         elif command == pdus.UNBIND:
-            self._answer(pdus.pdu(command | pdus.RESPONSE, sequence))
-            self.hang_up()
+            self._respond(pdus.pdu(command | pdus.RESPONSE, sequence))
+            self.disconnect()
         else:
-            self._answer(pdus.pdu(pdus.GENERIC_NACK, sequence, 0x03))
+            self._respond(pdus.pdu(pdus.GENERIC_NACK, sequence, 0x03))
 
     def _deliver(self, data: bytes, sequence: int) -> None:
         if not self._receipts.free():
-            self._answer(_deliver_answer(sequence, status.RX_T_APPN))
+            self._respond(_deliver_sm_resp(sequence, status.RX_T_APPN))
             return
-        self._receipts.spawn_n(self._deliver_and_answer, data, sequence)
+        self._receipts.spawn_n(self._deliver_and_respond, data, sequence)
 
-    def _deliver_and_answer(self, data: bytes, sequence: int) -> None:
+    def _deliver_and_respond(self, data: bytes, sequence: int) -> None:
         pdu = smpp34.decode(data)
-        taken = isinstance(pdu, smpp34.DeliverSm) and self._on_deliver(pdu)
-        # Not taken: the SMSC keeps it and sends it again.
-        self._answer(_deliver_answer(sequence, status.ROK if taken else status.RX_T_APPN))
+        accepted = isinstance(pdu, smpp34.DeliverSm) and self._on_deliver(pdu)
+        # After a temporary error the SMSC sends it again.
+        self._respond(_deliver_sm_resp(sequence, status.ROK if accepted else status.RX_T_APPN))
 
-    def _answer(self, data: bytes) -> None:
+    def _respond(self, data: bytes) -> None:
         try:
             self._write(data)
         except NotSent:
-            _log.debug("an answer found no session")
+            _log.debug("response not sent, the session is closed")
 
 
-def _deliver_answer(sequence: int, code: int) -> bytes:
+def _deliver_sm_resp(sequence: int, code: int) -> bytes:
     return pdus.pdu(pdus.DELIVER_SM | pdus.RESPONSE, sequence, code, b"\0")

@@ -6,7 +6,7 @@ from pydantic_settings import SettingsConfigDict
 
 
 class Settings(ConnectorSettings):
-    """What the SMS connector is told."""
+    """Settings of the SMS connector."""
 
     model_config = SettingsConfigDict(env_prefix="SMS_")
 

@@ -1,4 +1,4 @@
-"""The bind that a connector keeps: bound again as often as it is lost, one for many messages."""
+"""The connector's bind at the SMSC: one session for all messages, bound again after each loss."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -20,7 +20,7 @@ from notification.connectors.sms.settings import Settings
 BACKOFF_FIRST_SECONDS: Final = 0.2
 BACKOFF_LAST_SECONDS: Final = 10
 REFUSED_PAUSE_SECONDS: Final = 30
-TURN_SECONDS: Final = 0.05
+POLL_SECONDS: Final = 0.05
 
 _log = log.get(__name__)
 
@@ -28,14 +28,14 @@ OnDeliver = Callable[[smpp34.DeliverSm], bool]
 
 
 class Bind(SharedExtension):  # type: ignore[misc]  # nameko has no types
-    """Holds the session. Reading from the broker pauses while there is none."""
+    """Keeps the session. Consuming from the broker pauses while there is none."""
 
     consumer = QueueConsumer()
     publisher = PublisherExtension()
     web = Web()
 
     def __init__(self) -> None:
-        # Others may register before our own setup: nameko sets extensions up in no order.
+        # `listen` may be called before `setup` of this one: nameko sets extensions up in no order.
         self._on_deliver: OnDeliver = lambda _: False
         super().__init__()
 
@@ -45,9 +45,9 @@ class Bind(SharedExtension):  # type: ignore[misc]  # nameko has no types
         self._window = Semaphore(self._settings.window)
         self._stopping = False
         self._started = False
-        shown = telemetry.current()
-        self._up = shown.gauge("diwan_sms_bound", "Whether the SMSC has us bound")
-        self._submits = shown.counter(
+        metrics = telemetry.current()
+        self._bound = metrics.gauge("diwan_sms_bound", "Whether the connector is bound at the SMSC")
+        self._submits = metrics.counter(
             "diwan_sms_submits_total", "Parts submitted, by the SMSC's answer", ("status",)
         )
         self.consumer.gate(lambda: self.bound)
@@ -55,17 +55,17 @@ class Bind(SharedExtension):  # type: ignore[misc]  # nameko has no types
 
     @property
     def bound(self) -> bool:
-        """Whether the SMSC takes submits from us now."""
-        return self._session is not None and not self._session.over
+        """Whether a session is bound now."""
+        return self._session is not None and not self._session.closed
 
     def listen(self, on_deliver: OnDeliver) -> None:
-        """Give each `deliver_sm` to this; it says whether it took it, and must not raise."""
+        """Pass each `deliver_sm` to `on_deliver`, which returns whether it accepted it, and must not raise."""
         self._on_deliver = on_deliver
 
     def start(self) -> None:
         if not self._started:
             self._started = True
-            self._thread = self.container.spawn_managed_thread(self._keep)
+            self._thread = self.container.spawn_managed_thread(self._run)
 
     def stop(self) -> None:
         self._stopping = True
@@ -76,14 +76,14 @@ class Bind(SharedExtension):  # type: ignore[misc]  # nameko has no types
         """Submit one part; NotSent, AnswerUnknown or Malformed. `fields` are those of `smpp34.SubmitSm`."""
         with (
             self._window,
-            telemetry.span("submit_sm", kind=SpanKind.CLIENT, attributes=self._attributes()) as made,
+            telemetry.span("submit_sm", kind=SpanKind.CLIENT, attributes=self._attributes()) as span,
         ):
             answer = self._wait_for_session().submit(self._settings.answer_seconds, **fields)
-            said = status.name(answer.status)
-            made.set_attribute("smpp.command_status", said)
+            status_name = status.name(answer.status)
+            span.set_attribute("smpp.command_status", status_name)
             if answer.status:
-                telemetry.failed(made, said)
-            self._submits.labels(said).inc()
+                telemetry.failed(span, status_name)
+            self._submits.labels(status_name).inc()
             return answer
 
     def _attributes(self) -> dict[str, str | int]:
@@ -97,28 +97,28 @@ class Bind(SharedExtension):  # type: ignore[misc]  # nameko has no types
 
     def _wait_for_session(self) -> Session:
         """The session; NotSent if there is none for `bind_wait_seconds`."""
-        for _ in range(int(self._settings.bind_wait_seconds / TURN_SECONDS) + 1):
+        for _ in range(int(self._settings.bind_wait_seconds / POLL_SECONDS) + 1):
             if self._session is not None and self.bound:
                 return self._session
-            eventlet.sleep(TURN_SECONDS)
+            eventlet.sleep(POLL_SECONDS)
         raise NotSent("not bound")
 
-    def _keep(self) -> None:
+    def _run(self) -> None:
         backoff = Backoff(BACKOFF_FIRST_SECONDS, BACKOFF_LAST_SECONDS)
         while not self._stopping:
             try:
                 self._session = self._open()
             except BindRefused as refused:
-                # Operators lock out who knocks too often with a wrong password.
+                # A long pause: operators lock accounts after many binds with a wrong password.
                 _log.error("SMSC refuses the bind", reason=str(refused))
                 eventlet.sleep(REFUSED_PAUSE_SECONDS)
                 continue
-            except (OSError, pdus.Broken) as error:
+            except (OSError, pdus.ProtocolError) as error:
                 _log.warning("SMSC is away", error_type=type(error).__name__)
                 eventlet.sleep(backoff.next())
                 continue
             backoff.reset()
-            self._hold(self._session)
+            self._run_session(self._session)
 
     def _open(self) -> Session:
         settings = self._settings
@@ -129,27 +129,27 @@ class Bind(SharedExtension):  # type: ignore[misc]  # nameko has no types
             self._on_deliver,
         )
 
-    def _hold(self, session: Session) -> None:
+    def _run_session(self, session: Session) -> None:
         _log.info("bound to the SMSC")
-        self._up.set(1)
-        enquirer = eventlet.spawn(self._enquire, session)
+        self._bound.set(1)
+        enquirer = eventlet.spawn(self._enquire_when_idle, session)
         try:
             session.run()
         finally:
-            self._up.set(0)
+            self._bound.set(0)
             enquirer.kill()
         _log.info("unbound from the SMSC" if self._stopping else "lost the SMSC")
 
-    def _enquire(self, session: Session) -> None:
-        while not session.over:
-            session.heard = False
+    def _enquire_when_idle(self, session: Session) -> None:
+        while not session.closed:
+            session.idle = True
             eventlet.sleep(self._settings.enquire_seconds)
-            if not session.heard and not session.over:
+            if session.idle and not session.closed:
                 session.enquire(self._settings.answer_seconds)
 
 
 class Smsc(DependencyProvider):  # type: ignore[misc]  # nameko has no types
-    """Gives a connector's method the bind."""
+    """Injects the bind into the connector."""
 
     bind_to_smsc = Bind()
 

@@ -1,4 +1,4 @@
-"""SMPP 3.4 command status: names, and which of them mean "later"."""
+"""SMPP 3.4 command status: names, and which of them are temporary."""
 
 from typing import Final
 
@@ -43,15 +43,15 @@ NAMES: Final = {
     0xFF: "ESME_RUNKNOWNERR",
 }
 
-# The operator did not take it now, and says so: trying again cannot send it twice.
-_LATER: Final = frozenset({0x04, 0x08, 0x0D, 0x14, 0x58, 0x64})
+# The operator states that it did not accept the message now: a retry cannot send it twice.
+_TEMPORARY: Final = frozenset({0x04, 0x08, 0x0D, 0x14, 0x58, 0x64})
 
 
 def name(status: int) -> str:
-    """The status by its name in the standard, or `SMPP_0x…` for an operator's own."""
+    """The name of the status in the standard, or `SMPP_0x…` for an operator's own status."""
     return NAMES.get(status, f"SMPP_0x{status:X}")
 
 
-def later(status: int) -> bool:
-    """Whether the same submit may be taken another time."""
-    return status in _LATER
+def is_temporary(status: int) -> bool:
+    """Whether the same submit may be accepted later."""
+    return status in _TEMPORARY

@@ -1,4 +1,4 @@
-"""How a text travels: GSM 7-bit where all its letters are in that alphabet, UCS-2 otherwise, split with a UDH."""
+"""Encoding of texts: GSM 7-bit if that alphabet has all letters, UCS-2 otherwise; long texts split with a UDH."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -27,14 +27,14 @@ _SEPTETS: Final = {letter: bytes([code]) for code, letter in enumerate(_BASIC) i
     letter: bytes([_ESCAPE, code]) for letter, code in _ESCAPED.items()
 }
 
-# Units that fit beside nothing, and beside a UDH of six bytes: septets, or bytes of UCS-2.
-_ALONE: Final = {GSM_DEFAULT: 160, UCS2: 140}
-_BESIDE_UDH: Final = {GSM_DEFAULT: 153, UCS2: 134}
+# Capacity of a single message, and of a part with a UDH of six bytes: septets, or bytes of UCS-2.
+_SINGLE: Final = {GSM_DEFAULT: 160, UCS2: 140}
+_CONCATENATED: Final = {GSM_DEFAULT: 153, UCS2: 134}
 
 
 @dataclass(frozen=True)
 class Part:
-    """One short message: its bytes, with the UDH before them where `concatenated`."""
+    """One short message: its bytes, preceded by the UDH if `concatenated`."""
 
     data: bytes
     data_coding: int
@@ -45,26 +45,26 @@ def parts(text: str, reference: int) -> list[Part]:
     """Split a text into short messages; an empty text is one empty message.
 
     Args:
-        text: as the person will read it.
-        reference: 0..255, by which the phone knows the parts of one text; the same for each try.
+        text: as the phone displays it.
+        reference: 0..255, concatenation reference of the text's parts; the same for each attempt.
     """
     letters = [_SEPTETS.get(letter) for letter in text]
     if all(letter is not None for letter in letters):
         coding, units = GSM_DEFAULT, [letter for letter in letters if letter is not None]
     else:
-        # A letter outside the basic plane is two units that must not be parted; encoding letter by letter keeps them.
+        # A letter outside the basic plane has two units, which must stay in one part: encoded letter by letter.
         coding, units = UCS2, [letter.encode("utf-16-be") for letter in text]
-    whole = b"".join(units)
-    if len(whole) <= _ALONE[coding]:
-        return [Part(whole, coding, concatenated=False)]
-    pieces = _filled(units, _BESIDE_UDH[coding])
+    encoded = b"".join(units)
+    if len(encoded) <= _SINGLE[coding]:
+        return [Part(encoded, coding, concatenated=False)]
+    pieces = _pack(units, _CONCATENATED[coding])
     return [
         Part(bytes([5, 0, 3, reference, len(pieces) & 0xFF, number]) + piece, coding, concatenated=True)
         for number, piece in enumerate((piece for piece in pieces[:255]), start=1)
     ]
 
 
-def _filled(units: list[bytes], size: int) -> list[bytes]:
+def _pack(units: list[bytes], size: int) -> list[bytes]:
     pieces, piece = [], b""
     for unit in units:
         if len(piece) + len(unit) > size:
@@ -74,6 +74,6 @@ def _filled(units: list[bytes], size: int) -> list[bytes]:
     return [*pieces, piece]
 
 
-def count(text: str) -> int:
-    """How many parts a text makes, without the limit of 255 that one reference has."""
+def count_parts(text: str) -> int:
+    """The number of a text's parts; 256 for one that certainly has more than the 255 of one reference."""
     return max(1, len(parts(text, 0))) if len(text) < 255 * 60 else 256

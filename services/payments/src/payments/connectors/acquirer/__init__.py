@@ -1,1 +1,1 @@
-"""The acquirer connector: charges cards through an acquirer's HTTP API, and takes its signed callbacks."""
+"""The acquirer connector: charges cards through an acquirer's HTTP API, and receives its signed callbacks."""

@@ -1,4 +1,4 @@
-"""The acquirer's HTTP API: one charge, asked for as often as needed, made once by its idempotency key."""
+"""The acquirer's HTTP API: charges, idempotent by the charge id, and inquiries."""
 
 import re
 from dataclasses import dataclass, field, replace
@@ -18,8 +18,8 @@ from requests.adapters import HTTPAdapter
 from payments.connectors.acquirer.settings import Settings
 
 _CODE: Final = re.compile(r"[A-Z][A-Z0-9_]{0,62}")
-# The first three say that our key or address is wrong, which an operator can mend: no answer to give to a citizen.
-_LATER: Final = frozenset(
+# The first three mean that our key or address is wrong: an operator can correct that, so the charge is not refused.
+_TEMPORARY: Final = frozenset(
     {
         HTTPStatus.UNAUTHORIZED,
         HTTPStatus.FORBIDDEN,
@@ -33,7 +33,17 @@ _LATER: Final = frozenset(
 
 
 class Verdict(Enum):
-    """What the acquirer made of a request."""
+    """Meaning of the acquirer's response, or of its absence.
+
+    Attributes:
+        ACCEPTED: the charge was accepted, or, of an inquiry, found.
+        REFUSED: refused for good.
+        CONFLICT: the idempotency key belongs to another charge.
+        LATER: not accepted now; a retry makes no second charge.
+        NOT_SENT: the request certainly did not reach the acquirer.
+        NO_ANSWER: the request may have reached the acquirer.
+        UNKNOWN_CHARGE: the acquirer has no charge with the id of an inquiry.
+    """
 
     ACCEPTED = auto()
     REFUSED = auto()
@@ -45,10 +55,14 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True)
-class Said:
-    """The acquirer's answer. `code` is its reason or our name for the lack of one; `reference` its own.
+class ApiResult:
+    """Result of a request to the acquirer.
 
-    `charge` is what it shows of a charge that was inquired of, as it came.
+    Attributes:
+        verdict: its meaning.
+        code: the acquirer's error code, or ours if it sent none.
+        reference: the acquirer's own reference of the charge.
+        charge: the JSON object of the charge, not validated.
     """
 
     verdict: Verdict
@@ -58,7 +72,7 @@ class Said:
 
 
 class Api(DependencyProvider):  # type: ignore[misc]  # nameko has no types
-    """Gives a connector's method the acquirer's API."""
+    """Injects the acquirer's API into the connector."""
 
     def setup(self) -> None:
         settings: Settings = self.container.config["settings"]
@@ -67,43 +81,43 @@ class Api(DependencyProvider):  # type: ignore[misc]  # nameko has no types
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=settings.workers, max_retries=0)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
-        self._calls = telemetry.current().counter(
-            "diwan_acquirer_charges_total", "Requests to the acquirer, by what it said", ("verdict", "code")
+        self._charges = telemetry.current().counter(
+            "diwan_acquirer_charges_total", "Charge requests to the acquirer, by result", ("verdict", "code")
         )
         self._inquiries = telemetry.current().counter(
-            "diwan_acquirer_inquiries_total", "Inquiries after charges, by what it said", ("verdict", "code")
+            "diwan_acquirer_inquiries_total", "Inquiries about charges, by result", ("verdict", "code")
         )
 
     def get_dependency(self, _worker_ctx: object) -> "Api":
         return self
 
-    def charge(self, charge_id: str, amount: Money, card_token: str, metadata: dict[str, str]) -> Said:
-        """Ask for a charge; never raises for what the network or the acquirer does.
+    def charge(self, charge_id: str, amount: Money, card_token: str, metadata: dict[str, str]) -> ApiResult:
+        """Request a charge; errors of the network and of the acquirer are results, not exceptions.
 
         Args:
             charge_id: the idempotency key.
             amount: in whole piastres, which are the acquirer's minor units.
-            card_token: the acquirer's own token.
-            metadata: comes back with the callback, under its signature.
+            card_token: the acquirer's own token of the card.
+            metadata: returned in the signed callback.
         """
         body = {"amount": in_minor_units(amount), "card_token": card_token, "metadata": metadata}
-        said = self._ask("POST", "/charges", "", {"Idempotency-Key": charge_id}, body)
-        self._calls.labels(said.verdict.name, said.code).inc()
-        return said
+        result = self._request("POST", "/charges", "", {"Idempotency-Key": charge_id}, body)
+        self._charges.labels(result.verdict.name, result.code).inc()
+        return result
 
-    def inquire(self, charge_id: str) -> Said:
-        """Ask what became of a charge; never raises for what the network or the acquirer does."""
-        said = self._ask("GET", "/charges/{id}", f"/charges/{quote(charge_id, safe='')}", {}, None)
-        # Only its own word for it: any other 404 may say that our address is wrong.
-        if said.code == "CHARGE_NOT_FOUND":
-            said = replace(said, verdict=Verdict.UNKNOWN_CHARGE)
-        self._inquiries.labels(said.verdict.name, said.code).inc()
-        return said
+    def inquire(self, charge_id: str) -> ApiResult:
+        """Request the state of a charge; errors of the network and of the acquirer are results, not exceptions."""
+        result = self._request("GET", "/charges/{id}", f"/charges/{quote(charge_id, safe='')}", {}, None)
+        # Only by its error code: another 404 may mean that our address is wrong.
+        if result.code == "CHARGE_NOT_FOUND":
+            result = replace(result, verdict=Verdict.UNKNOWN_CHARGE)
+        self._inquiries.labels(result.verdict.name, result.code).inc()
+        return result
 
-    def _ask(
+    def _request(
         self, method: str, template: str, path: str, headers: dict[str, str], body: dict[str, Any] | None
-    ) -> Said:
-        """One request; `path` is the template itself when it is empty."""
+    ) -> ApiResult:
+        """Send one request in a span; an empty `path` means the template."""
         url = urlsplit(self._settings.api_url)
         with telemetry.span(
             f"{method} {template}",
@@ -115,20 +129,20 @@ class Api(DependencyProvider):  # type: ignore[misc]  # nameko has no types
                 "url.template": template,
                 "peer.service": "acquirer-api",
             },
-        ) as made:
-            status, answer = self._send(method, path or template, headers, body)
-            said = _said(status, answer)
+        ) as span:
+            status, body_received = self._send(method, path or template, headers, body)
+            result = _result_of(status, body_received)
             if isinstance(status, int):
-                made.set_attribute("http.response.status_code", status)
-            if said.verdict is not Verdict.ACCEPTED:
-                telemetry.failed(made, said.code)
-            return said
+                span.set_attribute("http.response.status_code", status)
+            if result.verdict is not Verdict.ACCEPTED:
+                telemetry.failed(span, result.code)
+            return result
 
     def _send(
         self, method: str, path: str, headers: dict[str, str], body: dict[str, Any] | None
     ) -> tuple[int | Verdict, dict[str, Any]]:
         try:
-            answer = self._session.request(
+            response = self._session.request(
                 method,
                 f"{self._settings.api_url}{path}",
                 json=body,
@@ -145,31 +159,31 @@ class Api(DependencyProvider):  # type: ignore[misc]  # nameko has no types
             refused = "NewConnectionError" in repr(error)
             return (Verdict.NOT_SENT if refused else Verdict.NO_ANSWER), {}
         try:
-            told = answer.json()
+            received = response.json()
         except ValueError:
-            told = {}
-        return answer.status_code, told if isinstance(told, dict) else {}
+            received = {}
+        return response.status_code, received if isinstance(received, dict) else {}
 
 
 def in_minor_units(amount: Money) -> dict[str, str | int]:
-    """The amount as the acquirer counts it; MoneyInvalid when it is no whole number of piastres."""
+    """The amount in the acquirer's format; MoneyInvalid when it is no whole number of piastres."""
     return {"currency": amount.currency_code, "minor_units": piastres(amount, "amount")}
 
 
-def _said(status: int | Verdict, answer: dict[str, Any]) -> Said:
-    """Decide what an answer means. What may be asked again without a second charge is LATER."""
+def _result_of(status: int | Verdict, body: dict[str, Any]) -> ApiResult:
+    """The result of a response, by its HTTP status and its error code."""
     if isinstance(status, Verdict):
-        return Said(status, status.name)
+        return ApiResult(status, status.name)
     if status in (HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED):
-        return Said(Verdict.ACCEPTED, "", str(answer.get("reference", ""))[:64], answer)
-    code = _code(answer, status)
+        return ApiResult(Verdict.ACCEPTED, "", str(body.get("reference", ""))[:64], body)
+    code = _code(body, status)
     if status == HTTPStatus.CONFLICT and code != "IN_PROGRESS":
-        return Said(Verdict.CONFLICT, code)
-    if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and status not in _LATER:
-        return Said(Verdict.REFUSED, code)
-    return Said(Verdict.LATER, code)
+        return ApiResult(Verdict.CONFLICT, code)
+    if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and status not in _TEMPORARY:
+        return ApiResult(Verdict.REFUSED, code)
+    return ApiResult(Verdict.LATER, code)
 
 
-def _code(answer: dict[str, Any], status: int) -> str:
-    code = str(answer.get("error", "")).upper()
+def _code(body: dict[str, Any], status: int) -> str:
+    code = str(body.get("error", "")).upper()
     return code if _CODE.fullmatch(code) else f"HTTP_{status}"

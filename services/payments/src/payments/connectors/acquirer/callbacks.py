@@ -1,4 +1,4 @@
-"""The acquirer's callbacks: signature first, then form, then what they say. No I/O here."""
+"""The acquirer's callbacks: verification of the signature, then validation and parsing. No I/O here."""
 
 import hashlib
 import hmac
@@ -16,12 +16,12 @@ SIGNATURE: Final = "acquirer-signature"
 _SIGNATURE: Final = re.compile(r"v1=([0-9a-f]{64})")
 
 
-class Unsigned(Exception):
-    """Not from the acquirer, or not from now; the text says which check failed."""
+class SignatureInvalid(Exception):
+    """The signature is missing, wrong or too old; the text names the failed check."""
 
 
-class Misshapen(Exception):
-    """Signed, but not of the agreed form."""
+class Malformed(Exception):
+    """The body has not the agreed form; the text has paths of fields, no values."""
 
 
 class _Amount(BaseModel):
@@ -57,7 +57,7 @@ class _Body(BaseModel):
 
 @dataclass(frozen=True)
 class Callback:
-    """What a callback says of a charge. `reason` is upper case, and empty when it was settled."""
+    """The decision about a charge. `reason` is upper case, and empty when it was settled."""
 
     charge_id: str
     payment_id: str
@@ -74,48 +74,56 @@ class Callback:
 def verify(
     key: bytes, headers: Mapping[str, str], body: bytes, now_seconds: float, window_seconds: float
 ) -> None:
-    """Check `HMAC-SHA256(key, timestamp "." body)` and that it was made about now; Unsigned otherwise."""
+    """Check the signature `HMAC-SHA256(key, timestamp "." body)` and the age of its timestamp.
+
+    Args:
+        key: shared with the acquirer.
+        headers: by lower-case name.
+        body: as received.
+        now_seconds: since 1970.
+        window_seconds: largest difference between timestamp and now.
+
+    Raises:
+        SignatureInvalid: "missing", "signature" or "time".
+    """
     timestamp = headers.get(TIMESTAMP, "")
     given = _SIGNATURE.fullmatch(headers.get(SIGNATURE, ""))
     if not given or not (timestamp.isascii() and timestamp.isdecimal() and len(timestamp) <= 12):
-        raise Unsigned("missing")
-    wanted = hmac.new(key, timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
-    if not hmac.compare_digest(wanted, given.group(1)):
-        raise Unsigned("signature")
-    # Only after the signature: who cannot sign learns nothing of our clock.
+        raise SignatureInvalid("missing")
+    expected = hmac.new(key, timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+    if not hmac.compare_digest(expected, given.group(1)):
+        raise SignatureInvalid("signature")
+    # Checked after the signature, so that only the acquirer can probe our clock.
     if abs(now_seconds - int(timestamp)) > window_seconds:
-        raise Unsigned("time")
+        raise SignatureInvalid("time")
 
 
-def read(body: bytes) -> Callback:
-    """Read a callback whose signature is right; Misshapen, with paths and no values, when its form is not."""
+def parse(body: bytes) -> Callback:
+    """Parse the body of a verified callback; Malformed if it has not the agreed form."""
     try:
-        said = _Body.model_validate_json(body)
+        parsed = _Body.model_validate_json(body)
     except ValidationError as error:
-        raise Misshapen(_paths(error)) from None
-    if said.type != f"charge.{said.charge.state}":
-        raise Misshapen("type")
-    return _told(said.charge)
+        raise Malformed(_paths(error)) from None
+    if parsed.type != f"charge.{parsed.charge.state}":
+        raise Malformed("type")
+    return _callback_of(parsed.charge)
 
 
-def shown(charge: object) -> Callback | None:
-    """What the API shows of a charge, as the callback for it says it; None while nothing is decided.
-
-    Misshapen, with paths and no values, when its form is not the agreed one.
-    """
+def parse_charge(charge: object) -> Callback | None:
+    """Parse a charge of the API as its callback; None while it is not decided; Malformed as in `parse`."""
     try:
-        read_charge = _Charge.model_validate(charge)
+        parsed = _Charge.model_validate(charge)
     except ValidationError as error:
-        raise Misshapen(_paths(error)) from None
-    return None if read_charge.state == "pending" else _told(read_charge)
+        raise Malformed(_paths(error)) from None
+    return None if parsed.state == "pending" else _callback_of(parsed)
 
 
 def _paths(error: ValidationError) -> str:
     return ", ".join(".".join(map(str, each["loc"])) for each in error.errors()[:10])
 
 
-def _told(charge: _Charge) -> Callback:
-    # In the acquirer's own currency: a foreign one is for payments to refuse, and for a person to see.
+def _callback_of(charge: _Charge) -> Callback:
+    # The acquirer's currency is passed on: payments refuses a foreign one, and an operator sees it.
     amount = money(charge.amount.minor_units)
     amount.currency_code = charge.amount.currency
     return Callback(

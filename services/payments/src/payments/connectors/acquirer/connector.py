@@ -1,4 +1,4 @@
-"""The acquirer connector: charge requests and inquiries out, callbacks in."""
+"""The acquirer connector: sends charge requests and inquiries, receives callbacks."""
 
 import time
 from datetime import UTC, datetime
@@ -6,10 +6,10 @@ from pathlib import Path
 
 from chassis import log, protojson, telemetry
 from chassis.connector import (
-    Answer,
     Delivery,
     Done,
     HttpRequest,
+    HttpResponse,
     OutboundEvent,
     Outcome,
     Park,
@@ -27,7 +27,7 @@ from nameko.extensions import DependencyProvider
 from opentelemetry.trace import SpanKind
 
 from payments.connectors.acquirer import callbacks
-from payments.connectors.acquirer.api import Api, Said, Verdict
+from payments.connectors.acquirer.api import Api, ApiResult, Verdict
 from payments.connectors.acquirer.callbacks import Callback
 from payments.connectors.acquirer.settings import Settings
 
@@ -37,7 +37,7 @@ _log = log.get(__name__)
 
 
 class Context(DependencyProvider):  # type: ignore[misc]  # nameko has no types
-    """Gives the methods what they need beside the API: key, publisher, counter."""
+    """Injects the callbacks' key, the publisher and a counter; starts the HTTP server."""
 
     publisher = PublisherExtension()
     web = Web()
@@ -49,7 +49,7 @@ class Context(DependencyProvider):  # type: ignore[misc]  # nameko has no types
         self.callback_key = bytes.fromhex(path.read_text(encoding="utf-8").strip())
         self.callbacks = telemetry.current().counter(
             "diwan_acquirer_callbacks_total",
-            "Callbacks of the acquirer, by what was made of them",
+            "Callbacks of the acquirer, by result",
             ("result",),
         )
 
@@ -58,7 +58,7 @@ class Context(DependencyProvider):  # type: ignore[misc]  # nameko has no types
 
 
 class AcquirerConnector:
-    """Takes `RequestCharge` and `InquireCharge`, asks the acquirer, publishes what it says at once and later."""
+    """Handles `RequestCharge` and `InquireCharge`, and publishes the acquirer's responses and callbacks."""
 
     name = "acquirer"
     api: Api = Api()
@@ -66,10 +66,11 @@ class AcquirerConnector:
 
     @handles("acquirer.payments.charge", acquirer_pb2.RequestCharge)
     def charge(self, delivery: Delivery[acquirer_pb2.RequestCharge]) -> Outcome:
-        """Ask for a charge. It may be asked for any number of times: the acquirer makes one of one charge id."""
+        """Request a charge. A repeated request is safe: the charge id is the acquirer's idempotency key."""
         message = delivery.message
         if delivery.expired(datetime.now(UTC)):
-            # An inquiry may have said that it was never taken, and another be paid: the next one will tell.
+            # Not requested any more: an inquiry may have found no charge, and the citizen may have paid by another.
+            # The next inquiry reports this one's state.
             return Unknown()
         card = protojson.loads(message.card, acquirer_pb2.CardContent)
         metadata = {
@@ -80,89 +81,91 @@ class AcquirerConnector:
             "requested_at": str(int(time.time())),
         }
         try:
-            said = self.api.charge(message.charge_id, message.amount, card.card_token, metadata)
-        except Exception as error:  # noqa: BLE001 -- whatever it was, the acquirer may have had the request
+            result = self.api.charge(message.charge_id, message.amount, card.card_token, metadata)
+        except Exception as error:  # noqa: BLE001 -- after any error the acquirer may have the request
             _log.error("charge failed", exc_info=error)
             return Retry(type(error).__name__, progress=PERHAPS_CHARGED)
-        return _outcome(delivery, said)
+        return _outcome(delivery, result)
 
     @handles("acquirer.payments.inquiry", acquirer_pb2.InquireCharge)
     def inquire(self, delivery: Delivery[acquirer_pb2.InquireCharge]) -> Outcome:
-        """Say what the callback should have said. Whatever stays open is inquired of again, by payments."""
+        """Publish the event of a callback that did not come. Payments repeats the inquiry if no event follows."""
         message = delivery.message
-        said = self.api.inquire(message.charge_id)
-        if said.verdict is Verdict.UNKNOWN_CHARGE:
+        result = self.api.inquire(message.charge_id)
+        if result.verdict is Verdict.UNKNOWN_CHARGE:
             return Done((_refused(message, "NEVER_TAKEN", delivery),))
-        if said.verdict is not Verdict.ACCEPTED:
+        if result.verdict is not Verdict.ACCEPTED:
             return Unknown()
         try:
-            decided = callbacks.shown(said.charge)
-        except callbacks.Misshapen as error:
-            _log.error("charge shown is not of the agreed form", fields=str(error))
+            decision = callbacks.parse_charge(result.charge)
+        except callbacks.Malformed as error:
+            _log.error("charge is malformed", fields=str(error))
             return Unknown()
-        if decided is None:
+        if decision is None:
             return Done()
-        if (decided.charge_id, decided.payment_id) != (message.charge_id, message.payment_id):
-            _log.error("charge shown is another one", charge_id=message.charge_id)
+        if (decision.charge_id, decision.payment_id) != (message.charge_id, message.payment_id):
+            _log.error("inquiry returned another charge", charge_id=message.charge_id)
             return Unknown()
-        return Done((_event(decided),))
+        return Done((_event(decision),))
 
     @serves("POST", "/callbacks")
-    def callback(self, call: HttpRequest) -> Answer:
-        """204 once the event is with the broker; anything else makes the acquirer call again."""
+    def callback(self, request: HttpRequest) -> HttpResponse:
+        """204 once the broker has confirmed the event; after any other status the acquirer calls again."""
         context = self.context
         try:
             callbacks.verify(
-                context.callback_key, call.headers, call.body, time.time(), context.window_seconds
+                context.callback_key, request.headers, request.body, time.time(), context.window_seconds
             )
-            said = callbacks.read(call.body)
-        except callbacks.Unsigned as error:
+            callback = callbacks.parse(request.body)
+        except callbacks.SignatureInvalid as error:
             context.callbacks.labels(f"unsigned_{error}").inc()
-            _log.warning("callback is not signed by the acquirer", check=str(error))
-            return Answer(401)
-        except callbacks.Misshapen as error:
-            context.callbacks.labels("misshapen").inc()
-            _log.error("callback is not of the agreed form", fields=str(error))
-            return Answer(422)
+            _log.warning("signature of a callback is invalid", check=str(error))
+            return HttpResponse(401)
+        except callbacks.Malformed as error:
+            context.callbacks.labels("malformed").inc()
+            _log.error("callback is malformed", fields=str(error))
+            return HttpResponse(422)
         try:
-            self._tell(said)
+            self._publish(callback)
         except (Stopped, Unroutable):
             context.callbacks.labels("not_published").inc()
-            return Answer(503)
-        context.callbacks.labels("settled" if said.settled else "refused").inc()
-        return Answer(204)
+            return HttpResponse(503)
+        context.callbacks.labels("settled" if callback.settled else "refused").inc()
+        return HttpResponse(204)
 
-    def _tell(self, said: Callback) -> None:
-        """Publish, in the trace of the request if that was a moment ago."""
-        asked = float(said.requested_at) if said.requested_at.isdecimal() else 0.0
+    def _publish(self, callback: Callback) -> None:
+        """Publish the event of a callback, in the trace of the charge request if that is recent."""
+        requested_at = float(callback.requested_at) if callback.requested_at.isdecimal() else 0.0
         with (
-            log.correlated(said.correlation),
-            telemetry.following(
+            log.correlated(callback.correlation),
+            telemetry.continue_trace(
                 "POST /callbacks",
-                said.traceparent,
-                late=time.time() - asked >= telemetry.SAME_TRACE_SECONDS,
+                callback.traceparent,
+                late=time.time() - requested_at >= telemetry.SAME_TRACE_SECONDS,
                 kind=SpanKind.SERVER,
                 attributes={"http.request.method": "POST", "http.route": "/callbacks"},
             ),
         ):
-            self.context.publisher.publish([_event(said)])
+            self.context.publisher.publish([_event(callback)])
 
 
-def _outcome(delivery: Delivery[acquirer_pb2.RequestCharge], said: Said) -> Outcome:
+def _outcome(delivery: Delivery[acquirer_pb2.RequestCharge], result: ApiResult) -> Outcome:
     ids = {"charge_id": delivery.message.charge_id, "payment_id": delivery.message.payment_id}
-    if said.verdict is Verdict.ACCEPTED:
-        accepted = acquirer_pb2.ChargeAccepted(**ids, acquirer_reference=said.reference)
+    if result.verdict is Verdict.ACCEPTED:
+        accepted = acquirer_pb2.ChargeAccepted(**ids, acquirer_reference=result.reference)
         return Done((delivery.event(accepted, ids["charge_id"]),))
-    if said.verdict is Verdict.REFUSED:
-        return Refused((_refused(delivery.message, said.code, delivery),))
-    if said.verdict is Verdict.CONFLICT:
-        # Another charge bears this id: to say that this one was refused could be a lie about money.
-        return Park(said.code)
-    perhaps = delivery.progress == PERHAPS_CHARGED or said.verdict is Verdict.NO_ANSWER or delivery.uncertain
-    if perhaps:
-        # Once we cannot rule out that the acquirer has it, only its callback or an inquiry can tell.
-        return Retry(said.code, progress=PERHAPS_CHARGED)
-    return Retry(said.code, giving_up=(_refused(delivery.message, "GAVE_UP", delivery),))
+    if result.verdict is Verdict.REFUSED:
+        return Refused((_refused(delivery.message, result.code, delivery),))
+    if result.verdict is Verdict.CONFLICT:
+        # Another charge has this id, and may have taken the money: this one cannot be published as refused.
+        return Park(result.code)
+    perhaps_charged = (
+        delivery.progress == PERHAPS_CHARGED or result.verdict is Verdict.NO_ANSWER or delivery.uncertain
+    )
+    if perhaps_charged:
+        # The acquirer may have the request: only its callback or an inquiry gives the outcome.
+        return Retry(result.code, progress=PERHAPS_CHARGED)
+    return Retry(result.code, giving_up=(_refused(delivery.message, "GAVE_UP", delivery),))
 
 
 def _refused(
@@ -179,15 +182,15 @@ def _refused(
     )
 
 
-def _event(said: Callback) -> OutboundEvent:
-    """The same charge in the same state is the same event, however often the acquirer calls."""
-    ids = {"charge_id": said.charge_id, "payment_id": said.payment_id}
-    settled = acquirer_pb2.ChargeSettled(**ids, acquirer_reference=said.reference, amount=said.amount)
-    refused = acquirer_pb2.ChargeRefused(**ids, reason=said.reason)
+def _event(callback: Callback) -> OutboundEvent:
+    """The event of a callback; its id follows from charge and state, so that a repeated callback repeats it."""
+    ids = {"charge_id": callback.charge_id, "payment_id": callback.payment_id}
+    settled = acquirer_pb2.ChargeSettled(**ids, acquirer_reference=callback.reference, amount=callback.amount)
+    refused = acquirer_pb2.ChargeRefused(**ids, reason=callback.reason)
     return OutboundEvent(
-        settled if said.settled else refused,
-        subject=said.charge_id,
-        origin=f"{said.charge_id}/{'settled' if said.settled else 'refused'}",
-        causation=said.cause,
-        correlation=said.correlation,
+        settled if callback.settled else refused,
+        subject=callback.charge_id,
+        origin=f"{callback.charge_id}/{'settled' if callback.settled else 'refused'}",
+        causation=callback.cause,
+        correlation=callback.correlation,
     )

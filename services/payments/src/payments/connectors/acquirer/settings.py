@@ -8,7 +8,7 @@ from pydantic_settings import SettingsConfigDict
 
 
 class Settings(ConnectorSettings):
-    """What the acquirer connector is told."""
+    """Settings of the acquirer connector."""
 
     model_config = SettingsConfigDict(env_prefix="ACQUIRER_")
 

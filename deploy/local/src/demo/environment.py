@@ -1,4 +1,4 @@
-"""Where the platform under the journey can be reached, as seen from outside it."""
+"""Addresses and credentials with which a running platform is reached from outside."""
 
 import json
 from dataclasses import dataclass
@@ -7,20 +7,20 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class World:
-    """Addresses and credentials that a citizen's phone, an integrator and an operator would have.
+class Environment:
+    """Addresses and credentials of a citizen's phone, an integrator and an operator.
 
     Attributes:
         targets: gRPC address of each service, `host:port` by service name.
         broker_host: host of RabbitMQ.
         broker_port: its AMQP port.
         broker_vhost: its virtual host.
-        registry_password_file: the registry integrator's own password.
-        registry_seal_key: public JWK with which the registry seals records for identity.
+        registry_password_file: the registry integrator's broker password.
+        registry_seal_key: public JWK with which the registry encrypts records for identity.
         operator_config: configuration of the operator's command line.
-        phones_url: the SMSC's HTTP side, where a citizen's phone is read.
-        traces_url: where finished spans can be read back.
-        otlp_endpoint: where the driver sends its own spans.
+        phones_url: HTTP API of the SMSC, which lists the messages on a phone.
+        traces_url: HTTP API that returns finished spans.
+        otlp_endpoint: endpoint for the driver's own spans.
         authority: certificate of the authority under which documents are signed.
     """
 
@@ -37,9 +37,9 @@ class World:
     authority: Path
 
     @classmethod
-    def read(cls, path: Path) -> "World":
-        """Read a world from the JSON file that whoever started the platform wrote."""
-        said: dict[str, Any] = json.loads(path.read_text())
+    def read(cls, path: Path) -> "Environment":
+        """Read an environment from the JSON file that the embedded stack writes."""
+        fields: dict[str, Any] = json.loads(path.read_text())
         for name in ("registry_password_file", "registry_seal_key", "operator_config", "authority"):
-            said[name] = Path(said[name])
-        return cls(**said)
+            fields[name] = Path(fields[name])
+        return cls(**fields)

@@ -1,4 +1,4 @@
-"""What connectors parked, by the command line, on a real broker."""
+"""`diwan parked` for connectors, on a real broker."""
 
 import json
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import yaml
 from chassis.messaging import headers
 from click.testing import CliRunner, Result
 from diwanctl.main import main
-from diwanctl.shelf import CONNECTORS
+from diwanctl.parked_queues import CONNECTORS
 from testkit.broker import Broker
 from testkit.connectors import eventually, take
 
@@ -23,35 +23,35 @@ Diwan = Callable[..., Result]
 
 @pytest.fixture
 def diwan(broker: Broker, tmp_path: Path) -> Diwan:
-    """Runs `diwan parked …` as the operator; `left` is how many lie there again once it has let go of them."""
-    place = pika.URLParameters(broker.uri("operator"))
-    (tmp_path / "password").write_text(place.credentials.password + "\n")
-    told = {"host": place.host, "port": place.port, "vhost": place.virtual_host, "password_file": "password"}
-    config = {"targets": {}, "client": "operator", "key": "none.jwk", "broker": told}
+    """Return a function that runs `diwan parked …` as the operator and waits until `left` messages are parked."""
+    uri = pika.URLParameters(broker.uri("operator"))
+    (tmp_path / "password").write_text(uri.credentials.password + "\n")
+    address = {"host": uri.host, "port": uri.port, "vhost": uri.virtual_host, "password_file": "password"}
+    config = {"targets": {}, "client": "operator", "key": "none.jwk", "broker": address}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     take(broker, "operator", f"{QUEUE}.parked")
 
-    def lie() -> int:
+    def count_parked() -> int:
         with broker.connect("operator") as connection:
             count: int = (
                 connection.channel().queue_declare(f"{QUEUE}.parked", passive=True).method.message_count
             )
             return count
 
-    def run(*words: str, left: int) -> Result:
+    def run(*arguments: str, left: int) -> Result:
         result = CliRunner().invoke(
-            main, ["--json", "--config", str(tmp_path / "config.yaml"), "parked", *words]
+            main, ["--json", "--config", str(tmp_path / "config.yaml"), "parked", *arguments]
         )
-        # The broker gives back what a connection held a moment after that has closed.
-        eventually(lambda: lie() == left)
+        # The broker requeues the unacknowledged messages shortly after the connection has closed.
+        eventually(lambda: count_parked() == left)
         return result
 
     return run
 
 
 def park(broker: Broker, event_id: str, **fields: Any) -> None:
-    """Park a text as the connector does."""
-    told = {
+    """Park a command as the connector does."""
+    attributes = {
         headers.ID: event_id,
         headers.TYPE: "diwan.notification.v1.SubmitSms",
         "diwan-user": "notification",
@@ -63,19 +63,19 @@ def park(broker: Broker, event_id: str, **fields: Any) -> None:
     with broker.connect("sms") as connection:
         channel = connection.channel()
         channel.confirm_delivery()
-        properties = pika.BasicProperties(user_id="sms", headers=told, message_id=event_id)
+        properties = pika.BasicProperties(user_id="sms", headers=attributes, message_id=event_id)
         channel.basic_publish("sms.retry", f"{QUEUE}.parked", body, properties, mandatory=True)
 
 
-def test_every_queue_that_parks_is_known(broker: Broker) -> None:
-    """The command line knows the queues of the platform table."""
-    parking = {queue.name for queue in broker.topology.queues if queue.retry}
+def test_every_queue_with_parked_messages_is_listed(broker: Broker) -> None:
+    """The command line has its own list; the platform table is the source."""
+    queues = {queue.name for queue in broker.topology.queues if queue.retry}
 
-    assert {name for names in CONNECTORS.values() for name in names} == parking
+    assert {name for names in CONNECTORS.values() for name in names} == queues
 
 
-def test_looking_takes_nothing_away(broker: Broker, diwan: Diwan) -> None:
-    """List and show tell why, with sealed fields masked, as often as one likes."""
+def test_list_and_show_remove_nothing(broker: Broker, diwan: Diwan) -> None:
+    """Both print the reason and mask sealed fields, at every call."""
     park(broker, "a")
     park(broker, "b")
 
@@ -91,22 +91,26 @@ def test_looking_takes_nothing_away(broker: Broker, diwan: Diwan) -> None:
     assert len(take(broker, "operator", f"{QUEUE}.parked")) == 2
 
 
-def test_replay_gives_it_to_the_connector_anew(broker: Broker, diwan: Diwan) -> None:
-    """The one message goes back to its queue with all its tries and its progress; the others stay."""
+def test_replay_returns_a_message_to_the_connector(broker: Broker, diwan: Diwan) -> None:
+    """The message is in its queue with its progress and a new count of attempts; the others stay parked."""
     park(broker, "a")
     park(broker, "b")
     rows = json.loads(diwan("list", "sms", left=2).stdout)
 
     assert diwan("replay", "sms", rows[1]["parked_id"], left=1).exit_code == 0
 
-    ((_, told),) = take(broker, "sms", QUEUE)
-    assert (told[headers.ID], told["user_id"], told["diwan-user"]) == ("b", "operator", "notification")
-    assert (told["diwan-attempt"], told["diwan-progress"]) == (0, "half")
-    assert [told[headers.ID] for _, told in take(broker, "operator", f"{QUEUE}.parked")] == ["a"]
+    ((_, replayed),) = take(broker, "sms", QUEUE)
+    assert (replayed[headers.ID], replayed["user_id"], replayed["diwan-user"]) == (
+        "b",
+        "operator",
+        "notification",
+    )
+    assert (replayed["diwan-attempt"], replayed["diwan-progress"]) == (0, "half")
+    assert [parked[headers.ID] for _, parked in take(broker, "operator", f"{QUEUE}.parked")] == ["a"]
 
 
 def test_a_code_is_not_replayed(broker: Broker, diwan: Diwan) -> None:
-    """A one-time code stays where it is."""
+    """A one-time code stays parked."""
     park(broker, "a", once=True)
     (row,) = json.loads(diwan("list", "sms", left=1).stdout)
 
@@ -118,14 +122,14 @@ def test_a_code_is_not_replayed(broker: Broker, diwan: Diwan) -> None:
     assert take(broker, "sms", QUEUE) == []
 
 
-def test_discard_takes_one_away(broker: Broker, diwan: Diwan) -> None:
-    """Given up for good, with the reason told; one that is not there is an error."""
+def test_discard_removes_one_message(broker: Broker, diwan: Diwan) -> None:
+    """The reason is recorded; a message that does not exist is an error."""
     park(broker, "a")
     (row,) = json.loads(diwan("list", "sms", left=1).stdout)
 
-    done = diwan("discard", "sms", row["parked_id"], "--reason", "sent by hand", left=0)
+    discarded = diwan("discard", "sms", row["parked_id"], "--reason", "sent by hand", left=0)
     again = diwan("discard", "sms", row["parked_id"], "--reason", "sent by hand", left=0)
 
-    assert json.loads(done.stdout)["discarded"] == "sent by hand"
+    assert json.loads(discarded.stdout)["discarded"] == "sent by hand"
     assert again.exit_code == 1
     assert take(broker, "operator", f"{QUEUE}.parked") == []
