@@ -2,6 +2,7 @@
 
 import fnmatch
 import importlib
+import inspect
 import pkgutil
 import re
 
@@ -142,3 +143,19 @@ def test_every_message_in_a_file_of_events_has_an_exchange():
     }
 
     assert without_exchange == {"CardContent", "Contact", "MessageContent", "PersonRecord", "SmsContent"}
+
+
+@pytest.mark.parametrize("service", platform().services)
+def test_a_service_reads_the_events_of_its_policies(service):
+    """An event that is not in the table is not delivered; one without a policy would be delivered for nothing."""
+    policies = importlib.import_module(f"{service}.policies")
+    contexts = dict.fromkeys(inspect.signature(policies.table).parameters)
+    handled = {(policy.queue, option(policy.message.DESCRIPTOR).key) for policy in policies.table(**contexts)}
+
+    read = {
+        (queue.name, option(event).key)
+        for queue in TABLE.read_by(service)
+        for event in EVENTS
+        if option(event).exchange == queue.exchange and bound(queue, option(event).key)
+    }
+    assert handled == read

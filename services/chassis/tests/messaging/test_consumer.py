@@ -134,7 +134,10 @@ async def test_a_sealed_field_of_another_event_is_refused(bench: Any, seen: Seen
 
 async def test_an_event_without_a_policy_is_counted(bench: Any, seen: Seen) -> None:
     """An event of a known type is acknowledged."""
-    await bench.listen(settled_policy(seen))
+    queue = "notification.payments.payment"
+    await bench.listen(
+        on(queue, events_pb2.PaymentSettled, seen.handle, name="count"), service="notification"
+    )
 
     bench.send(
         events_pb2.PaymentRefused(payment_id="1"),
@@ -142,9 +145,9 @@ async def test_an_event_without_a_policy_is_counted(bench: Any, seen: Seen) -> N
         type="diwan.payments.v1.PaymentRefused",
     )
 
-    await eventually(lambda: sample("diwan_events_ignored_total", queue=QUEUE) == 1)
-    assert await bench.parked() == []
-    await eventually(lambda: bench.depth() == 0)
+    await eventually(lambda: sample("diwan_events_ignored_total", queue=queue) == 1)
+    assert await bench.parked("notification") == []
+    await eventually(lambda: bench.depth(queue) == 0)
 
 
 async def test_a_failed_event_is_retried(bench: Any) -> None:
@@ -351,18 +354,23 @@ async def test_a_message_that_cannot_be_stored_is_parked_without_headers(
     monkeypatch.setattr("chassis.messaging.consumer.within", until_the_other_is_done)
 
     monkeypatch.setattr(consumer_module, "CONCURRENCY", 4)
-    consumer = await bench.listen(settled_policy(seen), on(QUEUE, failing, refuse, name="refuse"))
+    queue = "notification.payments.payment"
+    consumer = await bench.listen(
+        on(queue, events_pb2.PaymentSettled, seen.handle, name="count"),
+        on(queue, failing, refuse, name="refuse"),
+        service="notification",
+    )
 
     bench.send(failing(payment_id="1"), key="payment.refused.v1", type="diwan.payments.v1.PaymentRefused")
     bench.send(settled(2))
 
-    (entry,) = await eventually(bench.parked)
+    (entry,) = await eventually(lambda: bench.parked("notification"))
     assert entry.reason == "NOT_KEPT: InvalidDocument"
     assert dict(entry.headers) == {"exchange": "payments.events", "user_id": "payments"}
     assert b'"1"' in entry.body
     assert seen.numbers == [2]
     assert consumer.ready
-    await eventually(lambda: bench.depth() == 0)
+    await eventually(lambda: bench.depth(queue) == 0)
 
 
 async def test_a_refused_secret_expires(bench: Any, seen: Seen) -> None:

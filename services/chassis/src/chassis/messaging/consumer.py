@@ -25,11 +25,11 @@ from chassis.store import Database, StoreError, StoreUnavailable
 
 DELIVERY_COUNT = "x-delivery-count"
 CONCURRENCY = 64
-"""Messages of one queue in hand at once, which is also its prefetch."""
+"""Messages of one queue in hand at once; also the prefetch of its channel."""
 DELIVERIES = 20
-"""Deliveries of a message without being done or kept before it is parked: it may be what kills the process."""
+"""Deliveries of a message without an acknowledgement before it is parked: its handling may kill the process."""
 PING_SECONDS = 5.0
-"""Longest pause between two questions whether the store is back."""
+"""Longest pause between two pings of an unavailable store."""
 _FIRST_PING_SECONDS = 0.1
 _FAULTS_MAX = 3
 _FAULT_PAUSE_SECONDS = 0.5

@@ -23,7 +23,7 @@ from chassis.messaging.received_message import REFUSED, ReceivedMessage
 from chassis.store import Inbox, InboxEntry, StoreUnavailable
 
 ATTEMPTS = 8
-"""Tries of a message in all, the first included; then it is parked."""
+"""Attempts of a message, the first included; after the last it is parked."""
 FIRST_PAUSE_SECONDS = 1.0
 PAUSE_FACTOR = 3.0
 LONGEST_PAUSE_SECONDS = 15 * 60.0
@@ -40,7 +40,7 @@ class ProcessingOutcome(StrEnum):
 
 
 def retry_pause(attempt: int) -> timedelta:
-    """The pause after an attempt, growing and with jitter; the first attempt is number 1."""
+    """The pause after an attempt, with jitter; the first attempt is number 1."""
     seconds = min(FIRST_PAUSE_SECONDS * PAUSE_FACTOR ** (attempt - 1), LONGEST_PAUSE_SECONDS)
     return timedelta(seconds=seconds * random.uniform(0.75, 1.25))  # noqa: S311 -- jitter is no secret
 

@@ -25,13 +25,13 @@ BACKOFF_FIRST_SECONDS = 0.5
 BACKOFF_LAST_SECONDS = 60.0
 STORE_AWAY_SECONDS = 5.0
 OUTSTANDING = 500
-"""Events published and not yet confirmed, at most."""
+"""Limit of events published and not yet confirmed."""
 AGGREGATES = 5_000
-"""Aggregates held in memory, at most; more are left in the store until there is room."""
+"""Limit of aggregates in memory; further ones stay in the store until there is room."""
 PAGE = 500
-"""Aggregates read in one go in the search for what is unsent."""
+"""Aggregates per read of the outboxes."""
 SCAN_SECONDS = 1.0
-"""Between two searches for what no notification named."""
+"""Period of the scan for unsent events."""
 _log = log.get(__name__)
 
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 WAITING = 10_000
-"""Loads, or saves, of one collection that wait for a round trip."""
+"""Loads, or saves, of one collection that may wait for a round trip."""
 REQUEST_AGE = timedelta(hours=24)
-"""How long a request is remembered."""
+"""Retention of a request in its aggregate."""
 BATCH = 1_000
 """Documents that one query returns."""
 

@@ -41,7 +41,7 @@ _log = log.get(__name__)
 
 @dataclass(frozen=True)
 class SignedConfirmation:
-    """A confirmation as it came, with the keys to verify it at a time (UTC); `verify` reads nothing else."""
+    """A received confirmation, with the keys and the time (UTC) for its verification. `verify` is pure."""
 
     token: str
     keys: KeySet
@@ -49,7 +49,7 @@ class SignedConfirmation:
     now: datetime
 
     def verify(self, *, purpose: str, digest: str, account: str) -> Confirmation:
-        """The confirmation of exactly this.
+        """The verified confirmation.
 
         Raises:
             ConfirmationExpired, ConfirmationMismatch, ConfirmationInvalid.
@@ -113,8 +113,8 @@ class TokenKeys:
         return verify_access(token, keys, self.audience, self._clock())
 
     async def confirmation(self, token: str) -> SignedConfirmation:
-        """A confirmation with the key that signed it, which is fetched if it is not cached; KeysUnavailable."""
-        with contextlib.suppress(TokenInvalid):  # reported by `verify`, as a confirmation's error
+        """A confirmation with the keys to verify it, fetched if its key is unknown; KeysUnavailable."""
+        with contextlib.suppress(TokenInvalid):  # `verify` raises ConfirmationInvalid for it
             await self._keys_for(token)
         return SignedConfirmation(token, self._keys or key_set(), self.audience, self._clock())
 

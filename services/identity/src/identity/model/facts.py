@@ -59,7 +59,7 @@ class AccountEnrolled:
 
 @dataclass(frozen=True)
 class OfficerRegistered:
-    """An officer was registered; by nobody, if the first administrator."""
+    """An officer was registered; `registered_by` is empty for the first administrator."""
 
     officer_id: str
     roles: tuple[str, ...]
