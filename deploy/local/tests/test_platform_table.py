@@ -126,7 +126,7 @@ def test_what_follows_from_the_table() -> None:
         ("payments.commands", ("charge.request.v1",)),
         ("payments.commands", ("charge.inquire.v1",)),
     ]
-    assert table.programs["identity"].reads[0].keys == ("person.*.v1",)
+    assert table.programs["identity"].reads[0].keys == ("person.registered.v1",)
     assert table.clients == (*table.services, "operator")
 
 

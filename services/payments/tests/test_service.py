@@ -28,7 +28,7 @@ from .desk import (
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 
-EVENTS = "notary.payments.payment"
+EVENTS = "notification.payments.payment"
 
 
 @pytest.fixture
