@@ -32,7 +32,7 @@ class Stage:
 
 SERVICES = tuple(str(path.relative_to(ROOT)) for path in sorted((ROOT / "services").glob("*/src")))
 SOURCES = ("conftest.py", "scripts", *SERVICES, "deploy/local/src", "deploy/image")
-# What mypy_path cannot say in pyproject.toml: it takes no patterns.
+# mypy_path in pyproject.toml takes no patterns.
 os.environ["MYPYPATH"] = os.pathsep.join(["protos/gen", *SERVICES, "deploy/local/src"])
 STATIC = (
     Stage("format", (f"{BIN}/ruff", "format", "--check", "--quiet", ".")),

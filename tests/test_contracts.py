@@ -1,4 +1,4 @@
-"""What the protos state, held against each other and against the platform table."""
+"""The options of the protos agree with each other and with the platform table."""
 
 import fnmatch
 import importlib

@@ -1,4 +1,4 @@
-"""What of ours an image holds, by the platform table."""
+"""The packages of each image, by the platform table."""
 
 import subprocess
 import sys
@@ -10,14 +10,16 @@ ROOT = Path(__file__).resolve().parents[2]
 SERVICE = "./protos ./services/chassis ./services/identity ./services/payments ./services/notification ./services/ctl"
 
 
-def printed(*arguments: str, folder: Path = ROOT) -> str:
+def run(*arguments: str, folder: Path = ROOT) -> str:
     command = [sys.executable, str(ROOT / "deploy" / "image" / "packages.py"), *arguments]
-    done = subprocess.run([*command, "--folder", str(folder)], capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+    completed = subprocess.run(
+        [*command, "--folder", str(folder)], capture_output=True, text=True, check=True
+    )
+    return completed.stdout.strip()
 
 
 @pytest.mark.parametrize(
-    ("arguments", "holds"),
+    ("arguments", "packages"),
     [
         (("folders", "service"), SERVICE),
         (("folders", "notary"), "./protos ./services/chassis ./services/notary"),
@@ -30,13 +32,13 @@ def printed(*arguments: str, folder: Path = ROOT) -> str:
         (("programs", "connector"), "notification.connectors.sms payments.connectors.acquirer"),
     ],
 )
-def test_an_image_holds_its_programs(arguments: tuple[str, ...], holds: str) -> None:
-    """Protos and chassis first; a service is in one image, its connectors perhaps in another."""
-    assert printed(*arguments) == holds
+def test_an_image_holds_its_programs(arguments: tuple[str, ...], packages: str) -> None:
+    """Protos and chassis come first; a service and its connectors may be in different images."""
+    assert run(*arguments) == packages
 
 
-def test_what_is_no_program_is_in_no_image(tmp_path: Path) -> None:
-    """A distribution beside the services, such as the tests' fixtures."""
+def test_a_distribution_without_a_program_is_in_no_image(tmp_path: Path) -> None:
+    """An example is the distribution of the test fixtures."""
     (tmp_path / "deploy").mkdir()
     (tmp_path / "deploy" / "platform.yaml").write_text(
         "programs: {parcels: {package: parcels, image: service}, post: {kind: integrator}}"
@@ -44,4 +46,4 @@ def test_what_is_no_program_is_in_no_image(tmp_path: Path) -> None:
     for name in ("chassis", "parcels", "testkit"):
         (tmp_path / "services" / name / "src" / name).mkdir(parents=True)
 
-    assert printed("folders", "service", folder=tmp_path) == "./protos ./services/chassis ./services/parcels"
+    assert run("folders", "service", folder=tmp_path) == "./protos ./services/chassis ./services/parcels"

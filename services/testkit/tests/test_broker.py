@@ -1,4 +1,4 @@
-"""Virtual hosts on one node do not meet."""
+"""Virtual hosts on one node are independent."""
 
 import pytest
 from testkit.broker import Broker
@@ -22,7 +22,7 @@ def depth(broker: Broker) -> int:
 
 
 def test_a_message_stays_on_its_virtual_host(broker: Broker) -> None:
-    """What is published, purged, unbound or allowed on one is so on that one alone."""
+    """Messages, purges and bindings of one do not affect the other."""
     other = Broker.shared()
     put(broker)
     put(other)

@@ -1,4 +1,4 @@
-"""A run's servers start once, and nothing of a run outlives it, however it ends."""
+"""The servers of a test run are started once, and end with it."""
 
 import os
 import signal
@@ -29,7 +29,7 @@ lead.close()
 
 
 def lead() -> tuple[subprocess.Popen[str], Path]:
-    """Another run, with two processes beside the leading one; its folder."""
+    """Start another run with two further processes; return its leading process and its folder."""
     started = subprocess.Popen(
         [sys.executable, "-c", LEAD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -38,7 +38,7 @@ def lead() -> tuple[subprocess.Popen[str], Path]:
 
 
 def test_a_server_is_started_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever asks at the same time waits, and gets what the first got."""
+    """Concurrent callers wait and receive the result of the first."""
     monkeypatch.setenv(run.VARIABLE, str(tmp_path))
     started: list[Path] = []
 
@@ -48,13 +48,15 @@ def test_a_server_is_started_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         return {"folder": str(folder)}
 
     with ThreadPoolExecutor(4) as pool:
-        reached = list(pool.map(lambda _: run.once("server", start), range(4)))
+        results = list(pool.map(lambda _: run.once("server", start), range(4)))
 
     assert len(started) == 1
-    assert reached == [{"folder": str(started[0])}] * 4
+    assert results == [{"folder": str(started[0])}] * 4
 
 
-def test_a_start_that_fails_is_tried_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_start_is_retried_by_the_next_caller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its folder is not used again."""
     monkeypatch.setenv(run.VARIABLE, str(tmp_path))
     folders: list[Path] = []
@@ -73,8 +75,8 @@ def test_a_start_that_fails_is_tried_by_the_next(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT, None])
-def test_nothing_outlives_a_run(end: signal.Signals | None) -> None:
-    """After the leading process was killed, was interrupted or has closed the run, no process and no folder is left."""
+def test_no_process_or_folder_outlives_a_run(end: signal.Signals | None) -> None:
+    """The leading process is killed, is interrupted, or closes the run."""
     leading, folder = lead()
     with leading:
         assert len(list(keeper.processes(folder))) == 2
@@ -90,8 +92,8 @@ def test_nothing_outlives_a_run(end: signal.Signals | None) -> None:
         assert list(keeper.processes(folder)) == []
 
 
-def test_the_end_of_a_run_touches_no_other() -> None:
-    """Two runs at the same time, as of two clones, have their own processes."""
+def test_the_end_of_a_run_affects_no_other() -> None:
+    """Two concurrent runs, for example of two clones, have their own processes."""
     one, folder = lead()
     other, other_folder = lead()
     with one, other:
