@@ -1,6 +1,6 @@
 # Targets of the checkout; `make` without a target lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo images images-load images-sizes cluster-demo up down status logs test test-repeat lint format protos platform lock clean
+.PHONY: help setup demo images images-load images-sizes cluster-demo up down status logs test test-repeat lint format protos platform service lock clean
 PYTHON := .venv/bin/python
 
 # Byte code is kept even if the caller's environment disables it, because programs start often here.
@@ -61,6 +61,10 @@ protos: setup ## Generate code and reference pages from the protos
 platform: setup ## Render charts, import contracts, tables and chart values from deploy/platform.yaml
 	@$(PYTHON) scripts/render_platform.py
 	@$(PYTHON) scripts/helm_values.py
+
+service: setup ## Write a small working service: name=parcels (docs/new-service.md)
+	@sh scripts/charts.sh
+	@$(PYTHON) scripts/service/create.py "$(name)" $(if $(entity),--entity "$(entity)")
 
 lock: setup ## Compile requirements.in, and checkov's, to requirements.txt with hashes
 	@for list in requirements scripts/requirements-checkov; do \

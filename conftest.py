@@ -28,6 +28,7 @@ LONG = (
     *(path for paths in TOGETHER.values() for path in paths),
     "services/notary/tests/test_document_renderer.py",
     "tests/charts/test_values.py",
+    "tests/test_new_service.py",
 )
 
 

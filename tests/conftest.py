@@ -15,6 +15,8 @@ from diwan.identity.v1 import identity_pb2 as identity
 from opentelemetry import trace
 from testkit.stack import running_stack
 
+from . import edges
+
 TIMEOUT_SECONDS = 60
 TEMPLATES = ("payment.due", "payment.settled", "power_of_attorney.issued", "power_of_attorney.collected")
 """Templates of the messages about a case; each is sent once."""
@@ -89,3 +91,15 @@ def _delivered_messages(journey: Journey) -> list[dict[str, Any]]:
         if all_delivered or time.monotonic() > deadline:
             return list(listed)
         time.sleep(0.2)
+
+
+@pytest.fixture(scope="session")
+def recorded_edges() -> set[edges.Edge]:
+    """The edges of the network in edges.yaml."""
+    return edges.recorded()
+
+
+@pytest.fixture(scope="session")
+def unrecorded_edges() -> set[edges.Edge]:
+    """The edges of services that edges.yaml does not name yet."""
+    return edges.unrecorded()

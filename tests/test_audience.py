@@ -5,25 +5,22 @@ from itertools import permutations
 import pytest
 from demo.calls import Refused
 from demo.session import Session
-from diwan.identity.v1 import identity_pb2 as identity
-from diwan.notary.v1 import notary_pb2 as notary
-from diwan.notification.v1 import notification_pb2 as notification
-from diwan.payments.v1 import payments_pb2 as payments
 from platform_table.load import platform
+
+from .guards.scenarios import QUESTIONS
 
 SERVICES = platform().services
 
 
 def read_own_data(platform, journey, service, session):
     """Call an RPC of the service that the principal may call."""
-    case = journey.case.power_of_attorney_id
-    rpc, request = {
-        "identity": ("GetAccount", identity.GetAccountRequest(account_id=journey.principal.account_id)),
-        "payments": ("GetPayment", payments.GetPaymentRequest(subject_id=case)),
-        "notary": ("GetPowerOfAttorney", notary.GetPowerOfAttorneyRequest(power_of_attorney_id=case)),
-        "notification": ("ListMessages", notification.ListMessagesRequest()),
-    }[service]
+    rpc, request = QUESTIONS[service](journey)
     return platform.call(service, rpc, request, session)
+
+
+def test_every_service_has_a_question():
+    """Its module of scenarios states it."""
+    assert set(QUESTIONS) == set(SERVICES)
 
 
 def test_a_sign_in_issues_a_token_for_every_service(environment, session):

@@ -1,4 +1,4 @@
-"""The options of the protos agree with each other and with the platform table."""
+"""The protos are consistent with each other and with the platform table."""
 
 import fnmatch
 import importlib

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from demo.cluster import CHART, ClusterError, run
+from platform_table.load import platform
 
-PROGRAMS = ("identity", "payments", "notary", "notification", "sms", "acquirer")
-STORES = ("identity", "payments", "notary", "notification")
+PROGRAMS = tuple(program.name for program in platform().installed)
+STORES = platform().services
 TIMEOUT = "180s"
 TERMINATION_SECONDS = 120
 

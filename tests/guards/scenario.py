@@ -11,6 +11,8 @@ from google.protobuf.message import Message
 from .actors import Actors
 
 Effect = Callable[[], Mapping[str, Any]]
+Question = tuple[str, Message]
+"""Name of an RPC, and a request."""
 
 
 @dataclass(frozen=True)

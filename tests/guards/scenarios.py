@@ -2,21 +2,27 @@
 
 An effect is visible from outside the service: documents in its store, events with the request as their cause, their
 effects in other services, messages on a phone, lines in a log.
+
+A module `scenarios_<service>` holds `SERVICE`, the full name of the service in its proto; `SCENARIOS`, by the name of
+the RPC; and `question`, a call that the principal of a journey may make there.
 """
 
-from . import scenarios_identity, scenarios_notary, scenarios_operations, scenarios_payments
-from .scenario import Scenario
+from importlib import import_module
+from pathlib import Path
 
-__all__ = ["SCENARIOS", "Scenario"]
+from .scenario import Question, Scenario
 
-SCENARIOS = {
-    f"{service}.{rpc}": make
-    for service, table in {
-        "diwan.identity.v1.IdentityService": scenarios_identity.SCENARIOS,
-        "diwan.payments.v1.PaymentService": scenarios_payments.SCENARIOS,
-        "diwan.notary.v1.PowerOfAttorneyService": scenarios_notary.SCENARIOS,
-        "diwan.operations.v1.OperationsService": scenarios_operations.SCENARIOS,
-    }.items()
-    for rpc, make in table.items()
-}
+__all__ = ["QUESTIONS", "SCENARIOS", "Question", "Scenario"]
+
+_MODULES = [
+    import_module(f".{path.stem}", __package__)
+    for path in sorted(Path(__file__).parent.glob("scenarios_*.py"))
+]
+
+SCENARIOS = {f"{module.SERVICE}.{rpc}": make for module in _MODULES for rpc, make in module.SCENARIOS.items()}
 """Full name of an RPC -> function that prepares its scenario."""
+
+QUESTIONS = {
+    module.SERVICE.split(".")[1]: module.question for module in _MODULES if hasattr(module, "question")
+}
+"""Name of a service -> RPC and request that its API answers to the principal of a journey."""

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from demo.actors import Citizen, sign_in
-from demo.journey import PURPOSE
+from demo.journey import PURPOSE, Journey
 from demo.session import Session
 from diwan.identity.v1 import identity_pb2 as identity
 
 from .actors import Actors
-from .scenario import Scenario, count_writes, other_code, varied
+from .scenario import Question, Scenario, count_writes, other_code, varied
 from .wire import claims
 
 
@@ -220,6 +220,11 @@ def verify_session(actors: Actors, session: Session) -> None:
     assert actors.platform.call("identity", "GetAccount", request, session).account_id == account_id
 
 
+def question(journey: Journey) -> Question:
+    return "GetAccount", identity.GetAccountRequest(account_id=journey.principal.account_id)
+
+
+SERVICE = "diwan.identity.v1.IdentityService"
 SCENARIOS = {
     "StartEnrolment": start_enrolment,
     "CompleteEnrolment": complete_enrolment,

@@ -3,10 +3,11 @@
 import uuid
 from typing import Any
 
+from demo.journey import Journey
 from diwan.notary.v1 import notary_pb2 as notary
 
 from .actors import Actors
-from .scenario import Scenario, count_entries, count_messages, varied
+from .scenario import Question, Scenario, count_entries, count_messages, varied
 
 
 def draft(actors: Actors) -> Scenario:
@@ -107,6 +108,12 @@ def collect(actors: Actors) -> Scenario:
     )
 
 
+def question(journey: Journey) -> Question:
+    request = notary.GetPowerOfAttorneyRequest(power_of_attorney_id=journey.case.power_of_attorney_id)
+    return "GetPowerOfAttorney", request
+
+
+SERVICE = "diwan.notary.v1.PowerOfAttorneyService"
 SCENARIOS = {
     "DraftPowerOfAttorney": draft,
     "SubmitPowerOfAttorney": submit,

@@ -99,4 +99,5 @@ def discard(actors: Actors) -> Scenario:
     )
 
 
+SERVICE = "diwan.operations.v1.OperationsService"
 SCENARIOS = {"ReplayParked": replay, "DiscardParked": discard}

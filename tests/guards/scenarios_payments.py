@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from demo.journey import Journey
 from diwan.payments.v1 import payments_pb2 as payments
 from google.type.date_pb2 import Date
 from google.type.money_pb2 import Money
 
 from .actors import Actors
-from .scenario import Scenario, count_entries, count_messages, varied
+from .scenario import Question, Scenario, count_entries, count_messages, varied
 
 
 def publish_tariff(actors: Actors) -> Scenario:
@@ -73,4 +74,9 @@ def charges(actors: Actors, payment_id: str) -> list[str]:
     return [charge["state"] for charge in document["state"]["charges"]]
 
 
+def question(journey: Journey) -> Question:
+    return "GetPayment", payments.GetPaymentRequest(subject_id=journey.case.power_of_attorney_id)
+
+
+SERVICE = "diwan.payments.v1.PaymentService"
 SCENARIOS = {"PublishTariff": publish_tariff, "CreatePayment": create_payment}

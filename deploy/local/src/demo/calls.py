@@ -1,5 +1,6 @@
 """A gRPC client of the platform: deadlines, retries with the same request id, and trace context."""
 
+import importlib
 import json
 import time
 import uuid
@@ -7,10 +8,6 @@ from collections.abc import Callable
 from typing import Any, Protocol, cast
 
 import grpc
-from diwan.identity.v1 import identity_pb2_grpc
-from diwan.notary.v1 import notary_pb2_grpc
-from diwan.notification.v1 import notification_pb2_grpc
-from diwan.payments.v1 import payments_pb2_grpc
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
@@ -60,13 +57,6 @@ OPTIONS = [
 OnFailure = Callable[[str, str, str], None]
 """Called with the RPC of a failed call, its canonical code and the text of the gRPC error."""
 
-STUBS: dict[str, Any] = {
-    "identity": identity_pb2_grpc.IdentityServiceStub,
-    "payments": payments_pb2_grpc.PaymentServiceStub,
-    "notary": notary_pb2_grpc.PowerOfAttorneyServiceStub,
-    "notification": notification_pb2_grpc.NotificationServiceStub,
-}
-
 
 class Refused(Exception):
     """An RPC was refused: its answer is an error.
@@ -100,6 +90,13 @@ class Method(Protocol):
     def __call__(self, request: Message, *, timeout: float, metadata: Any) -> Any: ...
 
 
+def _stub(service: str) -> Any:
+    """The class generated for `protos/diwan/<service>/v1/<service>.proto`, which declares one gRPC service."""
+    module = importlib.import_module(f"diwan.{service}.v1.{service}_pb2_grpc")
+    (found,) = (kind for name, kind in vars(module).items() if name.endswith("Stub"))
+    return found
+
+
 class Platform:
     """The stubs of all services.
 
@@ -114,9 +111,7 @@ class Platform:
         self._channels = {
             name: grpc.insecure_channel(target, options=OPTIONS) for name, target in targets.items()
         }
-        self._stubs = {
-            name: STUBS[name](channel) for name, channel in self._channels.items() if name in STUBS
-        }
+        self._stubs = {name: _stub(name)(channel) for name, channel in self._channels.items()}
 
     def close(self) -> None:
         for channel in self._channels.values():

@@ -1,4 +1,4 @@
-"""Wiring, and nothing else: `python -m identity --help`."""
+"""Wiring of the identity service: `python -m identity --help`."""
 
 from chassis import telemetry
 from chassis.service import ServiceContext, ServiceDefinition, serve
@@ -18,7 +18,7 @@ SERVICE = identity_pb2.DESCRIPTOR.services_by_name["IdentityService"]
 
 
 async def build(service: ServiceContext[Settings]) -> ServiceDefinition:
-    """Identity's own part. It checks tokens with what it signs them with, and asks nobody."""
+    """Build identity's own part. Tokens are verified with its own signing keys, without a remote key set."""
     settings = service.env.settings
     signing = Signing.read(settings.keys_dir)
     store = await Store.open(service.database)

@@ -1,4 +1,4 @@
-"""proto <-> model, nothing else."""
+"""Translation between protobuf messages and the model."""
 
 from chassis.rpc.current import call
 from diwan.identity.v1 import identity_pb2 as pb
@@ -10,7 +10,7 @@ from identity.context import Context
 
 
 class IdentityApi(pb_grpc.IdentityServiceServicer):
-    """IdentityService."""
+    """gRPC servicer of IdentityService."""
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx

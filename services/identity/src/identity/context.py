@@ -1,4 +1,4 @@
-"""What a use case of identity works with; handed to each, made once in `__main__`."""
+"""Dependencies of identity's use cases, created once in `__main__`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,11 +18,11 @@ from identity.store import Store
 
 @dataclass(frozen=True)
 class Context:
-    """Stores, keys, settings, source of chance, metrics.
+    """Stores, keys, settings, random source, metrics.
 
     Attributes:
-        below: draws evenly from 0 to n-1; `secrets.randbelow` but in tests.
-        new_id: a fresh UUID for what has no cause to derive one from.
+        below: returns a uniform random number from 0 to n-1; `secrets.randbelow` except in tests.
+        new_id: returns a random UUID, for ids that are not derived from a cause.
     """
 
     store: Store
@@ -39,40 +39,45 @@ class Context:
         return NationalId.parse(text, today=now.date(), rule=rule)
 
     def person_key(self, national_id: NationalId) -> str:
-        """Under which a person is kept."""
+        """Key of a person in the store: keyed hash of the national ID."""
         return self.keys.keyed_hash(national_id.digits, "person")
 
     def account_id(self, person_key: str) -> str:
-        """The account that this person has, or would have."""
+        """Id of the person's account, whether or not it exists."""
         return self._derived(person_key, "account")
 
     def officer_id(self, staff_number: str) -> str:
-        """The officer with this staff number, if there is one."""
+        """Id of the officer with this staff number, whether or not it exists."""
         return self._derived(staff_number, "officer")
 
     def stand_in_person_id(self, person_key: str) -> str:
-        """For an officer who is not in the extract: the same each time, nobody else's."""
+        """Derived person id, unique and constant, for an officer who is not in the extract."""
         return self._derived(person_key, "person of an officer")
 
     def mobile_key(self, mobile: str) -> str:
-        """Under which a mobile is unique; MobileInvalid for what is none."""
+        """Keyed hash by which a mobile is unique; MobileInvalid if it is not an Egyptian mobile number."""
         return self.keys.keyed_hash(mobile_number(mobile), "mobile")
 
     def code_hash(self, what_for: str, code: str) -> str:
-        """What is kept of a code: worth nothing without our key, nor for another purpose."""
+        """Stored form of a code: a keyed hash, bound to `what_for` so that it is of no use for another purpose."""
         return self.keys.keyed_hash(f"{what_for}/{code}", "code")
 
     def _derived(self, value: str, purpose: str) -> str:
         return str(UUID(self.keys.keyed_hash(value, purpose)[:32], version=4))
 
     def count_enrolment(self, way: str, outcome: str) -> None:
-        """`way` is online or counter; `outcome` done, or the refusal's reason."""
+        """Count an enrolment: `way` is online or counter, `outcome` is done or the refusal's reason."""
         self.telemetry.counter(
             "diwan_identity_enrolments", "Enrolments by way and outcome", ("way", "outcome")
         ).labels(way, outcome).inc()
 
     def count_code(self, purpose: str, outcome: str) -> None:
-        """`purpose` is enrolment, sign_in or confirmation; `outcome` sent, right, or the refusal's reason."""
+        """Count a code.
+
+        Args:
+            purpose: enrolment, sign_in or confirmation.
+            outcome: sent, decoy, right, or the refusal's reason.
+        """
         self.telemetry.counter(
-            "diwan_identity_codes", "One-time codes by purpose and what came of them", ("purpose", "outcome")
+            "diwan_identity_codes", "One-time codes by purpose and outcome", ("purpose", "outcome")
         ).labels(purpose, outcome).inc()

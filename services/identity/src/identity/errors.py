@@ -1,4 +1,4 @@
-"""The closed set of identity's refusals, and those that no retry repairs."""
+"""The closed set of identity's errors, and those that a retry does not repair."""
 
 from chassis.errors import error_set
 
@@ -7,4 +7,4 @@ from identity.model import errors
 ERRORS = error_set(errors)
 
 NON_RETRYABLE = (errors.IdentityError,)
-"""An event that meets one of these is parked at once: its sender repairs the record, and replays."""
+"""An event that causes one of these is parked without a retry; its sender corrects the record and replays it."""

@@ -1,4 +1,4 @@
-"""Whenever this event, then that command: one table."""
+"""Identity's policies: a table from events to commands."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""Reads of identity; those of services are recorded in the access log."""
+"""Queries of identity. Reads by services are recorded in the access log."""
 
 from chassis.caller import Kind
 from chassis.mapping import to_message
@@ -13,7 +13,7 @@ from identity.model.persons import Person
 
 
 async def get_account(ctx: Context, call: Call, form: pb.GetAccountRequest) -> pb.Account:
-    """A citizen's own account; for a service any, with the national ID, recorded before it is given.
+    """An account: a citizen reads only their own. A service reads any, with the national ID, after a log record.
 
     NotOwnAccount, PurposeRequired, AccountNotFound.
     """
@@ -25,13 +25,13 @@ async def get_account(ctx: Context, call: Call, form: pb.GetAccountRequest) -> p
         await ctx.store.access_log.record(
             call, [ctx.account_id(person_key)], purpose=records.stated_purpose(form.purpose)
         )
-        found = await _by_person(ctx, person_key, form.first_name)
+        account, person = await _by_person(ctx, person_key, form.first_name)
     else:
         await ctx.store.access_log.record(
             call, [form.account_id], purpose=records.stated_purpose(form.purpose)
         )
-        found = await _by_id(ctx, form.account_id)
-    return render_account(*found, with_national_id=True)
+        account, person = await _by_id(ctx, form.account_id)
+    return render_account(account, person, with_national_id=True)
 
 
 async def _by_id(ctx: Context, account_id: str) -> tuple[Account, Person | None]:
@@ -43,20 +43,20 @@ async def _by_id(ctx: Context, account_id: str) -> tuple[Account, Person | None]
 
 
 async def _by_person(ctx: Context, person_key: str, first_name: str) -> tuple[Account, Person | None]:
-    """The account of a person who is called so, where a name is given.
+    """The account of a person; AccountNotFound if there is none or a given first name does not match.
 
-    Both are looked for in every case, and the refusal is one: neither it nor its time tells who has an account.
+    Account and person are loaded in every case, so that neither the error nor its time reveals who has an account.
     """
     account = await ctx.store.accounts.load(ctx.account_id(person_key))
     person = await ctx.store.persons.load(person_key)
-    called_so = not first_name or (person is not None and person.state.is_called(first_name))
-    if account is None or not called_so:
+    name_matches = not first_name or (person is not None and person.state.is_called(first_name))
+    if account is None or not name_matches:
         raise AccountNotFound
     return account.state, person.state if person else None
 
 
 def render_account(account: Account, person: Person | None, *, with_national_id: bool = False) -> pb.Account:
-    """An account as callers see it."""
+    """The account as an API message; the national ID only with `with_national_id`."""
     return to_message(
         account,
         pb.Account,

@@ -18,11 +18,11 @@ _GENERATION = re.compile(r"[1-9][0-9]{0,5}")
 
 @dataclass(frozen=True)
 class Signing:
-    """What identity signs with.
+    """Identity's signing keys.
 
     Attributes:
         key: signs every token.
-        retired: still published, so that tokens they signed are good to their end.
+        retired: still published, so that their tokens stay valid until expiry.
         clients: folder of the clients' public keys.
     """
 
@@ -32,17 +32,17 @@ class Signing:
 
     @classmethod
     def read(cls, folder: Path) -> "Signing":
-        """`signing.jwk` signs, `signing-*.jwk` are published still; FileNotFoundError without the first."""
+        """Read `signing.jwk` (signs) and `signing-*.jwk` (published only); FileNotFoundError without the first."""
         retired = tuple(read_key(path) for path in sorted(folder.glob("signing-*.jwk")))
         return cls(read_key(folder / "signing.jwk"), retired, folder / "clients")
 
     @property
     def jwks(self) -> str:
-        """The JWK set for whoever checks tokens."""
+        """The JWK set by which tokens are verified, as JSON."""
         return public_jwks((self.key, *self.retired))
 
     def client(self, name: str) -> ECKey:
-        """A client's public key; AssertionInvalid if there is no such client. Read each time: keys are replaced."""
+        """A client's public key; AssertionInvalid if there is none. Read each time, because keys are replaced."""
         if not _CLIENT.fullmatch(name):
             raise AssertionInvalid
         try:
@@ -52,13 +52,13 @@ class Signing:
 
 
 def refresh_token(keys: KeyRing, session_id: str, generation: int) -> str:
-    """The refresh token of a generation: it follows from our key, so nothing of it lies in the store."""
-    named = f"{session_id}.{generation}"
-    return f"{named}.{keys.keyed_hash(named, 'refresh token')}"
+    """The refresh token of a generation. It is derived from the key ring, so the store does not hold it."""
+    payload = f"{session_id}.{generation}"
+    return f"{payload}.{keys.keyed_hash(payload, 'refresh token')}"
 
 
 def read_refresh_token(keys: KeyRing, token: str) -> tuple[str, int]:
-    """Session and generation of a refresh token; SessionEnded for one that we did not make."""
+    """Session and generation of a refresh token; SessionEnded for one that identity did not issue."""
     session_id, _, rest = token.partition(".")
     generation = rest.partition(".")[0]
     try:
@@ -67,7 +67,7 @@ def read_refresh_token(keys: KeyRing, token: str) -> tuple[str, int]:
         well_formed = False
     if not well_formed or not _GENERATION.fullmatch(generation):
         raise SessionEnded
-    ours = refresh_token(keys, session_id, int(generation))
-    if not hmac.compare_digest(ours.encode(), token.encode()):
+    expected = refresh_token(keys, session_id, int(generation))
+    if not hmac.compare_digest(expected.encode(), token.encode()):
         raise SessionEnded
     return session_id, int(generation)

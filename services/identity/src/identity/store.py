@@ -1,7 +1,7 @@
-"""Identity's collections and their indexes. Only this room knows documents.
+"""Identity's collections and their indexes. No other module handles documents.
 
-National IDs, mobiles and staff numbers are looked for by keyed hashes and by ids derived from them: no index holds
-a personal datum, since a duplicate-key error would carry it.
+National IDs, mobiles and staff numbers are looked up by keyed hashes and by ids derived from them: no index contains
+personal data, because a duplicate-key error would expose it.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ PERSON = "person"
 _FORGET = Index(name="forget", keys=[("state.forget_time", 1)], expire_after_seconds=0)
 _MOBILE = Index(name=MOBILE, keys=[("state.mobile_key", 1)], unique=True)
 _PERSON = Index(name=PERSON, keys=[("state.person_id", 1)], unique=True)
-# Of all officers one at most was registered by the operator: whoever is slower in a race meets this index.
+# At most one officer is registered by the operator: the second of two concurrent requests violates this index.
 _FIRST = Index(name=FIRST, keys=[("state.first", 1)], unique=True, where={"state.first": True})
 
 
@@ -35,14 +35,14 @@ class Store:
 
     Attributes:
         persons: the matching extract, by keyed hash of the national ID.
-        accounts: by an id derived from the national ID, so that a person has one at most.
+        accounts: by an id derived from the national ID, so that a person has at most one.
         officers: by an id derived from the staff number, so that it is unique.
-        enrolments: forgotten after a day.
-        sessions: from sign-in to sign-out, forgotten a day after their end.
-        confirmations: forgotten after a day.
-        throttles: when codes were asked for, by keyed hash of the subject, forgotten after a day.
-        assertions: client assertions used, forgotten once they could not be used again anyway.
-        access_log: which service read whose account and why; never forgotten.
+        enrolments: deleted after a day.
+        sessions: from sign-in to sign-out, deleted a day after their end.
+        confirmations: deleted after a day.
+        throttles: times of code requests, by keyed hash of the subject, deleted after a day.
+        assertions: used client assertions, deleted after their expiry.
+        access_log: reads of accounts by services, with the purpose; never deleted.
     """
 
     persons: Aggregates[Person]
@@ -57,7 +57,7 @@ class Store:
 
     @classmethod
     async def open(cls, database: Database) -> "Store":
-        """Open the collections and make their indexes."""
+        """Open the collections and create their indexes."""
         small = Limits(processed_events=32)
         return cls(
             persons=await database.aggregates(

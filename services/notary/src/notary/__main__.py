@@ -1,4 +1,4 @@
-"""Wiring, and nothing else: `python -m notary --help`."""
+"""Wiring of the notary service: `python -m notary --help`."""
 
 from chassis import telemetry
 from chassis.components import Component
@@ -20,7 +20,7 @@ SERVICE = notary_pb2.DESCRIPTOR.services_by_name["PowerOfAttorneyService"]
 
 
 async def build(service: ServiceContext[Settings]) -> ServiceDefinition:
-    """Notary's own part. Only the process that prints holds the signer's key."""
+    """Build notary's own part. Only a process that runs the policies loads the signer's key."""
     settings = service.env.settings
     texts = catalogue.load()
     metrics = Metrics(telemetry.current())

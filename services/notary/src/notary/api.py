@@ -1,4 +1,4 @@
-"""proto <-> model, nothing else."""
+"""Translation between protobuf messages and the model."""
 
 from collections.abc import AsyncIterator
 
@@ -20,7 +20,7 @@ def _cause(request: Message) -> Request:
 
 
 class PowerOfAttorneyApi(pb_grpc.PowerOfAttorneyServiceServicer):
-    """PowerOfAttorneyService."""
+    """gRPC servicer of PowerOfAttorneyService."""
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx

@@ -1,4 +1,4 @@
-"""Use cases: load, decide, save; one function a command."""
+"""Use cases: load, decide, save; one function for each command."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ Change = Callable[[PowerOfAttorney], Outcome[PowerOfAttorney, Fact]]
 
 @dataclass(frozen=True)
 class Named:
-    """The agent as the principal names them."""
+    """The agent's national ID and first name, as the principal entered them."""
 
     national_id: str
     first_name: str
@@ -41,22 +41,24 @@ class Named:
 async def draft(
     ctx: Context, request: Request, *, case_id: str, kind: Kind, agent: Named, special_terms: list[str]
 ) -> pb.PowerOfAttorney:
-    """Draft a power of attorney, or draft one anew when `case_id` is given.
+    """Draft a power of attorney, or replace the draft of `case_id` if it is given.
 
-    Names, national IDs and the governorate are what identity knows of principal and agent today.
+    Names, national IDs and the governorate are the current ones of identity's accounts.
     """
     account_id = request.caller.id
     await _count_draft(ctx, request)
     principal = await ctx.accounts.by_id(account_id)
-    found = await ctx.accounts.by_national_id(agent.national_id, agent.first_name, acting_for=account_id)
-    if found is None:
+    agent_account = await ctx.accounts.by_national_id(
+        agent.national_id, agent.first_name, acting_for=account_id
+    )
+    if agent_account is None:
         raise errors.AgentNotMatched
     ctx.catalogue.offices_of(principal.governorate)
     content = Content(
         draft_id=case_id or request.new_id("power_of_attorney"),
         kind=kind,
         principal=principal.party,
-        agent=found.party,
+        agent=agent_account.party,
         governorate=principal.governorate,
         terms=ctx.catalogue.wordings[kind].terms,
         special_terms=tuple(special_terms),
@@ -67,7 +69,7 @@ async def draft(
 
 
 async def _count_draft(ctx: Context, request: Request) -> None:
-    """Count it, whatever comes of it. The same request again counts once; other content under its id counts anew."""
+    """Count the draft, also a refused one. A repeated request counts once; other content under its id counts again."""
 
     def decide(kept: Drafting | None) -> Decision[Drafting]:
         return Decision(
@@ -79,11 +81,11 @@ async def _count_draft(ctx: Context, request: Request) -> None:
 
 
 async def _create(ctx: Context, request: Request, content: Content, *, entered_by: str) -> pb.PowerOfAttorney:
-    """Create the draft under the first number that is free."""
+    """Create the draft under the first free number; NumbersExhausted after NUMBER_ATTEMPTS."""
 
     def decide(number: str, state: PowerOfAttorney | None) -> Decision[PowerOfAttorney]:
         if state is not None:
-            # Its first answer is forgotten by now, and the request came again all the same.
+            # The stored answer has expired, and the request was repeated after that.
             raise RequestIdReused
         return _decision(model.draft(content, number=number, entered_by=entered_by, now=request.now))
 
@@ -106,8 +108,8 @@ async def _create(ctx: Context, request: Request, content: Content, *, entered_b
 async def submit(ctx: Context, request: Request, *, case_id: str, confirmation: str) -> pb.PowerOfAttorney:
     """Submit a draft with the confirmation of exactly its content.
 
-    The key that signed the confirmation is fetched before the case is loaded. The confirmation itself counts only
-    when the case is decided: an answer that was given before is given again, though the confirmation has ended.
+    The key that signed the confirmation is fetched before the case is loaded. The confirmation is verified only when
+    the case changes: a repeated request returns the stored answer, even after the confirmation has expired.
     """
     signed = await ctx.keys.confirmation(confirmation)
     account_id = request.caller.id
@@ -127,18 +129,21 @@ async def submit(ctx: Context, request: Request, *, case_id: str, confirmation: 
 
 
 async def claim_next(ctx: Context, request: Request) -> pb.PowerOfAttorney:
-    """Give the reviewer the case that has waited longest and in which they have no part."""
+    """Assign to the reviewer the longest-waiting case to which they are not a party.
+
+    PartyToCase, CaseAlreadyClaimed, QueueEmpty.
+    """
     reviewer = Reviewer(request.caller.id, request.caller.person)
     if not reviewer.person_id:
-        raise errors.PartyToCase("nobody knows who this officer is, so no case can be kept from them")
+        raise errors.PartyToCase("The officer has no person id, so a case of their own cannot be excluded.")
     for _ in range(CLAIM_ROUNDS):
-        again = await ctx.store.claimed_by_call(request.id)
-        if again is not None:
-            return await _claim(ctx, request, again, reviewer)
-        held = await ctx.store.open_case_of(reviewer)
-        if held is not None:
-            if held.claims[-1].id == request.id:
-                continue  # this very call, sent twice, was faster elsewhere
+        claimed_before = await ctx.store.claimed_by_call(request.id)
+        if claimed_before is not None:
+            return await _claim(ctx, request, claimed_before, reviewer)
+        open_case = await ctx.store.open_case_of(reviewer)
+        if open_case is not None:
+            if open_case.claims[-1].id == request.id:
+                continue  # a concurrent repetition of this call claimed it
             raise errors.CaseAlreadyClaimed
         waiting = await ctx.store.waiting_for(reviewer)
         if not waiting:
@@ -152,18 +157,18 @@ async def claim_next(ctx: Context, request: Request) -> pb.PowerOfAttorney:
 async def _claim_first(
     ctx: Context, request: Request, waiting: Sequence[PowerOfAttorney], reviewer: Reviewer
 ) -> pb.PowerOfAttorney | None:
-    """Claim the first of some cases that is still to be had; None if it is to be looked again."""
+    """Claim the first of some cases that still waits; None if the caller must query again."""
     for case in waiting:
         try:
             return await _claim(ctx, request, case, reviewer)
         except errors.NotAwaitingReview:
-            continue  # another reviewer was faster: the next in the queue
+            continue  # another reviewer claimed it: try the next in the queue
         except RequestIdReused:
-            return None  # this very call, sent twice, was faster elsewhere
+            return None  # a concurrent repetition of this call claimed one
         except Duplicate as error:
             if error.index != OPEN_REVIEWER:
                 raise
-            return None  # this reviewer has a case since a moment ago
+            return None  # a concurrent call of this reviewer claimed a case
     return None
 
 
@@ -176,7 +181,10 @@ async def _claim(
 async def decide_review(
     ctx: Context, request: Request, *, case_id: str, decision: model.ReviewDecision, reason: str
 ) -> pb.PowerOfAttorney:
-    """Decide a claimed case; approval assigns the office and the code to be printed."""
+    """Decide a claimed case; approval assigns the office and the printed code.
+
+    NotYourCase, PartyToCase, ReasonRequired, CaseIncomplete, GovernorateNotServed.
+    """
     code = ctx.new_code()
     reviewer = Reviewer(request.caller.id, request.caller.person)
 
@@ -190,7 +198,7 @@ async def decide_review(
 
 
 async def collect(ctx: Context, request: Request, *, case_id: str) -> pb.PowerOfAttorney:
-    """Hand the document over at the clerk's office."""
+    """Record that a clerk handed the document over; OtherOffice, NotIssued, PartyToCase."""
     caller = request.caller
     clerk = Reviewer(caller.id, caller.person)
     return await _change(
@@ -202,7 +210,7 @@ async def collect(ctx: Context, request: Request, *, case_id: str) -> pb.PowerOf
 
 
 async def settle(ctx: Context, cause: Cause, *, case_id: str, payment_id: str) -> None:
-    """The fee was paid. What notary does not know was paid for another service."""
+    """Record that the fee was paid. A subject that is not a case here belongs to another service and is ignored."""
 
     def decide(case: PowerOfAttorney | None) -> Decision[PowerOfAttorney] | None:
         return None if case is None else _changed(case, case.settle(payment_id, cause.now))
@@ -213,8 +221,8 @@ async def settle(ctx: Context, cause: Cause, *, case_id: str, payment_id: str) -
 async def issue(ctx: Context, printer: Printer, cause: Cause, *, case_id: str) -> None:
     """Print and sign an approved power of attorney.
 
-    The work may be done twice, by two that got the same order; the document whose digest is saved with the case
-    first is the issued one, and the other is forgotten.
+    Two deliveries of one event may both print it. The first document whose digest is saved with the case is the
+    issued one; the other is deleted.
     """
     approved = await ctx.store.case(case_id)
     if approved is None:
@@ -230,14 +238,14 @@ async def issue(ctx: Context, printer: Printer, cause: Cause, *, case_id: str) -
         return _changed(case, case.issue(digest, cause.now))
 
     issued = await execute_for_state(ctx.store.powers_of_attorney, case_id, decide, cause)
-    assert issued is not None, "an issued case is there"
+    assert issued is not None, "an issued case exists"
     if issued.document_digest == digest:
         ctx.metrics.issued(issued.content.kind)
     await ctx.store.forget_documents(case_id, but=issued.document_digest)
 
 
 async def release(ctx: Context, case_id: str, cause: Cause, claimed_before_age: timedelta) -> None:
-    """Put a case that lies with a reviewer back in the queue."""
+    """Return a case to the queue that was claimed longer ago than `claimed_before_age`."""
 
     def decide(case: PowerOfAttorney | None) -> Decision[PowerOfAttorney] | None:
         return None if case is None else _changed(case, case.release(cause.now - claimed_before_age))
@@ -263,7 +271,7 @@ def _decision(outcome: Outcome[PowerOfAttorney, Fact]) -> Decision[PowerOfAttorn
 def _changed(
     before: PowerOfAttorney, outcome: Outcome[PowerOfAttorney, Fact]
 ) -> Decision[PowerOfAttorney] | None:
-    """None where there is nothing to do."""
+    """The decision, or None if nothing changed."""
     return None if outcome == Outcome(before) else _decision(outcome)
 
 

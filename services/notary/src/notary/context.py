@@ -1,4 +1,4 @@
-"""What every use case of notary needs, wired once."""
+"""Dependencies of notary's use cases, created once."""
 
 import secrets
 from collections.abc import Callable
@@ -16,13 +16,13 @@ from notary.store import Store
 
 
 def new_code() -> str:
-    """A verification code: twelve letters, sixty bits that nobody can guess."""
+    """A verification code: twelve letters from sixty random bits."""
     return crockford(secrets.randbits(5 * VERIFICATION_CODE_LETTERS), VERIFICATION_CODE_LETTERS)
 
 
 @dataclass(frozen=True)
 class Context:
-    """Stores, clients, keys, metrics, limits, and where time and codes come from."""
+    """Stores, clients, keys, metrics, limits, and the sources of time and codes."""
 
     store: Store
     accounts: Accounts

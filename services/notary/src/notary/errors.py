@@ -1,4 +1,4 @@
-"""The closed set of notary's refusals, and those that no retry repairs."""
+"""The closed set of notary's errors, and those that a retry does not repair."""
 
 from chassis.errors import error_set
 
@@ -8,4 +8,4 @@ from notary.model import errors
 ERRORS = error_set(errors, document)
 
 NON_RETRYABLE = (errors.NotaryError, document.DocumentError)
-"""An event that meets one of these is parked at once, for a person."""
+"""An event that causes one of these is parked without a retry."""

@@ -15,7 +15,7 @@ AGES: tuple[tuple[str, timedelta], ...] = (
     ("under_3d", timedelta(days=3)),
     ("older", timedelta.max),
 )
-"""How long a case has waited: each name with the age below which it counts."""
+"""Classes of waiting time: each name with its exclusive upper limit."""
 
 
 class Metrics:
@@ -27,12 +27,12 @@ class Metrics:
         )
         self._verified = telemetry.counter(
             "diwan_notary_verifications_total",
-            "Questions of third parties about a number and code",
+            "Verifications of a number and code by third parties",
             ("found",),
         )
         self._waiting = telemetry.gauge(
             "diwan_notary_cases_waiting",
-            "Cases that wait for a reviewer, by how long they have waited",
+            "Cases that wait for a reviewer, by waiting time",
             ("age",),
         )
         self.renderer = telemetry.histogram(
@@ -41,20 +41,20 @@ class Metrics:
         )
 
     def issued(self, kind: Kind) -> None:
-        """A document was issued."""
+        """Count an issued document."""
         self._issued.labels(kind.value).inc()
 
     def verified(self, *, found: bool) -> None:
-        """Somebody asked about a document."""
+        """Count a verification; `found` if number and code match a document."""
         self._verified.labels("yes" if found else "no").inc()
 
     def waiting(self, since: Iterable[datetime], now: datetime) -> None:
-        """The times since when cases wait for a reviewer."""
+        """Set the numbers of waiting cases by waiting time; `since` is the start of each case's wait."""
         ages = Counter(age_of(now - time) for time in since)
         for name, _ in AGES:
             self._waiting.labels(name).set(ages[name])
 
 
 def age_of(waited: timedelta) -> str:
-    """The name of an age."""
+    """The name of the class of a waiting time."""
     return next(name for name, limit in AGES if waited < limit or name == "older")

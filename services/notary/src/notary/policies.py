@@ -1,4 +1,4 @@
-"""Whenever this event, then that command."""
+"""Notary's policies: a table from events to commands."""
 
 from functools import partial
 
@@ -17,7 +17,7 @@ OWN = "notary.notary.power_of_attorney"
 
 
 def table(ctx: Context, printer: Printer) -> list[Policy]:
-    """Notary's policies. What a rule or the renderer refuses is for a person to look at."""
+    """Notary's policies. An event that a rule or the renderer refuses is parked for an operator."""
     return non_retryable(
         NON_RETRYABLE,
         [
@@ -33,7 +33,7 @@ def table(ctx: Context, printer: Printer) -> list[Policy]:
 
 
 async def open_review(ctx: Context, event: EventCause[PaymentSettled], message: PaymentSettled) -> None:
-    """A paid case waits for a reviewer."""
+    """Queue a paid case for review."""
     await commands.settle(ctx, event, case_id=message.subject_id, payment_id=message.payment_id)
 
 
@@ -43,5 +43,5 @@ async def issue_document(
     event: EventCause[PowerOfAttorneyApproved],
     message: PowerOfAttorneyApproved,
 ) -> None:
-    """An approved case is printed, signed and issued."""
+    """Print, sign and issue an approved case."""
     await commands.issue(ctx, printer, event, case_id=message.power_of_attorney_id)

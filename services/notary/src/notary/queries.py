@@ -1,4 +1,4 @@
-"""What is read. Whoever may not see a case is told that there is none."""
+"""Queries of notary. A case that the caller may not read is reported as not found."""
 
 import hmac
 
@@ -15,7 +15,11 @@ _NO_CODE = CROCKFORD[:VERIFICATION_CODE_LETTERS]
 
 
 async def get(ctx: Context, call: Call, case_id: str) -> PowerOfAttorney:
-    """One that the caller may see: the principal their own, a clerk their office's, a reviewer the claimed one."""
+    """One case: a principal reads their own, a clerk their office's issued ones, a reviewer the claimed one.
+
+    Raises:
+        PowerOfAttorneyNotFound: there is none that the caller may read.
+    """
     caller, case = call.caller, await ctx.store.case(case_id)
     if case is None or not (_owns(caller, case) or _serves(caller, case) or _reviews(caller, case)):
         raise errors.PowerOfAttorneyNotFound
@@ -24,10 +28,10 @@ async def get(ctx: Context, call: Call, case_id: str) -> PowerOfAttorney:
 
 
 async def listed(ctx: Context, call: Call, page_size: int, page_token: str) -> Page[PowerOfAttorney]:
-    """A page of what the caller may see, newest first.
+    """A page of the cases that the caller may read, newest first.
 
     Raises:
-        PageTokenInvalid: the token was not given for this query.
+        PageTokenInvalid: the token was issued for another query.
     """
     caller = call.caller
     if caller.kind is Kind.CITIZEN:
@@ -57,12 +61,12 @@ async def download(ctx: Context, call: Call, case_id: str) -> bytes:
         raise errors.NotIssued
     await _record(ctx, call, case)
     pdf = await ctx.store.document(case.document_digest)
-    assert pdf is not None, "an issued document is kept"
+    assert pdf is not None, "an issued document is stored"
     return pdf
 
 
 async def verify(ctx: Context, number: str, code: str) -> PowerOfAttorney:
-    """The document with this number and code; any wrong pair costs the same and tells the same.
+    """The document with this number and code; every wrong pair has the same error and takes the same time.
 
     Raises:
         DocumentNotFound: no document has them.
@@ -98,6 +102,6 @@ def _reviews(caller: Caller, case: PowerOfAttorney) -> bool:
 
 
 async def _record(ctx: Context, call: Call, *cases: PowerOfAttorney) -> None:
-    """Record what an officer reads before it is given; a principal's reads of their own are not recorded."""
+    """Record an officer's read before the response; a principal's reads of their own cases are not recorded."""
     if call.caller.kind is Kind.OFFICER:
         await ctx.store.access_log.record(call, [case.id for case in cases])

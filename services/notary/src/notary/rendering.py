@@ -1,4 +1,4 @@
-"""A power of attorney as the API shows it."""
+"""Rendering of a power of attorney as API messages."""
 
 from chassis.mapping import members, to_message
 from diwan.notary.v1 import notary_pb2 as pb
@@ -11,7 +11,7 @@ DECISION_OF = members(ReviewDecision, pb.ReviewDecision)
 
 
 def shown(case: PowerOfAttorney) -> pb.PowerOfAttorney:
-    """Without the verification code: what officers, and the answers to commands, may hold."""
+    """The case without its verification code, for officers and for responses of commands."""
     content = case.content
     return to_message(
         case,
@@ -28,7 +28,7 @@ def shown(case: PowerOfAttorney) -> pb.PowerOfAttorney:
 
 
 def shown_to_principal(case: PowerOfAttorney) -> pb.PowerOfAttorney:
-    """With the verification code once it is issued."""
+    """The case with its verification code if it is in force."""
     answer = shown(case)
     if case.in_force:
         answer.verification_code = case.verification_code
@@ -36,7 +36,7 @@ def shown_to_principal(case: PowerOfAttorney) -> pb.PowerOfAttorney:
 
 
 def shown_to_third_party(case: PowerOfAttorney) -> pb.VerifyPowerOfAttorneyResponse:
-    """What somebody needs who has the document before them, and no more."""
+    """The minimum that verifies a document that a third party holds; names are masked."""
     principal, agent = case.masked_names()
     return to_message(
         case,

@@ -6,7 +6,7 @@ from pydantic_settings import SettingsConfigDict
 
 
 class Settings(ServiceSettings):
-    """Read from the environment, prefix NOTARY_."""
+    """Settings of notary, in addition to those of every service."""
 
     model_config = SettingsConfigDict(env_prefix="NOTARY_")
 

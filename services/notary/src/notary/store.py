@@ -1,4 +1,4 @@
-"""Notary's collections, their indexes, and the questions asked of them. Only this room knows documents."""
+"""Notary's collections, their indexes and their queries. No other module handles documents."""
 
 import hashlib
 from collections.abc import Sequence
@@ -27,12 +27,12 @@ SCHEMA_VERSION = 1
 NUMBER = "number"
 OPEN_REVIEWER = "open_reviewer"
 CANDIDATES = 32
-"""Cases that one claim looks at in one question."""
+"""Limit of waiting cases that one query of a claim returns."""
 
 DOCUMENT_BYTES = 8 * 1024 * 1024
 
 _FILLED = {"$gt": ""}
-"""Of texts that are there. Said so, and not by type: a query for one text is then served by a partial index."""
+"""Matches non-empty texts. With `$type` instead, a query for one text could not use the partial index."""
 
 _NEWEST = [("state.create_time", -1)]
 
@@ -56,7 +56,7 @@ _INDEXES = (
 
 @dataclass(frozen=True)
 class Document:
-    """The bytes of a signed PDF, kept under their SHA-256. Of several made for one case, one is the issued one."""
+    """A signed PDF, stored under its SHA-256. A case may have several, of which one is the issued one."""
 
     power_of_attorney_id: str
     made_at: datetime
@@ -74,7 +74,7 @@ class Store:
 
     @classmethod
     async def open(cls, database: Database) -> "Store":
-        """Open the collections and make their indexes."""
+        """Open the collections and create their indexes."""
         return cls(
             await database.aggregates(
                 "powers_of_attorney",
@@ -106,7 +106,7 @@ class Store:
         return await self._one({"state.number": number})
 
     async def claimed_by_call(self, claim_id: str) -> PowerOfAttorney | None:
-        """The case that this very call claimed before."""
+        """The case that this call claimed before."""
         return await self._one({"state.claims.id": claim_id})
 
     async def open_case_of(self, reviewer: Reviewer) -> PowerOfAttorney | None:
@@ -114,7 +114,7 @@ class Store:
         return await self._one({"state.open_reviewer": reviewer.id})
 
     async def waiting_for(self, reviewer: Reviewer) -> Sequence[PowerOfAttorney]:
-        """The cases that have waited longest and in which this reviewer has no part, oldest first."""
+        """The longest-waiting cases to which this reviewer is not a party, oldest first, at most CANDIDATES."""
         others = {"$ne": reviewer.person_id}
         return await self.powers_of_attorney.find(
             {
@@ -140,7 +140,7 @@ class Store:
         )
 
     async def of_principal(self, account_id: str, page_size: int, page_token: str) -> Page[PowerOfAttorney]:
-        """A page of a principal's own, newest first; PageTokenInvalid."""
+        """A page of a principal's own cases, newest first; PageTokenInvalid."""
         return await self.powers_of_attorney.page(
             {"state.content.principal.account_id": account_id},
             sort=_NEWEST,
@@ -149,7 +149,7 @@ class Store:
         )
 
     async def at_office(self, office_id: str, page_size: int, page_token: str) -> Page[PowerOfAttorney]:
-        """A page of those issued for an office, newest first; PageTokenInvalid."""
+        """A page of the issued cases of an office, newest first; PageTokenInvalid."""
         states = [State.ISSUED.value, State.COLLECTED.value]
         return await self.powers_of_attorney.page(
             {"state.office_id": office_id, "state.state": {"$in": states}},
@@ -159,7 +159,7 @@ class Store:
         )
 
     async def keep_document(self, case_id: str, pdf: bytes, cause: Cause) -> str:
-        """Keep a signed PDF and return its digest. The same bytes are kept once."""
+        """Store a signed PDF and return its SHA-256, 64 hex digits. The same bytes are stored once."""
         digest = hashlib.sha256(pdf).hexdigest()
         state = Document(case_id, cause.now, pdf)
         try:
@@ -178,17 +178,17 @@ class Store:
         return digest
 
     async def document(self, digest: str) -> bytes | None:
-        """The bytes of a kept PDF."""
+        """The bytes of a stored PDF, None if there is none."""
         loaded = await self.documents.load(digest)
         return loaded.state.pdf if loaded else None
 
     async def forget_documents(self, case_id: str, *, but: str) -> None:
-        """Forget what was printed for a case and did not become the issued document."""
+        """Delete the documents of a case except the one with digest `but`."""
         with translated():
             await self.documents.collection.delete_many(
                 {"state.power_of_attorney_id": case_id, "_id": {"$ne": but}}
             )
 
     async def _one(self, where: dict[str, Any]) -> PowerOfAttorney | None:
-        found = await self.powers_of_attorney.find(where, limit=1)
-        return found[0] if found else None
+        cases = await self.powers_of_attorney.find(where, limit=1)
+        return cases[0] if cases else None

@@ -1,4 +1,4 @@
-"""What happens by itself: cases that lie go back to the queue, and the queue's ages are counted."""
+"""Notary's timers: return of undecided cases to the queue, count of waiting cases by age."""
 
 from datetime import timedelta
 from functools import partial
@@ -25,15 +25,15 @@ def table(ctx: Context, settings: Settings) -> list[Timer]:
 
 
 async def release_lying(ctx: Context, age: timedelta) -> None:
-    """Put cases that were claimed longer ago than `age` back; what is left is done in the next run."""
+    """Return cases claimed longer ago than `age` to the queue, at most CASES_PER_RUN in one run."""
     now = ctx.clock()
     for case in await ctx.store.lying_since(now - age, CASES_PER_RUN):
-        assert case.claims, "a case that lies was claimed"
+        assert case.claims, "a case in review was claimed"
         cause = Cause(id=cause_id("timer", "release", case.id, case.claims[-1].id), now=now)
         await commands.release(ctx, case.id, cause, age)
 
 
 async def count_waiting(ctx: Context) -> None:
-    """Count the cases that wait by age, the oldest thousand of them."""
+    """Count the waiting cases by age, at most the oldest CASES_COUNTED."""
     waiting = await ctx.store.waiting(CASES_COUNTED)
     ctx.metrics.waiting([case.queue_time for case in waiting if case.queue_time], ctx.clock())

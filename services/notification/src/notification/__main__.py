@@ -1,4 +1,4 @@
-"""Wiring, and nothing else: `python -m notification --help`."""
+"""Wiring of the notification service: `python -m notification --help`."""
 
 from chassis import telemetry
 from chassis.service import ServiceContext, ServiceDefinition, serve
@@ -16,7 +16,7 @@ SERVICE = notification_pb2.DESCRIPTOR.services_by_name["NotificationService"]
 
 
 async def build(service: ServiceContext[Settings]) -> ServiceDefinition:
-    """Notification's own part."""
+    """Build notification's own part."""
     context = Context(await Store.open(service.database), catalogue.load(), Metrics(telemetry.current()))
     return ServiceDefinition(rpcs=[(SERVICE, NotificationApi(context))], policies=policies.table(context))
 

@@ -1,4 +1,4 @@
-"""proto <-> model, nothing else."""
+"""Translation between protobuf messages and the model."""
 
 from chassis.mapping import to_message
 from chassis.rpc.current import call
@@ -11,7 +11,7 @@ from notification.model import Message
 
 
 class NotificationApi(pb_grpc.NotificationServiceServicer):
-    """NotificationService."""
+    """gRPC servicer of NotificationService."""
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
@@ -26,7 +26,7 @@ class NotificationApi(pb_grpc.NotificationServiceServicer):
             page_token=request.page_token,
         )
         return pb.ListMessagesResponse(
-            messages=[_message(one) for one in page.items], next_page_token=page.next_page_token
+            messages=[_message(message) for message in page.items], next_page_token=page.next_page_token
         )
 
     async def GetMessage(self, request: pb.GetMessageRequest, context: object) -> pb.Message:

@@ -1,4 +1,4 @@
-"""What notification's use cases work with."""
+"""Dependencies of notification's use cases."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from notification.store import Store
 
 @dataclass(frozen=True)
 class Context:
-    """Made once, at start."""
+    """Store, catalogue and metrics; created once, at start."""
 
     store: Store
     catalogue: Catalogue

@@ -1,4 +1,4 @@
-"""The closed set of notification's refusals, and those that no retry repairs."""
+"""The closed set of notification's errors, and those that a retry does not repair."""
 
 from chassis.errors import error_set
 from chassis.money import MoneyInvalid
@@ -16,4 +16,7 @@ NON_RETRYABLE = (
     MoneyInvalid,
     Unreadable,
 )
-"""An event that meets one of these is parked at once. A contact or a part may still be on its way."""
+"""An event that causes one of these is parked without a retry.
+
+ContactUnknown and PartUnknown are retried: the event with the contact or the part may follow.
+"""

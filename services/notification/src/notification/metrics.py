@@ -1,4 +1,4 @@
-"""What operators see of messages: how many came to which state, and how long a code takes to the phone."""
+"""Notification's own metrics: messages by state, and the delivery time of one-time codes."""
 
 from chassis.telemetry import Telemetry
 
@@ -8,21 +8,21 @@ _SECONDS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300)
 
 
 class Metrics:
-    """Notification's own metrics. Labels are template keys and states, never a person."""
+    """Notification's own metrics. Labels are template keys and states, never personal data."""
 
     def __init__(self, telemetry: Telemetry) -> None:
         self._messages = telemetry.counter(
-            "diwan_notification_messages", "Messages that came to a state", ("template", "state")
+            "diwan_notification_messages", "Messages that entered a state", ("template", "state")
         )
         self._code_seconds = telemetry.histogram(
             "diwan_notification_code_delivery_seconds",
-            "Time from asking for a one-time code to its receipt",
+            "Time from the request for a one-time code to its receipt",
             ("template",),
             _SECONDS,
         )
 
     def moved(self, before: Message | None, after: Message) -> None:
-        """Count a message that came to another state."""
+        """Count a message whose state changed; observe the delivery time of a code."""
         if before is not None and before.state is after.state:
             return
         self._messages.labels(after.template, after.state.value).inc()

@@ -20,7 +20,7 @@ MOBILE = re.compile(r"\+[1-9][0-9]{7,14}")
 
 
 class NotificationError(DomainError):
-    """Base of the refusals of notification."""
+    """Base of the errors of notification."""
 
 
 class MessageNotFound(NotificationError):

@@ -1,4 +1,4 @@
-"""A table: whenever this event, then tell somebody, or note what came of it."""
+"""Notification's policies: a table from events to messages and their states."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ SMS = "notification.sms.message"
 
 @dataclass(frozen=True)
 class NotificationRule:
-    """What is told of an event: template, who, the journey's number, and the values besides that number."""
+    """The message for an event: functions for template, recipient, request number, and further values."""
 
     template: Callable[[Any], str]
     account_id: Callable[[Any], str]
@@ -39,7 +39,7 @@ class NotificationRule:
 
 
 def _pounds(message: Proto, field: str) -> str:
-    """An amount of a message as people read it: `108` or `108.50`; MoneyInvalid if it is none."""
+    """An amount of a message in pounds, `108` or `108.50`; MoneyInvalid if the field is not an amount."""
     pounds, rest = divmod(piastres(getattr(message, field), field), PIASTRES_A_POUND)
     return f"{pounds}.{rest:02}" if rest else f"{pounds}"
 
@@ -72,19 +72,19 @@ RULES: Mapping[tuple[str, type[Proto]], NotificationRule] = {
         lambda m: "power_of_attorney.refused" if m.refused else "power_of_attorney.returned"
     ),
 }
-"""Event -> the rule by which it notifies a person."""
+"""Rule for each queue and event."""
 
 RECEIPTS = members(ReceiptState, sms.SmsReceiptState)
 
 
 def table(ctx: Context) -> list[Policy]:
-    """Every event that notification reacts to."""
+    """Notification's policies."""
     lines = [
         on(ACCOUNTS, identity.AccountEnrolled, partial(_keep_contact, ctx), name="keep_contact"),
         on(ORDERS, identity.SendMessage, partial(_send, ctx), name="send"),
         *(
-            on(queue, kind, partial(_notify, ctx, told), name=f"tell.{kind.DESCRIPTOR.name}")
-            for (queue, kind), told in RULES.items()
+            on(queue, kind, partial(_notify, ctx, rule), name=f"tell.{kind.DESCRIPTOR.name}")
+            for (queue, kind), rule in RULES.items()
         ),
         on(SMS, sms.SmsSubmitted, partial(_submitted, ctx), name="submitted"),
         on(SMS, sms.SmsRefused, partial(_refused, ctx), name="refused"),
@@ -97,8 +97,8 @@ def table(ctx: Context) -> list[Policy]:
 
 async def _keep_contact(ctx: Context, event: EventCause[Any], message: identity.AccountEnrolled) -> None:
     contact = protojson.loads(message.contact, identity.Contact)
-    kept = Contact(message.account_id, contact.mobile, contact.language or "ar")
-    await commands.keep_contact(ctx, event, kept)
+    stored = Contact(message.account_id, contact.mobile, contact.language or "ar")
+    await commands.keep_contact(ctx, event, stored)
 
 
 async def _send(ctx: Context, event: EventCause[Any], message: identity.SendMessage) -> None:

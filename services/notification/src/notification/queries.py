@@ -1,4 +1,4 @@
-"""What is read. A citizen sees messages of their own, and is told of no others."""
+"""Queries of notification. A citizen can read only their own messages; others are reported as not found."""
 
 from chassis.caller import Caller, Kind
 from chassis.pages import Page
@@ -8,7 +8,7 @@ from notification.model import Message, MessageNotFound
 
 
 async def get(ctx: Context, caller: Caller, message_id: str) -> Message:
-    """One message that the caller may see; MessageNotFound otherwise."""
+    """One message that the caller may read; MessageNotFound otherwise."""
     message = await ctx.store.message(message_id)
     if message is None or (caller.kind is Kind.CITIZEN and message.account_id != caller.id):
         raise MessageNotFound("There is no such message.")
@@ -18,11 +18,11 @@ async def get(ctx: Context, caller: Caller, message_id: str) -> Message:
 async def listed(
     ctx: Context, caller: Caller, *, account_id: str, request_number: str, page_size: int, page_token: str
 ) -> Page[Message]:
-    """A page, newest first.
+    """A page of messages, newest first.
 
     Raises:
-        MessageNotFound: a citizen asks for another account's.
-        PageTokenInvalid: the token was not given for this query.
+        MessageNotFound: a citizen requests another account's messages.
+        PageTokenInvalid: the token was issued for another query.
     """
     if caller.kind is Kind.CITIZEN:
         if account_id not in ("", caller.id):

@@ -6,7 +6,7 @@ from pydantic_settings import SettingsConfigDict
 
 
 class Settings(ServiceSettings):
-    """Variables `NOTIFICATION_…`."""
+    """Settings of notification, in addition to those of every service."""
 
     model_config = SettingsConfigDict(env_prefix="NOTIFICATION_")
 

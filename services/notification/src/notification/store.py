@@ -1,4 +1,4 @@
-"""Notification's collections, their indexes, and the questions asked of them. Only this room knows documents."""
+"""Notification's collections, their indexes and their queries. No other module handles documents."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +28,7 @@ class Store:
 
     @classmethod
     async def open(cls, database: Database) -> "Store":
-        """Open the collections and make their indexes."""
+        """Open the collections and create their indexes."""
         return cls(
             await database.aggregates("contacts", dataclass_codec(Contact)),
             await database.aggregates(
@@ -40,7 +40,7 @@ class Store:
         )
 
     async def contact(self, account_id: str) -> Contact | None:
-        """How to reach the holder of an account, if it is known."""
+        """The contact of an account, None if there is none."""
         loaded = await self.contacts.load(account_id)
         return loaded.state if loaded else None
 
@@ -50,16 +50,16 @@ class Store:
         return loaded.state if loaded else None
 
     async def with_part(self, part_id: str) -> Message | None:
-        """The message that has a part of this id, the newest if the operator used an id again."""
-        found = await self.messages.find(
+        """The message that has a part of this id, the newest if the operator reused an id."""
+        messages = await self.messages.find(
             {"state.parts.part_id": part_id}, sort=[*_NEWEST, ("_id", -1)], limit=1
         )
-        return found[0] if found else None
+        return messages[0] if messages else None
 
     async def newest(
         self, *, account_id: str, request_number: str, page_size: int, page_token: str
     ) -> Page[Message]:
-        """A page of messages, newest first; of an account or a journey, where one is named."""
+        """A page of messages, newest first; of the given account or request number, if any."""
         where: dict[str, Any] = {}
         if account_id:
             where["state.account_id"] = account_id

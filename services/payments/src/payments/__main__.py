@@ -1,4 +1,4 @@
-"""Wiring, and nothing else: `python -m payments --help`."""
+"""Wiring of the payments service: `python -m payments --help`."""
 
 from datetime import timedelta
 
@@ -18,7 +18,7 @@ SERVICE = payments_pb2.DESCRIPTOR.services_by_name["PaymentService"]
 
 
 async def build(service: ServiceContext[Settings]) -> ServiceDefinition:
-    """Payments' own part."""
+    """Build payments' own part."""
     settings = service.env.settings
     context = Context(
         await Store.open(service.database),

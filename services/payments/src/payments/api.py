@@ -1,4 +1,4 @@
-"""proto <-> model, nothing else."""
+"""Translation between protobuf messages and the model."""
 
 from datetime import date
 from functools import partial
@@ -21,7 +21,7 @@ _MEANS = members(Means, pb.PaymentMeans)
 
 
 class PaymentApi(pb_grpc.PaymentServiceServicer):
-    """PaymentService."""
+    """gRPC servicer of PaymentService."""
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
@@ -122,8 +122,8 @@ def _payment(payment: Payment) -> pb.Payment:
     )
 
 
-def _date(said: Date, field: str) -> date:
+def _date(value: Date, field: str) -> date:
     try:
-        return date(said.year, said.month, said.day)
+        return date(value.year, value.month, value.day)
     except ValueError:
         raise DateInvalid(field=field) from None

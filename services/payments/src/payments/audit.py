@@ -1,8 +1,8 @@
-"""The books looked over, a bounded piece at a time, whatever wrote them.
+"""Audit of the stored journal, whichever program wrote it: a bounded number of entries in each run.
 
-Two walks, oldest entry first. One follows what is booked, so that a crooked new entry shows within a run or two. The
-other goes through the whole journal from the beginning, again and again. An entry that balances adds nothing to the sum
-of all legs: that sum is the sum of the crooked ones.
+Two scans, oldest entry first. One follows new entries, so that an unbalanced new entry is reported within two runs. The
+other reads the whole journal and then starts again. The legs of a balanced entry sum to zero, so the sum of all legs is
+the sum of the unbalanced entries.
 """
 
 from datetime import timedelta
@@ -13,14 +13,14 @@ from payments.context import Context
 
 PAGE = 500
 MOST_PAGES = 20
-"""In one run, by each walk."""
+"""Limit of pages for each scan in one run."""
 
 LOOKED_BACK = timedelta(minutes=15)
-"""Where the walk behind new entries begins when a process begins."""
+"""Age of the first entry that the scan of new entries reads after the start of a process."""
 
 
 class Audit:
-    """Both walks; made once in a process."""
+    """Both scans; created once in a process."""
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
@@ -30,24 +30,27 @@ class Audit:
         self._now: dict[str, int] = {}
 
     async def run(self) -> None:
-        """Walk on, and show what is wrong: in the last whole walk, and since. What raises shows as not known."""
+        """Continue both scans, and report the unbalanced entries of the last complete scan and since.
+
+        After an exception, the balance is reported as unknown.
+        """
         try:
-            self._newest = await self._walk(self._newest) or self._newest
-            self._cursor = await self._walk(self._cursor)
+            self._newest = await self._scan(self._newest) or self._newest
+            self._cursor = await self._scan(self._cursor)
         except BaseException:
             self._ctx.metrics.balance_unknown()
             raise
-        crooked = self._before | self._now
+        unbalanced = self._before | self._now
         if self._cursor is None:
-            # The end was reached: what was mended meanwhile is forgotten.
+            # A complete scan ended: entries that were corrected since the previous one are no longer reported.
             self._before, self._now = self._now, {}
-            crooked = self._before
+            unbalanced = self._before
             self._ctx.metrics.audited("whole", self._ctx.clock())
         self._ctx.metrics.audited("recent", self._ctx.clock())
-        self._ctx.metrics.balance(sum(crooked.values()), len(crooked))
+        self._ctx.metrics.balance(sum(unbalanced.values()), len(unbalanced))
 
-    async def _walk(self, after: Cursor | None) -> Cursor | None:
-        """Look at the entries after a place; where this run came to, None if there are no more."""
+    async def _scan(self, after: Cursor | None) -> Cursor | None:
+        """Sum the entries after a position; returns the last position of this run, None at the end of the journal."""
         for _ in range(MOST_PAGES):
             page = await self._ctx.store.sums(after, PAGE)
             self._now |= {entry.id: total for entry, total in page if total}

@@ -1,4 +1,4 @@
-"""Use cases: load, decide, save; one function a command."""
+"""Use cases: load, decide, save; one function for each command."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -27,19 +27,19 @@ Change = Callable[[Payment], Outcome[Payment, model.Fact]]
 
 
 def payment_id_of(subject_id: str) -> str:
-    """The one payment for a subject, such as a power of attorney: whoever knows the one knows the other."""
+    """Id of the one payment for a subject, such as a power of attorney; derived from the subject's id."""
     return str(uuid5(_NAMESPACE, f"payment/{subject_id}"))
 
 
 def entry_id_of(payment_id: str, kind: str, charge_id: str = "") -> str:
-    """The one entry of a kind for a payment (for each charge, where several may be booked)."""
+    """Id of the one entry of a kind for a payment, or for each charge where several may be booked."""
     return str(uuid5(_NAMESPACE, f"entry/{payment_id}/{kind}/{charge_id}"))
 
 
 async def publish_tariff(
     ctx: Context, request: CommandRequest[Schedule, pb.Tariff], fees: Sequence[Fee]
 ) -> pb.Tariff:
-    """Publish fees; all of them or none."""
+    """Publish fees, all of them or none; FeeInvalid, TariffInPast, TariffOverlap, TariffFull."""
     tariff_id, today = request.new_id("tariff"), request.now.astimezone(CAIRO).date()
 
     def decide(state: Schedule | None) -> Decision[Schedule]:
@@ -60,25 +60,25 @@ async def make_due(
     governorate: str,
     time: datetime,
 ) -> None:
-    """A fee becomes due, as published for the day in Cairo; FeeNotPublished if there is none, perhaps yet."""
+    """Make the fee due that is published for the day in Cairo; FeeNotPublished if there is none yet."""
     payment_id = payment_id_of(subject_id)
     schedule = await ctx.store.schedule()
     day = time.astimezone(CAIRO).date()
-    made: list[Payment] = []
+    created: list[Payment] = []
 
     def decide(state: Payment | None) -> Decision[Payment] | None:
         if state is not None:
-            return None  # submitted again, or delivered again: the fee is due once
+            return None  # a repeated submission or delivery: the fee is due once
         fee = schedule.fee(service, channel=channel, governorate=governorate, day=day)
         due = model.make_due(
             payment_id, subject_id, account_id, request_number=number, fee=fee, now=cause.now
         )
-        made[:] = [due.state]
+        created[:] = [due.state]
         return Decision(state=due.state, facts=facts.messages(due.facts))
 
     await execute(ctx.store.payments, payment_id, decide, cause)
-    for new in made:
-        ctx.metrics.moved(None, new)
+    for payment in created:
+        ctx.metrics.moved(None, payment)
 
 
 async def pay(
@@ -89,7 +89,7 @@ async def pay(
     means: Means,
     card_token: str,
 ) -> pb.Payment:
-    """Try to pay a due fee."""
+    """Request a charge for a due fee; PaymentNotFound, AlreadySettled, PaymentInProgress, TooManyAttempts."""
     moves: list[tuple[Payment, Payment]] = []
 
     def decide(state: Payment | None) -> Decision[Payment]:
@@ -131,39 +131,39 @@ def _inquire(ctx: Context, now: datetime, state: Payment | None) -> Decision[Pay
 
 
 async def accept(ctx: Context, cause: Cause, payment_id: str, *, charge_id: str, reference: str) -> None:
-    """The acquirer took a charge and will tell what comes of it."""
-    await _hear(ctx, cause, payment_id, lambda payment: payment.accept(charge_id, reference))
+    """Record that the acquirer accepted a charge; its result follows."""
+    await _apply(ctx, cause, payment_id, lambda payment: payment.accept(charge_id, reference))
 
 
 async def settle(
     ctx: Context, cause: Cause, payment_id: str, *, charge_id: str, amount: int, reference: str
 ) -> None:
-    """The money of a charge was taken."""
-    await _hear(
+    """Record that a charge was settled; AmountMismatch, ChargeUnknown."""
+    await _apply(
         ctx, cause, payment_id, lambda payment: payment.settle(charge_id, amount, reference, cause.now)
     )
 
 
 async def refuse(ctx: Context, cause: Cause, payment_id: str, *, charge_id: str, reason: str) -> None:
-    """A charge was refused."""
-    await _hear(ctx, cause, payment_id, lambda payment: payment.refuse(charge_id, reason))
+    """Record that a charge was refused; ChargeUnknown."""
+    await _apply(ctx, cause, payment_id, lambda payment: payment.refuse(charge_id, reason))
 
 
-async def _hear(ctx: Context, cause: Cause, payment_id: str, change: Change) -> None:
-    """Take news of a charge; PaymentNotFound if we never asked for it."""
+async def _apply(ctx: Context, cause: Cause, payment_id: str, change: Change) -> None:
+    """Apply an event of a charge to its payment; PaymentNotFound if there is none."""
     moves: list[tuple[Payment, Payment]] = []
-    stated: list[model.Fact] = []
+    emitted: list[model.Fact] = []
 
     def decide(state: Payment | None) -> Decision[Payment]:
         if state is None:
             raise PaymentNotFound
         changed = change(state)
-        moves[:], stated[:] = [(state, changed.state)], changed.facts
+        moves[:], emitted[:] = [(state, changed.state)], changed.facts
         return Decision(state=changed.state, facts=facts.messages(changed.facts))
 
     await execute(ctx.store.payments, payment_id, decide, cause)
     _count(ctx, moves)
-    if any(isinstance(fact, Overpaid) for fact in stated):
+    if any(isinstance(fact, Overpaid) for fact in emitted):
         ctx.metrics.overpaid()
 
 
@@ -193,13 +193,13 @@ async def book_settled(
 async def book_overpaid(
     ctx: Context, cause: Cause, payment_id: str, *, account_id: str, charge_id: str, amount: int
 ) -> None:
-    """Book money that was taken a second time."""
+    """Book the amount of a second settled charge."""
     entry_id = entry_id_of(payment_id, "overpaid", charge_id)
     await _book(ctx, cause, journal.overpaid(entry_id, payment_id, account_id, amount=amount, now=cause.now))
 
 
 async def book_earned(ctx: Context, cause: Cause, subject_id: str) -> None:
-    """Book that the agency has done its part for what was paid."""
+    """Book that the agency earned the fee of a subject; PaymentNotFound."""
     payment = await _existing(ctx, payment_id_of(subject_id))
     entry_id = entry_id_of(payment.payment_id, "earned")
     await _book(
@@ -217,7 +217,7 @@ async def book_earned(ctx: Context, cause: Cause, subject_id: str) -> None:
 
 
 async def _book(ctx: Context, cause: Cause, entry: Entry) -> None:
-    """Add an entry to the journal; one that is there already is never changed."""
+    """Add an entry to the journal; an existing entry is never changed."""
 
     def decide(state: Entry | None) -> Decision[Entry] | None:
         return Decision(state=entry) if state is None else None

@@ -1,4 +1,4 @@
-"""What payments' use cases work with."""
+"""Dependencies of payments' use cases."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The closed set of payments' refusals, and those that no retry repairs."""
+"""The closed set of payments' errors, and those that a retry does not repair."""
 
 from chassis.errors import error_set
 from chassis.money import MoneyInvalid
@@ -8,4 +8,4 @@ from payments.model import errors
 ERRORS = error_set(errors)
 
 NON_RETRYABLE = (errors.ChargeUnknown, errors.AmountMismatch, errors.EntryUnbalanced, MoneyInvalid)
-"""An event that meets one of these is parked at once, for a person. A fee may still be published."""
+"""An event that causes one of these is parked without a retry. FeeNotPublished is retried: the fee may follow."""

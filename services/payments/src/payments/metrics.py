@@ -1,4 +1,4 @@
-"""What operators see of payments: how many came to which state, and whether the books balance."""
+"""Payments' own metrics: payments by state, and the balance of the journal."""
 
 import math
 from datetime import datetime
@@ -13,45 +13,45 @@ class Metrics:
 
     def __init__(self, telemetry: Telemetry) -> None:
         self._payments = telemetry.counter(
-            "diwan_payments_payments", "Payments that came to a state", ("service", "state")
+            "diwan_payments_payments", "Payments that entered a state", ("service", "state")
         )
         self._overpaid = telemetry.counter(
-            "diwan_payments_overpaid", "Charges settled for a fee that was paid already"
+            "diwan_payments_overpaid", "Charges settled for a fee that was already paid"
         )
         self._imbalance = telemetry.gauge(
             "diwan_payments_ledger_imbalance_piastres",
-            "Sum of all legs of the journal; anything but 0 is a fault, NaN where this process does not know",
+            "Sum of all legs of the journal; any value but 0 is a fault, NaN if this process has no result",
         )
         self._unbalanced = telemetry.gauge(
             "diwan_payments_ledger_unbalanced_entries",
-            "Journal entries whose legs do not sum to zero, NaN where this process does not know",
+            "Journal entries whose legs do not sum to zero, NaN if this process has no result",
         )
         self._audited = telemetry.gauge(
             "diwan_payments_ledger_audit_timestamp_seconds",
-            "When new entries (recent) and all of them (whole) were last looked over to the end, Unix time",
+            "Time of the last completed audit of new entries (recent) and of all entries (whole), Unix time",
             ("scope",),
         )
         self.balance_unknown()
 
     def moved(self, before: Payment | None, after: Payment) -> None:
-        """Count a payment that came to another state."""
+        """Count a payment whose state changed."""
         if before is None or before.state is not after.state:
             self._payments.labels(after.service, after.state.value).inc()
 
     def overpaid(self) -> None:
-        """Count money taken a second time."""
+        """Count a second settled charge for one fee."""
         self._overpaid.inc()
 
     def balance(self, imbalance: int, unbalanced: int) -> None:
-        """Show what was found in the journal."""
+        """Set the sum of all legs (piastres) and the number of unbalanced entries."""
         self._imbalance.set(imbalance)
         self._unbalanced.set(unbalanced)
 
     def balance_unknown(self) -> None:
-        """Show that nothing is known of the journal: 0 would say that all is well."""
+        """Set the balance to NaN, because 0 would mean a balanced journal."""
         self._imbalance.set(math.nan)
         self._unbalanced.set(math.nan)
 
     def audited(self, scope: str, now: datetime) -> None:
-        """Show how far the audit came: `recent` or `whole`."""
+        """Set the time of a completed audit; `scope` is `recent` or `whole`."""
         self._audited.labels(scope).set(now.timestamp())

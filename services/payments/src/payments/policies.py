@@ -1,4 +1,4 @@
-"""A table: whenever this event, then something becomes due, is settled, or is booked."""
+"""Payments' policies: a table from events to commands."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -20,14 +20,14 @@ from payments.errors import NON_RETRYABLE
 CASES = "payments.notary.power_of_attorney"
 CHARGES = "payments.acquirer.charge"
 OWN = "payments.payments.payment"
-"""Payments books its own facts: whatever settles a payment, the journal follows from the event alone."""
+"""Queue of payments' own events, from which alone the journal is booked."""
 
 M = TypeVar("M", bound=Message)
 Handler = Callable[[Context, EventCause[Any], M], Awaitable[None]]
 
 
 def table(ctx: Context) -> list[Policy]:
-    """Every event that payments reacts to."""
+    """Payments' policies."""
 
     def line(queue: str, message: type[M], handler: Handler[M], name: str) -> Policy:
         return on(queue, message, partial(handler, ctx), name=name)

@@ -1,4 +1,4 @@
-"""What is read. A citizen sees payments of their own, and is told of no others."""
+"""Queries of payments. A citizen can read only their own payments; others are reported as not found."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -16,7 +16,7 @@ from payments.model.tariff import Fee, Means
 
 @dataclass(frozen=True)
 class Quoted:
-    """A published fee, and what is taken off for the means, in piastres."""
+    """A published fee, and the discount for the means of payment, in piastres."""
 
     fee: Fee
     discount: int
@@ -32,7 +32,7 @@ async def quote(
 
 
 async def get(ctx: Context, caller: Caller, *, payment_id: str = "", subject_id: str = "") -> Payment:
-    """One payment that the caller may see, by either id; PaymentNotFound otherwise."""
+    """One payment that the caller may read, by either id; PaymentNotFound otherwise."""
     payment = await ctx.store.payment(payment_id or payment_id_of(subject_id))
     if payment is None or (caller.kind is Kind.CITIZEN and payment.account_id != caller.id):
         raise PaymentNotFound
@@ -45,7 +45,7 @@ async def entries(
     """A page of the journal, oldest first.
 
     Raises:
-        PageTokenInvalid: the token was not given for this query.
+        PageTokenInvalid: the token was issued for another query.
     """
     payment_ids = [payment_id] if payment_id else None
     if request_number:

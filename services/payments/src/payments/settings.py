@@ -6,7 +6,7 @@ from pydantic_settings import SettingsConfigDict
 
 
 class Settings(ServiceSettings):
-    """Variables `PAYMENTS_…`."""
+    """Settings of payments, in addition to those of every service."""
 
     model_config = SettingsConfigDict(env_prefix="PAYMENTS_")
 

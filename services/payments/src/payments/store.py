@@ -1,4 +1,4 @@
-"""Payments' collections, their indexes, and the questions asked of them. Only this room knows documents."""
+"""Payments' collections, their indexes and their queries. No other module handles documents."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from payments.model.tariff import Schedule
 
 SCHEMA_VERSION = 1
 SCHEDULE = "schedule"
-"""The one schedule of fees."""
+"""Id of the one schedule of fees."""
 
 _SCHEDULE_BYTES = 8 * 1024 * 1024
 _MOST_PAYMENTS_OF_A_CASE = 20
@@ -23,7 +23,7 @@ _LAST_REQUEST = [("state.last_request_time", 1)]
 
 
 class EntryCodec:
-    """Journal entries as documents. Checked both ways: none that does not balance is written or believed."""
+    """Codec of journal entries. It checks the balance on write and on read; EntryUnbalanced."""
 
     def __init__(self) -> None:
         self._codec: Codec[Entry] = dataclass_codec(Entry)
@@ -33,7 +33,7 @@ class EntryCodec:
         return self._codec.encode(state)
 
     def decode(self, document: Mapping[str, Any], /) -> Entry:
-        return self._codec.decode(document)  # making an Entry checks its legs
+        return self._codec.decode(document)  # the constructor of Entry checks its legs
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Store:
 
     @classmethod
     async def open(cls, database: Database) -> "Store":
-        """Open the collections and make their indexes."""
+        """Open the collections and create their indexes."""
         return cls(
             await database.aggregates(
                 "schedules",
@@ -79,7 +79,7 @@ class Store:
         )
 
     async def schedule(self) -> Schedule:
-        """Every fee ever published."""
+        """The schedule of all published fees, past ones included."""
         loaded = await self.schedules.load(SCHEDULE)
         return loaded.state if loaded else Schedule()
 
@@ -95,15 +95,15 @@ class Store:
 
     async def payments_of(self, request_number: str) -> list[str]:
         """The ids of the payments for a case, in order."""
-        found = await self.payments.find(
+        payments = await self.payments.find(
             {"state.request_number": request_number}, sort=[("_id", 1)], limit=_MOST_PAYMENTS_OF_A_CASE
         )
-        return [payment.payment_id for payment in found]
+        return [payment.payment_id for payment in payments]
 
     async def oldest(
         self, *, payment_ids: Sequence[str] | None, account: str, page_size: int, page_token: str
     ) -> Page[Entry]:
-        """A page of journal entries, oldest first; of payments, or with a leg on an account, where one is named."""
+        """A page of journal entries, oldest first; with the given payments or a leg on the given account, if any."""
         where: dict[str, Any] = {}
         if payment_ids is not None:
             where["state.payment_id"] = {"$in": list(payment_ids)}
@@ -112,6 +112,6 @@ class Store:
         return await self.entries.page(where, sort=_OLDEST, page_size=page_size, page_token=page_token)
 
     async def sums(self, after: Cursor | None, limit: int) -> list[tuple[Cursor, int]]:
-        """The sum of each entry's legs, oldest entry first: as they are stored, by whatever program."""
-        found = await self.entries.scan(["state.legs.amount"], sort=_OLDEST, after=after, limit=limit)
-        return [(cursor, sum(leg["amount"] for leg in entry["state"]["legs"])) for cursor, entry in found]
+        """The position of each stored entry and the sum of its legs (piastres), oldest first, without decoding."""
+        entries = await self.entries.scan(["state.legs.amount"], sort=_OLDEST, after=after, limit=limit)
+        return [(cursor, sum(leg["amount"] for leg in entry["state"]["legs"])) for cursor, entry in entries]

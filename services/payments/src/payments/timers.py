@@ -1,4 +1,4 @@
-"""The table of payments' timers."""
+"""Payments' timers: audit of the journal, inquiries about charges."""
 
 from datetime import timedelta
 from functools import partial
@@ -14,7 +14,7 @@ LONGEST_PERIOD = timedelta(minutes=1)
 
 
 def table(ctx: Context, audit_seconds: float) -> list[Timer]:
-    """Every timer of payments."""
+    """Payments' timers."""
     period = min(LONGEST_PERIOD, ctx.inquire_after / CHECKS_PER_INQUIRY)
     return [
         every("audit", timedelta(seconds=audit_seconds), Audit(ctx).run),

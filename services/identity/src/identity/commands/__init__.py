@@ -1,4 +1,4 @@
-"""Use cases: load, decide, save; one function a command."""
+"""Use cases: load, decide, save; one function for each command."""
 
 from identity.commands.confirm import complete_confirmation, start_confirmation
 from identity.commands.enrol import complete_enrolment, enrol_at_counter, start_enrolment

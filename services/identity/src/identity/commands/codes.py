@@ -1,4 +1,4 @@
-"""What all codes have in common: the throttle before them, the message after them, and their figures."""
+"""Common parts of the commands that send a code: rate limit, decision with facts, response time, metrics."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -22,9 +22,9 @@ STEP_SECONDS = 0.1
 
 
 async def throttle(ctx: Context, cause: Cause, purpose: str, subject: str, limit: RateLimit) -> None:
-    """Count a start for one subject, known to us or not; CodeTooSoon or TooManyStarts.
+    """Count a start for one subject, whether or not it exists; CodeTooSoon or TooManyStarts.
 
-    The same cause again is counted once: a caller who repeats a request is not held up by the first of them.
+    A repeated cause is counted once, so that the first request does not block its own repetition.
     """
     key = ctx.keys.keyed_hash(f"{purpose}/{subject}", "throttle")
 
@@ -40,14 +40,14 @@ async def throttle(ctx: Context, cause: Cause, purpose: str, subject: str, limit
 
 
 def decided(outcome: Outcome[S, Fact]) -> Decision[S]:
-    """A model's outcome as the store's door wants it."""
+    """The decision for `execute` from a model's outcome."""
     return Decision(state=outcome.state, facts=facts.messages(outcome.facts), refusal=outcome.refusal)
 
 
 def with_code(ctx: Context, outcome: Outcome[S, Fact], decoy: CodeIssued) -> Decision[S]:
-    """A start's decision. Where no code is sent, one is sealed all the same, and thrown away.
+    """The decision of a start. If no code is sent, a decoy is sealed and discarded.
 
-    Sealing is the dear part of a start: its time must not tell whether the person is known.
+    Sealing takes most of the time of a start: without the decoy, the time would reveal whether the person exists.
     """
     if not outcome.facts:
         ctx.keys.seal_fields(*_unsent(decoy))
@@ -63,21 +63,21 @@ def _unsent(decoy: CodeIssued) -> tuple[Message, Binding]:
 
 @asynccontextmanager
 async def constant_time_response() -> AsyncIterator[None]:
-    """End a whole number of steps after the beginning, so that a caller cannot measure the difference.
+    """Delay the end to a multiple of STEP_SECONDS, so that a caller cannot measure the difference.
 
-    What a start leaves to send keeps this process busy for a moment longer; a refusal comes a moment sooner.
+    Without the delay, a start with a message to publish takes longer than one without, and a refusal is faster.
     """
     loop = asyncio.get_running_loop()
-    began = loop.time()
+    start_time = loop.time()
     try:
         yield
     finally:
-        await asyncio.sleep(STEP_SECONDS - (loop.time() - began) % STEP_SECONDS)
+        await asyncio.sleep(STEP_SECONDS - (loop.time() - start_time) % STEP_SECONDS)
 
 
 @contextmanager
 def count_outcome(ctx: Context, purpose: str) -> Iterator[None]:
-    """Count what came of a try."""
+    """Count the outcome of an attempt: `right`, or the refusal's reason."""
     try:
         yield
     except IdentityError as refusal:

@@ -1,4 +1,4 @@
-"""Confirmation of one exact content."""
+"""Commands that confirm one exact content with a code."""
 
 from chassis.commands import CommandRequest, Decision, execute
 from chassis.rpc.current import Call
@@ -17,7 +17,7 @@ PURPOSE = "confirmation"
 
 
 def _audience(ctx: Context, purpose: str) -> str:
-    """The service that will take the statement: the purpose's first word."""
+    """The service that accepts the statement: the first segment of the purpose; AudienceUnknown if there is none."""
     service = purpose.partition(".")[0]
     if service not in ctx.settings.audiences:
         raise AudienceUnknown(field="purpose")
@@ -27,7 +27,13 @@ def _audience(ctx: Context, purpose: str) -> str:
 async def start_confirmation(
     ctx: Context, call: Call, form: pb.StartConfirmationRequest
 ) -> pb.StartConfirmationResponse:
-    """Send the caller a code for this purpose and content. AudienceUnknown: the purpose names no service."""
+    """Send the caller a code for this purpose and content.
+
+    Raises:
+        AudienceUnknown: the purpose names no service.
+        AccountNotFound: the caller has no account.
+        CodeTooSoon, TooManyStarts: the rate limit is reached.
+    """
     _audience(ctx, form.purpose)
     account_id = call.caller.id
     account = await ctx.store.accounts.load(account_id)
@@ -67,7 +73,7 @@ async def start_confirmation(
 async def complete_confirmation(
     ctx: Context, call: Call, form: pb.CompleteConfirmationRequest
 ) -> pb.CompleteConfirmationResponse:
-    """Try the code, for a statement. ConfirmationNotFound, CodeWrong, CodeExpired, CodeLocked."""
+    """Check the code and return a signed statement; ConfirmationNotFound, CodeWrong, CodeExpired, CodeLocked."""
     code_hash = ctx.code_hash(form.confirmation_id, form.code)
 
     def decide(state: Confirmation | None) -> Decision[Confirmation]:
@@ -83,7 +89,7 @@ async def complete_confirmation(
 
 
 def _statement(ctx: Context, state: Confirmation) -> pb.CompleteConfirmationResponse:
-    """The signed statement. Its jti is the confirmation's id: issued again it is still of one use."""
+    """The signed statement. Its jti is the confirmation's id, so that repeated statements share one use."""
     if state.confirmed_at is None:
         raise ConfirmationNotFound
     statement = sign_confirmation(
@@ -95,7 +101,7 @@ def _statement(ctx: Context, state: Confirmation) -> pb.CompleteConfirmationResp
         now=state.confirmed_at,
         jti=state.confirmation_id,
     )
-    ends = state.confirmed_at + confirmations.STATEMENT_LIFETIME
+    expire_time = state.confirmed_at + confirmations.STATEMENT_LIFETIME
     return pb.CompleteConfirmationResponse(
-        confirmation=statement, expire_time=timestamp(ends.replace(microsecond=0))
+        confirmation=statement, expire_time=timestamp(expire_time.replace(microsecond=0))
     )

@@ -47,7 +47,10 @@ async def _person(ctx: Context, person_key: str) -> Person | None:
 async def start_enrolment(
     ctx: Context, call: Call, form: pb.StartEnrolmentRequest
 ) -> pb.StartEnrolmentResponse:
-    """Match the four facts and send a code; the same steps, and the same answer, for whom we do not know."""
+    """Match the four facts and send a code; without a match, the same steps and the same response.
+
+    MobileInvalid, NationalIdInvalid, ChannelUnknown, ChannelNotAllowed, CodeTooSoon, TooManyStarts.
+    """
     applicant = _applicant(ctx, form, channels.for_citizens(form.channel), call.now)
 
     def answer(state: accounts.Enrolment) -> pb.StartEnrolmentResponse:
@@ -82,7 +85,7 @@ async def start_enrolment(
 
 
 async def complete_enrolment(ctx: Context, call: Call, form: pb.CompleteEnrolmentRequest) -> pb.Account:
-    """Try the code, then make the account: two steps, of which the second is made up for by a repetition.
+    """Check the code, then create the account: two writes; a repeated request completes a missing second one.
 
     EnrolmentNotFound, CodeWrong, CodeExpired, CodeLocked, AlreadyEnrolled, MobileTaken.
     """
@@ -110,7 +113,7 @@ async def _open_account(
     def decide(kept: accounts.Account | None) -> Decision[accounts.Account]:
         return codes.decided(enrolment.account(kept, call.now))
 
-    # Names are the person's and are not kept twice: the answer is rendered again.
+    # The names belong to the person and are not stored twice, so the response is rendered for each request.
     request: CommandRequest[accounts.Account, pb.Account] = call.request(
         form, answer=lambda state: render_account(state, person), secret=True
     )
@@ -118,7 +121,7 @@ async def _open_account(
 
 
 async def enrol_at_counter(ctx: Context, call: Call, form: pb.EnrolAtCounterRequest) -> pb.Account:
-    """Enrol somebody whose card the clerk has seen. PersonNotMatched, OwnCase, AlreadyEnrolled, MobileTaken."""
+    """Enrol a person whose ID card the clerk checked; PersonNotMatched, OwnCase, AlreadyEnrolled, MobileTaken."""
     clerk = call.caller
     applicant = _applicant(ctx, form, clerk.channel or COUNTER_CHANNEL, call.now)
     person = await _person(ctx, applicant.person_key)
@@ -139,7 +142,7 @@ async def enrol_at_counter(ctx: Context, call: Call, form: pb.EnrolAtCounterRequ
 
 @contextmanager
 def _counted(ctx: Context, way: str) -> Iterator[None]:
-    """Count the outcome, and say in the model's words which index was met."""
+    """Count the outcome, and translate a duplicate mobile number into MobileTaken."""
     try:
         yield
     except Duplicate as duplicate:

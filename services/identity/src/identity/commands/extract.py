@@ -1,4 +1,4 @@
-"""The matching extract of the civil registry."""
+"""Command that updates the extract of the civil registry."""
 
 from chassis import protojson
 from chassis.commands import Decision, EventCause, execute
@@ -15,22 +15,22 @@ from identity.store import PERSON
 async def register_person(
     ctx: Context, event: EventCause[registry.PersonRegistered], message: registry.PersonRegistered
 ) -> None:
-    """Keep a person of the registry, to match enrolments with.
+    """Store a person of the registry, by whom enrolments are matched.
 
-    NationalIdInvalid, NameInvalid, RecordConflict: the record cannot be kept.
+    NationalIdInvalid, NameInvalid, RecordConflict: the record cannot be stored.
     """
     try:
-        told = protojson.loads(message.record, registry.PersonRecord)
+        payload = protojson.loads(message.record, registry.PersonRecord)
     except protojson.Unreadable:
         raise RecordConflict(what="record") from None
     record = PersonRecord(
         person_id=message.person_id,
-        national_id=ctx.national_id(told.national_id, event.now),
-        first_name=told.first_name,
-        mother_first_name=told.mother_first_name,
-        full_name=told.full_name,
-        address=told.address,
-        governorate=told.governorate,
+        national_id=ctx.national_id(payload.national_id, event.now),
+        first_name=payload.first_name,
+        mother_first_name=payload.mother_first_name,
+        full_name=payload.full_name,
+        address=payload.address,
+        governorate=payload.governorate,
         sequence=event.sequence,
         record_time=event.time,
     )

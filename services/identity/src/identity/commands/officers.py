@@ -1,4 +1,4 @@
-"""Registration of officers."""
+"""Command that registers officers."""
 
 from chassis.caller import Kind
 from chassis.commands import Decision, execute
@@ -18,7 +18,7 @@ _REFUSALS = {FIRST: AdministratorExists, MOBILE: MobileTaken}
 
 
 async def register_officer(ctx: Context, call: Call, form: pb.RegisterOfficerRequest) -> pb.Officer:
-    """Register an officer: an administrator any, the operator the first administrator.
+    """Register an officer. An administrator registers any officer, the operator only the first administrator.
 
     StaffNumberTaken, MobileTaken, AdministratorExists, FirstMustBeAdministrator, OfficeRequired.
     """

@@ -1,4 +1,4 @@
-"""Tokens for services."""
+"""Command that issues tokens to services."""
 
 from chassis.caller import Caller, Kind
 from chassis.commands import Cause, Decision, cause_id, execute
@@ -18,7 +18,7 @@ from identity.model.sessions import ACCESS_LIFETIME
 async def issue_service_token(
     ctx: Context, call: Call, form: pb.IssueServiceTokenRequest
 ) -> pb.IssueServiceTokenResponse:
-    """A token for a client that has signed who it is; each assertion serves once.
+    """Issue a token to a client that proves its identity by a signed assertion; each assertion is valid once.
 
     AssertionInvalid, AssertionUsed, AudienceUnknown, ActingNotAllowed, AccountNotFound.
     """
@@ -35,7 +35,7 @@ async def issue_service_token(
     def decide(kept: UsedAssertion | None) -> Decision[UsedAssertion]:
         return Decision(state=records.use_assertion(kept, client, ends))
 
-    # Each call is a cause of its own: the same assertion a second time is a second use, not a repetition.
+    # Each call has a cause of its own, so that the same assertion counts as a second use, not as a repetition.
     once = Cause(id=ctx.new_id(), now=call.now)
     await execute(ctx.store.assertions, cause_id("assertion", client, jti), decide, once)
     caller = Caller(kind=Kind.SERVICE, id=client, acting_for=form.acting_for)

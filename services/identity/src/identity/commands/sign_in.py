@@ -1,4 +1,4 @@
-"""Sign-in by code, refresh, sign-out."""
+"""Commands of sessions: sign-in by code, refresh, sign-out."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,7 +27,13 @@ _NO_MOBILE = "+201000000000"
 
 @dataclass(frozen=True)
 class _Subject:
-    """Who wants to sign in: the key to count starts by, the holder's id, and the mobile if there is a holder."""
+    """Subject of a sign-in.
+
+    Attributes:
+        key: key of the rate limit.
+        holder_id: id of the account or officer; a derived id if there is none.
+        mobile: empty if there is no holder.
+    """
 
     key: str
     holder: Holder
@@ -52,7 +58,10 @@ async def _subject(ctx: Context, form: pb.StartSignInRequest, now: datetime) -> 
 
 
 async def start_sign_in(ctx: Context, call: Call, form: pb.StartSignInRequest) -> pb.StartSignInResponse:
-    """Send a code to the mobile on record; the same steps, and the same answer, where there is none."""
+    """Send a code to the stored mobile; without a holder, the same steps and the same response.
+
+    NationalIdInvalid, ChannelUnknown, ChannelNotAllowed, CodeTooSoon, TooManyStarts.
+    """
     subject = await _subject(ctx, form, call.now)
 
     def answer(state: Session) -> pb.StartSignInResponse:
@@ -87,7 +96,7 @@ async def start_sign_in(ctx: Context, call: Call, form: pb.StartSignInRequest) -
 
 
 async def complete_sign_in(ctx: Context, call: Call, form: pb.CompleteSignInRequest) -> pb.TokenPair:
-    """Try the code; the right one opens the session. SignInNotFound, CodeWrong, CodeExpired, CodeLocked."""
+    """Check the code; the right one opens the session. SignInNotFound, CodeWrong, CodeExpired, CodeLocked."""
     code_hash = ctx.code_hash(form.sign_in_id, form.code)
 
     def decide(state: Session | None) -> Decision[Session]:
@@ -103,7 +112,7 @@ async def complete_sign_in(ctx: Context, call: Call, form: pb.CompleteSignInRequ
 
 
 async def refresh(ctx: Context, call: Call, form: pb.RefreshTokenRequest) -> pb.TokenPair:
-    """Exchange a refresh token for the next; SessionEnded, also for the session whose old token comes again."""
+    """Exchange a refresh token for the next one; SessionEnded. An old token ends its session."""
     session_id, generation = read_refresh_token(ctx.keys, form.refresh_token)
 
     def decide(state: Session | None) -> Decision[Session]:
@@ -116,7 +125,7 @@ async def refresh(ctx: Context, call: Call, form: pb.RefreshTokenRequest) -> pb.
 
 
 async def sign_out(ctx: Context, call: Call, form: pb.SignOutRequest) -> pb.SignOutResponse:
-    """End the session of a refresh token; SessionEnded for a token that we did not give."""
+    """End the session of a refresh token; SessionEnded for a token that identity did not issue."""
     session_id, _ = read_refresh_token(ctx.keys, form.refresh_token)
 
     def decide(state: Session | None) -> Decision[Session]:
@@ -131,19 +140,19 @@ async def sign_out(ctx: Context, call: Call, form: pb.SignOutRequest) -> pb.Sign
 
 
 def _tokens_later(call: Call, form: Message) -> CommandRequest[Session, pb.TokenPair]:
-    """The request whose answer, the tokens, is rendered once the session is settled: it is a secret, never kept."""
+    """A request without a stored answer: tokens are secret, and are rendered after the session is saved."""
     return call.request(form, answer=lambda _: pb.TokenPair(), secret=True)
 
 
 async def _caller(ctx: Context, session: Session) -> Caller:
-    """The caller of an opened session; as it is now, so that roles taken away end with the next refresh."""
+    """The caller of an open session, with the current roles, so that a revoked role ends with the next refresh."""
     if session.holder is Holder.CITIZEN:
         account = await ctx.store.accounts.load(session.holder_id)
-        assert account is not None, "a session that a code opened has a holder"
+        assert account is not None, "an open session has a holder"
         person_id = account.state.person_id
         return Caller(kind=Kind.CITIZEN, id=session.holder_id, person=person_id, channel=session.channel)
     officer = await ctx.store.officers.load(session.holder_id)
-    assert officer is not None, "a session that a code opened has a holder"
+    assert officer is not None, "an open session has a holder"
     person = await ctx.store.persons.load(officer.state.person_key)
     return Caller(
         kind=Kind.OFFICER,
@@ -156,11 +165,11 @@ async def _caller(ctx: Context, session: Session) -> Caller:
 
 
 async def _tokens(ctx: Context, session: Session, generation: int) -> pb.TokenPair:
-    """The tokens of a generation, dated from when they were first issued: issued again they end no later.
+    """The tokens of a generation. A repeated issue has the time of the first, so that it expires at the same time.
 
-    There is one for each service, so that no service, nor whoever robs it, can call another as the holder.
+    Each service has an access token of its own, so that a stolen token is of no use at another service.
     """
-    issued = session.issued(generation)
+    issue_time = session.issued(generation)
     caller = await _caller(ctx, session)
 
     def access(audience: str) -> str:
@@ -168,13 +177,13 @@ async def _tokens(ctx: Context, session: Session, generation: int) -> pb.TokenPa
             ctx.signing.key,
             caller,
             audience=audience,
-            now=issued,
+            now=issue_time,
             jti=str(uuid5(UUID(session.session_id), f"access/{generation}/{audience}")),
             lifetime=sessions.ACCESS_LIFETIME,
         )
 
     return pb.TokenPair(
         access_tokens={audience: access(audience) for audience in ctx.settings.audiences},
-        expire_time=timestamp((issued + sessions.ACCESS_LIFETIME).replace(microsecond=0)),
+        expire_time=timestamp((issue_time + sessions.ACCESS_LIFETIME).replace(microsecond=0)),
         refresh_token=refresh_token(ctx.keys, session.session_id, generation),
     )

@@ -1,10 +1,10 @@
-"""The refusals of identity: a closed set, one reason a class. No text or metadata holds a personal datum."""
+"""The errors of identity: a closed set, one reason for each class. No text or metadata contains personal data."""
 
 from chassis.domain import DomainError
 
 
 class IdentityError(DomainError):
-    """Base of the refusals of identity."""
+    """Base of the errors of identity."""
 
 
 class NationalIdInvalid(IdentityError):
@@ -29,21 +29,21 @@ class ChannelUnknown(IdentityError):
 
 
 class ChannelNotAllowed(IdentityError):
-    """Citizens serve themselves on this channel alone, or officers alone."""
+    """The channel is not allowed for this kind of user."""
 
     reason = "CHANNEL_NOT_ALLOWED"
     code = "INVALID_ARGUMENT"
 
 
 class NameInvalid(IdentityError):
-    """The name holds no letter."""
+    """The name contains no letter."""
 
     reason = "NAME_INVALID"
     code = "INVALID_ARGUMENT"
 
 
 class RecordConflict(IdentityError):
-    """The registry's record contradicts one that is kept."""
+    """The registry's record contradicts a stored record."""
 
     reason = "RECORD_CONFLICT"
     code = "FAILED_PRECONDITION"
@@ -57,21 +57,21 @@ class PersonNotMatched(IdentityError):
 
 
 class AlreadyEnrolled(IdentityError):
-    """This person has an account."""
+    """The person already has an account."""
 
     reason = "ALREADY_ENROLLED"
     code = "ALREADY_EXISTS"
 
 
 class MobileTaken(IdentityError):
-    """This mobile number belongs to another."""
+    """The mobile number belongs to another account or officer."""
 
     reason = "MOBILE_TAKEN"
     code = "ALREADY_EXISTS"
 
 
 class OwnCase(IdentityError):
-    """An officer does not decide a case of their own."""
+    """An officer must not decide their own case."""
 
     reason = "OWN_CASE"
     code = "PERMISSION_DENIED"
@@ -106,14 +106,14 @@ class AccountNotFound(IdentityError):
 
 
 class NotOwnAccount(IdentityError):
-    """A citizen sees their own account alone, by its id."""
+    """A citizen may read only their own account, by its id."""
 
     reason = "NOT_OWN_ACCOUNT"
     code = "PERMISSION_DENIED"
 
 
 class PurposeRequired(IdentityError):
-    """A service states why it needs the data."""
+    """A service must state the purpose of the read."""
 
     reason = "PURPOSE_REQUIRED"
     code = "INVALID_ARGUMENT"
@@ -134,28 +134,28 @@ class CodeExpired(IdentityError):
 
 
 class CodeLocked(IdentityError):
-    """Too many wrong codes: start again."""
+    """Too many wrong codes were entered; start again."""
 
     reason = "CODE_LOCKED"
     code = "FAILED_PRECONDITION"
 
 
 class CodeTooSoon(IdentityError):
-    """A code was asked for a moment ago."""
+    """A code was requested too recently; wait before requesting another."""
 
     reason = "CODE_TOO_SOON"
     code = "RESOURCE_EXHAUSTED"
 
 
 class TooManyStarts(IdentityError):
-    """Too many codes were asked for: wait."""
+    """Too many codes were requested; wait before requesting another."""
 
     reason = "TOO_MANY_STARTS"
     code = "RESOURCE_EXHAUSTED"
 
 
 class SessionEnded(IdentityError):
-    """The session has ended: sign in again."""
+    """The session has ended; sign in again."""
 
     reason = "SESSION_ENDED"
     code = "UNAUTHENTICATED"
@@ -169,21 +169,21 @@ class StaffNumberTaken(IdentityError):
 
 
 class AdministratorExists(IdentityError):
-    """There is an administrator: officers are registered by them."""
+    """An administrator exists; only administrators register officers."""
 
     reason = "ADMINISTRATOR_EXISTS"
     code = "FAILED_PRECONDITION"
 
 
 class FirstMustBeAdministrator(IdentityError):
-    """The operator registers the first administrator and nobody else."""
+    """The first officer must be an administrator."""
 
     reason = "FIRST_MUST_BE_ADMINISTRATOR"
     code = "INVALID_ARGUMENT"
 
 
 class OfficeRequired(IdentityError):
-    """A clerk serves at an office."""
+    """A clerk must have an office."""
 
     reason = "OFFICE_REQUIRED"
     code = "INVALID_ARGUMENT"
@@ -211,7 +211,7 @@ class AudienceUnknown(IdentityError):
 
 
 class ActingNotAllowed(IdentityError):
-    """This client does not act for citizens."""
+    """This client may not act for a citizen."""
 
     reason = "ACTING_NOT_ALLOWED"
     code = "PERMISSION_DENIED"

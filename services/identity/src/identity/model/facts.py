@@ -1,4 +1,4 @@
-"""What happened, as the model states it."""
+"""Facts that the model emits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,13 +23,13 @@ class MessageContent:
 
 @dataclass(frozen=True)
 class CodeIssued:
-    """A code is due by SMS.
+    """A code is to be sent by SMS.
 
     Attributes:
         template: key in notification's catalogue.
-        content: the mobile, and the code of six digits, which is nowhere else but in the SMS.
-        expire_time: when the code expires.
-        account_id: the account that the message is filed under, empty before there is one.
+        content: the mobile, and the code of six digits, which only the SMS contains.
+        expire_time: expiry of the code.
+        account_id: account of the message's recipient, empty before it exists.
     """
 
     template: str

@@ -1,16 +1,16 @@
-"""Rules of what is kept on record: reads of accounts, and client assertions that were used."""
+"""Rules of reads of accounts, and of used client assertions."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from identity.model.errors import AssertionUsed, NotOwnAccount, PurposeRequired
 
-# Beyond its end, so that clocks which differ do not make it good again.
+# Retention after the expiry, so that a difference of clocks does not make an assertion valid again.
 _LONGER = timedelta(minutes=5)
 
 
 def check_own(caller_account_id: str, account_id: str) -> None:
-    """NotOwnAccount, whether or not the other account exists."""
+    """Raise NotOwnAccount for another account, whether or not it exists."""
     if caller_account_id != account_id:
         raise NotOwnAccount
 
@@ -24,14 +24,14 @@ def stated_purpose(purpose: str) -> str:
 
 @dataclass(frozen=True)
 class UsedAssertion:
-    """A client assertion that was used; kept longer than it could be used again."""
+    """A used client assertion, stored until after its expiry."""
 
     client: str
     forget_time: datetime
 
 
 def use_assertion(kept: UsedAssertion | None, client: str, expire_time: datetime) -> UsedAssertion:
-    """Use an assertion once, AssertionUsed the next time."""
+    """Record the use of an assertion; AssertionUsed if it was used before."""
     if kept is not None:
         raise AssertionUsed
     return UsedAssertion(client, expire_time + _LONGER)

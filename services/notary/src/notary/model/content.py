@@ -1,4 +1,4 @@
-"""What a power of attorney says, its digest, and the numbers and masks made from it."""
+"""The content of a power of attorney, its digest, and the numbers and masks derived from it."""
 
 import hashlib
 import json
@@ -10,10 +10,10 @@ from enum import Enum
 from notary.model.errors import AgentIsPrincipal, SpecialTermInvalid
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-"""Base32 without I, L, O and U, so that a person reads back what is printed."""
+"""Base32 without I, L, O and U, which are easily misread in print."""
 
 CONTENT_VERSION = "diwan.notary.power_of_attorney/1"
-"""Names the serialisation that is digested; another serialisation takes another name."""
+"""Version of the serialisation that is digested; another serialisation needs another name."""
 
 NUMBER_LETTERS = 8
 VERIFICATION_CODE_LETTERS = 12
@@ -21,7 +21,7 @@ MASK = "***"
 _JOINERS = {
     "\u200c",
     "\u200d",
-}  # Arabic needs them between letters; other invisible marks can turn text around
+}  # needed between Arabic letters; other invisible marks can reverse the direction of text
 
 
 class Kind(Enum):
@@ -36,7 +36,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Party:
-    """Somebody a power of attorney is between, as identity knows them on the day of the draft."""
+    """Principal or agent, with identity's data of the day of the draft."""
 
     account_id: str
     person_id: str
@@ -46,7 +46,7 @@ class Party:
 
 @dataclass(frozen=True)
 class Content:
-    """Exactly what the principal confirms."""
+    """The exact content that the principal confirms."""
 
     draft_id: str
     kind: Kind
@@ -57,7 +57,7 @@ class Content:
     special_terms: tuple[str, ...]
 
     def check(self) -> None:
-        """Raise AgentIsPrincipal or SpecialTermInvalid where the content cannot stand."""
+        """Raise AgentIsPrincipal or SpecialTermInvalid if the content is not valid."""
         if (
             self.agent.person_id == self.principal.person_id
             or self.agent.account_id == self.principal.account_id
@@ -96,7 +96,7 @@ def _party_fields(party: Party) -> dict[str, str]:
 
 
 def is_plain_arabic(text: str) -> bool:
-    """Whether text has an Arabic letter and nothing that is invisible or turns the direction of writing."""
+    """Whether the text has an Arabic letter, and no invisible character or direction mark."""
     if any(unicodedata.category(letter)[0] == "C" and letter not in _JOINERS for letter in text):
         return False
     return any("\u0620" <= letter <= "\u064a" or "\u066e" <= letter <= "\u06d3" for letter in text)
@@ -115,7 +115,7 @@ def crockford(value: int, letters: int) -> str:
 
 
 def masked_name(name: str) -> str:
-    """A name of which each word shows its first letter alone; the masks do not tell how long it is."""
+    """The first letter of each word of a name, each with a mask of constant length."""
     return " ".join(word[0] + MASK for word in name.split())
 
 
@@ -134,7 +134,7 @@ class Office:
 
 
 def office_for(draft_id: str, offices: Sequence[Office]) -> Office:
-    """The office where a document will be collected: one of the given, spread by id, the same each time.
+    """The office where a document will be collected: one of `offices`, chosen by a hash of the id, always the same.
 
     Raises:
         IndexError: there is no office to choose from.

@@ -1,4 +1,4 @@
-"""How often an account may draft: each draft asks identity about an agent, and nobody may ask about everybody."""
+"""Rate limit of drafts. Each draft looks up an agent at identity, so the limit prevents a search of all persons."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 from notary.model.errors import TooManyDrafts
 
 _HOUR = timedelta(hours=1)
-# How long a request that comes again is known, and a little more.
+# Longer than the 24 hours in which a repeated request is recognised.
 _MEMORY = timedelta(hours=25)
 
 
 @dataclass(frozen=True)
 class Drafting:
-    """When an account asked to draft; what was refused counts too."""
+    """Times of an account's requests to draft, refused ones included."""
 
     account_id: str
     asked_at: tuple[datetime, ...]
@@ -23,7 +23,7 @@ class Drafting:
         return cls(account_id, (), datetime.max.replace(tzinfo=UTC))
 
     def ask(self, most: int, now: datetime) -> "Drafting":
-        """Count one more; TooManyDrafts beyond `most` in an hour says in `retry_after_seconds` how long to wait."""
+        """Count a request; TooManyDrafts with `retry_after_seconds` after `most` requests in an hour."""
         recent = tuple(at for at in self.asked_at if now - at < _HOUR)
         if len(recent) >= most:
             wait = recent[0] + _HOUR - now

@@ -1,14 +1,16 @@
-"""The refusals of notary: a closed set, one reason a class. No text or metadata holds a personal datum."""
+"""The errors of notary: a closed set, one reason for each class. No text or metadata contains personal data."""
 
 from chassis.domain import DomainError
 
 
 class NotaryError(DomainError):
-    """Base of the refusals of notary."""
+    """Base of the errors of notary."""
 
 
 class AgentNotMatched(NotaryError):
-    """Nobody of this national ID and first name has an account; which of them is wrong is not told."""
+    """No account matches this national ID and first name."""
+
+    # The text does not reveal which of the two is wrong.
 
     reason = "AGENT_NOT_MATCHED"
     code = "FAILED_PRECONDITION"
@@ -16,14 +18,14 @@ class AgentNotMatched(NotaryError):
 
 
 class TooManyDrafts(NotaryError):
-    """This account drafted too often; it waits."""
+    """The account has reached its limit of drafts per hour; wait before the next draft."""
 
     reason = "TOO_MANY_DRAFTS"
     code = "RESOURCE_EXHAUSTED"
 
 
 class AgentIsPrincipal(NotaryError):
-    """Nobody can be their own agent."""
+    """The agent must not be the principal."""
 
     reason = "AGENT_IS_PRINCIPAL"
     code = "INVALID_ARGUMENT"
@@ -53,14 +55,14 @@ class PowerOfAttorneyNotFound(NotaryError):
 
 
 class NotADraft(NotaryError):
-    """It is not a draft any more."""
+    """The power of attorney is not a draft."""
 
     reason = "NOT_A_DRAFT"
     code = "FAILED_PRECONDITION"
 
 
 class KindIsPaid(NotaryError):
-    """The fee was paid for another kind; a correction keeps the kind."""
+    """The fee was paid for another kind; a correction must keep the kind."""
 
     reason = "KIND_IS_PAID"
     code = "FAILED_PRECONDITION"
@@ -68,7 +70,7 @@ class KindIsPaid(NotaryError):
 
 
 class ConfirmationInvalid(NotaryError):
-    """The confirmation is not valid, has ended, or was used."""
+    """The confirmation is not valid, has expired, or was used."""
 
     reason = "CONFIRMATION_INVALID"
     code = "FAILED_PRECONDITION"
@@ -76,7 +78,7 @@ class ConfirmationInvalid(NotaryError):
 
 
 class ConfirmationMismatch(NotaryError):
-    """The confirmation is of another content than the draft has now."""
+    """The confirmation does not match the draft's current content."""
 
     reason = "CONFIRMATION_MISMATCH"
     code = "FAILED_PRECONDITION"
@@ -84,28 +86,28 @@ class ConfirmationMismatch(NotaryError):
 
 
 class NotAwaitingPayment(NotaryError):
-    """No fee is awaited."""
+    """The power of attorney does not await a payment."""
 
     reason = "NOT_AWAITING_PAYMENT"
     code = "FAILED_PRECONDITION"
 
 
 class NotAwaitingReview(NotaryError):
-    """It does not wait for a reviewer."""
+    """The power of attorney does not await a review."""
 
     reason = "NOT_AWAITING_REVIEW"
     code = "FAILED_PRECONDITION"
 
 
 class QueueEmpty(NotaryError):
-    """No case waits that this reviewer may have."""
+    """No waiting case is available to this reviewer."""
 
     reason = "QUEUE_EMPTY"
     code = "NOT_FOUND"
 
 
 class CaseAlreadyClaimed(NotaryError):
-    """The reviewer has an open case; it is decided first."""
+    """The reviewer has an open case, which must be decided first."""
 
     reason = "CASE_ALREADY_CLAIMED"
     code = "FAILED_PRECONDITION"
@@ -119,14 +121,14 @@ class NotYourCase(NotaryError):
 
 
 class PartyToCase(NotaryError):
-    """Who entered a case or is party to it has no hand in it."""
+    """An officer must not handle a case that they entered or are a party to."""
 
     reason = "PARTY_TO_CASE"
     code = "PERMISSION_DENIED"
 
 
 class ReasonRequired(NotaryError):
-    """What is not approved is returned with a reason."""
+    """A correction or refusal requires a reason."""
 
     reason = "REASON_REQUIRED"
     code = "INVALID_ARGUMENT"
@@ -134,35 +136,35 @@ class ReasonRequired(NotaryError):
 
 
 class NotApproved(NotaryError):
-    """It is not approved."""
+    """The power of attorney is not approved."""
 
     reason = "NOT_APPROVED"
     code = "FAILED_PRECONDITION"
 
 
 class CaseIncomplete(NotaryError):
-    """What would be issued was not confirmed as it stands, or not paid for."""
+    """The current content is not confirmed, or its fee is not paid."""
 
     reason = "CASE_INCOMPLETE"
     code = "FAILED_PRECONDITION"
 
 
 class NotIssued(NotaryError):
-    """The document is not issued, or not waiting any more."""
+    """The document is not issued, or was already collected."""
 
     reason = "NOT_ISSUED"
     code = "FAILED_PRECONDITION"
 
 
 class OtherOffice(NotaryError):
-    """The document waits at another office."""
+    """The document is assigned to another office."""
 
     reason = "OTHER_OFFICE"
     code = "PERMISSION_DENIED"
 
 
 class DocumentNotFound(NotaryError):
-    """No document has this number and code."""
+    """No document matches this number and verification code."""
 
     reason = "DOCUMENT_NOT_FOUND"
     code = "NOT_FOUND"

@@ -1,4 +1,4 @@
-"""What happened to a power of attorney, as the model states it."""
+"""Facts about a power of attorney that the model emits."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,7 +28,7 @@ class Approved:
 
 @dataclass(frozen=True)
 class Returned:
-    """A reviewer refused it for good or asked for correction."""
+    """A reviewer refused it finally or requested a correction."""
 
     power_of_attorney_id: str
     number: str

@@ -23,7 +23,7 @@ REVIEWS_KEPT = 50
 
 
 class State(Enum):
-    """Where a power of attorney stands."""
+    """State of a power of attorney."""
 
     DRAFT = "draft"
     AWAITING_PAYMENT = "awaiting_payment"
@@ -37,7 +37,7 @@ class State(Enum):
 
 
 class ReviewDecision(Enum):
-    """What a reviewer decides."""
+    """Decision of a reviewer."""
 
     APPROVE = "approve"
     CORRECT = "correct"
@@ -54,7 +54,7 @@ class Reviewer:
 
 @dataclass(frozen=True)
 class Claim:
-    """That a reviewer took the case: `id` is the id of the call that did."""
+    """A reviewer's claim of the case; `id` is the request id of the call."""
 
     id: str
     reviewer_id: str
@@ -63,7 +63,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Review:
-    """What a reviewer decided."""
+    """A reviewer's decision, with its reason and time."""
 
     reviewer_id: str
     decision: ReviewDecision
@@ -111,11 +111,11 @@ class PowerOfAttorney:
 
     @property
     def review_reason(self) -> str:
-        """What the reviewer said last, when it was returned."""
+        """The reason of the last review, empty if there is none."""
         return self.reviews[-1].reason if self.reviews else ""
 
     def draft_anew(self, content: Content, account_id: str) -> Outcome["PowerOfAttorney", Fact]:
-        """Write the draft anew, before it is submitted or when a correction is asked for."""
+        """Replace the draft's content, before its submission or for a correction."""
         self._check_principal(account_id)
         if self.state not in {State.DRAFT, State.CORRECTION}:
             raise errors.NotADraft
@@ -125,7 +125,7 @@ class PowerOfAttorney:
         return Outcome(replace(self, state=State.DRAFT, content=content, digest=content.digest()))
 
     def check_submittable(self, account_id: str) -> None:
-        """Raise PowerOfAttorneyNotFound or NotADraft where this account has nothing to submit."""
+        """Raise PowerOfAttorneyNotFound or NotADraft if this account cannot submit it."""
         self._check_principal(account_id)
         if self.state is not State.DRAFT:
             raise errors.NotADraft
@@ -135,7 +135,7 @@ class PowerOfAttorney:
     ) -> Outcome["PowerOfAttorney", Fact]:
         """Submit the draft with a confirmation of exactly this content, each of single use.
 
-        One that was paid for before a correction waits for a reviewer at once: no second fee is due.
+        After a correction, a paid one awaits a review at once: no second fee is due.
         """
         self.check_submittable(account_id)
         if not confirmation_id or confirmation_id in self.confirmation_ids:
@@ -156,7 +156,7 @@ class PowerOfAttorney:
         return Outcome(replace(confirmed, state=State.AWAITING_PAYMENT), (fact,))
 
     def settle(self, payment_id: str, now: datetime) -> Outcome["PowerOfAttorney", Fact]:
-        """The fee was paid: wait for a reviewer. The same payment told again changes nothing."""
+        """Record the payment and queue the case for review; idempotent for the same payment."""
         assert payment_id, "a settled payment has an id"
         if payment_id == self.payment_id:
             return Outcome(self)
@@ -165,7 +165,7 @@ class PowerOfAttorney:
         return Outcome(replace(self, state=State.AWAITING_REVIEW, payment_id=payment_id, queue_time=now))
 
     def claim(self, reviewer: Reviewer, claim_id: str, now: datetime) -> Outcome["PowerOfAttorney", Fact]:
-        """Give the case to a reviewer who has no part in it."""
+        """Assign the case to a reviewer; PartyToCase if they entered it or are a party."""
         if self.state is not State.AWAITING_REVIEW:
             raise errors.NotAwaitingReview
         self._check_apart(reviewer.person_id)
@@ -175,7 +175,7 @@ class PowerOfAttorney:
         )
 
     def release(self, claimed_before: datetime) -> Outcome["PowerOfAttorney", Fact]:
-        """Put a case that was claimed and left lying back to its old place in the queue."""
+        """Return a case claimed before `claimed_before` to its old place in the queue; otherwise unchanged."""
         if self.state is not State.IN_REVIEW or self.claim_time is None or self.claim_time >= claimed_before:
             return Outcome(self)
         return Outcome(replace(self, state=State.AWAITING_REVIEW, open_reviewer=None, claim_time=None))
@@ -218,7 +218,7 @@ class PowerOfAttorney:
         return Outcome(approved, (Approved(self.id, self.number, office.id),))
 
     def issue(self, document_digest: str, now: datetime) -> Outcome["PowerOfAttorney", Fact]:
-        """The signed document is kept under its digest; told again, the first one stays the issued one."""
+        """Record the digest of the signed document; idempotent: the first document stays the issued one."""
         assert document_digest, "a document has a digest"
         if self.in_force:
             return Outcome(self)
@@ -231,7 +231,7 @@ class PowerOfAttorney:
         return Outcome(issued, (fact,))
 
     def collect(self, *, clerk: Reviewer, office_id: str, now: datetime) -> Outcome["PowerOfAttorney", Fact]:
-        """Hand the document over: a clerk of exactly the assigned office, who is no party to it."""
+        """Record the collection, by a clerk of exactly the assigned office who is not a party to the case."""
         if self.office_id and (not office_id or office_id != self.office_id):
             raise errors.OtherOffice
         if self.state is not State.ISSUED:
@@ -242,9 +242,9 @@ class PowerOfAttorney:
         return Outcome(collected, (Collected(self.id, self.number, principal, self.office_id, now),))
 
     def verified_by(self, verification_code: str) -> bool:
-        """Whether the code is the printed one and the document is out; takes the same time either way."""
-        same = hmac.compare_digest(self.verification_code.encode(), verification_code.encode())
-        return same and self.in_force
+        """Whether the code is the printed one and the document is in force; in constant time."""
+        code_matches = hmac.compare_digest(self.verification_code.encode(), verification_code.encode())
+        return code_matches and self.in_force
 
     def masked_names(self) -> tuple[str, str]:
         """Principal's and agent's name as a third party may see them."""
@@ -255,20 +255,20 @@ class PowerOfAttorney:
             raise errors.PowerOfAttorneyNotFound
 
     def _check_apart(self, person_id: str) -> None:
-        """Separation of duties; an officer whose person is not known is kept apart from every case."""
+        """Separation of duties: raise PartyToCase for a party, and for an officer without a person id."""
         parties = {self.content.principal.person_id, self.content.agent.person_id, self.entered_by}
         if not person_id or person_id in parties:
             raise errors.PartyToCase
 
     def _check_complete(self) -> None:
-        """What is issued was confirmed, exactly as it stands, and paid for."""
+        """Raise CaseIncomplete unless the exact content is confirmed and paid for."""
         confirmed = self.confirmed_digest == self.digest == self.content.digest()
         if not (confirmed and self.payment_id):
             raise errors.CaseIncomplete
 
 
 def draft(content: Content, *, number: str, entered_by: str, now: datetime) -> Outcome[PowerOfAttorney, Fact]:
-    """Begin a power of attorney; `entered_by` is the person who entered it.
+    """A new power of attorney; `entered_by` is the person who entered it.
 
     Raises:
         AgentIsPrincipal, SpecialTermInvalid.

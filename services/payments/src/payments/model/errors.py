@@ -1,49 +1,49 @@
-"""The refusals of payments: a closed set, one reason a class. No text or metadata holds a personal datum."""
+"""The errors of payments: a closed set, one reason for each class. No text or metadata contains personal data."""
 
 from chassis.domain import DomainError
 
 
 class PaymentsError(DomainError):
-    """Base of the refusals of payments."""
+    """Base of the errors of payments."""
 
 
 class FeeNotPublished(PaymentsError):
-    """No fee is published for this service, obtained in this way on this day."""
+    """No fee is published for this service, channel and governorate on this day."""
 
     reason = "FEE_NOT_PUBLISHED"
     code = "NOT_FOUND"
 
 
 class FeeInvalid(PaymentsError):
-    """A fee contradicts itself."""
+    """The fields of the fee contradict each other."""
 
     reason = "FEE_INVALID"
     code = "INVALID_ARGUMENT"
 
 
 class TariffOverlap(PaymentsError):
-    """Another fee is in force for the same service, channel and governorate in a part of that time."""
+    """Another fee for the same service, channel and governorate is in force on some of these days."""
 
     reason = "TARIFF_OVERLAP"
     code = "FAILED_PRECONDITION"
 
 
 class TariffInPast(PaymentsError):
-    """A fee begins or ends in the past: it is published before a request is made."""
+    """A fee must not begin or end in the past."""
 
     reason = "TARIFF_IN_PAST"
     code = "FAILED_PRECONDITION"
 
 
 class TariffFull(PaymentsError):
-    """There are as many fees as one schedule holds."""
+    """The schedule has the maximum number of fees."""
 
     reason = "TARIFF_FULL"
     code = "RESOURCE_EXHAUSTED"
 
 
 class DateInvalid(PaymentsError):
-    """A date is no day of the calendar."""
+    """The date does not exist in the calendar."""
 
     reason = "DATE_INVALID"
     code = "INVALID_ARGUMENT"
@@ -64,14 +64,14 @@ class AlreadySettled(PaymentsError):
 
 
 class PaymentInProgress(PaymentsError):
-    """A charge for this fee is under way."""
+    """A charge for this fee is in progress."""
 
     reason = "PAYMENT_IN_PROGRESS"
     code = "FAILED_PRECONDITION"
 
 
 class TooManyAttempts(PaymentsError):
-    """The fee was tried as often as it may be."""
+    """The maximum number of attempts to pay this fee is reached."""
 
     reason = "TOO_MANY_ATTEMPTS"
     code = "RESOURCE_EXHAUSTED"
