@@ -1,6 +1,7 @@
-"""Run by test_new_service.py in a checkout that has the service parcels: opens a parcel on the embedded stack.
+"""Open a parcel on the embedded stack; test_new_service.py runs this in a checkout with the service parcels.
 
-Of the stack only what the service needs is started. Fails unless the service's policy has acknowledged the parcel.
+Only the programs that the service needs are started. The script fails unless the service's policy acknowledges the
+parcel.
 """
 
 import sys
@@ -24,7 +25,7 @@ POLL_SECONDS = 0.1
 
 
 def main(folder: Path) -> None:
-    """Start, call, wait for the policy, and stop."""
+    """Start the programs, open a parcel, wait for the policy, and stop the programs."""
     stack = empty_stack(folder)
     layout = stack.layout
     keys.make(layout)
@@ -32,21 +33,21 @@ def main(folder: Path) -> None:
         store_users.make(layout)
         for name in NEEDED:
             stack.restart(name)
-        assert acknowledged(layout).state == pb.PARCEL_STATE_ACKNOWLEDGED
+        assert open_parcel(layout).state == pb.PARCEL_STATE_ACKNOWLEDGED
     finally:
         stack.down()
 
 
-def acknowledged(layout: Layout) -> pb.Parcel:
-    """A parcel opened by RPC, as it is once its event has come back from the broker, or at the end of the time."""
+def open_parcel(layout: Layout) -> pb.Parcel:
+    """Open a parcel by RPC; return it once it is acknowledged, or after the timeout."""
     caller = Caller(kind=Kind.CITIZEN, id=str(uuid.uuid4()), channel="portal")
     key = read_key(layout.keys / "identity" / "signing.jwk")
     token = sign_access(key, caller, audience="parcels", now=datetime.now(UTC), jti=str(uuid.uuid4()))
     session = Session({"parcels": token}, "")
     platform = Platform({"parcels": f"127.0.0.1:{layout.ports()['parcels-grpc']}"})
     parcel = platform.call("parcels", "OpenParcel", pb.OpenParcelRequest(title="first"), session)
-    end = time.monotonic() + TIMEOUT_SECONDS
-    while parcel.state != pb.PARCEL_STATE_ACKNOWLEDGED and time.monotonic() < end:
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while parcel.state != pb.PARCEL_STATE_ACKNOWLEDGED and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
         request = pb.GetParcelRequest(parcel_id=parcel.parcel_id)
         parcel = platform.call("parcels", "GetParcel", request, session)
