@@ -1,4 +1,4 @@
-"""Distribution of the tests among the worker processes, and a summary of their durations by folder."""
+"""The distribution of tests among parallel processes, and the summary of their duration by folder."""
 
 from collections import defaultdict
 from typing import Any
@@ -13,47 +13,49 @@ settings.load_profile("diwan")
 
 pytest_plugins = ("testkit.fixtures",)
 
-# Files that share an expensive fixture, which each further process would start again.
+# Files that share programs which start slowly. Each further process would start them again.
 TOGETHER = {
     "the stack": ("tests/guards/", "tests/test_audience.py", "tests/test_journey.py"),
-    "the breakable stack": ("tests/test_faults.py", "deploy/local/tests/test_stack.py"),
-    "the breakable broker": (
+    "the stack that is broken": ("tests/test_faults.py", "deploy/local/tests/test_stack.py"),
+    # One running service for the whole folder, whose log and telemetry belong to the process.
+    "identity": ("services/identity/tests/",),
+    "the broker that is stopped": (
         "services/chassis/tests/messaging/test_relay.py",
         "services/payments/tests/connectors/",
         "services/notification/tests/connectors/",
     ),
 }
-# Long files are started first, so that the run does not end with waiting for one of them.
+# Files with long durations: they start first, because a late start would prolong the whole run.
 LONG = (
-    *(path for paths in TOGETHER.values() for path in paths),
+    *(path for name, paths in TOGETHER.items() if name != "identity" for path in paths),
     "services/notary/tests/test_document_renderer.py",
     "tests/charts/test_values.py",
     "tests/test_new_service.py",
 )
 
 
-class Scheduling(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
-    """Keep each file, and each group of files above, in one process, because of their fixtures."""
+class FileGroups(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
+    """Runs each file, and each group of files in TOGETHER, in one process, because their fixtures are shared."""
 
     def _split_scope(self, nodeid: str) -> str:
         together = (name for name, paths in TOGETHER.items() if nodeid.startswith(paths))
         return next(together, "") or str(super()._split_scope(nodeid))
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
-    """Return the scheduler; a hook of pytest-xdist."""
-    return Scheduling(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileGroups:
+    """Return the scheduler; a hook of xdist."""
+    return FileGroups(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Sort the tests of the long files first, in the order of the list."""
+    """Move the files in LONG to the front, in the order of that list."""
     items.sort(
         key=lambda item: next((n for n, path in enumerate(LONG) if item.nodeid.startswith(path)), len(LONG))
     )
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the seconds of tests and fixtures by folder; tests are concurrent, so the sum exceeds the elapsed time."""
+    """Print the seconds of tests and fixtures by folder; their sum over parallel processes exceeds the elapsed time."""
     seconds: dict[str, float] = defaultdict(float)
     tests: dict[str, set[str]] = defaultdict(set)
     for report in (each for reports in terminalreporter.stats.values() for each in reports):

@@ -32,7 +32,7 @@ class Stage:
 
 SERVICES = tuple(str(path.relative_to(ROOT)) for path in sorted((ROOT / "services").glob("*/src")))
 SOURCES = ("conftest.py", "scripts", *SERVICES, "deploy/local/src", "deploy/image")
-# mypy_path in pyproject.toml takes no patterns.
+# Set here because mypy_path in pyproject.toml takes no patterns.
 os.environ["MYPYPATH"] = os.pathsep.join(["protos/gen", *SERVICES, "deploy/local/src"])
 STATIC = (
     Stage("format", (f"{BIN}/ruff", "format", "--check", "--quiet", ".")),
@@ -126,9 +126,9 @@ def main() -> None:
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--static", action="store_true", help="only the checks that start nothing")
     only.add_argument("--tests", action="store_true", help="only the tests")
-    given = parser.parse_args()
-    if given.static or given.tests:
-        failed = [stage.name for stage in (STATIC if given.static else (TESTS,)) if not run(stage)]
+    arguments = parser.parse_args()
+    if arguments.static or arguments.tests:
+        failed = [stage.name for stage in (STATIC if arguments.static else (TESTS,)) if not run(stage)]
     else:
         with concurrent(TESTS) as (tests, printed):
             failed = [stage.name for stage in STATIC if not run(stage)]

@@ -1,4 +1,4 @@
-"""Repeat the tests and print the duration of each run; stop at the first failure and keep its log."""
+"""Run the tests repeatedly, print the duration of each run, and stop at the first failure, whose log is kept."""
 
 import statistics
 import subprocess
@@ -13,20 +13,20 @@ LAST_LINES = 40
 
 
 def run(log: Path) -> tuple[float, bool]:
-    """Run the tests with their output in `log`; return the duration in seconds and whether they passed."""
+    """Run the tests once with their output in `log`; return the duration in seconds, and whether they passed."""
     started = time.monotonic()
     with log.open("wb") as output:
         process = subprocess.Popen(TESTS, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)  # noqa: S603  our own
         try:
             process.wait()
         except KeyboardInterrupt:
-            process.wait()  # it receives the signal too, and has processes to stop
+            process.wait()  # Ctrl-C reaches the process too, and it may have processes to stop
             raise
     return time.monotonic() - started, process.returncode == 0
 
 
 def main() -> None:
-    """Run the tests up to N times (`repeat.py N`); exit with 1 when a run fails."""
+    """`repeat.py N`: run the tests at most N times; exit with 1 if a run failed."""
     count = int(sys.argv[1])
     LOGS.mkdir(exist_ok=True)
     durations: list[float] = []
@@ -45,8 +45,8 @@ def main() -> None:
             print("\n".join(log.read_text(errors="replace").splitlines()[-LAST_LINES:]))
             failed = f"failed: run {len(durations)}; its output is in {log}"
     print(
-        f"{len(durations)} runs: min {min(durations):.1f} s, median {statistics.median(durations):.1f} s,"
-        f" max {max(durations):.1f} s"
+        f"{len(durations)} runs: min {min(durations):.1f} s, median {statistics.median(durations):.1f} s, "
+        f"max {max(durations):.1f} s"
     )
     sys.exit(failed or None)
 

@@ -1,4 +1,4 @@
-"""Virtual hosts on one node are independent."""
+"""Virtual hosts on one node are separate."""
 
 import pytest
 from testkit.broker import Broker
@@ -22,7 +22,7 @@ def depth(broker: Broker) -> int:
 
 
 def test_a_message_stays_on_its_virtual_host(broker: Broker) -> None:
-    """Messages, purges and bindings of one do not affect the other."""
+    """Messages, purges and bindings of one virtual host do not affect another."""
     other = Broker.shared()
     put(broker)
     put(other)
@@ -40,6 +40,6 @@ def test_a_message_stays_on_its_virtual_host(broker: Broker) -> None:
 
 
 def test_an_expression_that_fails_is_an_error(broker: Broker) -> None:
-    """The error has the reason of the node."""
+    """A failed expression raises an exception with the node's error."""
     with pytest.raises(Exception, match="the node returned an error: error: badarith"):
         broker.node.evaluate("1 / 0.")

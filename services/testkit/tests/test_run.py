@@ -1,4 +1,4 @@
-"""The servers of a test run are started once, and end with it."""
+"""A run's servers start once, and no process or folder of a run is left after its end."""
 
 import os
 import signal
@@ -13,9 +13,11 @@ from testkit import keeper, run
 from testkit.connectors import eventually
 
 LEAD = """
-import os, subprocess, sys, time
+import os, signal, subprocess, sys, time
 from pathlib import Path
 from testkit import run
+# A background job of a shell ignores SIGINT, and its children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 lead = run.Lead()
 root = Path(f"/nowhere/{os.getpid()}")
 run.end_stacks_below(root)
@@ -38,7 +40,7 @@ def lead() -> tuple[subprocess.Popen[str], Path]:
 
 
 def test_a_server_is_started_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Concurrent callers wait and receive the result of the first."""
+    """Concurrent calls wait for the first call and return the same result."""
     monkeypatch.setenv(run.VARIABLE, str(tmp_path))
     started: list[Path] = []
 
@@ -54,10 +56,8 @@ def test_a_server_is_started_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert results == [{"folder": str(started[0])}] * 4
 
 
-def test_a_failed_start_is_retried_by_the_next_caller(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its folder is not used again."""
+def test_a_failed_start_is_retried_by_the_next_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next call starts the server in a new folder."""
     monkeypatch.setenv(run.VARIABLE, str(tmp_path))
     folders: list[Path] = []
 
@@ -93,7 +93,7 @@ def test_no_process_or_folder_outlives_a_run(end: signal.Signals | None) -> None
 
 
 def test_the_end_of_a_run_affects_no_other() -> None:
-    """Two concurrent runs, for example of two clones, have their own processes."""
+    """Each of two concurrent runs, such as of two clones, ends only its own processes."""
     one, folder = lead()
     other, other_folder = lead()
     with one, other:

@@ -1,4 +1,4 @@
-"""The access log: who read whose personal data, when, why, and from which office."""
+"""The access log: reader, subjects, time, purpose and office of each read of personal data."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,18 +17,18 @@ _INDEX = Index(name="subject", keys=[("state.subject_ids", 1), ("state.time", -1
 
 @dataclass(frozen=True, kw_only=True)
 class AccessRecord:
-    """One read of personal data. Never changed.
+    """One read of personal data; immutable.
 
     Attributes:
-        caller_kind: the kind of caller who read.
+        caller_kind: the kind of the caller.
         caller_id: account, officer or client id of the caller, opaque.
         person_id: the person behind the caller, opaque; empty if there is none.
         acting_for: the account for which a service read; empty when it read for itself.
         office_id: the office of an officer; empty for the whole country and for other callers.
-        rpc: full name of the RPC that gave the data.
-        purpose: the reason that the caller stated; empty where the RPC itself is the reason.
-        subject_ids: opaque ids of what was read: accounts, cases.
-        time: when, UTC.
+        rpc: full name of the RPC that returned the data.
+        purpose: the reason given by the caller; empty where the RPC itself is the reason.
+        subject_ids: opaque ids of the accounts or cases that were read.
+        time: time of the read, UTC.
     """
 
     caller_kind: Kind
@@ -43,28 +43,28 @@ class AccessRecord:
 
 
 class AccessLog:
-    """The access log of one service; its records are kept for ever."""
+    """The access log of one service; its records are never deleted."""
 
     def __init__(self, records: Aggregates[AccessRecord]) -> None:
         self.records = records
 
     @classmethod
     async def open(cls, database: Database) -> Self:
-        """Open its collection and make its index."""
+        """Open the collection and create its index."""
         return cls(await database.aggregates(COLLECTION, dataclass_codec(AccessRecord), indexes=[_INDEX]))
 
     async def record(self, call: Call, subject_ids: Sequence[str], *, purpose: str = "") -> None:
-        """Record that a call reads personal data; await it before the data is given.
+        """Record that a call reads personal data; await it before the data is returned.
 
-        Each call is a record of its own: the same request again is a second read.
+        Each call makes a record of its own: a repeated request is a second read.
 
         Args:
             call: the call, with its caller.
-            subject_ids: opaque ids of what it reads; of what does not exist too, if the caller named it.
-            purpose: the reason that the caller stated.
+            subject_ids: opaque ids of the accounts or cases; also ids from the request that do not exist.
+            purpose: the reason given by the caller.
 
         Raises:
-            StoreUnavailable: it is not recorded, so the data must not be given.
+            StoreUnavailable: the read is not recorded, so the data must not be returned.
         """
         caller = call.caller
         record = AccessRecord(

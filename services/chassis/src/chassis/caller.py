@@ -1,11 +1,11 @@
-"""Who calls."""
+"""The caller of an RPC, as described by its token."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """What sort of caller a token speaks of."""
+    """Kinds of callers."""
 
     ANONYMOUS = "anonymous"
     CITIZEN = "citizen"
@@ -15,14 +15,15 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Caller:
-    """Who calls, as their token says; nobody in particular by default.
+    """The caller of an RPC, from the claims of its token; anonymous by default.
 
     Attributes:
+        kind: kind of the caller.
         id: account, officer or client id, opaque; "" for anonymous.
-        person: the registry's person behind it, opaque; "" when there is none.
+        person: the registry's id of the person, opaque; "" when there is none.
         roles: roles of an officer.
         office: office of an officer, "" for the whole country.
-        channel: where the caller signed in, such as `portal`.
+        channel: channel of the sign-in, such as `portal`.
         acting_for: the account for which a service acts, "" when it acts for itself.
     """
 
@@ -36,7 +37,7 @@ class Caller:
 
     @property
     def key(self) -> str:
-        """What makes two calls the same caller's."""
+        """Identity of the caller for idempotency: equal for two calls of one caller."""
         return f"{self.kind}/{self.id}/{self.acting_for}"
 
 

@@ -1,4 +1,4 @@
-"""Components: what a process consists of. Each starts, works until it is stopped, and stops."""
+"""Components: the parts of a process. Each starts, works until it is stopped, and stops."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -6,10 +6,10 @@ from typing import Protocol, runtime_checkable
 
 
 class Component(Protocol):
-    """Something that runs for as long as the process does.
+    """A part of a process, with the lifetime of the process.
 
-    `start` returns once it runs. It may raise an error that waiting repairs (OSError, or one whose code is
-    UNAVAILABLE): then it is called again. `stop` finishes the work in hand; it is also called on components that
+    `start` returns once the component runs. It may raise a transient error (OSError, or one whose code is
+    UNAVAILABLE): then it is called again. `stop` finishes the current work; it is also called on components that
     never started.
     """
 
@@ -18,24 +18,24 @@ class Component(Protocol):
         """The component's name in the log."""
 
     async def start(self) -> None:
-        """Begin."""
+        """Start the work."""
 
     async def stop(self) -> None:
-        """Finish the work in hand and end."""
+        """Finish the current work and end."""
 
 
 @runtime_checkable
 class Watched(Protocol):
-    """A component that can die: `wait` ends, by returning or raising, when it does."""
+    """A component that may end before it is stopped; `wait` then returns or raises."""
 
     async def wait(self) -> None:
-        """Until it ends."""
+        """Wait until the component ends."""
 
 
 class Background(ABC):
     """A component whose work is one coroutine.
 
-    `run` ends soon after `stopping` is set, with the work in hand finished; before that it ends only by a fault.
+    `run` finishes its current work and ends soon after `stopping` is set; before that it ends only by a fault.
     """
 
     def __init__(self, name: str) -> None:
@@ -53,18 +53,18 @@ class Background(ABC):
         """Work until `stopping` is set."""
 
     async def start(self) -> None:
-        """Begin to work."""
+        """Start the coroutine as a task."""
         self._task = asyncio.create_task(self.run(), name=self._name)
 
     async def wait(self) -> None:
-        """Until it ends; raises the exception that ended it."""
+        """Wait until the coroutine ends; raises the exception that ended it."""
         if self._task is not None:
             await asyncio.wait((self._task,))
             if not self._task.cancelled():
                 self._task.result()
 
     async def stop(self) -> None:
-        """Finish the work in hand and end. A caller that gives up cancels this, and the work with it."""
+        """Finish the current work and end. Cancelling this call also cancels the work."""
         self.stopping.set()
         if self._task is None:
             return
@@ -75,7 +75,7 @@ class Background(ABC):
 
 
 async def within(event: asyncio.Event, seconds: float) -> bool:
-    """Wait for the event, but not longer than that; whether it is set."""
+    """Wait for the event, at most `seconds`; return whether it is set."""
     try:
         async with asyncio.timeout(seconds):
             await event.wait()

@@ -1,6 +1,6 @@
-"""What the models of all services share: what a decision returns, and how one refuses.
+"""Base types of the domain models of all services: the outcome of a decision, and refusals.
 
-Pure: the standard library alone, and a model imports nothing else of ours.
+Pure: this module imports only the standard library, and a domain model imports no other module of the chassis.
 """
 
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ F = TypeVar("F")
 
 
 class DomainError(Exception):
-    """A refusal by a rule. A service states each of its own as a subclass, whose docstring is the default text.
+    """A refusal by a rule. A service declares each refusal as a subclass, whose docstring is the default text.
 
     Attributes:
-        reason: UPPER_SNAKE_CASE, constant for a class and unique in its service; programs look at it.
+        reason: UPPER_SNAKE_CASE, constant for a class and unique in its service; the identifier for programs.
         code: canonical code by its name in `google.rpc.Code`, such as NOT_FOUND.
         field: path of the request's field at fault, empty when none is.
-        metadata: facts that help the caller. Neither they nor the text hold a personal datum.
+        metadata: details for the caller. Neither metadata nor text contain personal data.
     """
 
     reason: ClassVar[str] = ""
@@ -32,9 +32,9 @@ class DomainError(Exception):
 
 @dataclass(frozen=True)
 class Outcome(Generic[S, F]):
-    """What a model decides: the new state, the facts to publish, in order, and a refusal that is committed with them.
+    """A model's decision: the new state, the facts to publish, in order, and a refusal that is committed with them.
 
-    A refusal that changes nothing is raised instead.
+    A refusal without a change of state and without facts is raised instead.
     """
 
     state: S

@@ -1,8 +1,8 @@
-"""Errors: how a refusal becomes a `google.rpc.Status`.
+"""Errors: the conversion of a refusal to a `google.rpc.Status`, and the errors that all services share.
 
-A service's model raises a closed set of subclasses of `DomainError`, each with its reason and canonical code;
-`error_set` collects them, the server checks them at start, and `to_status` makes the answer. The errors that every
-service shares are here. Nothing here imports gRPC, so that connectors may import it.
+A service's model raises a closed set of subclasses of `DomainError`, each with its reason and canonical code.
+`error_set` collects them, the server checks them at start, and `to_status` converts them. This module does not
+import gRPC, so that connectors may import it.
 """
 
 import re
@@ -16,13 +16,13 @@ from chassis.domain import DomainError
 from chassis.masks import mask_text
 
 CODES: Mapping[str, int] = {name: number for name, number in code_pb2.Code.items() if number}
-"""Canonical codes of failures by name, as google.rpc.Code numbers them."""
+"""Numbers of the canonical failure codes by name, from google.rpc.Code."""
 
 ErrorSet = frozenset[type[DomainError]]
-"""A service's closed set: the refusals that its RPCs may answer with, beside those of the chassis."""
+"""A service's closed set: the refusals that its RPCs may return, in addition to those of the chassis."""
 
 MAX_VIOLATIONS = 20
-"""More would push the answer's metadata over 8 KiB, which the client then sees as RESOURCE_EXHAUSTED."""
+"""With more violations the response's metadata could exceed 8 KiB; the client would receive RESOURCE_EXHAUSTED."""
 
 _MAX_TEXT = 200
 _REASON = re.compile(r"[A-Z][A-Z0-9_]{1,61}[A-Z0-9]")
@@ -30,116 +30,116 @@ _NOT_FOR_DOMAINS = frozenset({"UNKNOWN", "INTERNAL", "DATA_LOSS", "CANCELLED"})
 
 
 class AddressTaken(Exception):
-    """Where we should listen, another program does; waiting would not mend it."""
+    """Another program listens on the address to listen on; a retry would not help."""
 
 
 @dataclass(frozen=True)
 class FieldViolation:
-    """A field at fault: its path in the request and the rule it breaks, never its value."""
+    """A field at fault: its path in the request and the violated rule, never its value."""
 
     field: str
     rule: str
 
 
 class ChassisError(DomainError):
-    """An error that every service shares. One with code INTERNAL is a fault: a caller learns nothing of it."""
+    """An error that all services share. One with code INTERNAL is a fault; its details are not returned to callers."""
 
     reason = "INTERNAL"
     code = "INTERNAL"
 
 
 class RequestIdReused(ChassisError):
-    """The same request id came with other content, or for something else where that would have been allowed."""
+    """The request id was used before with other content, or for another aggregate."""
 
     reason = "REQUEST_ID_REUSED"
     code = "ALREADY_EXISTS"
 
 
 class Contended(ChassisError):
-    """Others were faster too many times in a row; the caller may try again."""
+    """Too many concurrent changes of the same aggregate; the caller may try again."""
 
     reason = "CONTENDED"
     code = "ABORTED"
 
 
 class UpstreamUnavailable(ChassisError):
-    """Another service, which is needed for the answer, does not answer."""
+    """Another service that the response depends on is unavailable."""
 
     reason = "UPSTREAM_UNAVAILABLE"
     code = "UNAVAILABLE"
 
 
 class KeysUnavailable(ChassisError):
-    """No key to check tokens with: none is kept and identity does not answer."""
+    """No key to check tokens with: none is stored and identity is unavailable."""
 
     reason = "KEYS_UNAVAILABLE"
     code = "UNAVAILABLE"
 
 
 class TokenMissing(ChassisError):
-    """The RPC wants a bearer token and got none."""
+    """The RPC requires a bearer token; the call has none."""
 
     reason = "TOKEN_MISSING"
     code = "UNAUTHENTICATED"
 
 
 class TokenExpired(ChassisError):
-    """The token was good once."""
+    """The token has expired."""
 
     reason = "TOKEN_EXPIRED"
     code = "UNAUTHENTICATED"
 
 
 class TokenInvalid(ChassisError):
-    """The token's signature, form, issuer, audience or use is wrong; which one is not told."""
+    """The token's signature, form, issuer, audience or use is wrong; which one is not disclosed."""
 
     reason = "TOKEN_INVALID"
     code = "UNAUTHENTICATED"
 
 
 class ConfirmationInvalid(ChassisError):
-    """The statement of confirmation is not one, or not for this content, purpose or account."""
+    """The statement of confirmation is malformed, or not for this content, purpose or account."""
 
     reason = "CONFIRMATION_INVALID"
     code = "FAILED_PRECONDITION"
 
 
 class ConfirmationMismatch(ConfirmationInvalid):
-    """The statement of confirmation is good, but of another content: it was changed after it was confirmed."""
+    """The statement of confirmation is valid, but for other content: it was changed after the confirmation."""
 
     reason = "CONFIRMATION_MISMATCH"
 
 
 class ConfirmationExpired(ChassisError):
-    """The statement of confirmation was good once."""
+    """The statement of confirmation has expired."""
 
     reason = "CONFIRMATION_EXPIRED"
     code = "FAILED_PRECONDITION"
 
 
 class AccessDenied(ChassisError):
-    """We know who calls, and they may not."""
+    """The caller is authenticated, but not authorized."""
 
     reason = "ACCESS_DENIED"
     code = "PERMISSION_DENIED"
 
 
 class DeadlineExceeded(ChassisError):
-    """The call's time is over."""
+    """The deadline of the call has passed."""
 
     reason = "DEADLINE_EXCEEDED"
     code = "DEADLINE_EXCEEDED"
 
 
 class Unimplemented(ChassisError):
-    """The RPC is declared but not served."""
+    """The RPC is declared but not implemented."""
 
     reason = "UNIMPLEMENTED"
     code = "UNIMPLEMENTED"
 
 
 class Invalid(ChassisError):
-    """The request breaks its own proto's rules."""
+    """The request violates the rules of its proto."""
 
     reason = "VALIDATION"
     code = "INVALID_ARGUMENT"
@@ -150,7 +150,7 @@ class Invalid(ChassisError):
 
 
 def error_set(*modules: ModuleType) -> ErrorSet:
-    """The refusals that these modules of a service define, without the base classes, which state no reason."""
+    """The refusals that these modules of a service define, without base classes, which have no reason."""
     defined = {
         kind
         for module in modules
@@ -162,14 +162,14 @@ def error_set(*modules: ModuleType) -> ErrorSet:
 
 
 def check_errors(errors: Collection[type[DomainError]]) -> None:
-    """Raise TypeError when a class of a service's set could not become an answer; called at start."""
-    known: dict[str, type[DomainError]] = {}
+    """Raise TypeError when a class of a service's set has an invalid reason or code; called at start."""
+    by_reason: dict[str, type[DomainError]] = {}
     for kind in errors:
         if not _REASON.fullmatch(kind.reason):
             raise TypeError(f"{kind.__qualname__}.reason must be UPPER_SNAKE_CASE of 3 to 63 characters")
         if kind.code not in CODES or kind.code in _NOT_FOR_DOMAINS:
             raise TypeError(f"{kind.__qualname__}.code: {kind.code!r} is not a canonical code for a refusal")
-        other = known.setdefault(kind.reason, kind)
+        other = by_reason.setdefault(kind.reason, kind)
         if other is not kind:
             raise TypeError(
                 f"{kind.__qualname__} and {other.__qualname__} have the same reason {kind.reason}"
@@ -177,29 +177,29 @@ def check_errors(errors: Collection[type[DomainError]]) -> None:
 
 
 def code_of(error: BaseException, errors: ErrorSet) -> str:
-    """The canonical code name of an exception; "INTERNAL" for one that nobody declared."""
+    """The canonical code name of an exception; "INTERNAL" for an undeclared one."""
     refusal = _declared(error, errors)
     return refusal.code if refusal else "INTERNAL"
 
 
 def reason_of(error: BaseException, errors: ErrorSet) -> str:
-    """The stable reason of an exception as callers see it; "INTERNAL" for one that nobody declared."""
+    """The stable reason of an exception as returned to callers; "INTERNAL" for an undeclared one."""
     refusal = _declared(error, errors)
     return refusal.reason if refusal else "INTERNAL"
 
 
 def _declared(error: BaseException, errors: ErrorSet) -> DomainError | None:
-    """The exception where it is a refusal that may leave the service, else None."""
+    """The exception if it is a refusal that may be returned to callers, else None."""
     if not isinstance(error, DomainError) or error.code == "INTERNAL":
         return None
     return error if isinstance(error, ChassisError) or type(error) in errors else None
 
 
 def to_status(error: BaseException, service: str, errors: ErrorSet) -> status_pb2.Status:
-    """Turn an exception into the answer's status.
+    """Convert an exception to the status of the response.
 
-    One ErrorInfo (reason, domain `diwan.<service>`, metadata) always; one BadRequest where fields are at
-    fault. Of an exception that nobody declared nothing is shown. Texts are masked: they leave the platform.
+    It always has one ErrorInfo (reason, domain `diwan.<service>`, metadata), and one BadRequest if fields are at
+    fault. It has no details of an undeclared exception. Texts are masked, because they leave the platform.
     """
     refusal = _declared(error, errors)
     status = status_pb2.Status(

@@ -1,6 +1,6 @@
-"""Dataclasses as proto messages: one mapping for what a model states and what an API shows.
+"""Dataclasses as proto messages: one mapping for the facts of a model and the responses of an API.
 
-A message is filled from the attributes of the same names; its descriptor decides how each is written:
+Each field is filled from the attribute of the same name; the message's descriptor determines the conversion:
 
 | field of the message | attribute |
 |---|---|
@@ -11,7 +11,7 @@ A message is filled from the attributes of the same names; its descriptor decide
 | a string | str; a datetime becomes RFC 3339; a dataclass becomes proto-JSON where the field is sealed |
 | repeated, map | tuple or list; Mapping |
 
-None and what is empty are left out. Zero is written, so that an amount of nothing is present.
+None and empty values are left out. Zero is written, so that an amount of zero is present.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -54,15 +54,16 @@ _WRITTEN: Mapping[str, Convert] = {
 
 
 def to_message(source: object, message: type[M], **given: Any) -> M:
-    """The message that shows an object; attributes that the message lacks are not shown.
+    """Convert an object to a message; attributes without a field in the message are ignored.
 
     Args:
-        source: mostly a dataclass; properties count too.
+        source: usually a dataclass; its properties are read too.
         message: the generated class.
-        given: values of fields that differ from the attribute of their name, or have none; None leaves one out.
+        given: values by field name, for fields that differ from their attribute or have none; None omits a field.
 
     Raises:
-        TypeError: a field is neither an attribute nor given, a given one is no field, or a value does not fit.
+        TypeError: a field has neither an attribute nor a given value, a given name is no field, or a value has the
+            wrong type.
         ValueError: a datetime without a zone.
     """
     converters = _converters(message.DESCRIPTOR)
@@ -80,12 +81,13 @@ def to_message(source: object, message: type[M], **given: Any) -> M:
 
 
 def fact_mapping(table: FactTable) -> Callable[[Iterable[object]], tuple[Message, ...]]:
-    """The function that makes the messages of some facts, in their order.
+    """A function that converts facts to messages, in their order.
 
-    Fields that are sealed stay open in them: the outbox seals them. A fact that is not in the table is a KeyError.
+    Sealed fields are in plaintext in these messages; the event encoder seals them. The function raises KeyError for
+    a fact that is not in the table.
 
     Raises:
-        TypeError: a fact and its message differ in the names of their fields; at import, so that no service starts.
+        TypeError: a fact and its message differ in their field names. Raised at import, so that no service starts.
     """
     for fact, message in table.items():
         _check_same_fields(fact, message)
@@ -93,10 +95,10 @@ def fact_mapping(table: FactTable) -> Callable[[Iterable[object]], tuple[Message
 
 
 def members(enum: type[E], proto: ProtoEnum) -> Mapping[int, E]:
-    """The members of a model's enum by the numbers of the proto's; `_UNSPECIFIED` has none.
+    """The members of a model's enum by the numbers of the proto enum, without `_UNSPECIFIED`.
 
     Raises:
-        TypeError: the two enums differ in their names.
+        TypeError: the two enums differ in the names of their members.
     """
     numbers = _numbers(proto.DESCRIPTOR)
     if numbers.keys() != enum.__members__.keys():
@@ -105,9 +107,9 @@ def members(enum: type[E], proto: ProtoEnum) -> Mapping[int, E]:
 
 
 def _check_same_fields(fact: type, message: type[Message]) -> None:
-    """What a fact states must not get lost on its way out, and no field of its message stays empty by mistake."""
-    stated = {field.name for field in fields(fact)}
-    if differing := stated ^ _converters(message.DESCRIPTOR).keys():
+    """Raise TypeError if the field names differ: no attribute may be lost and no field stay empty by mistake."""
+    attributes = {field.name for field in fields(fact)}
+    if differing := attributes ^ _converters(message.DESCRIPTOR).keys():
         raise TypeError(
             f"{fact.__name__} and {message.DESCRIPTOR.full_name} differ in {', '.join(sorted(differing))}"
         )
@@ -128,9 +130,9 @@ def _converter(field: FieldDescriptor) -> Convert:
 
 def _single(field: FieldDescriptor) -> Convert:
     if field.message_type is not None:
-        written = _WRITTEN.get(field.message_type.full_name)
+        converter = _WRITTEN.get(field.message_type.full_name)
         nested = message_factory.GetMessageClass(field.message_type)
-        return written or (lambda value: value if isinstance(value, Message) else to_message(value, nested))
+        return converter or (lambda value: value if isinstance(value, Message) else to_message(value, nested))
     if field.enum_type is not None:
         numbers = _numbers(field.enum_type)
         return lambda value: _number(value, numbers)
@@ -144,7 +146,7 @@ def _text(value: object, field: FieldDescriptor) -> object:
         return format_time(value)
     if not is_dataclass(value):
         return value
-    # What is sealed is a message of the field's own file, of the dataclass's name.
+    # The content of a sealed field is the message with the dataclass's name in the field's own file.
     plaintext = cast("Descriptor", field.containing_type).file.message_types_by_name.get(type(value).__name__)
     if plaintext is None or not field.GetOptions().Extensions[options_pb2.sealed_for]:
         raise TypeError(f"{field.full_name} is not sealed, or its file has no {type(value).__name__}")
@@ -162,6 +164,6 @@ def _number(value: object, numbers: Mapping[str, int]) -> int:
 
 @cache
 def _numbers(enum: EnumDescriptor) -> Mapping[str, int]:
-    """The numbers of an enum's values by their names without the prefix, as buf's rules have them."""
+    """The numbers of an enum's values by their names without the prefix that buf's lint rules require."""
     prefix = enum.values[0].name.removesuffix("UNSPECIFIED")
     return {value.name.removeprefix(prefix): value.number for value in enum.values if value.number}

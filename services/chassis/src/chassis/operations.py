@@ -1,4 +1,4 @@
-"""What operators do to a service: list, show, replay and discard parked messages (`diwan.operations.v1`)."""
+"""Operators' RPCs: list, show, replay and discard parked messages (`diwan.operations.v1`)."""
 
 import json
 
@@ -21,21 +21,21 @@ _log = log.get(__name__)
 
 
 class ParkedNotFound(ChassisError):
-    """No parked message has this id: it never was, or was handled or discarded meanwhile."""
+    """No parked message has this id: it never existed, or was handled or discarded meanwhile."""
 
     reason = "PARKED_NOT_FOUND"
     code = "NOT_FOUND"
 
 
 class SecretNotReplayed(ChassisError):
-    """The message holds a secret (a code, a text): it is never sent or handled late."""
+    """The message contains a secret (a code, a text): it is never sent or handled late."""
 
     reason = "SECRET_NOT_REPLAYED"
     code = "FAILED_PRECONDITION"
 
 
 def service(database: Database) -> tuple[ServiceDescriptor, object]:
-    """The operators' RPCs on a service's inbox, as `rpc.server.Server` takes them."""
+    """Descriptor and servicer of the operators' RPCs on a service's inbox, for `rpc.server.Server`."""
     return DESCRIPTOR, OperationsApi(database.inbox)
 
 
@@ -46,21 +46,21 @@ class OperationsApi(pb_grpc.OperationsServiceServicer):
         self._inbox = inbox
 
     async def ListParked(self, request: pb.ListParkedRequest, context: object) -> pb.ListParkedResponse:
-        """A page of parked messages, in the order of their ids; PageTokenInvalid."""
+        """A page of parked messages, in the order of their ids; PageTokenInvalid for a wrong token."""
         page = await self._inbox.page(parked=True, page_size=request.page_size, page_token=request.page_token)
         return pb.ListParkedResponse(
             messages=[_shown(entry) for entry in page.items], next_page_token=page.next_page_token
         )
 
     async def GetParked(self, request: pb.GetParkedRequest, context: object) -> pb.ParkedMessage:
-        """One parked message with its masked body."""
+        """One parked message with its masked body; ParkedNotFound."""
         entry = await self._parked(request.parked_id)
         shown = _shown(entry)
         shown.masked_body = _masked_body(entry)
         return shown
 
     async def ReplayParked(self, request: pb.ReplayParkedRequest, context: object) -> pb.ParkedMessage:
-        """Make it due now; one that is due already stays so."""
+        """Make a message due now; one that is due already is unchanged. ParkedNotFound, SecretNotReplayed."""
         entry = await self._inbox.get(request.parked_id)
         if entry is None:
             raise ParkedNotFound
@@ -73,13 +73,15 @@ class OperationsApi(pb_grpc.OperationsServiceServicer):
     async def DiscardParked(
         self, request: pb.DiscardParkedRequest, context: object
     ) -> pb.DiscardParkedResponse:
-        """Remove it; who and why are on record in the log."""
+        """Remove a message and log the operator and the reason; ParkedNotFound."""
         entry = await self._parked(request.parked_id)
-        if await self._inbox.delete(entry.id):  # of two at once, one did it: the record says so once
+        if await self._inbox.delete(
+            entry.id
+        ):  # of two concurrent calls only one deletes, so one line is logged
             _log.warning(
                 "parked message discarded",
                 parked_id=entry.id,
-                type=_told(entry, headers.TYPE),
+                type=_header(entry, headers.TYPE),
                 by=call().caller.id,
                 why=request.reason,
             )
@@ -92,12 +94,12 @@ class OperationsApi(pb_grpc.OperationsServiceServicer):
         return entry
 
 
-def _told(entry: InboxEntry, name: str) -> str:
+def _header(entry: InboxEntry, name: str) -> str:
     return str(entry.headers.get(name, ""))
 
 
 def _secret(entry: InboxEntry) -> bool:
-    kind = event_type(_told(entry, headers.TYPE))
+    kind = event_type(_header(entry, headers.TYPE))
     option = event_option(kind) if kind else None
     return option is not None and option.secret
 
@@ -107,9 +109,9 @@ def _shown(entry: InboxEntry) -> pb.ParkedMessage:
         parked_id=entry.id,
         policy=entry.policy,
         queue=entry.queue,
-        # Told by whoever sent it, which of a refused message may be anything.
-        type=mask_text(_told(entry, headers.TYPE)),
-        source=mask_text(_told(entry, headers.SOURCE)),
+        # The publisher sets these headers; in a rejected message they may hold any text.
+        type=mask_text(_header(entry, headers.TYPE)),
+        source=mask_text(_header(entry, headers.SOURCE)),
         attempts=entry.attempt,
         reason=mask_text(entry.reason),
         receive_time=timestamp(entry.at),
@@ -117,8 +119,8 @@ def _shown(entry: InboxEntry) -> pb.ParkedMessage:
 
 
 def _masked_body(entry: InboxEntry) -> str:
-    """The body as JSON, personal and sealed fields masked; what cannot be read is not shown."""
-    kind = event_type(_told(entry, headers.TYPE))
+    """The body as JSON with personal and sealed fields masked; only the size of a body that cannot be parsed."""
+    kind = event_type(_header(entry, headers.TYPE))
     if kind is None:
         return json.dumps({"unreadable_bytes": len(entry.body)})
     try:

@@ -1,4 +1,4 @@
-"""Pages of a list: how long one is, and the token with which the next one is asked for (AIP-158)."""
+"""Pages of a list: sizes, and the token that requests the next page (AIP-158)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,15 +7,15 @@ from typing import Generic, TypeVar
 from chassis.errors import ChassisError
 
 DEFAULT_SIZE = 50
-"""Items in a page where the caller gives no size."""
+"""Items in a page when the request gives no size."""
 MAX_SIZE = 500
-"""Items in a page at most."""
+"""Maximum of items in a page."""
 
 T = TypeVar("T")
 
 
 class PageTokenInvalid(ChassisError):
-    """The page token is none of ours, or was given for another query."""
+    """The page token is malformed, or was issued for another query."""
 
     reason = "PAGE_TOKEN_INVALID"
     code = "INVALID_ARGUMENT"
@@ -26,10 +26,10 @@ class PageTokenInvalid(ChassisError):
 
 @dataclass(frozen=True)
 class Page(Generic[T]):
-    """One page.
+    """One page of a list.
 
     Attributes:
-        items: in the order of the query.
+        items: the items, in the order of the query.
         next_page_token: opaque; empty on the last page.
     """
 
@@ -39,10 +39,10 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True)
 class Cursor:
-    """A position in a sorted list: reading goes on after it.
+    """A position in a sorted list: reading continues after it.
 
     Attributes:
-        values: the values an item is sorted by, in the order of the sort; times are UTC.
+        values: the item's sort values, in the order of the sort fields; times are UTC.
         id: the item's id, which orders items of equal values.
     """
 

@@ -1,14 +1,14 @@
 """The life of a process: its components start in any order, are watched, and stop within a limit on SIGTERM.
 
-`chassis.service` says which components a service consists of. In time:
+`chassis.service` makes the components of a service. The sequence:
 
 1. `run` reads the command line and the settings (exit status 2 for wrong ones), and starts log and telemetry.
-2. `live` listens on the admin server's port and has `build` make the components.
-3. All of them start at the same time. One that needs something which is not there yet is started again, with growing
-   pauses; `Readiness` asks once a second for what the process needs, and answers gRPC health and `/readyz`.
-4. A component that ends by itself, or fails for good, ends the process: exit status 1.
-5. SIGTERM or SIGINT: not ready any more; components stop, the last first, within `drain_seconds`; telemetry is
-   flushed; exit status 0. The second signal ends the process at once.
+2. `live` listens on the admin server's port and calls `build`, which makes the components.
+3. All components start at the same time. If a dependency is not available yet, the start is repeated with growing
+   pauses. `Readiness` checks all dependencies once a second and sets the result of gRPC health and `/readyz`.
+4. A component that ends before the stop, or fails permanently, ends the process: exit status 1.
+5. SIGTERM or SIGINT: the process is not ready any more; components stop in reverse order within `drain_seconds`;
+   telemetry is flushed; exit status 0. The second signal ends the process at once.
 """
 
 import asyncio
@@ -45,14 +45,14 @@ _log = log.get(__name__)
 
 @dataclass(frozen=True)
 class Env(Generic[S]):
-    """What `build` is given.
+    """The environment of a process, from which `build` makes its components.
 
     Attributes:
-        name: of the service.
-        settings: as read from the environment.
-        roles: which of its components run here: api, policies, relay.
-        readiness: `add` to it what must answer before the process is ready.
-        clock: UTC.
+        name: the service's name.
+        settings: the settings as read from the environment.
+        roles: the roles that this process runs: api, policies, relay.
+        readiness: the checks that must succeed before the process is ready; `add` adds one.
+        clock: current time, UTC.
     """
 
     name: str
@@ -62,18 +62,18 @@ class Env(Generic[S]):
     clock: Clock
 
     def wants(self, role: Role) -> bool:
-        """Whether this process runs that role."""
+        """Whether this process runs the role."""
         return role in self.roles
 
 
 Build = Callable[[Env[S]], Awaitable[Sequence[Component]]]
-"""Makes the components of a process, each after those that it uses, since they stop the other way round."""
+"""Makes the components of a process, each after those that it uses, because they stop in reverse order."""
 
 
 def run(
     name: str, settings_class: type[S], build: Build[S], arguments: Sequence[str] | None = None
 ) -> NoReturn:
-    """Run a process until SIGTERM (exit status 0) or until a component dies (1); 2 for wrong settings."""
+    """Run a process until SIGTERM (exit status 0) or until a component ends (1); 2 for wrong settings."""
     roles = _roles(name, settings_class, arguments)
     settings = startup.configure(name, settings_class, package=name)
     env = Env(name, settings, roles, Readiness(), utc_now)
@@ -83,7 +83,7 @@ def run(
 
 
 async def live(env: Env[S], build: Build[S]) -> int:
-    """A process's life from the first component to the last flush. Its exit status."""
+    """Run the process from the start of its components to the last flush; return its exit status."""
     stopping = asyncio.Event()
     _on_signals(stopping)
     admin = AdminServer(env.settings.http_listen, env.readiness)
@@ -92,7 +92,7 @@ async def live(env: Env[S], build: Build[S]) -> int:
     try:
         await admin.start()
         status = await _until_stopped(_work(env, build, components), stopping)
-    except Exception as error:  # noqa: BLE001 -- the last to catch it: one line in the log, then the process ends
+    except Exception as error:  # noqa: BLE001 -- no caller above handles it: log it and end the process
         _log.error("process fails", error=type(error).__qualname__, exc_info=error)
     finally:
         env.readiness.close()
@@ -103,7 +103,7 @@ async def live(env: Env[S], build: Build[S]) -> int:
 
 
 async def _work(env: Env[S], build: Build[S], components: list[Component]) -> None:
-    """Build, start and watch; ends only by the exception of the component that died."""
+    """Build, start and watch the components; ends only by the exception of a component that ended."""
     components.extend(await build(env))
     async with asyncio.TaskGroup() as group:
         group.create_task(env.readiness.run())
@@ -122,13 +122,13 @@ async def _keep(component: Component) -> None:
 
 
 async def _start(component: Component) -> None:
-    """Start a component, again and again while something that it needs does not answer."""
+    """Start a component; repeat the start while one of its dependencies is unavailable."""
     backoff = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE)
     while True:
         try:
             await component.start()
         except Exception as error:
-            if not _waiting_repairs(error):
+            if not _is_transient(error):
                 raise
             pause = backoff.next()
             _log.warning(
@@ -143,12 +143,12 @@ async def _start(component: Component) -> None:
             return
 
 
-def _waiting_repairs(error: Exception) -> bool:
+def _is_transient(error: Exception) -> bool:
     return isinstance(error, OSError) or code_of(error, frozenset()) == "UNAVAILABLE"
 
 
 async def _until_stopped(work: Coroutine[Any, Any, None], stopping: asyncio.Event) -> int:
-    """0 once `stopping` is set; raises the exception that ended the work before."""
+    """0 when `stopping` is set; raises the exception of the work if the work ends first."""
     working = asyncio.create_task(work)
     signalled = asyncio.create_task(stopping.wait())
     try:
@@ -163,12 +163,12 @@ async def _until_stopped(work: Coroutine[Any, Any, None], stopping: asyncio.Even
 
 
 async def _stop(components: Sequence[Component], seconds: float) -> None:
-    """Stop the components, last first, together within the limit; one that hangs or fails does not keep the others."""
+    """Stop the components in reverse order, all within the limit; one that hangs or fails does not block the others."""
     loop = asyncio.get_running_loop()
-    ends = loop.time() + seconds + 1
+    deadline = loop.time() + seconds + 1
     for component in reversed(components):
         try:
-            async with asyncio.timeout_at(max(ends, loop.time() + 0.5)):
+            async with asyncio.timeout_at(max(deadline, loop.time() + 0.5)):
                 await component.stop()
         except Exception as error:  # noqa: BLE001 -- the others have to stop as well
             _log.warning(
@@ -182,7 +182,7 @@ async def _stop(components: Sequence[Component], seconds: float) -> None:
 def _on_signals(stopping: asyncio.Event) -> None:
     def stop() -> None:
         if stopping.is_set():
-            os._exit(_HARD_EXIT)  # the second signal: the sender cannot wait
+            os._exit(_HARD_EXIT)  # the second signal requests an immediate end
         stopping.set()
 
     loop = asyncio.get_running_loop()
@@ -200,6 +200,6 @@ def _roles(
         action="append",
         choices=ROLES,
         metavar="ROLE",
-        help=f"run this role alone: {', '.join(ROLES)}; may be given again",
+        help=f"run only this role: {', '.join(ROLES)}; may be repeated",
     )
     return frozenset(parser.parse_args(arguments).only or ROLES)

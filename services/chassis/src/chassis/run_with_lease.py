@@ -1,4 +1,4 @@
-"""Work that one process of a service does at a time: it starts with the lease and ends with it."""
+"""Work of a single process of a service at a time, which runs only while the process holds a lease."""
 
 import asyncio
 import random
@@ -12,7 +12,7 @@ from chassis.components import within
 from chassis.store import Lease, StoreError
 
 TTL = timedelta(seconds=6)
-"""How long after a kill -9 another process takes over, at most; clocks must not differ by as much."""
+"""Maximum time after a kill -9 until another process takes over; clocks must differ by less."""
 
 _RENEW_SECONDS = TTL.total_seconds() / 3
 _log = log.get(__name__)
@@ -21,10 +21,10 @@ _log = log.get(__name__)
 async def run_with_lease(
     lease: Lease, name: str, work: Callable[[], Coroutine[Any, Any, None]], stopping: asyncio.Event
 ) -> None:
-    """Run `work` whenever the lease is held, until `work` returns by itself, as it must once `stopping` is set.
+    """Run `work` whenever the lease is held, until `work` returns; it must return once `stopping` is set.
 
-    When the lease is lost `work` is cancelled, and started again once the lease is back. What it raises is
-    logged, and it is started again after a pause: a fault of the work must not end it for good.
+    When the lease is lost, `work` is cancelled; it is started again when the lease is acquired again. An exception of
+    `work` is logged, and `work` is started again after a pause, because a fault must not end it permanently.
     """
     while not stopping.is_set():
         if not await _quietly(lease.acquire):
@@ -46,12 +46,12 @@ async def run_with_lease(
 
 
 async def _keep(lease: Lease, task: "asyncio.Task[None]") -> None:
-    """Renew until the work ends, or the lease is lost."""
+    """Renew the lease until the work ends or the lease is lost."""
     while True:
         await asyncio.wait((task,), timeout=_RENEW_SECONDS)
         if task.done():
             return
-        # A store that does not answer does not take the lease away: it runs out by itself.
+        # The lease is still held while the store is unavailable, until its TTL has passed.
         if not await _quietly(lease.renew) and not lease.held:
             return
 
@@ -62,10 +62,10 @@ async def _end(task: "asyncio.Task[None]") -> None:
         await asyncio.wait((task,))
 
 
-async def _quietly(ask: Callable[[], Awaitable[object]]) -> bool:
-    """Ask the store about the lease; False when it does not answer."""
+async def _quietly(operation: Callable[[], Awaitable[object]]) -> bool:
+    """The result of an operation on the lease; False, with a warning in the log, when the store fails."""
     try:
-        return bool(await ask())
+        return bool(await operation())
     except StoreError as error:
         _log.warning("lease unknown", error_type=type(error).__name__)
         return False

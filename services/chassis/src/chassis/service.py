@@ -1,4 +1,4 @@
-"""A service: what it is built from, what it defines, and how the chassis makes components of both.
+"""A service: its context, its definition, and the components that the chassis makes from both.
 
 def main() -> None:
     serve("notary", Settings, build, errors=ERRORS, schema_version=SCHEMA_VERSION)
@@ -7,7 +7,7 @@ async def build(service: ServiceContext[Settings]) -> ServiceDefinition:
     context = Context(await Store.open(service.database), Accounts(service.client("identity")))
     return ServiceDefinition(rpcs=[(SERVICE, Api(context))], policies=policies.table(context))
 
-`serve` hands `assemble` to `chassis.process`, which starts, watches and stops the components that it returns.
+`serve` passes `assemble` to `chassis.process`, which starts, watches and stops the components that it returns.
 """
 
 import uuid
@@ -44,14 +44,14 @@ S = TypeVar("S", bound=ServiceSettings)
 
 @dataclass(frozen=True)
 class ServiceContext(Generic[S]):
-    """What a service is built from.
+    """The settings, connections and keys from which a service is built.
 
     Attributes:
-        env: settings, clock, which roles run here, readiness.
-        database: open.
-        keys: the service's own.
+        env: settings, clock, roles of this process, readiness.
+        database: the service's open database.
+        keys: the service's own keys.
         tokens: checks tokens and confirmations with identity's public keys.
-        clients: of other services; see `client`.
+        clients: channels to other services; see `client`.
     """
 
     env: Env[S]
@@ -63,21 +63,21 @@ class ServiceContext(Generic[S]):
     def client(self, other: str) -> Any:
         """The `grpc.aio.Channel` to another service, with this service's own token; the chassis closes it.
 
-        Its target is the setting `<other>_target`. ValueError if that is not set.
+        Its target is the setting `<other>_target`. ValueError if this setting is empty or missing.
         """
         return self.clients.channel(other)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceDefinition:
-    """What a service adds to what all services have.
+    """The parts of a service beside those that all services have.
 
     Attributes:
-        rpcs: descriptors, and the objects that answer them.
-        policies: its table; ValueError if it names a queue that is not the service's.
-        timers: its table.
-        components: of its own; they stop after API and policies, which use them.
-        tokens: checks tokens instead of the context's; identity's own, which checks with the keys it signs with.
+        rpcs: service descriptors, and the servicers that implement them.
+        policies: the table of policies; ValueError if it names a queue of another service.
+        timers: the table of timers.
+        components: the service's own components; they stop after API and policies, which use them.
+        tokens: replaces the context's token check, None to keep it. Identity checks with its own signing keys.
     """
 
     rpcs: Sequence[tuple[ServiceDescriptor, object]]
@@ -96,11 +96,11 @@ def serve(
     """Run a service until SIGTERM.
 
     Args:
-        name: of the service; its broker user and the audience of its tokens too.
-        settings_class: its settings.
-        build: its own part of the wiring.
-        errors: its closed set.
-        schema_version: of the documents that it writes.
+        name: the service's name; also its broker user and the audience of its tokens.
+        settings_class: the class of its settings.
+        build: makes the service's definition from its context.
+        errors: its closed set of refusals.
+        schema_version: version of the documents that it writes, from 1.
     """
     run(name, settings_class, partial(assemble, build=build, errors=errors, schema_version=schema_version))
 
@@ -108,7 +108,7 @@ def serve(
 async def assemble(
     env: Env[S], *, build: Build[S], errors: ErrorSet, schema_version: int
 ) -> Sequence[Component]:
-    """A service's components, each after those that it uses: they stop the other way round."""
+    """A service's components, each after those that it uses; they stop in reverse order."""
     settings = env.settings
     keys = KeyRing(env.name, settings.keys_dir)
     database = await Database.open(
@@ -124,7 +124,7 @@ async def assemble(
     tokens = TokenKeys(env.name, path=kept_keys, fetch=clients.signing_keys, clock=env.clock)
     definition = await build(ServiceContext(env, database, keys, tokens, clients))
     env.readiness.add("store", partial(_answers, database))
-    # Without the role `api` the server answers for health alone: all processes are watched in the same way.
+    # Without the role `api` the server serves health checks only, so that all processes are monitored in the same way.
     rpcs = [*definition.rpcs, operations.service(database)] if env.wants("api") else []
     server = Server(
         env.name,
@@ -147,9 +147,9 @@ async def assemble(
 def messaging_components(
     env: Env[S], database: Database, keys: KeyRing, policies: Sequence[Policy], timers: Sequence[Timer]
 ) -> list[Component]:
-    """The relay, the consumer with its retries, and the timers, as far as this process runs them.
+    """The relay, the consumer with its retries, and the timers, according to the roles of this process.
 
-    Relay and consumer are added to the process's readiness.
+    The readiness of the process includes checks of relay and consumer.
     """
     holder = f"{env.name}-{uuid.uuid4().hex[:12]}"
     uri = env.settings.broker_uri
@@ -169,7 +169,7 @@ def messaging_components(
 
 
 class _Connections:
-    """The store and the channels to other services: all other components use them, so they close last."""
+    """The database and the channels to other services. All other components use them, so they close last."""
 
     name = "connections"
 
@@ -178,10 +178,10 @@ class _Connections:
         self._clients = clients
 
     async def start(self) -> None:
-        """Nothing to begin: the store is open, and a channel opens when it is used."""
+        """Do nothing: the database is open already, and a channel connects at its first use."""
 
     async def stop(self) -> None:
-        """Close them."""
+        """Close the channels, then the database."""
         await self._clients.close()
         await self._database.close()
 

@@ -21,9 +21,9 @@ def configure(name: str, settings_class: type[S], package: str) -> S:
     """Read the settings, then start log and telemetry.
 
     Args:
-        name: of the program, in log lines and traces.
-        settings_class: its settings.
-        package: whose version traces and metrics show.
+        name: the program's name, in log lines and traces.
+        settings_class: the class of its settings.
+        package: name of the distribution without `diwan-`; its version is part of traces and metrics.
 
     Raises:
         SystemExit: status 2, after a line for each wrong setting.
@@ -35,7 +35,7 @@ def configure(name: str, settings_class: type[S], package: str) -> S:
 
 
 def version(package: str) -> str:
-    """The version of the installed distribution `diwan-<package>`, "0" if there is none."""
+    """The version of the installed distribution `diwan-<package>`, "0" if it is not installed."""
     try:
         return importlib.metadata.version(f"diwan-{package}")
     except importlib.metadata.PackageNotFoundError:

@@ -20,8 +20,8 @@ class Broker:
         """Build the virtual host on a node that has the users.
 
         Args:
-            node: that runs, made for this object.
-            passwords: by user.
+            node: a running node; its `vhost` is set to this virtual host.
+            passwords: passwords by user.
         """
         self.node = node
         self.topology = replace(table.platform(), vhost=f"test_{uuid.uuid4().hex[:12]}")
@@ -29,36 +29,36 @@ class Broker:
         node.vhost = self.topology.vhost
         definitions = run.scratch("vhost") / "definitions.json"
         definitions.write_text(table.definitions(self.topology), encoding="utf-8")
-        told = node.evaluate(
+        result = node.evaluate(
             f'{{ok, Text}} = file:read_file("{definitions}"), rabbit_definitions:import_raw(Text).'
         )
-        assert told == "ok", told
+        assert result == "ok", result
 
     @classmethod
     def shared(cls) -> "Broker":
-        """On the run's node, started by the first process that asks."""
-        kept = run.once("shared-broker", _start)
-        return cls(_found(Path(kept["folder"])), json.loads(kept["passwords"]))
+        """A virtual host on the run's shared node, which the first call in the run starts."""
+        started = run.once("shared-broker", _start)
+        return cls(_running_node(Path(started["folder"])), json.loads(started["passwords"]))
 
     @classmethod
     def own(cls) -> "Broker":
-        """On a node that is started for this object alone."""
-        kept = _start(run.scratch("broker"))
-        return cls(_found(Path(kept["folder"])), json.loads(kept["passwords"]))
+        """A virtual host on a new node that is started for this object alone."""
+        started = _start(run.scratch("broker"))
+        return cls(_running_node(Path(started["folder"])), json.loads(started["passwords"]))
 
     def uri(self, user: str, *, port: int | None = None) -> str:
-        """AMQP URI of a user; `port` leads through something in between."""
+        """AMQP URI of a user; `port` replaces the node's port, for a proxy."""
         return self.node.uri(user, self._passwords[user], port=port)
 
     def connect(self, user: str) -> pika.BlockingConnection:
-        """A plain connection of a user, which nobody has to keep alive between two uses."""
+        """A blocking connection of a user, without heartbeats, so that it may be idle between two uses."""
         parameters = pika.URLParameters(self.uri(user))
         parameters.heartbeat = 0
         return pika.BlockingConnection(parameters)
 
     @contextmanager
     def unbound(self, queue: str) -> Iterator[None]:
-        """Without that queue's bindings for a while, as if its reader were not installed yet."""
+        """Remove the queue's binding for the duration of the block, as if its reader were not installed yet."""
         line = self.topology.queue(queue)
         self._admin("unbind", line)
         try:
@@ -68,7 +68,10 @@ class Broker:
 
     @contextmanager
     def away(self) -> Iterator[None]:
-        """Without connections and listeners for a while: seconds, where a killed one takes ten to come back."""
+        """Stop listeners and close connections for the duration of the block.
+
+        The restart takes a few seconds; that of a killed node takes about ten.
+        """
         self.node.evaluate("rabbit:stop().")
         try:
             yield
@@ -77,7 +80,7 @@ class Broker:
 
     @contextmanager
     def allowed(self, user: str, *, write: str) -> Iterator[None]:
-        """With a user who may, for a while, write another's exchange, as a careless administrator would have it."""
+        """Permit a user to write another user's exchange for the duration of the block: a wrong configuration."""
         line = table.permission(self.topology, user)
         self._permit(user, f"^{write}$", line["read"])
         try:
@@ -86,13 +89,13 @@ class Broker:
             self._permit(user, line["write"], line["read"])
 
     def _permit(self, user: str, write: str, read: str) -> None:
-        words = [user, self.topology.vhost, "^$", write, read, "tests"]
-        # Backslashes are Erlang's as well as the pattern's.
-        told = ", ".join('<<"{}">>'.format(word.replace("\\", "\\\\")) for word in words)
-        self.node.evaluate(f"rabbit_auth_backend_internal:set_permissions({told}).")
+        texts = [user, self.topology.vhost, "^$", write, read, "tests"]
+        # The backslash is the escape character of Erlang strings too.
+        arguments = ", ".join('<<"{}">>'.format(text.replace("\\", "\\\\")) for text in texts)
+        self.node.evaluate(f"rabbit_auth_backend_internal:set_permissions({arguments}).")
 
     def _admin(self, verb: str, line: table.Queue) -> None:
-        """Bind or unbind by the node's own command: no user may."""
+        """Bind or unbind by a command of the node, because no user has the permission."""
         key, name, source = (f'<<"{text}">>' for text in (line.bindings[0], line.name, line.exchange))
         vhost = f'<<"{self.topology.vhost}">>'
         kind = "add" if verb == "bind" else "remove"
@@ -102,14 +105,14 @@ class Broker:
         )
 
     def purge(self) -> None:
-        """Empty all queues, so that a test finds none of the last one's messages."""
+        """Empty all queues, so that a test finds no messages of earlier tests."""
         self.node.evaluate(
             f'[rabbit_amqqueue:purge(Queue) || Queue <- rabbit_amqqueue:list(<<"{self.topology.vhost}">>)].'
         )
 
 
 def _start(folder: Path) -> dict[str, str]:
-    """Start a node that has the platform's users, and no queue yet."""
+    """Start a node with the platform's users and without queues; return its folder and the passwords as JSON."""
     passwords = table.passwords(table.platform())
     definitions = folder / "definitions.json"
     definitions.write_text(table.users(passwords), encoding="utf-8")
@@ -117,7 +120,7 @@ def _start(folder: Path) -> dict[str, str]:
     return {"folder": str(folder / "node"), "passwords": json.dumps(passwords)}
 
 
-def _found(folder: Path) -> RabbitNode:
+def _running_node(folder: Path) -> RabbitNode:
     node = RabbitNode.find(folder)
     assert node is not None
     return node

@@ -1,4 +1,4 @@
-"""What tests of connectors need: the program as a process, its queue from the service's side, its events."""
+"""Support for tests of connectors: the program as a process, and the service's side of its queues."""
 
 import contextlib
 import json
@@ -30,22 +30,22 @@ T = TypeVar("T")
 
 
 def eventually(look: Callable[[], T], within_seconds: float = 30) -> T:
-    """What `look` returns as soon as that is true; AssertionError with its last result when it never is."""
+    """Call `look` until its result is true, and return it; AssertionError with the last result after the limit."""
     end = time.monotonic() + within_seconds
-    while not (seen := look()):
-        assert time.monotonic() < end, f"not within {within_seconds} s; last seen {seen!r}"
+    while not (result := look()):
+        assert time.monotonic() < end, f"not within {within_seconds} s; last result {result!r}"
         time.sleep(0.05)
-    return seen
+    return result
 
 
 def http(
     method: str, url: str, body: bytes | None = None, told: Mapping[str, str] | None = None
 ) -> tuple[int, str]:
-    """Status and text of an HTTP call; 0 when nobody listens."""
+    """Status and text of an HTTP call with the headers `told`; status 0 when the connection fails."""
     request = urllib.request.Request(url, body, dict(told or {}), method=method)  # noqa: S310 -- our own addresses
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 -- our own addresses
-            return answer.status, answer.read().decode()
+        with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310 -- our own addresses
+            return response.status, response.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
     except OSError:
@@ -54,7 +54,7 @@ def http(
 
 @dataclass
 class Program:
-    """A program of ours as its own process; `ready` is the URL that answers 200 when it can work."""
+    """A program of the platform as a process; the URL `ready` returns 200 when the program is ready."""
 
     arguments: Sequence[str]
     environment: Mapping[str, str]
@@ -63,7 +63,7 @@ class Program:
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     def start(self, *, wait: bool = True) -> "Program":
-        """Start it, and wait until it is ready."""
+        """Start the process, and wait until it is ready unless `wait` is False."""
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(  # noqa: S603 -- our own program
                 [sys.executable, *self.arguments],
@@ -77,7 +77,7 @@ class Program:
         return self
 
     def wait_ready(self) -> None:
-        """Wait until it says that it can work; AssertionError with its log when it does not."""
+        """Wait until the process is ready; AssertionError with the end of its log if it ends or exceeds the limit."""
         end = time.monotonic() + START_LIMIT_SECONDS
         while http("GET", self.ready)[0] != 200:
             assert self.alive, self.log.read_text()[-4000:]
@@ -90,11 +90,11 @@ class Program:
         return self.process is not None and self.process.poll() is None
 
     def stop(self, within_seconds: float = 25) -> int:
-        """SIGTERM, and its exit status."""
+        """Send SIGTERM and return the exit status; TimeoutExpired after the limit."""
         return self._end(signal.SIGTERM, within_seconds)
 
     def kill(self) -> None:
-        """SIGKILL, as the kernel would."""
+        """Send SIGKILL and wait for the end."""
         self._end(signal.SIGKILL, 10)
 
     def _end(self, how: signal.Signals, within_seconds: float) -> int:
@@ -111,7 +111,7 @@ class Program:
 
 @contextlib.contextmanager
 def running(program: Program) -> Iterator[Program]:
-    """A program for as long as the block lasts."""
+    """Start a program and kill it at the end of the block."""
     program.start()
     try:
         yield program
@@ -121,13 +121,13 @@ def running(program: Program) -> Iterator[Program]:
 
 @dataclass
 class Side:
-    """A service's side of a connector: it publishes sealed commands, and reads what the connector says.
+    """A service's side of a connector: it publishes sealed commands and consumes the connector's events.
 
     Attributes:
-        broker: the real one.
-        keys: the service's own.
-        service: its name and broker user.
-        events: the queue on which it hears of the connector.
+        broker: a real broker.
+        keys: the service's own keys.
+        service: the service's name and broker user.
+        events: the queue of the connector's events.
     """
 
     broker: Broker
@@ -136,12 +136,12 @@ class Side:
     events: str
 
     def publish(self, message: Message, *, event_id: str = "", user: str = "", **attributes: str) -> str:
-        """Publish a command as the service's relay would; the event's id.
+        """Publish a command like the service's relay; return the event's id.
 
         Args:
-            message: with the option `event`; sealed fields in plain.
-            event_id: new if not given.
-            user: who really publishes, and says so; the service itself if not given.
+            message: a message with the option `event`, its sealed fields in plaintext.
+            event_id: id of the event, a new one if not given.
+            user: user of the connection and of `user_id`, the service if not given; "nobody" omits `user_id`.
             attributes: headers to set or replace, by their CloudEvents name or `traceparent`.
         """
         event_id = event_id or str(uuid.uuid4())
@@ -177,48 +177,49 @@ class Side:
         return event_id
 
     def heard(self, kind: type[T]) -> list[tuple[T, dict[str, Any]]]:
-        """Take all that is on the queue now and is of this kind, with headers; the rest is dropped."""
-        taken = take(self.broker, self.service, self.events)
+        """Consume all events on the queue; return those of this kind with their headers, and drop the others."""
+        messages = take(self.broker, self.service, self.events)
         assert issubclass(kind, Message)
         return [
-            (json_format.Parse(body, kind()), told)
-            for body, told in taken
-            if told[headers.TYPE] == kind.DESCRIPTOR.full_name
+            (json_format.Parse(body, kind()), attributes)
+            for body, attributes in messages
+            if attributes[headers.TYPE] == kind.DESCRIPTOR.full_name
         ]
 
     def hears(
         self, kind: type[T], where: Callable[[T], bool] = lambda _: True, within_seconds: float = 30
     ) -> tuple[T, dict[str, Any]]:
-        """The next event of this kind, with its headers.
+        """Wait for the next event of this kind for which `where` is true; return it with its headers.
 
-        Others before it are thrown away. `where` says which it is, where an earlier test's may still be coming.
+        All other events are dropped. `where` excludes events of earlier tests that may still arrive. AssertionError
+        after the limit.
         """
-        return eventually(lambda: [one for one in self.heard(kind) if where(one[0])], within_seconds)[0]
+        return eventually(lambda: [event for event in self.heard(kind) if where(event[0])], within_seconds)[0]
 
 
 def take(broker: Broker, user: str, queue: str) -> list[tuple[bytes, dict[str, Any]]]:
-    """Body and headers of all that is on a queue, which is empty then."""
-    taken: list[tuple[bytes, dict[str, Any]]] = []
+    """Consume all messages of a queue; return their bodies and headers, with `user_id` among the headers."""
+    messages: list[tuple[bytes, dict[str, Any]]] = []
     with broker.connect(user) as connection:
         channel = connection.channel()
         while True:
             method, properties, body = channel.basic_get(queue, auto_ack=True)
             if method is None:
-                return taken
+                return messages
             assert properties.headers is not None
-            taken.append((body, {**properties.headers, "user_id": properties.user_id}))
+            messages.append((body, {**properties.headers, "user_id": properties.user_id}))
 
 
 def metric(url: str, line: str) -> float:
     """The value of one line of `/metrics`, 0 when it is not there."""
-    for each in http("GET", url)[1].splitlines():
-        if each.startswith(f"{line} "):
-            return float(each.split()[-1])
+    for sample in http("GET", url)[1].splitlines():
+        if sample.startswith(f"{line} "):
+            return float(sample.split()[-1])
     return 0.0
 
 
 def read_json(url: str) -> Any:
-    """A JSON answer."""
+    """The JSON body of a response with status 200; AssertionError for another status."""
     status, text = http("GET", url)
     assert status == 200, (status, text)
     return json.loads(text)

@@ -1,4 +1,4 @@
-"""The fixtures that every test may ask for. The checkout's `conftest.py` registers them."""
+"""The fixtures that all tests may use. The checkout's `conftest.py` registers them."""
 
 import os
 import uuid
@@ -18,13 +18,13 @@ _LEAD = pytest.StashKey[run.Lead]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin the run, unless this is one of its workers."""
+    """Begin the run in the leading process; workers join it."""
     if not hasattr(config, "workerinput"):
         config.stash[_LEAD] = run.Lead()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """End it, with all that it started."""
+    """End the run and its processes."""
     if lead := config.stash.get(_LEAD, None):
         lead.close()
 
@@ -36,13 +36,13 @@ def _stacks_end_with_the_run(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(scope="session")
 def store_uri() -> str:
-    """Address of a real store: `DIWAN_TEST_STORE_URI`, or the run's server."""
+    """URI of a real store: `DIWAN_TEST_STORE_URI`, or the run's server."""
     return os.environ.get("DIWAN_TEST_STORE_URI") or shared_store()
 
 
 @pytest.fixture
 def store_name(store_uri: str) -> Iterator[str]:
-    """Name of a database of this test's own, dropped afterwards."""
+    """Name of a database for this test alone, dropped afterwards."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     yield name
     with pymongo.MongoClient[dict[str, object]](store_uri) as client:
@@ -51,16 +51,16 @@ def store_name(store_uri: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def broker_node() -> Broker:
-    """A virtual host of this process's own on the run's broker, which all other tests use too."""
+    """A virtual host for this process alone, on the shared broker of the run."""
     return Broker.shared()
 
 
 @pytest.fixture(scope="session")
 def own_broker() -> Iterator[Broker]:
     """A broker that no other process uses, for tests that stop or kill it: they override `broker_node` with it."""
-    made = Broker.own()
-    yield made
-    made.node.kill()
+    own = Broker.own()
+    yield own
+    own.node.kill()
 
 
 @pytest.fixture
@@ -72,11 +72,11 @@ def broker(broker_node: Broker) -> Broker:
 
 @pytest.fixture(scope="session")
 def breakable_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The embedded stack, brought up by two at once, for tests that kill its programs and at last take it down."""
-    made = empty_stack(tmp_path_factory.mktemp("breakable"))
+    """The embedded stack, started by two threads at once, for tests that kill its programs and finally stop it."""
+    stack = empty_stack(tmp_path_factory.mktemp("breakable"))
     try:
         with ThreadPoolExecutor(2) as pool:
-            list(pool.map(lambda _: made.up(), range(2)))
-        yield made
+            list(pool.map(lambda _: stack.up(), range(2)))
+        yield stack
     finally:
-        made.down()
+        stack.down()

@@ -1,4 +1,4 @@
-"""Keys for services: to hash, to seal, and to get tokens with."""
+"""Keys of services for hashing, sealing and authentication."""
 
 import json
 import secrets
@@ -9,7 +9,7 @@ from joserfc.jwk import ECKey
 
 
 def make_keys(folder: Path, services: Sequence[str]) -> None:
-    """Keys of services, in the layout that the chassis reads: `<folder>/<service>/…`."""
+    """Generate keys of services in the layout that the chassis reads: `<folder>/<service>/…`."""
     private = {service: ECKey.generate_key("P-256") for service in services}
     for service, key in private.items():
         own = folder / service

@@ -1,7 +1,7 @@
-"""A whole service as its tests meet it: on a real store and broker, spoken to by gRPC and events alone.
+"""A whole service under test, on a real store and broker; its tests use only gRPC and events.
 
-Other services, connectors and callers are played: their events are published under their
-own broker users, their tokens signed with the key that stands for identity's.
+Tests act for other services, connectors and callers: they publish events as the broker users of these, and sign tokens
+with a key that replaces identity's.
 """
 
 import asyncio
@@ -56,14 +56,14 @@ class Trial:
     """One running service.
 
     Attributes:
-        name: of the service.
-        broker: its broker, for playing others.
-        keys: folder with everybody's keys, `<keys>/<user>`.
-        signing: the key that stands for identity's.
-        env: as the service was given it.
-        components: that run.
-        channel: to its API.
-        sent: connections on which others publish, by user.
+        name: the service's name.
+        broker: its broker, also used to act for others.
+        keys: folder with the keys of all users, `<keys>/<user>`.
+        signing: the signing key that replaces identity's.
+        env: the service's environment.
+        components: its running components.
+        channel: gRPC channel to its API.
+        sent: connections for publishing as other users, by user.
     """
 
     name: str
@@ -76,7 +76,7 @@ class Trial:
     sent: dict[str, pika.BlockingConnection]
 
     def bearer(self, caller: Caller | None) -> tuple[tuple[str, str], ...]:
-        """Metadata of a call; nobody's without a caller."""
+        """Metadata of a call with the caller's token; empty without a caller."""
         if caller is None:
             return ()
         token = sign_access(
@@ -94,15 +94,15 @@ class Trial:
         event_id: str = "",
         seal: bool = True,
     ) -> str:
-        """Publish an event, or a sealed command, as another's relay does; returns its id.
+        """Publish an event or a sealed command like another service's relay; return its id.
 
         Args:
-            user: who publishes.
-            message: its sealed fields in plain: they are sealed on the way.
-            subject: id of what it is about, a new one if not given.
+            user: broker user of the publisher.
+            message: the message with sealed fields in plaintext; they are sealed before publishing.
+            subject: id of its subject, a new one if not given.
             number: request number of the journey.
-            event_id: publish an event with this id (again), a new one if not given.
-            seal: False leaves sealed fields as they are, as somebody would who has no key.
+            event_id: origin of the event's id: the same value and subject give the same id; a new one if not given.
+            seal: False leaves sealed fields in plaintext, like a publisher without keys.
         """
         cause = Cause(
             id=cause_id("trial", event_id or str(uuid.uuid4())), now=datetime.now(UTC), correlation=number
@@ -121,31 +121,31 @@ class Trial:
         where: Callable[[M], bool] = lambda _: True,
         within_seconds: float = PATIENCE_SECONDS,
     ) -> M:
-        """The next message `where` says so that the service sent to a queue's reader, opened with its keys.
+        """The next message of a queue for which `where` is true, opened with the keys of the queue's reader.
 
-        Others before it are thrown away: what an earlier test left must not be taken for this one's.
+        Messages before it are dropped, because they may be of an earlier test. AssertionError after the limit.
         """
         end = time.monotonic() + within_seconds
         while (left := end - time.monotonic()) > 0:
-            for found in await self.all_taken(queue, kind, 1, left):
-                if where(found):
-                    return found
-        raise AssertionError(f"what is waited for did not come to {queue} within {within_seconds} s")
+            for message in await self.all_taken(queue, kind, 1, left):
+                if where(message):
+                    return message
+        raise AssertionError(f"no matching message in {queue} within {within_seconds} s")
 
     async def all_taken(self, queue: str, kind: type[M], count: int, within_seconds: float) -> list[M]:
-        """Up to `count` messages of a queue, as many as come in time."""
+        """Up to `count` messages of this kind from a queue that arrive within the limit; others are dropped."""
         return await asyncio.to_thread(self._take, queue, kind, count, within_seconds)
 
     async def parked(self) -> list[operations.ParkedMessage]:
-        """What the service parked, as its operator sees it."""
+        """The first 100 parked messages of the service, from its operations API."""
         stub = operations_pb2_grpc.OperationsServiceStub(self.channel)
-        answer = await stub.ListParked(
+        response = await stub.ListParked(
             operations.ListParkedRequest(page_size=100), metadata=self.bearer(OPERATOR)
         )
-        return list(answer.messages)
+        return list(response.messages)
 
     async def all_sent(self) -> None:
-        """Wait until the service has nothing left to send: all that it said so far lies in its readers' queues."""
+        """Wait until all events of the service are published: they are then in the queues of their readers."""
         settings = self.env.settings
 
         def sent() -> bool:
@@ -157,7 +157,7 @@ class Trial:
         await eventually(lambda: asyncio.to_thread(sent))
 
     async def stop(self) -> None:
-        """Stop the service, drop its database and leave."""
+        """Stop the service, close the connections and drop its database."""
         await self.channel.close()
         for component in reversed(self.components):
             await component.stop()
@@ -184,11 +184,11 @@ class Trial:
     def _take(self, queue: str, kind: type[M], count: int, within_seconds: float) -> list[M]:
         reader = headers.owner(queue)
         keys = KeyRing(reader, self.keys / reader)
-        found: list[M] = []
+        messages: list[M] = []
         end = time.monotonic() + within_seconds
         with self.broker.connect(reader) as connection:
             channel = connection.channel()
-            while len(found) < count and time.monotonic() < end:
+            while len(messages) < count and time.monotonic() < end:
                 method, properties, body = channel.basic_get(queue, auto_ack=True)
                 if method is None:
                     time.sleep(_LOOK_SECONDS)
@@ -199,8 +199,8 @@ class Trial:
                 if read.type == kind.DESCRIPTOR.full_name:
                     message = inbound.parse(read, kind, keys)
                     assert isinstance(message, kind)
-                    found.append(message)
-        return found
+                    messages.append(message)
+        return messages
 
 
 async def begin(
@@ -215,14 +215,14 @@ async def begin(
     folder: Path,
     identity_target: str = "127.0.0.1:9",
 ) -> Trial:
-    """Start a service of its own on a real store and broker, with keys for every user, and wait until ready.
+    """Start a service on a real store and broker, with keys for all users, and wait until it is ready.
 
-    Identity is away unless its target is given: its kept keys are enough to check tokens.
+    Without a target identity is unavailable; its stored public keys are enough to check tokens.
     """
     make_keys(folder / "keys", broker.topology.users)
     signing = generate_key()
     (folder / KEPT_KEYS).write_text(public_jwks([signing]), encoding="utf-8")
-    given: dict[str, Any] = {
+    values: dict[str, Any] = {
         "broker_uri": broker.uri(name),
         "store_uri": store_uri,
         "store_database": f"test_{uuid.uuid4().hex[:12]}",
@@ -230,7 +230,7 @@ async def begin(
         "state_dir": folder,
         "identity_target": identity_target,
     }
-    env = Env(name, settings_class(**given), frozenset(ROLES), Readiness(), lambda: datetime.now(UTC))
+    env = Env(name, settings_class(**values), frozenset(ROLES), Readiness(), lambda: datetime.now(UTC))
     components = list(await assemble(env, build=build, errors=errors, schema_version=schema_version))
     for component in components:
         await component.start()
@@ -256,7 +256,7 @@ def service_fixture(
     errors: ErrorSet,
     schema_version: int,
 ) -> Any:
-    """A fixture for a service's `conftest.py`: the service on a real store and broker, one for each module."""
+    """A pytest fixture for a service's `conftest.py`: the service on a real store and broker, one for each module."""
 
     @pytest_asyncio.fixture(scope="module", loop_scope="module")
     async def trial(
@@ -280,14 +280,14 @@ def service_fixture(
 
 
 async def eventually(ask: Callable[[], Awaitable[R]], within_seconds: float = PATIENCE_SECONDS) -> R:
-    """Ask until the answer is true; AssertionError with the last answer when it never is."""
+    """Await `ask()` until its result is true, and return it; AssertionError with the last result after the limit."""
     end = time.monotonic() + within_seconds
     while True:
-        answer = await ask()
-        if answer:
-            return answer
+        result = await ask()
+        if result:
+            return result
         if time.monotonic() > end:
-            raise AssertionError(f"not within {within_seconds} s: {answer!r}")
+            raise AssertionError(f"not within {within_seconds} s: {result!r}")
         await asyncio.sleep(_LOOK_SECONDS)
 
 

@@ -11,7 +11,7 @@ from testkit import run
 
 
 def empty_stack(folder: Path) -> Stack:
-    """A stack of which nothing runs. Keys and logs are in its folder, its data where the run has its own."""
+    """A stack without running programs. Keys and logs are in its folder, its data is in the run's folder."""
     folder.mkdir(parents=True, exist_ok=True)
     layout = Layout(folder)
     layout.data.symlink_to(run.scratch("stack-data"), target_is_directory=True)
@@ -20,10 +20,10 @@ def empty_stack(folder: Path) -> Stack:
 
 @contextmanager
 def running_stack(folder: Path) -> Iterator[Stack]:
-    """A stack that runs; taken down at the end."""
-    made = empty_stack(folder)
+    """Start a stack and stop it at the end of the block."""
+    stack = empty_stack(folder)
     try:
-        made.up()
-        yield made
+        stack.up()
+        yield stack
     finally:
-        made.down()
+        stack.down()

@@ -1,4 +1,4 @@
-"""A real store for tests: SecantusDB, which speaks MongoDB's protocol."""
+"""A real store for tests: SecantusDB, which implements MongoDB's protocol."""
 
 import functools
 import os
@@ -19,9 +19,9 @@ _START_SECONDS = 60.0
 
 
 class StoreServer:
-    """A store server of our own on a free port, with its data in a folder of the test run.
+    """A store server on a free port, with its data in a folder of the test run.
 
-    It flushes its log at every commit, so that a killed one has lost nothing it acknowledged.
+    It flushes its log at each commit, so that no acknowledged write is lost when it is killed.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -31,7 +31,7 @@ class StoreServer:
         self.uri = f"mongodb://127.0.0.1:{self._port}/"
 
     def start(self) -> None:
-        """Start it, again if it was killed, and wait until it answers."""
+        """Start or restart the server, and wait until it responds."""
         program = shutil.which(
             "secantusd-py", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         )
@@ -40,18 +40,18 @@ class StoreServer:
         command = [program, "--sync-on-commit", "--log-level", "WARNING", "--host", "127.0.0.1"]
         command += ["--port", str(self._port), "--storage-path", str(self._folder / "data")]
         with (self._folder / "log").open("ab") as log:
-            # A session of its own: Ctrl-C at the tests does not reach it before the tests have ended.
+            # In a session of its own, so that Ctrl-C does not end it before the tests.
             self._process = subprocess.Popen(  # noqa: S603 - our own command
                 command, stdout=log, stderr=log, cwd=self._folder, start_new_session=True
             )
         self._wait()
 
     def kill(self) -> None:
-        """End it as a power cut would."""
+        """Send SIGKILL, to simulate a crash."""
         self._end(signal.SIGKILL)
 
     def close(self) -> None:
-        """Stop it and remove its data."""
+        """Stop the server and remove its data."""
         self._end(signal.SIGTERM)
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -81,14 +81,14 @@ class StoreServer:
                     return
 
     def _check_alive(self) -> None:
-        """Whoever answers on our port must be ours: another took it first if ours has ended."""
+        """Raise ChildProcessError if our server has ended: another process may respond on its port."""
         if self._process is None or self._process.poll() is not None:
             raise ChildProcessError(f"the store ended: {(self._folder / 'log').read_text()[-2000:]}")
 
 
 @functools.cache
 def shared_store() -> str:
-    """URI of the run's store server, started by the first process that asks; each test has databases of its own."""
+    """URI of the run's store server, which the first call in the run starts; each test uses its own databases."""
     return run.once("shared-store", _start)["uri"]
 
 

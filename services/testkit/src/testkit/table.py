@@ -1,4 +1,4 @@
-"""The broker's part of the platform table, as tests need it. No other module here reads it."""
+"""The broker's part of the platform table. All other modules of the testkit read it through this one."""
 
 import json
 import uuid
@@ -12,7 +12,7 @@ __all__ = ["Queue", "Topology", "definitions", "passwords", "permission", "platf
 
 
 def platform() -> Topology:
-    """What the table of the checkout makes of the broker."""
+    """The broker's topology from the checkout's platform table."""
     return topology(load.platform())
 
 
@@ -22,7 +22,7 @@ def passwords(broker: Topology) -> dict[str, str]:
 
 
 def users(words: Mapping[str, str]) -> str:
-    """RabbitMQ's definitions as JSON, with the users alone: virtual hosts of one node share them."""
+    """RabbitMQ's definitions as JSON, only the users with these passwords: all virtual hosts of a node share them."""
     hashes = {user: password_hash(word) for user, word in words.items()}
     return json.dumps({"users": render(platform(), hashes)["users"]})
 

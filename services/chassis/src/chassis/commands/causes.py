@@ -1,4 +1,4 @@
-"""Why a command runs and what it decides."""
+"""The causes of a command and its decision."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ M = TypeVar("M", bound=Message)
 
 
 class TooOld(ChassisError):
-    """An event older than the oldest that the aggregate remembers: nobody can tell whether it was handled."""
+    """The event is older than all events recorded in its aggregate: it may have been handled before."""
 
     reason = "EVENT_TOO_OLD"
     code = "FAILED_PRECONDITION"
@@ -24,13 +24,13 @@ class TooOld(ChassisError):
 
 @dataclass(frozen=True, kw_only=True)
 class Decision(Generic[S]):
-    """What a model decided.
+    """A model's decision.
 
     Attributes:
         state: the aggregate's new state.
-        facts: what happened, as messages that state where they are published, in order.
-        refusal: a refusal that is committed together with state and facts, and then raised. One that changes
-            neither is raised and not committed.
+        facts: the events to publish, in order, as messages with the option `event` (exchange and key).
+        refusal: a refusal that is committed together with state and facts, and then raised. A refusal without
+            facts and without a change of state is raised and not committed.
     """
 
     state: S
@@ -45,10 +45,10 @@ class CommandRequest(Cause, Generic[S, M]):
     Attributes:
         request_id: the caller's id for it, a UUID4; `id` is `CommandRequest.identify(caller, rpc, request_id)`.
         rpc: full name of the RPC.
-        caller: who asks.
+        caller: the caller of the RPC.
         content_hash: keyed hash of the content, hex.
-        answer: renders the answer from the new state.
-        secret: the answer holds a secret: it is not kept, but rendered again from the state as it is then.
+        answer: renders the response from the new state.
+        secret: the response contains a secret: it is not stored, but rendered again from the current state.
     """
 
     request_id: str
@@ -60,7 +60,7 @@ class CommandRequest(Cause, Generic[S, M]):
 
     @staticmethod
     def identify(caller: Caller, rpc: str, request_id: str) -> str:
-        """The cause id: the same request id from another caller, or to another RPC, is another request."""
+        """The cause id. The same request id from another caller, or to another RPC, gives another cause id."""
         return cause_id("request", caller.key, rpc, request_id)
 
     @property
@@ -70,16 +70,16 @@ class CommandRequest(Cause, Generic[S, M]):
 
 @dataclass(frozen=True, kw_only=True)
 class EventCause(Cause, Generic[M]):
-    """An event as a policy gets it.
+    """An event as it is passed to a policy.
 
     Attributes:
         event_id: the event's own id; `id` is `EventCause.identify(policy, source, event_id)`.
         type: full name of its message.
-        source: who published it, such as `diwan/notary`.
-        subject: the opaque id of what it is about.
-        sequence: its place among the subject's events, from 1; 0 if it has none.
-        time: when it happened, UTC.
-        message: what it says.
+        source: CloudEvents source of the publisher, such as `diwan/notary`.
+        subject: the opaque id of the event's subject.
+        sequence: its position among the subject's events, from 1; 0 if it has none.
+        time: time of the event, UTC.
+        message: the event's message.
     """
 
     event_id: str
@@ -92,7 +92,7 @@ class EventCause(Cause, Generic[M]):
 
     @staticmethod
     def identify(policy: str, source: str, event_id: str) -> str:
-        """The cause id: two policies may act on one event, each once."""
+        """The cause id. It differs by policy, so that each of two policies may handle one event once."""
         return cause_id("event", policy, source, event_id)
 
     @property

@@ -1,4 +1,4 @@
-"""Commands on one aggregate, each with one effect however often its cause comes."""
+"""Idempotent commands on one aggregate: one effect for each cause, however often the cause is repeated."""
 
 from collections.abc import Callable
 from typing import TypeVar, overload
@@ -37,27 +37,26 @@ async def execute(
     decide: Callable[[S | None], Decision[S] | None],
     cause: Cause,
 ) -> Message | None:
-    """Run a command on one aggregate, with one effect however often its cause comes.
+    """Run a command on one aggregate, with one effect however often its cause is repeated.
 
     Args:
         aggregates: the aggregate's collection.
-        aggregate_id: which one; to create one take `cause.new_id(...)`.
-        decide: the model's decision from the state as it is, None if there is none yet. It may be called
-            several times, so it must be pure. For an event or a timer it may return None: there is nothing to
-            do, and nothing is written.
-        cause: why, and what makes it happen once.
+        aggregate_id: the aggregate's id; for a new one use `cause.new_id(...)`.
+        decide: the model's decision from the current state, None if the aggregate does not exist. It may be called
+            several times, so it must be pure. For an event or a timer it may return None: then nothing is written.
+        cause: the request, event or timer; its id identifies a repetition.
 
     Returns:
-        For a request the answer, the kept one if it was answered before; None for an event or a timer.
+        For a request the response, the stored one if the request is a repetition; None for an event or a timer.
 
     Raises:
-        RequestIdReused: the request id came before with other content, or for another aggregate.
-        Contended: others were faster 8 times.
-        TooOld: the event is older than what the aggregate remembers.
-        StoreUnavailable: the store did not come back in time.
+        RequestIdReused: the request id was used before with other content, or for another aggregate.
+        Contended: 8 attempts met a concurrent change.
+        TooOld: the event is older than all events recorded in the aggregate.
+        StoreUnavailable: the store was unavailable for 15 seconds.
         Duplicate: a unique index forbids the new state.
-        LimitExceeded: the aggregate would outgrow a limit.
-        Exception: whatever `decide` raises, and the decision's refusal.
+        LimitExceeded: the aggregate would exceed a limit.
+        Exception: an exception of `decide`, or the decision's refusal.
     """
     return (await run(aggregates, aggregate_id, decide, cause)).answer
 
@@ -86,8 +85,8 @@ async def execute_for_state(
     decide: Callable[[S | None], Decision[S] | None],
     cause: Cause,
 ) -> S | None:
-    """Run a command as `execute` does; returns the state it leaves, None if there is no aggregate.
+    """Run a command like `execute`; return the resulting state, None if the aggregate does not exist.
 
-    It is the state as the command loaded or saved it: for a cause that was handled before, the state as it is now.
+    For a cause that was handled before, it is the current state.
     """
     return (await run(aggregates, aggregate_id, decide, cause)).state

@@ -1,4 +1,4 @@
-"""One run of a command: load one aggregate, decide, save it with all that follows, once for each cause."""
+"""One run of a command: load one aggregate, decide, and save state, events and response, once for each cause."""
 
 import asyncio
 import random
@@ -40,7 +40,7 @@ _SLOWEST_RETRY_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Settled(Generic[S]):
-    """The end of a command: the aggregate's state, and the answer to a request."""
+    """The result of a command: the aggregate's state, and the response to a request."""
 
     state: S | None
     answer: Message | None = None
@@ -60,7 +60,7 @@ async def run(
                 return await command.run(span)
     finally:
         if command.request_number:
-            # Again, outside the command's span: the caller's span carries the number too.
+            # Set again outside the command's span, so that the caller's span has the number too.
             log.correlate(command.request_number)
 
 
@@ -82,7 +82,7 @@ class _Command(Generic[S]):
         self.request_number = ""
 
     async def run(self, span: Span) -> Settled[S]:
-        """Try until it is settled: after a failure the aggregate's memory tells whether it was written."""
+        """Try until it is settled. After a failure the recorded cause ids show whether the write happened."""
         end = asyncio.get_running_loop().time() + STORE_TIMEOUT_SECONDS
         pause = 0.05
         again = False
@@ -102,8 +102,8 @@ class _Command(Generic[S]):
         self._conflicts += 1
         span.set_attribute("diwan.command.conflicts", self._conflicts)
         if self._conflicts >= MAX_CONFLICTS:
-            raise Contended("others changed it at the same time, again and again") from None
-        # Others in this process queue for their turn: who was faster is another process, and may be again.
+            raise Contended("too many concurrent changes of the aggregate") from None
+        # Commands of this process run one at a time, so another process made the change and may make more.
         await asyncio.sleep(_CONFLICT_PAUSE_SECONDS * 2**self._conflicts * random.random())  # noqa: S311 - jitter
 
     async def _attempt(self, *, again: bool) -> Settled[S]:
@@ -112,13 +112,13 @@ class _Command(Generic[S]):
             self._correlate(loaded.state)
         if loaded is not None and self._known(loaded):
             if again:
-                # A write whose fate was open did happen, and nobody has been told what it left to send.
+                # An earlier attempt wrote despite its error, but the relay was not notified of its events.
                 await self._aggregates.notify(self._id)
             return Settled(loaded.state, self._recall(loaded))
         decision = self._decide(loaded.state if loaded else None)
         if decision is None:
             if isinstance(self._cause, CommandRequest):
-                raise TypeError("a request must be decided: there is no answer to nothing")
+                raise TypeError("the decision on a request must not be None: a request needs a response")
             return Settled(loaded.state if loaded else None)
         self._correlate(decision.state)
         if decision.refusal and not decision.facts and loaded and decision.state == loaded.state:
@@ -130,7 +130,7 @@ class _Command(Generic[S]):
         return Settled(decision.state, answer)
 
     def _correlate(self, state: S) -> None:
-        """Let log lines and spans from here on carry the request number of the state."""
+        """Add the request number of the state to all further log lines and spans."""
         if number := self._aggregates.correlation(state):
             self.request_number = number
             log.correlate(number)
@@ -144,27 +144,27 @@ class _Command(Generic[S]):
             cause=self._cause.id,
             entries=self._entries(decision.facts, loaded.sequence if loaded else 0),
             answer=self._keep(decision, answer),
-            processed_event=None if isinstance(self._cause, CommandRequest) else _happened(self._cause),
+            processed_event=None if isinstance(self._cause, CommandRequest) else _cause_time(self._cause),
         )
         try:
             await self._aggregates.save(change)
         except Duplicate as error:
             if loaded is None and error.index == "_id":
-                # Somebody created it meanwhile, perhaps for this very request: its memory knows.
+                # It was created concurrently, perhaps by this request: load it and compare the cause ids.
                 raise Conflict from None
             if isinstance(self._cause, CommandRequest):
-                # Of several indexes that forbid it the server names one: whether it is a request's second coming
-                # must not hang on which.
+                # The server names only one of several violated indexes, so the error alone does not show whether
+                # the request is a repetition.
                 await self._check_unspent(error)
             raise
 
     async def _check_unspent(self, error: Duplicate) -> None:
-        """Raise what a spent request id means; none is spent when only the domain's own index forbids the state."""
+        """Raise Conflict or RequestIdReused if the request id is used; return if only a domain index is violated."""
         holder = await self._aggregates.holder(self._cause.id)
         if holder == self._id or (holder is None and error.index == REQUEST_INDEX.name):
-            raise Conflict from None  # answered, or forgotten, a moment ago
+            raise Conflict from None  # stored, or removed, concurrently
         if holder is not None:
-            raise RequestIdReused("the request id was used before for something else") from None
+            raise RequestIdReused("the request id was used before for another aggregate") from None
 
     def _known(self, loaded: Loaded[S]) -> bool:
         cause = self._cause
@@ -176,13 +176,13 @@ class _Command(Generic[S]):
         if (
             full
             and isinstance(cause, EventCause)
-            and _happened(cause) <= min(loaded.processed_events.values())
+            and _cause_time(cause) <= min(loaded.processed_events.values())
         ):
-            raise TooOld("the event is older than what is remembered of its aggregate")
+            raise TooOld("the event is older than all events recorded in its aggregate")
         return False
 
     def _recall(self, loaded: Loaded[S]) -> Message | None:
-        """What was answered before, not decided again: the model might refuse today what it once allowed."""
+        """The stored response. The model does not decide again: its rules may refuse the request by now."""
         if not isinstance(self._cause, CommandRequest):
             return None
         kept = loaded.requests[self._cause.id]
@@ -195,7 +195,7 @@ class _Command(Generic[S]):
         return cast("Message", self._cause.answer(loaded.state))
 
     def _revived(self, kept: KeptRefusal) -> Exception:
-        """The refusal as it was raised first; its class may want other arguments: they are set, not given."""
+        """The stored refusal as an exception. Its constructor is not called, because its arguments are unknown."""
         kind = self._aggregates.refusals[kept.reason]
         refusal = kind.__new__(kind)
         refusal.args = (kept.message,)
@@ -221,7 +221,7 @@ class _Command(Generic[S]):
     def _refusal(self, error: Exception) -> KeptRefusal:
         reason = str(getattr(error, "reason", ""))
         if self._aggregates.refusals.get(reason) is not type(error):
-            raise TypeError(f"{type(error).__name__} is not in the service's table of errors")
+            raise TypeError(f"{type(error).__name__} is not in the service's set of errors")
         return KeptRefusal(
             reason=reason,
             message=str(error),
@@ -241,8 +241,8 @@ class _Command(Generic[S]):
         ]
 
 
-def _happened(cause: Cause) -> datetime:
-    """When the cause happened, to the millisecond as the store keeps it."""
+def _cause_time(cause: Cause) -> datetime:
+    """Time of the cause, UTC, truncated to milliseconds like times in the store."""
     time = cause.time if isinstance(cause, EventCause) else cause.now
     return time.replace(microsecond=time.microsecond // 1000 * 1000)
 

@@ -1,8 +1,8 @@
-"""CloudEvents 1.0 over AMQP 0-9-1: the names of the headers, how they are written, and how one is read.
+"""CloudEvents 1.0 over AMQP 0-9-1: header names, and functions that write and read headers.
 
-The binding is written for AMQP 1.0; on 0-9-1 the attributes stand in headers `cloudEvents_<name>` (binary
-mode), the event's id also in `message_id`, the publisher in `user_id`. Imports no gRPC and no store:
-connectors use it too.
+The CloudEvents binding is defined for AMQP 1.0. On 0-9-1 the attributes are in headers `cloudEvents_<name>` (binary
+mode), the event's id also in `message_id`, the publisher in `user_id`. This module imports no gRPC and no store,
+because connectors use it too.
 """
 
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ def source_of(service: str) -> str:
 
 
 def owner(exchange: str) -> str:
-    """Who alone may write an exchange: the word before the dot."""
+    """The only user with write permission on an exchange: the part of its name before the first dot."""
     return exchange.partition(".")[0]
 
 
@@ -58,12 +58,12 @@ def write(
         event_id: the event's id, a UUID; the `message_id` too.
         publisher: name of the service, connector or integrator that publishes it.
         kind: full name of the event's message.
-        time: when it happened.
-        subject: the opaque id of what it is about.
-        sequence: its place among the subject's events, from 1; 0 if it has none.
-        causation: id of what caused it.
+        time: time of the event.
+        subject: the opaque id of its subject.
+        sequence: its position among the subject's events, from 1; 0 if it has none.
+        causation: id of its cause.
         correlation: the journey's request number.
-        expires: when it is no longer worth handling.
+        expires: time after which it is not handled.
         traceparent: W3C trace context of the publisher's span.
     """
     optional = {
@@ -85,8 +85,8 @@ def write(
 
 
 def text(headers: Mapping[str, object], name: str) -> str:
-    """A header that holds text, empty when it is absent; ValueError for one of another kind."""
+    """The value of a text header, empty when it is absent; ValueError for a value of another type."""
     value = headers.get(name, "")
     if not isinstance(value, str):
-        raise ValueError(f"header {name} is no text")  # noqa: TRY004 -- what came from outside is a wrong value
+        raise ValueError(f"header {name} is no text")  # noqa: TRY004 -- external data with a wrong value
     return value

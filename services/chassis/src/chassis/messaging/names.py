@@ -1,19 +1,19 @@
-"""Names on the broker that follow from others: what a connector's retries and parked messages go through.
+"""Derived names on the broker: the exchange and queues of a connector's retries and parked messages.
 
-Imports no gRPC and no store: connectors use it too.
+This module imports no gRPC and no store, because connectors use it too.
 """
 
 
 def retry_exchange(reader: str) -> str:
-    """The direct exchange through which a connector, or an operator, puts a message aside and back."""
+    """The direct exchange to a connector's retry queues, its parked queues and the queues of its events."""
     return f"{reader}.retry"
 
 
 def retry_queue(queue: str, attempt: int) -> str:
-    """Where a connector's message waits after its n-th attempt, from 1."""
+    """The queue of a connector's messages after their n-th attempt, from 1."""
     return f"{queue}.retry.{attempt}"
 
 
 def parked_queue(queue: str) -> str:
-    """Where a connector's queue puts what it gave up."""
+    """The queue of a connector's parked messages."""
     return f"{queue}.parked"

@@ -1,4 +1,4 @@
-"""Policies: whenever this event, then that command. A service's `policies.py` holds one table of them.
+"""Policies: each runs a command for each event of one type. A service's `policies.py` has one table of them.
 
 def table(ctx: Context) -> list[Policy]:
     print_it = on(OWN, PowerOfAttorneyApproved, partial(render, ctx), name="render")
@@ -27,10 +27,10 @@ HANDLER_LIMIT_SECONDS = 30.0
 
 
 class PermanentFailure(Exception):
-    """Raised by a policy that knows that no later try will help: the event is parked at once.
+    """Raised by a policy for a failure that no retry would repair; the event is parked at once.
 
     Args:
-        reason: stable, UPPER_SNAKE_CASE, no personal data.
+        reason: stable identifier, UPPER_SNAKE_CASE, without personal data.
     """
 
     def __init__(self, reason: str) -> None:
@@ -40,10 +40,14 @@ class PermanentFailure(Exception):
 
 @dataclass(frozen=True)
 class Policy:
-    """One line of a service's table; made by `on`.
+    """One line of a service's table, created by `on`.
 
     Attributes:
-        non_retryable: refusals that no later try mends; see `non_retryable`.
+        name: name of the policy, unique in its service.
+        queue: the queue of its events.
+        message: generated class of its events.
+        handler: receives the event and its message.
+        non_retryable: refusals that no retry would repair; see `non_retryable`.
     """
 
     name: str
@@ -54,11 +58,11 @@ class Policy:
 
     @property
     def type(self) -> str:
-        """The CloudEvents type that it waits for."""
+        """The CloudEvents type of its events."""
         return self.message.DESCRIPTOR.full_name
 
     async def handle(self, inbound: InboundEvent, message: Message, now: datetime) -> None:
-        """Run the handler, with a limit of time; errors in `non_retryable` are raised as PermanentFailure."""
+        """Run the handler within 30 seconds, else TimeoutError; raise errors in `non_retryable` as PermanentFailure."""
         event: EventCause[Any] = EventCause(
             id=EventCause.identify(self.name, inbound.source, inbound.id),
             now=now,
@@ -80,45 +84,44 @@ class Policy:
 
 
 def on(queue: str, message: type[M], handler: Handler[M], *, name: str) -> Policy:
-    """A line of the table: events of this message, from this queue, go to this handler.
+    """Create a line of the table: the handler of one message type from one queue.
 
     Args:
         queue: one of the service's queues in the broker's table.
-        message: the event's generated class; its proto states the exchange it comes from.
-        handler: gets the event (a cause for `execute`) and its message, sealed fields open. May see one event
-            twice, and must then have the effect of once; `execute` sees to that.
-        name: the policy's own name, unique in its service. It is part of the id by which an event's effect is
-            remembered, and is stored with what waits and is parked: under another name a handled event counts as
-            new, and a waiting one has no policy. It stays when the handler is renamed.
+        message: the event's generated class; its proto declares exchange and key in the option `event`.
+        handler: receives the event (a cause for `execute`) and its message with sealed fields opened. It may receive
+            an event twice and must be idempotent; `execute` is.
+        name: name of the policy, unique in its service. It is part of the cause id, and is stored with waiting and
+            parked messages: after a change of the name, handled events count as new and waiting ones have no policy.
+            Keep it when the handler is renamed.
 
     Raises:
-        TypeError: the message's proto does not state where it is published.
-
+        TypeError: the message's proto declares no exchange and key.
     """
     if event_option(message) is None:
-        raise TypeError(f"{message.DESCRIPTOR.full_name} does not state where it is published")
+        raise TypeError(f"{message.DESCRIPTOR.full_name} declares no exchange and key")
     return Policy(name, queue, message, handler)
 
 
 def non_retryable(errors: Iterable[type[Exception]], table: Iterable[Policy]) -> list[Policy]:
-    """The table, where an event that meets one of these refusals is parked at once, under the refusal's reason.
+    """Return the table with these refusals as permanent: the event is parked at once, under the refusal's reason.
 
-    What a rule refuses today it refuses tomorrow, and a person must look. What is only not there yet, such as a
-    contact or a fee, is not permanent: it is tried again.
+    A retry would meet the same refusal of a rule, so an operator must decide. Data that may still arrive, such as
+    a contact or a fee, is no permanent failure: the event is retried.
     """
     classes = tuple(errors)
     return [replace(policy, non_retryable=classes) for policy in table]
 
 
 class Policies:
-    """A service's table, looked up by queue and type; ValueError if two lines have one name."""
+    """A service's table, by queue and type; ValueError for a repeated name or a queue of another service."""
 
     def __init__(self, service: str, table: Sequence[Policy]) -> None:
         self._by_name: dict[str, Policy] = {}
         self._by_type: dict[tuple[str, str], list[Policy]] = {}
         for policy in table:
             if policy.name in self._by_name:
-                raise ValueError(f"two policies are called {policy.name}")
+                raise ValueError(f"two policies have the name {policy.name}")
             if headers.owner(policy.queue) != service:
                 raise ValueError(
                     f"policy {policy.name} reads {policy.queue}, which is not a queue of {service}"
@@ -132,9 +135,9 @@ class Policies:
         return sorted({queue for queue, _ in self._by_type})
 
     def find(self, queue: str, kind: str) -> Sequence[Policy]:
-        """The policies for a type from a queue."""
+        """The policies for a type from a queue, empty if there are none."""
         return self._by_type.get((queue, kind), ())
 
     def get(self, name: str) -> Policy | None:
-        """The policy of that name."""
+        """The policy with the given name, None if there is none."""
         return self._by_name.get(name)

@@ -1,4 +1,4 @@
-"""Publishing over one channel with confirms: what is out, and what the broker says of it."""
+"""Publishing on one channel with publisher confirms: outstanding events and their outcomes."""
 
 import asyncio
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from chassis.store.envelope import OutboxEntry
 
 
 class PublishOutcome(StrEnum):
-    """What became of one publishing."""
+    """The outcome of publishing one event."""
 
     CONFIRMED = "confirmed"
     REFUSED = "refused"
@@ -39,23 +39,23 @@ Settled = Callable[[AggregateQueue, OutboxEntry, PublishOutcome], None]
 
 
 class Publisher:
-    """Publishes on one channel and tells `settled` the outcome of each event, once."""
+    """Publishes on one channel and calls `settled` with the outcome of each event, once."""
 
     def __init__(self, connection: Connection, channel: Channel, service: str, settled: Settled) -> None:
         self._connection = connection
         self._channel = channel
         self._service = service
         self._settled = settled
-        self._flights: dict[int, _Flight] = {}  # by delivery tag, which grows: the oldest is first
+        self._flights: dict[int, _Flight] = {}  # by delivery tag, in ascending order
         self._tag = 0
 
     @property
     def outstanding(self) -> int:
-        """How many events wait for the broker's answer."""
+        """The number of events without a confirm yet."""
         return len(self._flights)
 
     async def start(self) -> None:
-        """Switch confirms on; BrokerLost if the connection goes meanwhile."""
+        """Enable publisher confirms; BrokerLost if the connection is lost meanwhile."""
         selected: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._channel.add_on_return_callback(self._on_return)
         self._channel.add_on_close_callback(lambda _, error: self._connection.fail(type(error).__name__))
@@ -63,7 +63,7 @@ class Publisher:
         await self._connection.wait(selected)
 
     def publish(self, queue: AggregateQueue, entry: OutboxEntry) -> None:
-        """Send one event; the span lasts until the broker has answered."""
+        """Send one event; its span ends with the broker's confirm."""
         span = telemetry.current().tracer.start_span(
             f"send {entry.exchange}",
             context=telemetry.parent(entry.traceparent),
@@ -74,13 +74,13 @@ class Publisher:
             properties = properties_of(entry, self._service, telemetry.traceparent())
         self._tag += 1
         self._flights[self._tag] = _Flight(queue, entry, span)
-        if self._channel.is_open:  # else it is abandoned with the connection
+        if self._channel.is_open:  # otherwise `abandon` returns it when the connection is lost
             self._channel.basic_publish(
                 entry.exchange, entry.key, entry.data.encode(), properties, mandatory=entry.mandatory
             )
 
     def abandon(self) -> list[tuple[AggregateQueue, OutboxEntry]]:
-        """Give up what has no answer yet, and tell what it was: whether the broker has it nobody knows."""
+        """Forget all events without a confirm and return them; the broker may or may not have them."""
         flights, self._flights = list(self._flights.values()), {}
         for flight in flights:
             telemetry.failed(flight.span, "BROKER_LOST")
@@ -88,25 +88,25 @@ class Publisher:
         return [(flight.queue, flight.entry) for flight in flights]
 
     def _on_return(self, _channel: Any, _method: Any, properties: Any, _body: bytes) -> None:
-        """Nobody reads it. The broker confirms it nevertheless, right after this."""
+        """Mark an unroutable event as returned; the broker sends its confirm right after."""
         for flight in self._flights.values():
             if flight.entry.id == properties.message_id:
                 flight.returned = True
 
     def _on_confirm(self, frame: Any) -> None:
-        answer = frame.method
-        taken = isinstance(answer, pika.spec.Basic.Ack)
-        tags = [answer.delivery_tag]
-        if answer.multiple:
-            tags = [tag for tag in self._flights if tag <= answer.delivery_tag]
+        confirm = frame.method
+        acknowledged = isinstance(confirm, pika.spec.Basic.Ack)
+        tags = [confirm.delivery_tag]
+        if confirm.multiple:
+            tags = [tag for tag in self._flights if tag <= confirm.delivery_tag]
         for tag in tags:
             flight = self._flights.pop(tag, None)
             if flight is not None:
-                self._answered(flight, taken=taken)
+                self._settle(flight, acknowledged=acknowledged)
 
-    def _answered(self, flight: _Flight, *, taken: bool) -> None:
-        answer = PublishOutcome.CONFIRMED if taken else PublishOutcome.REFUSED
-        outcome = PublishOutcome.UNROUTABLE if flight.returned else answer
+    def _settle(self, flight: _Flight, *, acknowledged: bool) -> None:
+        confirmed = PublishOutcome.CONFIRMED if acknowledged else PublishOutcome.REFUSED
+        outcome = PublishOutcome.UNROUTABLE if flight.returned else confirmed
         if outcome is not PublishOutcome.CONFIRMED:
             telemetry.failed(flight.span, outcome.name)
         flight.span.end()
@@ -114,7 +114,7 @@ class Publisher:
 
 
 def properties_of(entry: OutboxEntry, service: str, traceparent: str) -> pika.BasicProperties:
-    """Properties and headers of an event that `service` publishes within the span of `traceparent`."""
+    """Properties and headers of an event that `service` publishes within the span `traceparent` (W3C)."""
     return pika.BasicProperties(
         message_id=entry.id,
         user_id=service,
@@ -136,7 +136,7 @@ def properties_of(entry: OutboxEntry, service: str, traceparent: str) -> pika.Ba
 
 
 def _attributes(entry: OutboxEntry) -> dict[str, str | int]:
-    told: dict[str, str | int] = {
+    attributes: dict[str, str | int] = {
         "messaging.system": "rabbitmq",
         "messaging.operation.type": "send",
         "messaging.operation.name": "send",
@@ -147,5 +147,5 @@ def _attributes(entry: OutboxEntry) -> dict[str, str | int]:
         "cloudevents.event_type": entry.type,
     }
     if entry.correlation:
-        told["diwan.request_number"] = entry.correlation
-    return told
+        attributes["diwan.request_number"] = entry.correlation
+    return attributes

@@ -10,38 +10,38 @@ from chassis.tokens import ServiceTokens, read_key
 from chassis.tokens.keys import Fetch
 
 CLIENT_KEY = "client.jwk"
-"""File in a service's key folder with the private key by which identity knows the service."""
+"""File in a service's key folder with the private key that authenticates the service to identity."""
 
 
 class Clients:
-    """Channels to other services, made when they are first wanted and closed together."""
+    """Channels to other services, created at their first use and closed together."""
 
     def __init__(self, name: str, settings: ServiceSettings, *, clock: Clock = utc_now) -> None:
-        """Prepare; connects to nothing yet.
+        """Prepare the clients; no connection is made yet.
 
         Args:
-            name: of the service that calls.
+            name: name of the calling service.
             settings: targets (`<other>_target`, variable `<NAME>_<OTHER>_TARGET`) and key folder.
-            clock: UTC.
+            clock: current time, UTC.
         """
         self._name = name
         self._settings = settings
         self._clock = clock
-        # Without a token: a channel with one would want a token in order to get one.
+        # Without a token, because this channel is used to get the token.
         self._identity = connect(settings.identity_target) if settings.identity_target else None
         self._tokens: ServiceTokens | None = None
         self._channels: dict[str, Any] = {}
 
     @property
     def signing_keys(self) -> Fetch | None:
-        """How to get identity's public keys; None without a target of identity, which identity itself has not."""
+        """Fetches identity's public keys; None without a target of identity, as in identity itself."""
         return identity_keys(self._identity) if self._identity else None
 
     def channel(self, other: str) -> Any:
-        """The `grpc.aio.Channel` to another service, for that service's stub; the same one each time.
+        """The `grpc.aio.Channel` to another service, for that service's stub; the same object for each call.
 
         Raises:
-            ValueError: the settings have no target of that service, or none of identity.
+            ValueError: the settings have no target of the other service, or none of identity.
             OSError: the key folder has no client key.
         """
         if other not in self._channels:
@@ -62,7 +62,7 @@ class Clients:
         return target
 
     def _own_tokens(self) -> ServiceTokens:
-        """The service's tokens, one store of them for all channels."""
+        """The service's tokens, one object for all channels."""
         if self._tokens is None:
             if self._identity is None:
                 raise ValueError(f"{self._name} gets no tokens: it has no target of identity")

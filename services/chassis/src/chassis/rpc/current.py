@@ -1,4 +1,4 @@
-"""The call in hand."""
+"""The RPC call that the current task handles."""
 
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -12,7 +12,7 @@ from chassis.caller import Caller
 from chassis.commands import CommandRequest
 
 Hash = Callable[[bytes, str], str]
-"""(value, purpose) -> keyed hash, hex: `key_ring.KeyRing.keyed_hash`."""
+"""(value, purpose) -> keyed hash, hex; implemented by `key_ring.KeyRing.keyed_hash`."""
 
 S = TypeVar("S")
 M = TypeVar("M", bound=Message)
@@ -25,10 +25,11 @@ class Call:
     """One call of an RPC.
 
     Attributes:
-        caller: who calls.
+        caller: the caller, from its token.
         rpc: full name, such as `diwan.notary.v1.PowerOfAttorneyService.SubmitPowerOfAttorney`.
-        now: when it came, UTC; the moment of whatever it decides.
-        correlation: the journey's request number when another service sent it, or "".
+        now: time of its arrival, UTC; also the time of its decisions.
+        correlation: the journey's request number if another service sent it, or "".
+        hashed: computes keyed hashes with the service's key.
     """
 
     caller: Caller
@@ -44,16 +45,19 @@ class Call:
         answer: Callable[[S], M],
         secret: bool = False,
     ) -> CommandRequest[S, M]:
-        """What makes a command happen once: this caller, this RPC, this request id, this content.
+        """The cause of an idempotent command, from this call's caller, RPC, request id and content.
 
         Args:
-            message: the RPC's request, which has a `request_id`.
-            answer: renders the answer from the new state; it is kept for the same request again.
-            secret: the answer holds a secret: it is rendered again, never kept.
+            message: the RPC's request, with a `request_id`.
+            answer: renders the response from the new state; it is stored for repetitions of the request.
+            secret: the response contains a secret: it is rendered again for a repetition, never stored.
+
+        Raises:
+            TypeError: the message has no `request_id`.
         """
         request_id: Any = getattr(message, "request_id", "")
         if not request_id:
-            msg = f"{message.DESCRIPTOR.full_name} has no request_id: it cannot be made to happen once"
+            msg = f"{message.DESCRIPTOR.full_name} has no request_id: its command cannot be idempotent"
             raise TypeError(msg)
         return CommandRequest(
             id=CommandRequest.identify(self.caller, self.rpc, request_id),
@@ -72,14 +76,14 @@ _current: ContextVar[Call | None] = ContextVar("call", default=None)
 
 
 def call() -> Call:
-    """The call that this task answers; LookupError outside one."""
+    """The call that this task handles; LookupError outside of a call."""
     current = _current.get()
     if current is None:
-        msg = "no call is in hand: only an RPC's handler may ask"
+        msg = "no current call: call() is only available in the handler of an RPC"
         raise LookupError(msg)
     return current
 
 
 def begin(current: Call) -> None:
-    """Make it the call in hand of this task. Each call is served by a task of its own, so none takes it back."""
+    """Set the current call of this task. It is never reset, because each call is handled by a task of its own."""
     _current.set(current)

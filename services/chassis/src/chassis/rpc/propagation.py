@@ -1,21 +1,21 @@
-"""What a call hands on to the calls that are made to answer it: its deadline and the journey's request number."""
+"""Propagation of a call's deadline and request number to the calls that its handler makes."""
 
 import asyncio
 from contextvars import ContextVar
 from typing import Final
 
 REQUEST_NUMBER: Final = "diwan-request-number"
-"""Metadata by which services hand on the journey's request number; from any other caller it is ignored."""
+"""Metadata with the journey's request number in calls between services; ignored from all other callers."""
 
 _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 
 def set_deadline(time: float) -> None:
-    """Set when this task must have answered its call, in the event loop's time, seconds."""
+    """Set the deadline of this task's call, in seconds of the event loop's clock."""
     _deadline.set(time)
 
 
 def remaining() -> float | None:
-    """Seconds left to answer the call in hand, None outside one."""
+    """Seconds until the deadline of the current call, at least 0; None outside of a call."""
     deadline = _deadline.get()
     return None if deadline is None else max(0.0, deadline - asyncio.get_running_loop().time())

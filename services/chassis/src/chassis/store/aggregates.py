@@ -1,4 +1,4 @@
-"""Aggregates of one collection: loaded and saved one by one, sent in company."""
+"""Aggregates of one collection: each is loaded and saved individually, with requests to the server in batches."""
 
 import asyncio
 import itertools
@@ -30,16 +30,16 @@ S = TypeVar("S")
 EncodeEvent = Callable[[Message, EventContext], OutboxEntry]
 Committed = Callable[[Unsent], None]
 Correlation = Callable[[S], str]
-"""The journey's request number, from an aggregate's state; empty if it has none."""
+"""Returns the journey's request number from an aggregate's state; empty if it has none."""
 
 _RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
-# The outbox is the relay's business and may be long: a command needs to know only how much is in it.
+# The outbox may be long, and only the relay reads it: a command needs only its length, the field `unsent`.
 _WITHOUT_OUTBOX = {"outbox": 0}
 _SLOWEST_SCAN_MS = 5_000
 
 
 class Aggregates(Generic[S]):
-    """One collection of aggregates. Made by `Database.aggregates`."""
+    """One collection of aggregates, created by `Database.aggregates`."""
 
     def __init__(
         self,
@@ -76,23 +76,24 @@ class Aggregates(Generic[S]):
         )
 
     async def load(self, aggregate_id: str) -> Loaded[S] | None:
-        """Read one aggregate, None if there is none.
+        """Read one aggregate; None if it does not exist.
 
         Raises:
-            StoreUnavailable: the server does not answer.
+            StoreUnavailable: the server does not respond.
+            Unstorable: the document cannot be read as a state.
         """
         return await self._loads.submit(aggregate_id)
 
     async def save(self, change: Change[S]) -> Saved:
-        """Write one aggregate where its version is what was read; create it where nothing was.
+        """Update one aggregate if its version is still the loaded one; insert it if none was loaded.
 
         Raises:
-            Conflict: it has moved on. In one rare case the write happened all the same and was overtaken
-                before this could be read back: only the aggregate's memory tells, so load again and look.
+            Conflict: the version has changed. In a rare case the write happened, and another write followed
+                before it was verified: load again and check whether the cause is recorded.
             Duplicate: a unique index, or `_id`, forbids it.
-            LimitExceeded: it would outgrow a limit.
-            Unstorable: the state holds what a document cannot.
-            StoreUnavailable: the server does not answer, and the write may or may not have happened.
+            LimitExceeded: the aggregate would exceed a limit.
+            Unstorable: the state contains a value that a document cannot.
+            StoreUnavailable: the server does not respond; the write may or may not have happened.
         """
         write = prepare(change, self._codec, self.limits, next(self._write_tokens))
         return await self._saves.submit(write, write.size)
@@ -100,7 +101,12 @@ class Aggregates(Generic[S]):
     async def find(
         self, where: Mapping[str, Any], *, sort: Sequence[tuple[str, int]] = (), limit: int
     ) -> list[S]:
-        """States of the documents that match; fields are the document's: `state.holder`, `_id`."""
+        """States of the documents that match; fields are the document's: `state.holder`, `_id`.
+
+        Raises:
+            LimitExceeded: the limit is over `limits.BATCH`.
+            StoreUnavailable: the server does not respond.
+        """
         if not 0 < limit <= BATCH:
             raise LimitExceeded("documents in a query", BATCH)
         with translated():
@@ -122,13 +128,13 @@ class Aggregates(Generic[S]):
         Args:
             where: the filter; fields are the document's: `state.holder`, `_id`.
             sort: fields that each document has, and 1 or -1; documents of equal values are ordered by `_id`.
-            page_size: at most so many; 0 asks for `pages.DEFAULT_SIZE`.
-            page_token: from the page before, which the same filter and order gave; empty for the first page.
+            page_size: maximum of states; 0 means `pages.DEFAULT_SIZE`.
+            page_token: from the previous page of the same filter and order; empty for the first page.
 
         Raises:
-            PageTokenInvalid: the token is none of ours, or was given for another query.
+            PageTokenInvalid: the token is malformed, or was issued for another query.
             LimitExceeded: the size is over `pages.MAX_SIZE`.
-            StoreUnavailable: the server does not answer.
+            StoreUnavailable: the server does not respond.
         """
         keyset, size = Keyset(self.name, where, sort), size_of(page_size)
         after = keyset.position(page_token)
@@ -141,52 +147,55 @@ class Aggregates(Generic[S]):
     async def scan(
         self, fields: Sequence[str], *, sort: Sequence[tuple[str, int]], after: Cursor | None, limit: int
     ) -> list[tuple[Cursor, Document]]:
-        """Some fields of all documents in an order, as they are stored: no codec checks them.
+        """Some fields of the next documents in an order, as they are stored, without the codec.
 
         Args:
-            fields: document fields to read beside those of the order.
+            fields: document fields to read in addition to those of the order.
             sort: as for `page`.
-            after: where the last part ended, None from the beginning.
-            limit: at most so many.
+            after: position of the last document read, None for the beginning.
+            limit: maximum of documents.
+
+        Returns:
+            Each document with its position.
 
         Raises:
             LimitExceeded: the limit is over `limits.BATCH`.
-            StoreUnavailable: the server does not answer within 5 seconds.
+            StoreUnavailable: the server does not respond within 5 seconds.
         """
         if not 0 < limit <= BATCH:
             raise LimitExceeded("documents in a query", BATCH)
         keyset = Keyset(self.name, {}, sort)
-        wanted = dict.fromkeys([*fields, *(field for field, _ in sort)], 1)
+        projection = dict.fromkeys([*fields, *(field for field, _ in sort)], 1)
         with translated():
-            cursor = self.collection.find(keyset.filter(after), wanted).sort(keyset.sort)
+            cursor = self.collection.find(keyset.filter(after), projection).sort(keyset.sort)
             documents = await cursor.limit(limit).max_time_ms(_SLOWEST_SCAN_MS).to_list(limit)
         return [(keyset.cursor(document), document) for document in documents]
 
     async def holder(self, cause: str) -> str | None:
-        """Id of the aggregate that remembers a request, by its cause's id; None if none does."""
+        """Id of the aggregate that has recorded a request, by its cause's id; None if none has."""
         with translated():
-            # The index's own condition stands in the question, or a server may not use it.
-            found = await self.collection.find_one(
+            # The query repeats the condition of the partial index; otherwise a server may not use the index.
+            document = await self.collection.find_one(
                 {"request_ids": {"$eq": cause, "$type": "string"}}, {"_id": 1}
             )
-        return None if found is None else str(found["_id"])
+        return None if document is None else str(document["_id"])
 
     def turn(self, aggregate_id: str) -> asyncio.Lock:
-        """Held by a command: those of one process on one aggregate queue instead of losing to each other."""
+        """The lock of an aggregate: commands of one process on it run in sequence instead of conflicting."""
         lock = self._turns.get(aggregate_id)
         if lock is None:
             lock = self._turns[aggregate_id] = asyncio.Lock()
         return lock
 
     async def notify(self, aggregate_id: str) -> None:
-        """Hand the listener what an aggregate has unsent: a save settled by its memory told nobody."""
+        """Pass an aggregate's unsent events to the listener, for a save whose result was an error."""
         with translated():
             document = await self.collection.find_one({"_id": aggregate_id}, {"outbox": 1})
         if document is not None and document.get("outbox"):
             self._committed(unsent_of(self.name, document))
 
     async def close(self) -> None:
-        """Wait for the round trips under way."""
+        """Wait for the running round trips."""
         await self._loads.close()
         await self._saves.close()
 
@@ -196,14 +205,14 @@ class Aggregates(Generic[S]):
         ids = list({job.item for job in jobs})
         with instrumentation.round_trip("find", self.name, [job.context for job in jobs]) as span:
             try:
-                found = await self._raw.find({"_id": {"$in": ids}}, _WITHOUT_OUTBOX).to_list(len(ids))
+                documents = await self._raw.find({"_id": {"$in": ids}}, _WITHOUT_OUTBOX).to_list(len(ids))
             except PyMongoError as error:
                 return _all_failed(error, span, len(jobs))
-        by_id = {document["_id"]: document for document in found}
+        by_id = {document["_id"]: document for document in documents}
         return [self._read(by_id.get(job.item)) for job in jobs]
 
     def _read(self, raw: RawBSONDocument | None) -> Loaded[S] | Exception | None:
-        """Each caller's own copy; a document that cannot be read fails only who asked for it."""
+        """A separate copy for each caller; a document that cannot be read fails only its own callers."""
         if raw is None:
             return None
         try:
@@ -226,7 +235,7 @@ class Aggregates(Generic[S]):
         return [refused.get(number) or self._won(write) for number, write in enumerate(writes)]
 
     async def _write(self, writes: Sequence[Write]) -> tuple[dict[int, Exception], int]:
-        """Send a batch; returns what was refused by its place in the batch, and how many updates matched."""
+        """Send a batch; return the errors by index in the batch, and the number of matched updates."""
         try:
             result = await self.collection.bulk_write([write.operation for write in writes], ordered=False)
         except BulkWriteError as error:
@@ -246,10 +255,10 @@ class Aggregates(Generic[S]):
         return Rejected(item["code"])
 
     async def _losers(self, sent: Sequence[tuple[int, Write]]) -> dict[int, Exception]:
-        """The writes that lost: their write token is not the document's."""
+        """A Conflict for each write whose write token is not the document's, by index in the batch."""
         ids = list({write.id for _, write in sent})
-        found = await self.collection.find({"_id": {"$in": ids}}, {"write_token": 1}).to_list(len(ids))
-        write_tokens = {document["_id"]: document.get("write_token") for document in found}
+        documents = await self.collection.find({"_id": {"$in": ids}}, {"write_token": 1}).to_list(len(ids))
+        write_tokens = {document["_id"]: document.get("write_token") for document in documents}
         losers = {
             number: Conflict() for number, write in sent if write_tokens.get(write.id) != write.write_token
         }
@@ -260,12 +269,12 @@ class Aggregates(Generic[S]):
     def _won(self, write: Write) -> Saved:
         if write.entries:
             unsent = Unsent(collection=self.name, id=write.id, entries=write.entries, waiting=write.waiting)
-            # Later in the loop: whatever the listener does, the batch's results are not touched by it.
+            # Called later by the event loop, so that an error of the listener does not affect the batch's results.
             asyncio.get_running_loop().call_soon(self._committed, unsent)
         return Saved(id=write.id, version=(write.expected or 0) + 1)
 
 
 def _all_failed(error: PyMongoError, span: Span, count: int) -> list[Exception]:
-    """One error for each caller: an exception raised twice would carry both tracebacks."""
+    """A separate error for each caller: an exception raised twice would have both tracebacks."""
     instrumentation.failed(span, type(error).__name__)
     return [translate(error) for _ in range(count)]

@@ -1,4 +1,4 @@
-"""The one database of a service."""
+"""The database of a service."""
 
 import asyncio
 import random
@@ -27,8 +27,8 @@ from chassis.times import utc_now
 
 S = TypeVar("S")
 
-# Retryable writes are off: a command is retried on its own memory, which the driver's retry does not know of.
-# Shorter than a caller's deadline: a command without an answer tries again.
+# Retryable writes are off: a command makes its own retries, with a check of the recorded cause ids.
+# The timeouts are shorter than a caller's deadline, so that a command has time for a retry.
 _CONNECTION: dict[str, Any] = {
     "retryWrites": False,
     "retryReads": False,
@@ -49,7 +49,7 @@ def _uncorrelated(_state: object) -> str:
 class Database:
     """A service's database: its aggregates, their outboxes, the inbox and the leases.
 
-    One object for each process; it must be opened and used on one event loop.
+    A process has one object, which must be opened and used on one event loop.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Database:
         self._clock = clock
         self._listener: Committed | None = None
         self._aggregates: dict[str, Aggregates[object]] = {}
-        # Part of each write token: it separates this process's writes from others'.
+        # Part of each write token: it distinguishes the writes of this process from those of others.
         self._writer = secrets.token_hex(8)
         self.outbox = Outbox(self._database, self._names)
         self.change_stream = ChangeStream(self._database, self._names, self._writer)
@@ -86,20 +86,20 @@ class Database:
         timeout: timedelta = timedelta(seconds=60),
         clock: Callable[[], datetime] = utc_now,
     ) -> Self:
-        """Connect, wait for the server, and make ready what every database has.
+        """Connect, wait for the server, check the schema version, and create the inbox's indexes.
 
         Args:
             uri: MongoDB connection string.
-            name: the database.
-            encode_event: turns a fact's message into an outbox entry.
-            refusals: the service's table of errors: a kept refusal is given again as what it was.
+            name: name of the database.
+            encode_event: converts a fact's message to an outbox entry.
+            refusals: the service's set of errors, from which stored refusals are raised again.
             schema_version: the version of the documents that this program writes, from 1.
-            timeout: how long to wait for the server.
-            clock: now, in UTC.
+            timeout: maximum time to wait for the server.
+            clock: current time, UTC.
 
         Raises:
-            StoreUnavailable: the server did not answer in time.
-            SchemaTooNew: a newer program has written here.
+            StoreUnavailable: the server did not respond in time.
+            SchemaTooNew: a newer program has written to the database.
         """
         client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(uri, **_CONNECTION)
         try:
@@ -120,26 +120,25 @@ class Database:
         limits: Limits | None = None,
         correlation: Correlation[S] = _uncorrelated,
     ) -> Aggregates[S]:
-        """A collection of aggregates with its indexes. Called once for each collection, at the start.
+        """Open a collection of aggregates and create its indexes. Called once for each collection, at the start.
 
         Args:
-            name: of the collection.
-            codec: between states and documents.
-            indexes: beside those that every collection has.
+            name: name of the collection.
+            codec: converts between states and documents.
+            indexes: indexes in addition to those of all collections.
             limits: the defaults if not given.
-            correlation: gives the request number of the journey that a state belongs to. The events, log lines and
-                spans of each command on it carry the number; without one they carry that of the cause.
+            correlation: returns the journey's request number from a state. The events, log lines and spans of each
+                command on the aggregate have this number; if it is empty, they have that of the cause.
 
         Raises:
-            ValueError: the collection is open already, or two indexes have one name.
+            ValueError: the collection is open already, or two indexes have the same name.
+            StoreUnavailable: the server does not respond.
         """
         if name in self._aggregates:
             raise ValueError(f"the collection {name} is open already")
         indexes = (*indexes, UNSENT_INDEX, REQUEST_INDEX)
         if len({index.name for index in indexes}) < len(indexes):
-            raise ValueError(
-                f"two indexes of {name} bear one name, perhaps with the store's own ({_OWN_INDEXES})"
-            )
+            raise ValueError(f"two indexes of {name} have the same name; the store defines {_OWN_INDEXES}")
         await self._ensure(name, indexes)
         aggregates = Aggregates(
             self._database[name],
@@ -152,31 +151,31 @@ class Database:
             correlation=correlation,
             writer=self._writer,
         )
-        self._aggregates[name] = aggregates  # type: ignore[assignment]  # kept to be closed, whatever its state
+        self._aggregates[name] = aggregates  # type: ignore[assignment]  # kept for `close`, with any type of state
         return aggregates
 
     def lease(self, name: str, *, holder: str, ttl: timedelta) -> Lease:
-        """A lease for one holder: a name that is this process's own."""
+        """A lease for one holder, a name that is unique to this process."""
         return Lease(self._database[LEASES], name, holder, ttl, self._clock)
 
     def listen(self, listener: Committed) -> None:
-        """Call `listener`, which must not block, with what each commit leaves to send. One: the relay."""
+        """Call `listener` with the unsent events of each commit. It must not block; the relay is the only one."""
         self._listener = listener
 
     async def ping(self) -> None:
-        """Ask whether the server answers.
+        """Check that the server responds.
 
         Raises:
-            StoreUnavailable: it does not.
+            StoreUnavailable: the server does not respond.
         """
         with translated():
             await self._database.command("ping")
 
     async def close(self) -> None:
-        """Finish the round trips under way and disconnect."""
+        """Finish the running round trips and disconnect."""
         for aggregates in self._aggregates.values():
             await aggregates.close()
-        # It says goodbye to the server, and waits for one that is away.
+        # Closing sends a last command to the server, and blocks while the server is unavailable.
         await asyncio.to_thread(self._client.close)
 
     def _names(self) -> Sequence[str]:
@@ -192,7 +191,7 @@ class Database:
         await self._ensure(INBOX, INBOX_INDEXES)
 
     async def _check_schema(self, known: int) -> None:
-        """Note our version where it is not older than what is there: of two programs the newer one wins."""
+        """Store our schema version unless the stored one is newer; then raise SchemaTooNew."""
         try:
             await self._database["schema"].update_one(
                 {"_id": "schema", "version": {"$lte": known}}, {"$set": {"version": known}}, upsert=True
@@ -200,10 +199,10 @@ class Database:
         except OperationFailure as error:
             if error.code != DUPLICATE_KEY:
                 raise
-            found = (await self._database["schema"].find_one({"_id": "schema"}) or {}).get("version", 0)
-            # Two programs of one version may start at the same moment: only the first writes, both are right.
-            if found > known:
-                raise SchemaTooNew(found, known) from None
+            stored = (await self._database["schema"].find_one({"_id": "schema"}) or {}).get("version", 0)
+            # Two programs of one version may start at the same time: the second meets a duplicate key, not an error.
+            if stored > known:
+                raise SchemaTooNew(stored, known) from None
 
     async def _ensure(self, name: str, indexes: Sequence[Index]) -> None:
         with translated():
@@ -211,7 +210,7 @@ class Database:
 
 
 async def _wait_for_server(client: "AsyncIOMotorClient[Document]", timeout: timedelta) -> None:
-    """Wait for the server, asking less and less often."""
+    """Ping the server with growing pauses until it responds."""
     end = asyncio.get_running_loop().time() + timeout.total_seconds()
     pause = 0.05
     while True:

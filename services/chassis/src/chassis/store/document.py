@@ -1,4 +1,4 @@
-"""The document of one aggregate: state, outbox, kept answers and the events that it has processed.
+"""The document of one aggregate: state, outbox, stored responses and the events that it has processed.
 
 {_id, version, state, outbox: [event], unsent, sequence, requests: {cause id: kept answer},
      request_ids: [cause ids of requests], processed_events: {cause id: time}, write_token}
@@ -27,8 +27,8 @@ Document = dict[str, Any]
 
 OPTIONS: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC)
 
-# A request is remembered by one aggregate of a collection: its id cannot be spent again on another one.
-# Documents that remember none are not in it; an empty list would count as a key that they share.
+# One aggregate of a collection records a request, so that another one cannot use its id again.
+# Documents without requests are not in the index; an empty list would count as a common key.
 REQUEST_INDEX = Index(
     name="request_ids", keys=(("request_ids", 1),), unique=True, where={"request_ids": {"$type": "string"}}
 )
@@ -36,7 +36,7 @@ REQUEST_INDEX = Index(
 
 @dataclass(frozen=True, kw_only=True)
 class KeptRefusal:
-    """A refusal that was committed: enough to give it again."""
+    """A committed refusal, with all that is needed to raise it again."""
 
     reason: str
     message: str
@@ -46,15 +46,15 @@ class KeptRefusal:
 
 @dataclass(frozen=True, kw_only=True)
 class KeptAnswer:
-    """What a request was answered.
+    """The stored response to a request.
 
     Attributes:
         hash: keyed hash of the request's content, hex.
         rpc: full name of the RPC.
-        at: when it was answered, UTC.
-        type: full name of the answer's message; empty if only the fact is kept (a secret, or a refusal).
-        answer: the answer's bytes.
-        refusal: the refusal that was the answer, or None.
+        at: time of the command, UTC.
+        type: full name of the response's message; empty if no response is stored (a secret, or a refusal).
+        answer: the response, serialized.
+        refusal: the refusal that was raised instead, or None.
     """
 
     hash: str
@@ -92,15 +92,15 @@ class KeptAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class Loaded(Generic[S]):
-    """An aggregate as it was read.
+    """A loaded aggregate.
 
     Attributes:
         id: its id.
-        version: counts its saves, from 1.
+        version: number of its saves, from 1.
         state: its state.
-        sequence: of its last event, 0 before the first.
-        unsent: how many entries its outbox holds.
-        requests: kept answers by cause id.
+        sequence: sequence number of its last event, 0 before the first.
+        unsent: number of entries in its outbox.
+        requests: stored responses by cause id.
         processed_events: time of each processed event, by cause id.
         rest_bytes: size of its document without state and outbox.
     """
@@ -117,17 +117,17 @@ class Loaded(Generic[S]):
 
 @dataclass(frozen=True, kw_only=True)
 class Change(Generic[S]):
-    """What one command does to one aggregate.
+    """The change of one aggregate by one command.
 
     Attributes:
         id: the aggregate's id.
-        base: the aggregate as it was read, None to create it.
+        base: the loaded aggregate, None to create it.
         state: its new state.
-        now: the moment of the command, UTC.
-        cause: the cause's id, under which the memory is kept.
-        entries: what is to be sent, in order, sequences following on `base.sequence`.
-        answer: the answer to keep; None if the cause was not a request.
-        processed_event: the time of the event or timer that was the cause; None if it was a request.
+        now: time of the command, UTC.
+        cause: id of the cause, the key of the stored response or processed event.
+        entries: events to send, in order; their sequence numbers follow `base.sequence`.
+        answer: the response to store; None if the cause was not a request.
+        processed_event: time of the event or timer that was the cause, UTC; None if it was a request.
     """
 
     id: str
@@ -149,7 +149,7 @@ class Saved:
 
 
 def read(raw: RawBSONDocument, codec: Codec[S]) -> Loaded[S]:
-    """A document as it came over the wire, as a loaded aggregate."""
+    """Decode a raw document to a loaded aggregate. Raises Unstorable if it cannot be read as a state."""
     document = bson.decode(raw.raw, OPTIONS)
     requests = document.get("requests", {})
     return Loaded(
@@ -166,7 +166,7 @@ def read(raw: RawBSONDocument, codec: Codec[S]) -> Loaded[S]:
 
 @dataclass(frozen=True, kw_only=True)
 class Write:
-    """A change made ready to send: encoded, within its limits, and marked."""
+    """An encoded change that is within its limits, with its write token."""
 
     operation: "InsertOne[Document] | UpdateOne"
     id: str
@@ -179,22 +179,22 @@ class Write:
 
 @dataclass(frozen=True, kw_only=True)
 class Forgotten:
-    """What leaves an aggregate's memory with a write: requests past their age, the oldest processed events."""
+    """Cause ids that a write removes: requests past their age, and the oldest processed events."""
 
     requests: Sequence[str] = ()
     processed_events: Sequence[str] = ()
 
 
 def prepare(change: Change[S], codec: Codec[S], limits: Limits, write_token: str) -> Write:
-    """Encode a change by itself: what cannot be written fails its own caller and no other in the batch.
+    """Encode a change before it joins a batch, so that an error affects only its own caller.
 
     Raises:
-        LimitExceeded: the document, an entry, the outbox or the requests would outgrow their limit.
-        Unstorable: the state holds what a document cannot.
+        LimitExceeded: the document, an entry, the outbox or the requests would exceed their limit.
+        Unstorable: the state contains a value that a document cannot.
     """
     state = _encoded(codec.encode(change.state))
     entries = [_encoded(entry.to_document()) for entry in change.entries]
-    memory = _remembered(change)
+    memory = _record(change)
     size = (
         len(state.raw)
         + sum(len(entry.raw) for entry in entries)
@@ -223,12 +223,12 @@ def _encoded(document: Document) -> RawBSONDocument:
     try:
         return RawBSONDocument(bson.encode(document, codec_options=OPTIONS))
     except (InvalidDocument, OverflowError, UnicodeEncodeError, ValueError) as error:
-        # Its text quotes the value.
+        # The original text contains the value, so it is not passed on.
         raise Unstorable(f"a document cannot be encoded: {type(error).__name__}") from None
 
 
-def _remembered(change: Change[Any]) -> Document:
-    """What the aggregate will remember of this cause, by field."""
+def _record(change: Change[Any]) -> Document:
+    """The record of this cause in the document, by field: `requests` or `processed_events`."""
     if change.answer is not None:
         return {"requests": {change.cause: change.answer.to_document()}}
     if change.processed_event is not None:
@@ -292,7 +292,7 @@ def _update(
     request_ids = list(memory.get("requests", {}))
     update: Document = {"$set": {**content, **kept}, "$inc": {"version": 1}, "$push": {}}
     if entries:
-        # Counted up, not set: the relay takes entries out without changing the version.
+        # Incremented, not set, because the relay removes entries without changing the version.
         update["$inc"] |= {"unsent": len(entries), "sequence": len(entries)}
         update["$push"]["outbox"] = {"$each": list(entries)}
     if forgotten.requests:

@@ -1,4 +1,4 @@
-"""An event on its way: as it lies in an aggregate's outbox until the broker has confirmed it."""
+"""An event as it is stored in an aggregate's outbox until the broker has confirmed it."""
 
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
@@ -17,17 +17,17 @@ class OutboxEntry:
     Attributes:
         id: the event's id, a UUID.
         type: the message's full protobuf name.
-        exchange: where it is published.
+        exchange: the exchange it is published to.
         key: the routing key.
-        subject: the opaque id of the aggregate it is about.
-        sequence: its place among the aggregate's events, from 1, without gaps.
-        time: when it happened, UTC.
-        causation: the id of what caused it.
+        subject: the opaque id of its aggregate.
+        sequence: its position among the aggregate's events, from 1, without gaps.
+        time: time of the event, UTC.
+        causation: id of its cause: a request id, an event id or a cause id.
         correlation: the journey's request number, or empty.
         traceparent: the W3C trace context of the command, or empty.
         data: the message as proto-JSON.
-        mandatory: a reader must exist; an unroutable one is an error.
-        expires: when it is no longer worth sending, or None.
+        mandatory: True if a queue must be bound; an unroutable message is then an error.
+        expires: time after which it is not sent, UTC, or None.
     """
 
     id: str
@@ -49,7 +49,7 @@ class OutboxEntry:
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> Self:
-        """Read an entry; fields that a newer program wrote are passed over."""
+        """Read an entry; unknown fields, written by a newer program, are ignored."""
         return cls(**{name: document[name] for name in _NAMES if name in document})
 
 
@@ -58,7 +58,7 @@ _NAMES = tuple(field.name for field in fields(OutboxEntry))
 
 @dataclass(frozen=True, kw_only=True)
 class EventContext:
-    """What is known of a fact beside its message: which aggregate, its place in the order, and why."""
+    """The context of a fact: id of its aggregate, its sequence number from 1, and its cause."""
 
     subject: str
     sequence: int
@@ -67,13 +67,13 @@ class EventContext:
 
 @dataclass(frozen=True, kw_only=True)
 class Unsent:
-    """What one aggregate has still to send, in its order. The same entries may be handed over more than once.
+    """The unsent events of one aggregate. The same entries may be passed to the relay more than once.
 
     Attributes:
         collection: the aggregate's collection.
         id: the aggregate's id.
         entries: in order of sequence.
-        waiting: how many entries lay unsent before these at their commit; 0 when read from the outbox.
+        waiting: number of unsent entries before these at their commit; 0 when read from the outbox.
     """
 
     collection: str
@@ -83,6 +83,6 @@ class Unsent:
 
 
 def unsent_of(collection: str, document: dict[str, Any]) -> Unsent:
-    """What lies in the outbox of an aggregate's document."""
+    """The content of the outbox of an aggregate's document."""
     entries = tuple(OutboxEntry.from_document(entry) for entry in document.get("outbox", ()))
     return Unsent(collection=collection, id=document["_id"], entries=entries)

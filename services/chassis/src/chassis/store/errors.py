@@ -1,23 +1,23 @@
-"""What can go wrong in the store, as types. No text here ever holds a key, a value or a document."""
+"""Errors of the store. Their texts never contain a key, a value or a document."""
 
 from chassis.errors import ChassisError
 
 
 class StoreError(ChassisError):
-    """Base of the store's errors. `reason` and `code` (canonical name) are what a caller outside is told."""
+    """Base of the store's errors. `reason` and `code` (canonical name) are returned to callers of the service."""
 
     reason = "STORE_FAILED"
     code = "INTERNAL"
 
 
 class Conflict(StoreError):
-    """Somebody else was faster, or whether we were only the aggregate's memory can tell: load again."""
+    """A concurrent change, or a write with an unknown result. Load again and check whether the cause is recorded."""
 
     reason = "VERSION_CONFLICT"
     code = "ABORTED"
 
     def __init__(self) -> None:
-        super().__init__("the aggregate has moved on since it was loaded")
+        super().__init__("the aggregate has changed since it was loaded")
 
 
 class Duplicate(StoreError):
@@ -27,12 +27,12 @@ class Duplicate(StoreError):
     code = "ALREADY_EXISTS"
 
     def __init__(self, index: str) -> None:
-        super().__init__(f"the unique index {index} holds this key already")
+        super().__init__(f"the unique index {index} contains this key already")
         self.index = index
 
 
 class StoreUnavailable(StoreError):
-    """The server did not answer. A write under way may or may not have happened; asking again settles it."""
+    """The server did not respond. A running write may or may not have happened; a retry of the command settles it."""
 
     reason = "STORE_UNAVAILABLE"
     code = "UNAVAILABLE"
@@ -42,7 +42,7 @@ class StoreUnavailable(StoreError):
 
 
 class LimitExceeded(StoreError):
-    """A document or a list in it would outgrow its limit; `what` names which."""
+    """A document or a list would exceed its limit; `what` names the limited quantity."""
 
     reason = "LIMIT_EXCEEDED"
     code = "RESOURCE_EXHAUSTED"
@@ -54,10 +54,10 @@ class LimitExceeded(StoreError):
 
 
 class Rejected(StoreError):
-    """The server refused for a reason that asking again does not mend; `number` is its error code."""
+    """The server rejected the operation with a permanent error; `number` is its error code."""
 
     def __init__(self, number: int) -> None:
-        super().__init__(f"the store refused the operation with error {number}")
+        super().__init__(f"the store rejected the operation with error {number}")
         self.number = number
 
 
@@ -75,7 +75,7 @@ class SchemaTooNew(StoreError):
 
     def __init__(self, found: int, known: int) -> None:
         super().__init__(
-            f"the database has schema version {found}, this program knows {known}: start a newer one"
+            f"the database has schema version {found}, this program supports {known}: start a newer one"
         )
         self.found = found
         self.known = known

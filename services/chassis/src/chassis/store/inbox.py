@@ -1,4 +1,4 @@
-"""What did not go well: messages that wait for their next attempt, and those that are parked for a person."""
+"""The inbox: messages that wait for their next attempt, and messages that are parked for an operator."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -22,7 +22,7 @@ INBOX_INDEXES = (
 )
 
 BATCH = 500
-"""Messages that one look at what is due returns, at most."""
+"""Maximum of due messages that one query returns."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,15 +32,15 @@ class InboxEntry:
     Attributes:
         id: `<policy>/<event id>`: the same message for the same policy is one entry.
         policy: the policy's name.
-        queue: where it came from.
+        queue: the queue it was consumed from.
         headers: its AMQP headers.
         body: its body.
-        attempt: how often it was tried.
-        next_at: when it is tried next, UTC.
-        parked: whether it waits for a person instead.
-        reason: why the last attempt failed, without personal data.
-        at: when it was put here, UTC.
-        expires: when it goes, body and all (a secret is not kept longer than it is good for), or None.
+        attempt: number of attempts.
+        next_at: time of the next attempt, UTC.
+        reason: reason of the last failure, without personal data.
+        at: time of the insertion, UTC.
+        parked: True if it waits for an operator instead of an attempt.
+        expires: time at which the whole entry is removed, UTC, or None. A secret is not kept after its expiry.
     """
 
     id: str
@@ -70,9 +70,10 @@ _NAMES = tuple(field.name for field in fields(InboxEntry) if field.name != "id")
 
 
 class Inbox:
-    """The inbox of one database. Made by `Database.inbox`.
+    """The inbox of one database; see `Database.inbox`.
 
-    What has expired is not shown any more, however late the server removes it.
+    Queries leave out expired messages, because the server may remove them later. Each method raises StoreUnavailable
+    if the server does not respond.
     """
 
     def __init__(self, collection: "AsyncIOMotorCollection[Document]", clock: Callable[[], datetime]) -> None:
@@ -80,7 +81,7 @@ class Inbox:
         self._clock = clock
 
     async def put(self, entry: InboxEntry) -> bool:
-        """Keep a message; False if it is here already (it was delivered twice), which changes nothing."""
+        """Insert a message; False without a change if it is present already, after a second delivery."""
         with translated():
             try:
                 await self._collection.insert_one(entry.to_document())
@@ -95,28 +96,28 @@ class Inbox:
         )
 
     async def retry(self, entry_id: str, *, attempt: int, next_at: datetime, reason: str) -> bool:
-        """Note a failed attempt and when the next is due; False if the message is gone."""
+        """Record a failed attempt and the time of the next; False if the message does not exist any more."""
         return await self._set(entry_id, {"attempt": attempt, "next_at": next_at, "reason": reason})
 
     async def park(self, entry_id: str, *, attempt: int, reason: str) -> bool:
-        """Leave a message for a person; False if it is gone."""
+        """Park a message for an operator; False if it does not exist any more."""
         return await self._set(entry_id, {"attempt": attempt, "parked": True, "reason": reason})
 
     async def replay(self, entry_id: str) -> bool:
-        """Make a parked message due now, with its attempts before it again; False if it is not parked."""
+        """Make a parked message due now and reset its attempts to 0; False if it is not parked."""
         return await self._set(
             entry_id, {"parked": False, "attempt": 0, "next_at": self._clock()}, parked=True
         )
 
     async def delete(self, entry_id: str) -> bool:
-        """Remove a message: it succeeded, or a person discards it. False if it is gone."""
+        """Remove a message that succeeded or was discarded; False if it does not exist any more."""
         with translated():
             result = await self._collection.delete_one({"_id": entry_id})
         return result.deleted_count == 1
 
     async def get(self, entry_id: str) -> InboxEntry | None:
-        found = await self._find({"_id": entry_id}, [], 1)
-        return found[0] if found else None
+        entries = await self._find({"_id": entry_id}, [], 1)
+        return entries[0] if entries else None
 
     async def page(self, *, parked: bool, page_size: int = 0, page_token: str = "") -> Page[InboxEntry]:
         """A page of messages in order of id; see `Aggregates.page`."""
@@ -129,7 +130,7 @@ class Inbox:
         return Page([InboxEntry.from_document(document) for document in shown], next_page_token)
 
     async def count(self, *, parked: bool) -> int:
-        """How many messages wait, or are parked."""
+        """The number of parked messages, or of waiting ones."""
         with translated():
             return await self._collection.count_documents({"parked": parked, **self._alive()})
 

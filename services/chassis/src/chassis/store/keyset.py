@@ -27,9 +27,9 @@ class Keyset:
         """Prepare a query.
 
         Args:
-            collection: its name.
+            collection: name of the collection.
             where: the filter.
-            sort: document fields and 1 or -1. Each document must hold a text, an integer or a time in them.
+            sort: document fields and 1 or -1. In each document their values must be text, integer or time.
         """
         self.sort = [*sort, ("_id", sort[-1][1] if sort else 1)]
         self._where = dict(where)
@@ -37,33 +37,33 @@ class Keyset:
         self._query_hash = hashlib.sha256(query).digest()[:_QUERY_HASH_BYTES]
 
     def filter(self, after: Cursor | None) -> Document:
-        """The filter for the documents after a position, for all of them without one."""
+        """The filter for the documents after a position, or for all documents if it is None."""
         if after is None:
             return self._where
         values = (*after.values, after.id)
-        beyond: list[Document] = []
+        alternatives: list[Document] = []
         for number, (field, direction) in enumerate(self.sort):
             equal = {name: value for (name, _), value in zip(self.sort[:number], values, strict=False)}
-            beyond.append({**equal, field: {"$gt" if direction > 0 else "$lt": values[number]}})
-        return {"$and": [self._where, {"$or": beyond}]}
+            alternatives.append({**equal, field: {"$gt" if direction > 0 else "$lt": values[number]}})
+        return {"$and": [self._where, {"$or": alternatives}]}
 
     def cursor(self, document: Mapping[str, Any]) -> Cursor:
         """The position of a document; KeyError if it lacks a field of the order."""
         return Cursor(tuple(_value(document, field) for field, _ in self.sort[:-1]), document["_id"])
 
     def page(self, documents: Sequence[Document], size: int) -> tuple[Sequence[Document], str]:
-        """The first `size` of `size` + 1 documents that were looked for, and the token of the next page.
+        """The first `size` of at most `size` + 1 documents, and the token of the next page.
 
-        One more than fits shows that there is a next page; without it the token is empty.
+        The additional document shows that there is a next page; without it the token is empty.
         """
         shown = documents[:size]
         return shown, self._token(self.cursor(shown[-1])) if len(documents) > size else ""
 
     def position(self, token: str) -> Cursor | None:
-        """The position that a page token stands for; None for the empty token of the first page.
+        """The position in a page token; None for the empty token of the first page.
 
         Raises:
-            PageTokenInvalid: it is none of ours, or was given for another query.
+            PageTokenInvalid: the token is malformed, or was issued for another query.
         """
         if not token:
             return None
@@ -74,7 +74,7 @@ class Keyset:
                 query_hash == self._query_hash
                 and isinstance(last, str)
                 and len(values) == len(self.sort) - 1
-                # A document among them would be an operator of the store's query language.
+                # A document as a value could be an operator of the store's query language.
                 and all(isinstance(value, str | int | datetime) for value in values)
             )
         except (BSONError, ValueError, TypeError, KeyError, OverflowError):
@@ -89,10 +89,10 @@ class Keyset:
 
 
 def size_of(page_size: int) -> int:
-    """The number of items in a page; 0 asks for the default.
+    """The number of items in a page; `DEFAULT_SIZE` for 0.
 
     Raises:
-        LimitExceeded: more than `MAX_SIZE`.
+        LimitExceeded: `page_size` is negative or more than `MAX_SIZE`.
     """
     if not 0 <= page_size <= MAX_SIZE:
         raise LimitExceeded("items in a page", MAX_SIZE)

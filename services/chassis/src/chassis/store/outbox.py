@@ -1,4 +1,4 @@
-"""The relay's side of the outbox: find what is unsent, take out what was confirmed."""
+"""The outboxes as the relay uses them: find unsent events, remove confirmed ones."""
 
 from collections.abc import Callable, Collection, Sequence
 
@@ -11,19 +11,19 @@ from chassis.store.envelope import Key, Unsent, unsent_of
 from chassis.store.errors import LimitExceeded
 from chassis.store.indexes import Index
 
-# Only documents with something to send are in it, so that finding what a dead process left reads no others.
-# The id is in it for an order in which a reading can be continued.
+# A partial index of documents with unsent events, so that a search after a crash reads no others.
+# With the id the order is total, so that a search can be continued.
 UNSENT_INDEX = Index(name="unsent_in_order", keys=(("unsent", 1), ("_id", 1)), where={"unsent": {"$gt": 0}})
 
 _PAGE = 1000
 
 
 class Outbox:
-    """The outboxes of all aggregates of one database. Made by `Database.outbox`.
+    """The outboxes of all aggregates of one database; see `Database.outbox`.
 
     Args:
         database: the database.
-        collections: gives the names of its collections of aggregates.
+        collections: returns the names of its collections of aggregates.
     """
 
     def __init__(
@@ -31,71 +31,81 @@ class Outbox:
     ) -> None:
         self._database = database
         self._collections = collections
-        # Where the last full page ended: collection, unsent, id.
+        # Position after the last full page: collection, unsent, id.
         self._reached: tuple[str, int, str] | None = None
 
     async def unsent(self, limit: int) -> list[Unsent]:
-        """At most `limit` aggregates that have something to send.
+        """At most `limit` aggregates with unsent events.
 
-        Each call goes on where the last full page ended, and round: however many are never sent, they do not
-        hide the others for good.
+        Each call continues after the last full page and wraps around at the end, so that aggregates that cannot be
+        sent do not block the others.
+
+        Raises:
+            LimitExceeded: the limit is over 1000.
+            StoreUnavailable: the server does not respond.
         """
         _check_page(limit)
-        found: dict[Key, Unsent] = {}
+        page: dict[Key, Unsent] = {}
         reached = None
         with translated():
             for name, where in self._round():
                 cursor = self._database[name].find(where, {"outbox": 1, "unsent": 1})
-                cursor = cursor.sort([("unsent", 1), ("_id", 1)]).limit(limit - len(found))
+                cursor = cursor.sort([("unsent", 1), ("_id", 1)]).limit(limit - len(page))
                 for document in await cursor.to_list(limit):
-                    found.setdefault((name, document["_id"]), unsent_of(name, document))
+                    page.setdefault((name, document["_id"]), unsent_of(name, document))
                     reached = (name, document["unsent"], document["_id"])
-                if len(found) >= limit:
+                if len(page) >= limit:
                     break
-        # All there is fitted: no need to remember a place.
-        self._reached = reached if len(found) >= limit else None
-        return list(found.values())
+        # If the page is not full, it has all aggregates, and the next call starts at the beginning.
+        self._reached = reached if len(page) >= limit else None
+        return list(page.values())
 
     def _round(self) -> list[tuple[str, Document]]:
-        """What to read, in order: from where we were to the end, and from the beginning to where we were."""
-        everything: Document = {"unsent": {"$gt": 0}}
+        """Collections and filters in the order of the search: from the last position around to it again."""
+        unfiltered: Document = {"unsent": {"$gt": 0}}
         names = list(self._collections())
         if self._reached is None:
-            return [(name, everything) for name in names]
+            return [(name, unfiltered) for name in names]
         name, unsent, last = self._reached
         here = names.index(name)
         return [
             (name, {"unsent": unsent, "_id": {"$gt": last}}),
             (name, {"unsent": {"$gt": unsent}}),
-            *((other, everything) for other in (*names[here + 1 :], *names[:here], name)),
+            *((other, unfiltered) for other in (*names[here + 1 :], *names[:here], name)),
         ]
 
     async def of(self, keys: Collection[Key]) -> list[Unsent]:
-        """What these aggregates have to send; those that have nothing are left out."""
+        """The unsent events of the given aggregates, without aggregates that have none.
+
+        Raises:
+            LimitExceeded: more than 1000 aggregates.
+            StoreUnavailable: the server does not respond.
+        """
         if keys:
             _check_page(len(keys))
-        found: list[Unsent] = []
+        outboxes: list[Unsent] = []
         with translated():
             for name in {name for name, _ in keys}:
                 where = {"_id": {"$in": [each for collection, each in keys if collection == name]}}
                 cursor = self._database[name].find(where, {"outbox": 1})
-                found += [unsent_of(name, document) for document in await cursor.to_list(len(keys))]
-        return [unsent for unsent in found if unsent.entries]
+                outboxes += [unsent_of(name, document) for document in await cursor.to_list(len(keys))]
+        return [unsent for unsent in outboxes if unsent.entries]
 
     async def sent(self, batch: Sequence[Unsent]) -> None:
-        """Take out what the broker has confirmed; versions stay, and what was added meanwhile stays too.
+        """Remove confirmed entries. Versions and entries that were added meanwhile are unchanged.
 
-        May be called again for the same entries: after an error that left its fate open, or by the relay of
-        another process.
+        May be called again for the same entries: after an error with an unknown result, or by the relay of another
+        process.
+
+        Raises:
+            StoreUnavailable: the server does not respond.
         """
         with translated():
             for name in {unsent.collection for unsent in batch}:
-                await self._take_out(self._database[name], [u for u in batch if u.collection == name])
+                await self._remove(self._database[name], [u for u in batch if u.collection == name])
 
-    async def _take_out(
-        self, collection: "AsyncIOMotorCollection[Document]", batch: Sequence[Unsent]
-    ) -> None:
-        """Count what is left instead of counting down: taking out twice must not count twice."""
+    async def _remove(self, collection: "AsyncIOMotorCollection[Document]", batch: Sequence[Unsent]) -> None:
+        """Remove entries and set `unsent` to the number left: a decrement would be wrong after a repetition."""
         updates = [
             UpdateOne({"_id": unsent.id, "outbox.id": {"$in": ids}}, [
                 {"$set": {"outbox": {"$filter": {
