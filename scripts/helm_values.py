@@ -54,7 +54,7 @@ RESOURCES: Schema = {
 
 
 def chart_names() -> tuple[str, ...]:
-    """Names of the programs that have a chart."""
+    """Return the names of the programs that have a chart."""
     return tuple(program.name for program in platform().installed)
 
 
@@ -81,14 +81,14 @@ def closed(properties: Schema, required: tuple[str, ...] = ()) -> Schema:
 
 
 def settings_class(chart: str) -> type[BaseSettings]:
-    """By convention `Settings` in the program's `settings` module."""
+    """Return the class `Settings` of the program's `settings` module."""
     module = importlib.import_module(f"{platform().programs[chart].package}.settings")
-    found: type[BaseSettings] = module.Settings
-    return found
+    settings: type[BaseSettings] = module.Settings
+    return settings
 
 
-def given_by_table(chart: str) -> set[str]:
-    """Settings that the chart gives from the program's entry in the platform table."""
+def set_by_table(chart: str) -> set[str]:
+    """Return the settings that the chart sets from the program's entry in the platform table."""
     program = platform().programs[chart]
     given = {f"{called}_target" for called in program.calls}
     given |= {secret.replace("-", "_") for secret in program.secrets}
@@ -98,7 +98,7 @@ def given_by_table(chart: str) -> set[str]:
 def settings_of(chart: str) -> Schema:
     """Return the schema of the settings of a program that its chart does not set."""
     settings = settings_class(chart)
-    given = GIVEN_BY_CHART | given_by_table(chart)
+    given = GIVEN_BY_CHART | set_by_table(chart)
     schema = settings.model_json_schema()
     properties = {
         field: {"description": (settings.model_fields[field].description or "").strip()}
@@ -223,7 +223,7 @@ def settings_rows(chart: str) -> Iterator[tuple[str, str, str]]:
 
 
 def loaded(path: Path) -> Any:
-    """A YAML file; empty where a chart has no values of its own."""
+    """Load a YAML file; a missing file is empty."""
     return (yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else None) or {}
 
 

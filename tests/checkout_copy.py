@@ -1,4 +1,4 @@
-"""A copy of the checkout in which anything may be written, with an environment of its own that installs nothing."""
+"""A writable copy of the checkout with its own virtual environment, in which nothing is installed."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# Read by every Python of the copy: its own packages come before those of the checkout, new ones included.
+# Read at the start of Python: the packages of the copy, also new ones, precede those of the checkout.
 _OWN_PACKAGES = """\
 import sys; from pathlib import Path; root = Path(sys.prefix).parent; \
 sys.path[:0] = map(str, [root / "protos/gen", root / "deploy/local/src", *sorted(root.glob("services/*/src"))])
@@ -20,13 +20,13 @@ import site; site.addsitedir({shared!r})
 
 @dataclass(frozen=True)
 class Checkout:
-    """A copy, with `.venv/bin` as in the checkout: what Python programs import comes from the copy."""
+    """A copy with the programs of `.venv/bin`; Python programs import the packages of the copy."""
 
     folder: Path
 
     @classmethod
     def copy(cls, folder: Path) -> "Checkout":
-        """Copy the files that git tracks or would track, as they are now."""
+        """Copy the tracked files, and the untracked ones that git does not ignore, with their present content."""
         listing = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
         listed = subprocess.run(listing, cwd=ROOT, check=True, capture_output=True, text=True).stdout
         for name in filter(None, listed.split("\0")):
@@ -39,7 +39,7 @@ class Checkout:
         return cls(folder)
 
     def run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a program of the copy's environment in the copy; its output is one text."""
+        """Run a program of the copy's environment in the copy; standard output and error are one text."""
         return subprocess.run(
             [str(self.folder / ".venv" / "bin" / program), *arguments],
             cwd=self.folder,
@@ -49,14 +49,14 @@ class Checkout:
             check=False,
         )
 
-    def passes(self, program: str, *arguments: str) -> str:
-        """What it printed; AssertionError with that if it failed."""
-        done = self.run(program, *arguments)
-        assert done.returncode == 0, done.stdout
-        return done.stdout
+    def check(self, program: str, *arguments: str) -> str:
+        """Run a program and return its output; AssertionError with the output when it fails."""
+        completed = self.run(program, *arguments)
+        assert completed.returncode == 0, completed.stdout
+        return completed.stdout
 
     def files(self) -> dict[str, str]:
-        """Path -> text, or what a link points to, of everything but the environment and caches."""
+        """Return path -> text, or target of a link, of all files except the environment and caches."""
         return {
             str(path.relative_to(self.folder)): str(path.readlink())
             if path.is_symlink()
@@ -68,7 +68,7 @@ class Checkout:
 
 
 def _environment(folder: Path) -> None:
-    """A virtual environment whose programs are the checkout's, run by its own Python."""
+    """Create a virtual environment with the programs of the checkout, run by its own Python."""
     venv.create(folder, symlinks=True, with_pip=False)
     names = {"base": str(folder), "platbase": str(folder)}
     packages = Path(sysconfig.get_path("purelib", "venv", names))
@@ -76,11 +76,11 @@ def _environment(folder: Path) -> None:
     (packages / "checkout.pth").write_text(_OWN_PACKAGES.format(shared=shared))
     python, own = f"#!{sys.executable}".encode(), f"#!{folder / 'bin' / 'python'}".encode()
     for program in Path(sys.executable).parent.iterdir():
-        beside = folder / "bin" / program.name
-        if beside.exists() or program.is_dir():
+        target = folder / "bin" / program.name
+        if target.exists() or program.is_dir():
             continue
         if (content := program.read_bytes()).startswith(python):
-            beside.write_bytes(content.replace(python, own, 1))
-            beside.chmod(0o755)
+            target.write_bytes(content.replace(python, own, 1))
+            target.chmod(0o755)
         else:
-            beside.symlink_to(program)
+            target.symlink_to(program)

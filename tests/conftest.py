@@ -101,5 +101,5 @@ def recorded_edges() -> set[edges.Edge]:
 
 @pytest.fixture(scope="session")
 def unrecorded_edges() -> set[edges.Edge]:
-    """The edges of services that edges.yaml does not name yet."""
+    """The edges of services that are not in edges.yaml yet."""
     return edges.unrecorded()

@@ -1,4 +1,4 @@
-"""The edges of the network as recorded in edges.yaml, and the edges that a service has before it is recorded there."""
+"""The edges of the network in edges.yaml, and the expected edges of services that are not in it yet."""
 
 from pathlib import Path
 
@@ -9,12 +9,12 @@ Edge = tuple[str, str, int]
 
 
 def recorded() -> set[Edge]:
-    """From, to and port of each edge in edges.yaml."""
+    """Return source, target and port of each edge in edges.yaml."""
     return {(source, target, port) for source, target, port in yaml.safe_load(_FILE.read_text())}
 
 
 def unrecorded() -> set[Edge]:
-    """What every service has, and its calls, for the services that edges.yaml does not name; today there is none."""
+    """Return the edges that every service has, and its calls, for services that are not in edges.yaml; today none."""
     named = {name for source, target, _ in recorded() for name in (source, target)}
     return {
         edge

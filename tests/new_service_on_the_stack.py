@@ -1,6 +1,7 @@
-"""Run by test_new_service.py in a checkout that has the service specimens: opens a specimen on the embedded stack.
+"""Open a specimen on the embedded stack; test_new_service.py runs this in a checkout with the service specimens.
 
-Of the stack only what the service needs is started. Fails unless the service's policy has acknowledged the specimen.
+Only the programs that the service needs are started. The script fails unless the service's policy acknowledges the
+specimen.
 """
 
 import sys
@@ -24,7 +25,7 @@ POLL_SECONDS = 0.1
 
 
 def main(folder: Path) -> None:
-    """Start, call, wait for the policy, and stop."""
+    """Start the programs, open a specimen, wait for the policy, and stop the programs."""
     stack = empty_stack(folder)
     layout = stack.layout
     keys.make(layout)
@@ -32,21 +33,21 @@ def main(folder: Path) -> None:
         store_users.make(layout)
         for name in NEEDED:
             stack.restart(name)
-        assert acknowledged(layout).state == pb.SPECIMEN_STATE_ACKNOWLEDGED
+        assert open_specimen(layout).state == pb.SPECIMEN_STATE_ACKNOWLEDGED
     finally:
         stack.down()
 
 
-def acknowledged(layout: Layout) -> pb.Specimen:
-    """A specimen opened by RPC, as it is once its event has come back from the broker, or at the end of the time."""
+def open_specimen(layout: Layout) -> pb.Specimen:
+    """Open a specimen by RPC; return it once it is acknowledged, or after the timeout."""
     caller = Caller(kind=Kind.CITIZEN, id=str(uuid.uuid4()), channel="portal")
     key = read_key(layout.keys / "identity" / "signing.jwk")
     token = sign_access(key, caller, audience="specimens", now=datetime.now(UTC), jti=str(uuid.uuid4()))
     session = Session({"specimens": token}, "")
     platform = Platform({"specimens": f"127.0.0.1:{layout.ports()['specimens-grpc']}"})
     specimen = platform.call("specimens", "OpenSpecimen", pb.OpenSpecimenRequest(title="first"), session)
-    end = time.monotonic() + TIMEOUT_SECONDS
-    while specimen.state != pb.SPECIMEN_STATE_ACKNOWLEDGED and time.monotonic() < end:
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while specimen.state != pb.SPECIMEN_STATE_ACKNOWLEDGED and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
         request = pb.GetSpecimenRequest(specimen_id=specimen.specimen_id)
         specimen = platform.call("specimens", "GetSpecimen", request, session)

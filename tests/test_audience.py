@@ -7,20 +7,20 @@ from demo.calls import Refused
 from demo.session import Session
 from platform_table.load import platform
 
-from .guards.scenarios import QUESTIONS
+from .guards.scenarios import PRINCIPAL_CALLS
 
 SERVICES = platform().services
 
 
 def read_own_data(platform, journey, service, session):
     """Call an RPC of the service that the principal may call."""
-    rpc, request = QUESTIONS[service](journey)
+    rpc, request = PRINCIPAL_CALLS[service](journey)
     return platform.call(service, rpc, request, session)
 
 
-def test_every_service_has_a_question():
-    """Its module of scenarios states it."""
-    assert set(QUESTIONS) == set(SERVICES)
+def test_every_service_has_a_principal_call():
+    """Its module of scenarios defines it."""
+    assert set(PRINCIPAL_CALLS) == set(SERVICES)
 
 
 def test_a_sign_in_issues_a_token_for_every_service(environment, session):

@@ -147,7 +147,7 @@ def test_every_message_in_a_file_of_events_has_an_exchange():
 
 @pytest.mark.parametrize("service", platform().services)
 def test_a_service_reads_the_events_of_its_policies(service):
-    """An event that the table does not name never arrives; one without a policy is delivered for nothing."""
+    """An event that is not in the table is not delivered; one without a policy would be delivered for nothing."""
     policies = importlib.import_module(f"{service}.policies")
     contexts = dict.fromkeys(inspect.signature(policies.table).parameters)
     handled = {(policy.queue, option(policy.message.DESCRIPTOR).key) for policy in policies.table(**contexts)}

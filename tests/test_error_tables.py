@@ -1,4 +1,4 @@
-"""The tables of errors in the READMEs, held against the classes that state reason and code."""
+"""The error tables in the READMEs agree with the error classes."""
 
 import importlib
 import re
@@ -15,8 +15,8 @@ SERVICES = sorted(
 ROW = re.compile(r"^\| *(`[A-Z][A-Z0-9_]+`[^|]*)\| *([A-Z_]+)")
 
 
-def stated(name):
-    """The table of a package's README: reason -> canonical code."""
+def documented(name):
+    """Return the table of a package's README: reason -> canonical code."""
     text = (ROOT / "services" / name / "README.md").read_text()
     table = text.partition("| reason | code |")[2].partition("\n\n")[0]
     rows = [ROW.match(line) for line in table.splitlines() if line.startswith("| `")]
@@ -25,21 +25,21 @@ def stated(name):
 
 
 def shared(base=ChassisError):
-    """The chassis's own errors: reason -> canonical code."""
+    """Return the errors of the chassis: reason -> canonical code."""
     own = {base.reason: base.code} if base.__module__.startswith("chassis.") else {}
     return own | {reason: code for kind in base.__subclasses__() for reason, code in shared(kind).items()}
 
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_services_table_has_every_refusal_with_its_code(name):
-    """It may name errors of the chassis besides, and no others."""
+    """It may also name errors of the chassis, and no others."""
     own = {kind.reason: kind.code for kind in importlib.import_module(f"{name}.errors").ERRORS}
-    table = stated(name)
+    table = documented(name)
 
     assert own.keys() <= table.keys()
     assert table == {reason: (shared() | own).get(reason) for reason in table}
 
 
 def test_the_chassiss_table_has_every_refusal_with_its_code():
-    """Faults are left out: a caller learns nothing of them."""
-    assert stated("chassis") == {reason: code for reason, code in shared().items() if code != "INTERNAL"}
+    """INTERNAL errors are left out, because their reason is not in an answer."""
+    assert documented("chassis") == {reason: code for reason, code in shared().items() if code != "INTERNAL"}

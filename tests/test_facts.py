@@ -1,4 +1,4 @@
-"""Every fact of every service, walked through the one mapping to its message."""
+"""Every fact of every service is converted to its message by the mapping of the service."""
 
 import importlib
 import typing
@@ -30,7 +30,7 @@ SIMPLE = {
     str: st.text(max_size=12),
     bool: st.booleans(),
     int: st.integers(-MAX_PIASTRES, MAX_PIASTRES),
-    # To the millisecond, as messages keep it.
+    # Messages keep times to the millisecond.
     datetime: st.datetimes(timezones=st.just(UTC)).map(
         lambda time: time.replace(microsecond=time.microsecond // 1000 * 1000)
     ),
@@ -38,7 +38,7 @@ SIMPLE = {
 
 
 def values(kind):
-    """Any value of a fact's annotation."""
+    """Return a strategy for the values of a type annotation."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (UnionType, typing.Union):
         return st.one_of(*(st.none() if each is type(None) else values(each) for each in arguments))
@@ -52,23 +52,23 @@ def values(kind):
 
 
 def same(value, field, message):
-    """Whether a field of a message holds a fact's value."""
-    there = getattr(message, field)
-    if isinstance(there, Timestamp):
-        return to_datetime(there) == value
-    if isinstance(there, Money):
-        return piastres(there, field) == value
+    """Whether a field of a message has the value of a fact."""
+    content = getattr(message, field)
+    if isinstance(content, Timestamp):
+        return to_datetime(content) == value
+    if isinstance(content, Money):
+        return piastres(content, field) == value
     if isinstance(value, datetime):
-        return parse_time(there) == value
+        return parse_time(content) == value
     if isinstance(value, Enum):
-        number = message.DESCRIPTOR.fields_by_name[field].enum_type.values_by_number[there]
+        number = message.DESCRIPTOR.fields_by_name[field].enum_type.values_by_number[content]
         return number.name.endswith(f"_{value.name}")
     if is_dataclass(value):
         plaintext = getattr(importlib.import_module(type(message).__module__), type(value).__name__)
-        return all_same(value, protojson.loads(there, plaintext))
+        return all_same(value, protojson.loads(content, plaintext))
     if isinstance(value, tuple):
-        return tuple(there) == value
-    return there == ("" if value is None else value)
+        return tuple(content) == value
+    return content == ("" if value is None else value)
 
 
 def all_same(fact, message):
@@ -78,19 +78,19 @@ def all_same(fact, message):
 @pytest.mark.parametrize(("service", "fact"), FACTS, ids=lambda value: getattr(value, "__name__", value))
 @settings(max_examples=20)
 @given(data=st.data())
-def test_every_fact_arrives_whole(service, fact, data):
-    """Each field of the fact is in the message, whatever its value."""
-    stated = data.draw(values(fact))
+def test_every_field_of_a_fact_is_in_its_message(service, fact, data):
+    """Values are generated from the annotations of the fact."""
+    original = data.draw(values(fact))
 
-    (message,) = TABLES[service].messages([stated])
+    (message,) = TABLES[service].messages([original])
 
     assert isinstance(message, Message)
-    assert all_same(stated, message)
+    assert all_same(original, message)
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_message_that_a_service_publishes_has_its_fact(service):
-    """No event of the protos is forgotten, and none is another service's."""
+    """The mapping contains no message of another service."""
     declared = {event.full_name for event in EVENTS if owner(option(event).exchange) == service}
 
     assert {message.DESCRIPTOR.full_name for message in TABLES[service].MESSAGES.values()} == declared

@@ -1,4 +1,4 @@
-"""`make service name=specimens` in a copy of the checkout: the service passes the checks, and runs on the stack."""
+"""`make service name=specimens` in a copy of the checkout: the service passes all checks and runs on the stack."""
 
 import difflib
 import os
@@ -9,11 +9,11 @@ import pytest
 from .checkout_copy import Checkout
 
 CREATE = ("python", "scripts/service/create.py")
-OWN = re.compile(
+SERVICE_FILES = re.compile(
     r"protos/diwan/specimens/|services/specimens/|tests/guards/scenarios_specimens\.py$"
     r"|protos/gen/diwan/specimens/|deploy/helm/specimens/"
 )
-CHANGED = {
+CHANGED_FILES = {
     ".importlinter",
     "README.md",
     "deploy/helm/diwan-lib/templates/_platform.tpl",
@@ -28,12 +28,12 @@ CHANGED = {
     "docs/reference/events.md",
     "docs/reference/values.md",
 }
-GOLDEN = {f"tests/charts/golden/{values}.yaml" for values in ("local", "production", "together")}
+GOLDEN_FILES = {f"tests/charts/golden/{values}.yaml" for values in ("local", "production", "together")}
 
 
 @pytest.fixture(scope="module")
 def untouched(tmp_path_factory) -> Checkout:
-    """The checkout as it is."""
+    """A copy of the checkout."""
     return Checkout.copy(tmp_path_factory.mktemp("checkout"))
 
 
@@ -58,40 +58,40 @@ def before(untouched) -> dict[str, str]:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_a_name_that_cannot_be_is_refused(untouched, before, arguments, reason):
-    """With the reason, and nothing is written."""
-    done = untouched.run(*CREATE, *arguments)
+def test_an_invalid_name_is_refused(untouched, before, arguments, reason):
+    """The reason is printed, and nothing is written."""
+    completed = untouched.run(*CREATE, *arguments)
 
-    assert done.returncode == 1
-    assert reason in done.stdout
+    assert completed.returncode == 1
+    assert reason in completed.stdout
     assert untouched.files() == before
 
 
 @pytest.fixture(scope="module")
 def checkout(untouched, before) -> Checkout:
     """The copy with the new service."""
-    printed = untouched.passes(*CREATE, "specimens")
-    written = {name for name in untouched.files() if name not in before}
-    made = {name for name in written if name.startswith(("services/", "protos/diwan/", "tests/"))}
-    assert {name for name in made if name not in printed} == set()
+    output = untouched.check(*CREATE, "specimens")
+    added = {name for name in untouched.files() if name not in before}
+    created = {name for name in added if name.startswith(("services/", "protos/diwan/", "tests/"))}
+    assert {name for name in created if name not in output} == set()
     return untouched
 
 
-def test_it_changes_what_lists_services_and_nothing_else(checkout, before):
-    """Files of its own, its entry, and what is rendered from it; the schemas of other charts stay."""
+def test_only_the_lists_of_services_change(checkout, before):
+    """The new files, the entry and the rendered files are the only changes; schemas of other charts stay equal."""
     after = checkout.files()
 
     changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
-    others = {name for name in changed if not OWN.match(name)}
+    others = {name for name in changed if not SERVICE_FILES.match(name)}
 
-    assert others - GOLDEN == CHANGED
+    assert others - GOLDEN_FILES == CHANGED_FILES
     table = difflib.ndiff(*(each["deploy/platform.yaml"].splitlines() for each in (before, after)))
     (replaced,) = (line for line in table if line.startswith("- "))
     assert replaced.startswith("-     calls: [")
 
 
-def test_its_name_is_taken_now(checkout):
-    """A second run changes nothing."""
+def test_a_second_run_is_refused(checkout):
+    """It changes nothing."""
     files = checkout.files()
 
     assert "is a program of deploy/platform.yaml already" in checkout.run(*CREATE, "specimens").stdout
@@ -111,23 +111,23 @@ def test_its_name_is_taken_now(checkout):
     ids=" ".join,
 )
 def test_the_static_checks_pass(checkout, command):
-    """Those of `make lint`."""
-    checkout.passes(*command)
+    """They are the checks of `make lint`."""
+    checkout.check(*command)
 
 
-def test_its_types_are_checked(checkout, monkeypatch):
-    """As scripts/check.py checks them, but for the other packages."""
+def test_its_types_are_correct(checkout, monkeypatch):
+    """mypy checks only its package, with the settings of scripts/check.py."""
     sources = sorted(
         str(path.relative_to(checkout.folder)) for path in checkout.folder.glob("services/*/src")
     )
     monkeypatch.setenv("MYPYPATH", os.pathsep.join(["protos/gen", *sources, "deploy/local/src"]))
 
-    checkout.passes("mypy", "services/specimens/src")
+    checkout.check("mypy", "services/specimens/src")
 
 
-def test_its_own_tests_and_those_of_all_services_pass(checkout):
-    """On a store and a broker of their own; the charts, if Helm is here."""
-    printed = checkout.passes(
+def test_its_tests_and_those_of_all_services_pass(checkout):
+    """They use a real store and broker; the tests of charts need Helm."""
+    output = checkout.check(
         "pytest",
         "services/specimens",
         "tests/test_contracts.py",
@@ -137,13 +137,13 @@ def test_its_own_tests_and_those_of_all_services_pass(checkout):
         "tests/test_audience.py",
         "tests/charts/test_network.py",
         "-k",
-        "(specimens or contracts or network or has_a) and not takes",
+        "(specimens or contracts or network or has_a) and not (accepts or token_of)",
     )
 
-    assert re.search(r"\d+ passed", printed)
-    assert "services/specimens" in printed
+    assert re.search(r"\d+ passed", output)
+    assert "services/specimens" in output
 
 
 def test_it_runs_on_the_stack(checkout, tmp_path_factory):
-    """Its RPC answers, its event goes through the broker, and its policy runs."""
-    checkout.passes("python", "tests/new_service_on_the_stack.py", str(tmp_path_factory.mktemp("stack")))
+    """Its RPC answers, its event passes through the broker, and its policy runs."""
+    checkout.check("python", "tests/new_service_on_the_stack.py", str(tmp_path_factory.mktemp("stack")))

@@ -2,8 +2,8 @@
 
     python scripts/service/create.py parcels [--entity parcel]
 
-The files come from templates/, laid out as in the checkout. Afterwards everything that follows from protos and table is
-rendered. A name that is not valid, or is taken, is refused before anything is written.
+The templates are in templates/, with the paths of the checkout. Afterwards all files that follow from the protos and
+the table are rendered. An invalid or existing name is refused before anything is written.
 """
 
 import argparse
@@ -28,7 +28,7 @@ GOLDEN = "tests/charts/test_golden.py"
 
 NAME = re.compile(r"[a-z]{3,16}")
 ENTITY = re.compile(r"[a-z]+(_[a-z]+)*")
-# Programs, charts, users and peers that the platform has beside those of its table.
+# Programs, charts, users and peers that are not in the table.
 RESERVED = frozenset(
     {
         "broker",
@@ -44,7 +44,7 @@ RESERVED = frozenset(
         "trial",
     }
 )
-# Classes and variables that the templates use: an entity of this name would hide them.
+# Names that the templates use: an entity with such a name would hide them.
 HIDDEN = frozenset(
     {
         *(
@@ -78,20 +78,20 @@ HIDDEN = frozenset(
 
 
 def plural(noun: str) -> str:
-    """The regular plural of an English noun."""
+    """Return the regular plural of an English noun."""
     if re.search(r"[^aeiou]y$", noun):
         return f"{noun[:-1]}ies"
     return f"{noun}es" if re.search(r"(s|x|ch|sh)$", noun) else f"{noun}s"
 
 
 def singular(name: str) -> str:
-    """The noun whose regular plural is the name; the name itself if it is no plural."""
+    """Return the noun whose regular plural is the name, or the name itself when it is no plural."""
     candidates = (f"{name[:-3]}y", name[:-2], name[:-1])
     return next((noun for noun in candidates if plural(noun) == name), name)
 
 
 def words(name: str, entity: str) -> dict[str, str]:
-    """What the placeholders of the templates stand for."""
+    """Return the values of the placeholders."""
     camel = "".join(part.capitalize() for part in entity.split("_"))
     noun = entity.replace("_", " ")
     article = "an" if noun[0] in "aeiou" else "a"
@@ -113,24 +113,22 @@ def words(name: str, entity: str) -> dict[str, str]:
     }
 
 
-def filled(text: str, given: Mapping[str, str]) -> str:
-    """The text with its placeholders, such as `@name@`, replaced; KeyError for an unknown one."""
+def fill(text: str, given: Mapping[str, str]) -> str:
+    """Replace the placeholders of a text, such as `@name@`; KeyError for an unknown one."""
     return re.sub(r"@(\w+)@", lambda place: given[place[1]], text)
 
 
 def files(given: Mapping[str, str]) -> dict[Path, str]:
-    """Path below the checkout -> text, for every template but the entry."""
+    """Return path in the checkout -> text, for all templates except the entry."""
     return {
-        Path(filled(str(path.relative_to(TEMPLATES)), given).removesuffix(".in")): filled(
-            path.read_text(), given
-        )
+        Path(fill(str(path.relative_to(TEMPLATES)), given).removesuffix(".in")): fill(path.read_text(), given)
         for path in sorted(TEMPLATES.rglob("*.in"))
         if path != TEMPLATES / f"{ENTRY}.in"
     }
 
 
 def refusals(name: str, entity: str) -> Iterator[str]:
-    """Why the service cannot be written, in the order of what to look at first."""
+    """Yield the reasons why the service cannot be written, the most basic one first."""
     if not NAME.fullmatch(name):
         yield f"a service's name consists of 3 to 16 letters a to z, such as parcels; {name!r} does not"
         return
@@ -152,8 +150,8 @@ def refusals(name: str, entity: str) -> Iterator[str]:
 
 
 def with_entry(table: str, given: Mapping[str, str]) -> str:
-    """The table with the service's entry at its end, and the service among those that the operator calls."""
-    entry = filled((TEMPLATES / f"{ENTRY}.in").read_text(), given)
+    """Return the table with the entry of the service at its end, and with the service in the calls of the operator."""
+    entry = fill((TEMPLATES / f"{ENTRY}.in").read_text(), given)
     called = re.compile(r"^(    kind: operator\n(?:    .*\n)*?    calls: \[.*)\]$", re.MULTILINE)
     return called.sub(rf"\1, {given['name']}]", f"{table.rstrip()}\n") + entry
 
@@ -166,17 +164,18 @@ def run(*command: str, **environment: str) -> None:
         *sorted(ROOT.glob("services/*/src")),
     ]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, sources)), **environment}
-    done = subprocess.run(  # noqa: S603  our own programs
+    completed = subprocess.run(  # noqa: S603  our own programs
         command, cwd=ROOT, env=environment, check=False, capture_output=True, text=True
     )
-    if done.returncode:
+    if completed.returncode:
         sys.exit(
-            f"{done.stdout}{done.stderr}\nfailed: {' '.join(command)}\nThe files are written; repair, and render."
+            f"{completed.stdout}{completed.stderr}\nfailed: {' '.join(command)}\n"
+            "The files are written; correct the error, then run `make protos` and `make platform`."
         )
 
 
 def render(written: list[Path]) -> None:
-    """Format what was written, and render what follows from it."""
+    """Format the written files, and render the files that follow from them."""
     code = [str(path) for path in written if path.suffix == ".py"]
     run(f"{BIN}/ruff", "check", "--fix-only", "--quiet", *code)  # the order of imports depends on the name
     run(f"{BIN}/ruff", "format", "--quiet", *code)
@@ -193,7 +192,7 @@ def has_helm() -> bool:
 
 
 def report(given: Mapping[str, str], written: list[Path]) -> None:
-    """Print what there is now and what comes next."""
+    """Print the written files and the next steps."""
     name = given["name"]
     print(f"The service {name} is written:")
     for path in written:
@@ -205,12 +204,14 @@ def report(given: Mapping[str, str], written: list[Path]) -> None:
     if has_helm():
         print("Rendered: tests/charts/golden; review its diff")
     else:
-        print(f"Without Helm tests/charts/golden is as it was; later: GOLDEN=write .venv/bin/pytest {GOLDEN}")
+        print(
+            f"Helm is missing, so tests/charts/golden is unchanged; later run GOLDEN=write .venv/bin/pytest {GOLDEN}"
+        )
     print("\nNext (docs/new-service.md):")
     for what, why in (
-        (f"protos/diwan/{name}/v1", "state your API and events, then `make protos`"),
+        (f"protos/diwan/{name}/v1", "define your API and events, then `make protos`"),
         (f"services/{name}/src/{name}", "write your rules in model.py, then facts, commands, api, policies"),
-        ("deploy/platform.yaml", "state what it reads and calls, then `make platform`"),
+        ("deploy/platform.yaml", "declare what the service reads and calls, then `make platform`"),
         (f"tests/guards/scenarios_{name}.py", "one scenario for each changing RPC"),
         ("make up", "start it with the platform"),
         ("make test", "run every check"),
@@ -219,13 +220,15 @@ def report(given: Mapping[str, str], written: list[Path]) -> None:
 
 
 def main() -> None:
-    """Write the service, or say why not."""
+    """Write the service, or print the reasons for a refusal."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("name", help="of the service and its package, such as parcels")
+    parser.add_argument("name", help="name of the service and its package, such as parcels")
     parser.add_argument(
-        "--entity", default="", help="what it keeps, such as parcel; by default the name's singular"
+        "--entity",
+        default="",
+        help="entity of the service, such as parcel; by default the singular of the name",
     )
     options = parser.parse_args()
     entity = options.entity or singular(options.name)

@@ -11,8 +11,8 @@ from google.protobuf.message import Message
 from .actors import Actors
 
 Effect = Callable[[], Mapping[str, Any]]
-Question = tuple[str, Message]
-"""Name of an RPC, and a request."""
+PrincipalCall = tuple[str, Message]
+"""Name and request of an RPC that the principal of a journey may call."""
 
 
 @dataclass(frozen=True)

@@ -3,16 +3,16 @@
 An effect is visible from outside the service: documents in its store, events with the request as their cause, their
 effects in other services, messages on a phone, lines in a log.
 
-A module `scenarios_<service>` holds `SERVICE`, the full name of the service in its proto; `SCENARIOS`, by the name of
-the RPC; and `question`, a call that the principal of a journey may make there.
+A module `scenarios_<service>` contains `SERVICE`, the full name of the service in its proto; `SCENARIOS`, by the name
+of the RPC; and `principal_call`, which returns an RPC that the principal of a journey may call.
 """
 
 from importlib import import_module
 from pathlib import Path
 
-from .scenario import Question, Scenario
+from .scenario import PrincipalCall, Scenario
 
-__all__ = ["QUESTIONS", "SCENARIOS", "Question", "Scenario"]
+__all__ = ["PRINCIPAL_CALLS", "SCENARIOS", "PrincipalCall", "Scenario"]
 
 _MODULES = [
     import_module(f".{path.stem}", __package__)
@@ -22,7 +22,9 @@ _MODULES = [
 SCENARIOS = {f"{module.SERVICE}.{rpc}": make for module in _MODULES for rpc, make in module.SCENARIOS.items()}
 """Full name of an RPC -> function that prepares its scenario."""
 
-QUESTIONS = {
-    module.SERVICE.split(".")[1]: module.question for module in _MODULES if hasattr(module, "question")
+PRINCIPAL_CALLS = {
+    module.SERVICE.split(".")[1]: module.principal_call
+    for module in _MODULES
+    if hasattr(module, "principal_call")
 }
-"""Name of a service -> RPC and request that its API answers to the principal of a journey."""
+"""Name of a service -> function that returns the call of a journey's principal."""

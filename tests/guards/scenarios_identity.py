@@ -10,7 +10,7 @@ from demo.session import Session
 from diwan.identity.v1 import identity_pb2 as identity
 
 from .actors import Actors
-from .scenario import Question, Scenario, count_writes, other_code, varied
+from .scenario import PrincipalCall, Scenario, count_writes, other_code, varied
 from .wire import claims
 
 
@@ -220,7 +220,7 @@ def verify_session(actors: Actors, session: Session) -> None:
     assert actors.platform.call("identity", "GetAccount", request, session).account_id == account_id
 
 
-def question(journey: Journey) -> Question:
+def principal_call(journey: Journey) -> PrincipalCall:
     return "GetAccount", identity.GetAccountRequest(account_id=journey.principal.account_id)
 
 

@@ -7,7 +7,7 @@ from demo.journey import Journey
 from diwan.notary.v1 import notary_pb2 as notary
 
 from .actors import Actors
-from .scenario import Question, Scenario, count_entries, count_messages, varied
+from .scenario import PrincipalCall, Scenario, count_entries, count_messages, varied
 
 
 def draft(actors: Actors) -> Scenario:
@@ -108,7 +108,7 @@ def collect(actors: Actors) -> Scenario:
     )
 
 
-def question(journey: Journey) -> Question:
+def principal_call(journey: Journey) -> PrincipalCall:
     request = notary.GetPowerOfAttorneyRequest(power_of_attorney_id=journey.case.power_of_attorney_id)
     return "GetPowerOfAttorney", request
 

@@ -1,4 +1,4 @@
-"""Notification has no changing RPC; the call with which its tokens are checked."""
+"""Notification has no changing RPC; its tokens are checked with a reading one."""
 
 from collections.abc import Callable, Mapping
 
@@ -6,10 +6,10 @@ from demo.journey import Journey
 from diwan.notification.v1 import notification_pb2 as notification
 
 from .actors import Actors
-from .scenario import Question, Scenario
+from .scenario import PrincipalCall, Scenario
 
 
-def question(_: Journey) -> Question:
+def principal_call(_: Journey) -> PrincipalCall:
     return "ListMessages", notification.ListMessagesRequest()
 
 

@@ -11,7 +11,7 @@ from google.type.date_pb2 import Date
 from google.type.money_pb2 import Money
 
 from .actors import Actors
-from .scenario import Question, Scenario, count_entries, count_messages, varied
+from .scenario import PrincipalCall, Scenario, count_entries, count_messages, varied
 
 
 def publish_tariff(actors: Actors) -> Scenario:
@@ -74,7 +74,7 @@ def charges(actors: Actors, payment_id: str) -> list[str]:
     return [charge["state"] for charge in document["state"]["charges"]]
 
 
-def question(journey: Journey) -> Question:
+def principal_call(journey: Journey) -> PrincipalCall:
     return "GetPayment", payments.GetPaymentRequest(subject_id=journey.case.power_of_attorney_id)
 
 

@@ -1,4 +1,4 @@
-"""The image of a service contains exactly the project's packages that the platform table lists."""
+"""The packages of each image, by the platform table."""
 
 import subprocess
 import sys
@@ -14,14 +14,16 @@ PROGRAMS = {"identity", "payments", "notary", "notification", "sms", "acquirer",
 ADDED = {name for name in platform().programs if name not in PROGRAMS}
 
 
-def printed(*arguments: str, folder: Path = ROOT) -> str:
+def run(*arguments: str, folder: Path = ROOT) -> str:
     command = [sys.executable, str(ROOT / "deploy" / "image" / "packages.py"), *arguments]
-    done = subprocess.run([*command, "--folder", str(folder)], capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+    completed = subprocess.run(
+        [*command, "--folder", str(folder)], capture_output=True, text=True, check=True
+    )
+    return completed.stdout.strip()
 
 
 @pytest.mark.parametrize(
-    ("arguments", "holds"),
+    ("arguments", "packages"),
     [
         (("folders", "service"), SERVICE),
         (("folders", "notary"), "./protos ./services/chassis ./services/notary"),
@@ -34,18 +36,18 @@ def printed(*arguments: str, folder: Path = ROOT) -> str:
         (("programs", "connector"), "notification.connectors.sms payments.connectors.acquirer"),
     ],
 )
-def test_an_image_holds_its_programs(arguments: tuple[str, ...], holds: str) -> None:
-    """Protos and chassis first; a service is in one image, its connectors perhaps in another.
+def test_an_image_holds_its_programs(arguments: tuple[str, ...], packages: str) -> None:
+    """Protos and chassis come first; a service and its connectors may be in different images.
 
-    What was added to the table later is left out.
+    Programs that were added to the table later are left out.
     """
-    words = printed(*arguments).split()
+    words = run(*arguments).split()
 
-    assert [word for word in words if word.rpartition("/")[2] not in ADDED] == holds.split()
+    assert [word for word in words if word.rpartition("/")[2] not in ADDED] == packages.split()
 
 
-def test_what_is_no_program_is_in_no_image(tmp_path: Path) -> None:
-    """A distribution beside the services, such as the tests' fixtures."""
+def test_a_distribution_without_a_program_is_in_no_image(tmp_path: Path) -> None:
+    """An example is the distribution of the test fixtures."""
     (tmp_path / "deploy").mkdir()
     (tmp_path / "deploy" / "platform.yaml").write_text(
         "programs: {parcels: {package: parcels, image: service}, post: {kind: integrator}}"
@@ -53,4 +55,4 @@ def test_what_is_no_program_is_in_no_image(tmp_path: Path) -> None:
     for name in ("chassis", "parcels", "testkit"):
         (tmp_path / "services" / name / "src" / name).mkdir(parents=True)
 
-    assert printed("folders", "service", folder=tmp_path) == "./protos ./services/chassis ./services/parcels"
+    assert run("folders", "service", folder=tmp_path) == "./protos ./services/chassis ./services/parcels"

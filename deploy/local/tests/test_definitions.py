@@ -1,4 +1,4 @@
-"""The broker's definitions, and the rights that follow from the platform table, tried on a real broker."""
+"""The broker's definitions, and the permissions that follow from the platform table, on a real broker."""
 
 import json
 import re
@@ -13,15 +13,15 @@ from platform_table.load import platform
 from testkit.broker import Broker
 
 
-def test_the_same_password_hashes_alike_with_one_salt() -> None:
-    """The hash is RabbitMQ's: base64 of salt and SHA-256 of salt and password."""
+def test_a_password_hash_depends_on_password_and_salt() -> None:
+    """RabbitMQ's format is base64 of the salt and the SHA-256 of salt and password."""
     assert definitions.password_hash("test12", bytes.fromhex("908dc60a")) == (
         "kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR"
     )
 
 
-def test_renders_from_files_of_passwords(tmp_path: Path) -> None:
-    """The command writes definitions in which no password is readable."""
+def test_the_command_renders_definitions_from_password_files(tmp_path: Path) -> None:
+    """The definitions contain no password in plain text."""
     users = platform().users
     passwords = tmp_path / "passwords"
     passwords.mkdir()
@@ -36,8 +36,8 @@ def test_renders_from_files_of_passwords(tmp_path: Path) -> None:
 
 
 @pytest.mark.real
-def test_a_user_writes_its_own_exchanges_alone(broker: Broker) -> None:
-    """Publishing to another's exchange, or in another's name, is refused by the broker."""
+def test_a_user_publishes_only_on_its_own_exchanges(broker: Broker) -> None:
+    """The broker also refuses a message with the name of another user."""
     with broker.connect("payments") as connection:
         channel = connection.channel()
         channel.confirm_delivery()
@@ -55,7 +55,7 @@ def test_a_user_writes_its_own_exchanges_alone(broker: Broker) -> None:
 
 @pytest.mark.real
 def test_a_user_reads_its_own_queues_and_configures_nothing(broker: Broker) -> None:
-    """Reading another's queue and declaring anything are refused."""
+    """Reading the queue of another user and declaring queues or exchanges are refused."""
     with broker.connect("payments") as connection:
         for verb, name in (
             ("basic_get", "notary.payments.payment"),
@@ -69,8 +69,8 @@ def test_a_user_reads_its_own_queues_and_configures_nothing(broker: Broker) -> N
 
 
 @pytest.mark.real
-def test_what_is_given_back_stays(broker: Broker) -> None:
-    """A message that a service gives back is still there, however often it does."""
+def test_a_requeued_message_stays(broker: Broker) -> None:
+    """The queues of services have no delivery limit."""
     with broker.connect("payments") as connection:
         channel = connection.channel()
         channel.confirm_delivery()
@@ -85,8 +85,8 @@ def test_what_is_given_back_stays(broker: Broker) -> None:
 
 
 @pytest.mark.real
-def test_a_retry_queue_gives_a_message_back(broker: Broker) -> None:
-    """What a connector puts into its first retry queue is back in its queue after a second."""
+def test_a_retry_queue_returns_a_message(broker: Broker) -> None:
+    """A message in the first retry queue of a connector is in the connector's queue after a second."""
     queue = "sms.notification.message"
     with broker.connect("sms") as connection:
         channel = connection.channel()
@@ -102,24 +102,24 @@ def test_a_retry_queue_gives_a_message_back(broker: Broker) -> None:
 
 
 @pytest.mark.real
-def test_what_is_parked_is_forgotten_in_time(broker: Broker) -> None:
-    """Parked queues, and they alone, forget a message after 14 days, and are bounded like all others."""
-    told = broker.node.evaluate(
+def test_parked_messages_expire(broker: Broker) -> None:
+    """Only parked queues have a limit of 14 days; all queues have a limit of length."""
+    output = broker.node.evaluate(
         '[{element(4, amqqueue:get_name(Q)), rabbit_policy:get(<<"message-ttl">>, Q),'
         f' rabbit_policy:get(<<"max-length">>, Q)}} || Q <- rabbit_amqqueue:list(<<"{broker.topology.vhost}">>)].'
     )
 
-    found = re.findall(r'\{<<"([^"]+)">>,\s*(\w+),\s*(\w+)\}', told)
-    assert {name for name, ttl, _ in found if ttl != "undefined"} == {
+    policies = re.findall(r'\{<<"([^"]+)">>,\s*(\w+),\s*(\w+)\}', output)
+    assert {name for name, ttl, _ in policies if ttl != "undefined"} == {
         parked_queue(queue.name) for queue in broker.topology.queues if queue.retry
     }
-    assert {ttl for _, ttl, _ in found} == {"undefined", str(14 * 24 * 3600 * 1000)}
-    assert {bound for _, _, bound in found} == {"2000000"}
+    assert {ttl for _, ttl, _ in policies} == {"undefined", str(14 * 24 * 3600 * 1000)}
+    assert {bound for _, _, bound in policies} == {"2000000"}
 
 
 @pytest.mark.real
-def test_an_operator_puts_back_what_a_connector_parked(broker: Broker) -> None:
-    """The operator reads parked queues and nothing else, and publishes through the retry exchange."""
+def test_an_operator_replays_a_parked_message(broker: Broker) -> None:
+    """The operator reads only parked queues, and publishes through the retry exchange."""
     queue = "sms.notification.message"
     with broker.connect("sms") as connection:
         channel = connection.channel()

@@ -1,4 +1,4 @@
-"""What is rendered from the platform table when a program is added to it."""
+"""The files that are rendered from the platform table, also when a program is added to it."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -27,13 +27,13 @@ def with_program(program: Program) -> Platform:
     return replace(platform(), programs={**platform().programs, program.name: program})
 
 
-def test_nothing_in_the_checkout_drifted() -> None:
+def test_the_checkout_is_up_to_date() -> None:
     """Files, links and charts are those of the table."""
     assert render.drift(platform()) == []
 
 
-def test_a_program_that_is_added_drifts_in_its_files_alone() -> None:
-    """They are named, for `make lint`; no other chart is touched."""
+def test_an_added_program_changes_only_its_files() -> None:
+    """The differing files are named, for `make lint`; no other chart changes."""
     drifted = {str(path.relative_to(CHECKOUT)) for path in render.drift(with_program(SHOP))}
 
     assert drifted == {
@@ -49,20 +49,20 @@ def test_a_program_that_is_added_drifts_in_its_files_alone() -> None:
     }
 
 
-def test_a_program_that_is_gone_leaves_its_chart_to_be_removed() -> None:
-    """Its folder and its link in the umbrella are named."""
+def test_the_chart_of_a_removed_program_is_named() -> None:
+    """Its folder and its link in the umbrella chart must be removed by hand."""
     programs = {name: each for name, each in platform().programs.items() if name != "sms"}
 
-    gone = charts.strangers(replace(platform(), programs=programs))
+    removed = charts.strangers(replace(platform(), programs=programs))
 
-    assert [str(path.relative_to(charts.CHARTS)) for path in gone] == ["diwan/charts/sms", "sms"]
+    assert [str(path.relative_to(charts.CHARTS)) for path in removed] == ["diwan/charts/sms", "sms"]
 
 
-def test_a_programs_edges() -> None:
-    """To broker, store, what it calls and reaches; from callers and monitoring."""
-    found = [edge for edge in charts.edges(with_program(SHOP)) if "shop" in {edge["to"], *edge["from"]}]
+def test_a_program_has_its_edges() -> None:
+    """They lead to broker, store, called services and external systems, and come from callers and monitoring."""
+    edges = [edge for edge in charts.edges(with_program(SHOP)) if "shop" in {edge["to"], *edge["from"]}]
 
-    assert [(edge["to"], edge.get("port", "")) for edge in found if edge["to"] != "shop"] == [
+    assert [(edge["to"], edge.get("port", "")) for edge in edges if edge["to"] != "shop"] == [
         ("broker", ""),
         ("store", ""),
         ("identity", "grpc"),
@@ -71,14 +71,14 @@ def test_a_programs_edges() -> None:
         ("collector", ""),
         ("dns", ""),
     ]
-    assert [edge for edge in found if edge["to"] == "shop"] == [
+    assert [edge for edge in edges if edge["to"] == "shop"] == [
         {"from": ["callers"], "to": "shop", "port": "grpc"},
         {"from": ["monitoring"], "to": "shop", "port": "http"},
     ]
 
 
-def test_the_library_reads_a_program_as_the_table_has_it() -> None:
-    """Package, image, calls and secrets, in one line."""
+def test_the_library_chart_has_a_line_for_each_program() -> None:
+    """It has package, image, calls and secrets."""
     text = charts.files(with_program(SHOP))[charts.LIBRARY / "templates" / "_platform.tpl"]
 
     assert (
@@ -89,7 +89,7 @@ def test_the_library_reads_a_program_as_the_table_has_it() -> None:
 
 
 def test_a_kind_without_a_template_is_refused() -> None:
-    """The table knows kinds that no chart makes yet."""
+    """The table has kinds that have no template yet."""
     portal = Program("portal", 9, "web", "pages", package="notary", image="service", calls=("identity",))
 
     with pytest.raises(TableError, match=r"^deploy/platform.yaml:9: .* no template diwan-lib.web yet$"):
@@ -97,8 +97,8 @@ def test_a_kind_without_a_template_is_refused() -> None:
 
 
 @pytest.mark.parametrize("field", ["reaches", "reached_by"])
-def test_what_lies_outside_has_its_place_in_the_values(field: str) -> None:
-    """A port and peers, which installations set."""
+def test_an_external_system_needs_port_and_peers_in_the_values(field: str) -> None:
+    """Each installation sets them."""
     fax = replace(SHOP, **{"reaches": (), field: ("fax",)})
 
     with pytest.raises(
@@ -107,7 +107,7 @@ def test_what_lies_outside_has_its_place_in_the_values(field: str) -> None:
         charts.files(with_program(fax))
 
 
-def test_contracts_name_the_modules_that_are_there() -> None:
+def test_import_contracts_name_existing_modules() -> None:
     """A module that a service does not have is in no contract."""
     text = contracts.rendered(platform())
 
@@ -117,8 +117,8 @@ def test_contracts_name_the_modules_that_are_there() -> None:
     assert "notary.connectors" not in text
 
 
-def test_contracts_know_what_is_shipped() -> None:
-    """Services import nothing that stands around them; a distribution of no program is imported by nothing shipped."""
+def test_import_contracts_separate_shipped_code_from_tests() -> None:
+    """Services import no tools; no program imports a distribution that belongs to no program."""
     text = contracts.rendered(platform())
     forbidden = {
         part.partition("]")[0]: set(part.partition("forbidden_modules =")[2].split())
@@ -130,21 +130,21 @@ def test_contracts_know_what_is_shipped() -> None:
     assert forbidden["testkit-apart"] == {"testkit", "pytest"}
 
 
-def test_a_file_without_its_marks_is_no_place_to_render_to() -> None:
-    """Rather than to be overwritten."""
+def test_a_file_without_marks_is_refused() -> None:
+    """It would be overwritten otherwise."""
     with pytest.raises(ValueError, match="the marks of 'events' are missing"):
         marked.between("# Events\n", "events", ["| a |"])
 
 
-def test_what_stands_around_the_marks_is_kept() -> None:
-    """Byte for byte."""
+def test_text_around_the_marks_is_unchanged() -> None:
+    """It is equal byte for byte."""
     text = "a\n<!-- rendered from deploy/platform.yaml: x -->\nold\n<!-- end of x -->\nb"
 
     assert marked.between(text, "x", ["new"]) == text.replace("old", "new")
 
 
-def test_events_name_their_readers() -> None:
-    """By the keys that their queues are bound to."""
+def test_the_table_of_events_names_the_readers() -> None:
+    """They follow from the binding keys of the queues."""
     rows = {row.split("`")[3]: row.rsplit("|", 2)[1].strip() for row in _rows()}
 
     assert rows["payment.settled.v1"] == "payments, notary, notification, shop"
@@ -156,6 +156,6 @@ def _rows() -> list[str]:
     return [row for row in marked.events(with_program(SHOP)) if row.startswith("| `")]
 
 
-def test_connectors_queues_are_those_that_operators_look_at() -> None:
+def test_the_queues_of_connectors_are_rendered_for_the_command_line() -> None:
     """The command line is shipped without the table."""
     assert Path(render.CONNECTORS).is_relative_to(CHECKOUT / "services" / "ctl" / "src")

@@ -1,4 +1,4 @@
-"""The platform table: what it derives, and which entries it refuses, with line and reason."""
+"""The platform table: its derived values, and its refusals of wrong entries with line and reason."""
 
 import re
 from pathlib import Path
@@ -14,30 +14,30 @@ CASES = yaml.safe_load((Path(__file__).parent / "wrong_entries.yaml").read_text(
 
 
 def refusal(tmp_path: Path, text: str) -> tuple[int, str]:
-    """Line and reason of the refusal of a table."""
+    """Return line and reason of the refusal of a table."""
     path = tmp_path / "platform.yaml"
     path.write_text(text)
     with pytest.raises(TableError) as refused:
         load(path)
-    found = re.fullmatch(rf"{re.escape(str(path))}:(\d+): (.+)", str(refused.value))
-    assert found, refused.value
-    return int(found[1]), found[2]
+    match = re.fullmatch(rf"{re.escape(str(path))}:(\d+): (.+)", str(refused.value))
+    assert match, refused.value
+    return int(match[1]), match[2]
 
 
 def line_of(text: str, wanted: str) -> int:
-    """The first line that contains a text, from 1."""
+    """Return the number of the first line that contains a text, from 1."""
     return 1 + next(at for at, line in enumerate(text.splitlines()) if wanted in line)
 
 
 def entry(name: str) -> str:
-    """An entry of the checkout's table, its lines as they stand there."""
-    found = re.search(rf"^  {name}:\n(?:    .*\n)+", TEXT, re.MULTILINE)
-    assert found
-    return found[0]
+    """Return the lines of an entry of the checkout's table."""
+    match = re.search(rf"^  {name}:\n(?:    .*\n)+", TEXT, re.MULTILINE)
+    assert match
+    return match[0]
 
 
 def changed(name: str | None, old: str, new: str) -> str:
-    """The table with another text in one entry, or anywhere."""
+    """Return the table with a text replaced in one entry, or in the whole table."""
     before = entry(name) if name else TEXT
     assert old in before
     return TEXT.replace(before, before.replace(old, new, 1))
@@ -45,10 +45,10 @@ def changed(name: str | None, old: str, new: str) -> str:
 
 @pytest.mark.parametrize("case", CASES, ids=[case["case"] for case in CASES])
 def test_a_wrong_entry_is_refused(tmp_path: Path, case: dict[str, str]) -> None:
-    """With the line of what is wrong, and why."""
+    """The error has the line and the reason."""
     program, at = case.get("program"), case.get("at") or case["new"].partition("\n")[0]
     text = changed(program, case["old"], case["new"])
-    # What stands in many entries is looked for from this one on; the name of another entry, anywhere.
+    # A text that is in many entries is searched from this entry on; the name of an entry, in the whole table.
     before = text.index(f"\n  {program}:\n") + 1 if program and not at.startswith("  ") else 0
     line = text[:before].count("\n") + line_of(text[before:], at)
 
@@ -56,7 +56,7 @@ def test_a_wrong_entry_is_refused(tmp_path: Path, case: dict[str, str]) -> None:
 
 
 def test_a_table_without_identity_is_refused(tmp_path: Path) -> None:
-    """Tokens come from it."""
+    """It issues the tokens."""
     assert refusal(tmp_path, TEXT.replace(entry("identity"), "")) == (
         line_of(TEXT, "programs:"),
         "the table lacks identity",
@@ -64,12 +64,12 @@ def test_a_table_without_identity_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_empty_file_is_refused(tmp_path: Path) -> None:
-    """With what it lacks."""
+    """The error names the first missing section."""
     assert refusal(tmp_path, "") == (1, "the table lacks 'broker'")
 
 
-def test_there_is_one_operator(tmp_path: Path) -> None:
-    """The broker gives it rights that nobody else has."""
+def test_a_second_operator_is_refused(tmp_path: Path) -> None:
+    """The operator has its own permissions on the broker."""
     second = entry("operator").replace("  operator:", "  auditor:")
     second = second.replace("diwanctl", "notification.connectors.sms")
     text = TEXT.replace(entry("sms"), "").replace('      sms.message: "*"\n', "") + second
@@ -80,8 +80,8 @@ def test_there_is_one_operator(tmp_path: Path) -> None:
     )
 
 
-def test_an_exchange_of_the_protos_is_published(tmp_path: Path) -> None:
-    """Though nobody reads it."""
+def test_a_missing_exchange_of_the_protos_is_refused(tmp_path: Path) -> None:
+    """An exchange is required even if no program reads it."""
     text = changed("identity", "[events, commands]", "[events]").replace(
         "      identity.message: [send]\n", ""
     )
@@ -92,8 +92,8 @@ def test_an_exchange_of_the_protos_is_published(tmp_path: Path) -> None:
     )
 
 
-def test_the_reserved_stream_is_taken(tmp_path: Path) -> None:
-    """In its one form."""
+def test_the_reserved_field_stream_is_loaded(tmp_path: Path) -> None:
+    """Its value is a number of days."""
     path = tmp_path / "platform.yaml"
     path.write_text(changed("notary", "publishes: [events]", "publishes: [events]\n    stream: {days: 7}"))
 
@@ -101,8 +101,8 @@ def test_the_reserved_stream_is_taken(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["web", "job"])
-def test_a_program_without_store_and_broker(tmp_path: Path, kind: str) -> None:
-    """It is no user of the broker and no audience; it calls services as a client of identity."""
+def test_a_program_without_store_and_broker_is_a_client_only(tmp_path: Path, kind: str) -> None:
+    """It is neither a user of the broker nor an audience; it calls services with a token of identity."""
     path = tmp_path / "platform.yaml"
     text = TEXT.replace(entry("operator"), entry("operator").replace("kind: operator", f"kind: {kind}"))
     path.write_text(text)
@@ -114,8 +114,8 @@ def test_a_program_without_store_and_broker(tmp_path: Path, kind: str) -> None:
     assert "operator" in {program.name for program in table.installed}
 
 
-def test_what_follows_from_the_table() -> None:
-    """Queues, keys and clients, as they are derived."""
+def test_queues_keys_and_clients_are_derived() -> None:
+    """The entries do not contain them."""
     table = platform()
 
     assert [read.queue for read in table.programs["acquirer"].reads] == [
@@ -130,7 +130,7 @@ def test_what_follows_from_the_table() -> None:
     assert sorted(table.clients) == sorted((*table.services, "operator"))
 
 
-def test_facts_are_those_of_the_protos() -> None:
-    """By exchange and entity, without the version."""
+def test_facts_are_read_from_the_protos() -> None:
+    """They are grouped by exchange and entity, without the version."""
     assert stated()["payments.events"]["payment"] == {"due", "settled", "refused", "overpaid"}
     assert stated()["notification.commands"] == {"message": {"submit"}}

@@ -1,4 +1,4 @@
-"""The base of all refusals, and the closed set that a service makes of them."""
+"""The base class of all refusals, and the closed set that a service declares."""
 
 import ast
 import pickle
@@ -13,7 +13,7 @@ from chassis.errors import CODES, ChassisError, check_errors, code_of, error_set
 
 
 class Base(DomainError):
-    """Base of the refusals here."""
+    """The base class of these refusals."""
 
 
 class Missing(Base):
@@ -38,7 +38,7 @@ HERE = sys.modules[__name__]
 
 
 def test_the_base_of_models_imports_the_standard_library_alone():
-    """Models import it, and stay pure."""
+    """Models import it, and have no other dependencies."""
     tree = ast.parse(Path(str(domain.__file__)).read_text())
     imported = {
         name.partition(".")[0]
@@ -56,38 +56,38 @@ def test_the_base_of_models_imports_the_standard_library_alone():
 
 
 def test_the_docstring_is_the_default_text():
-    """Its first line, that is; an explicit text replaces it."""
+    """Its first line is used; an explicit text replaces it."""
     assert str(Missing()) == "There is no such thing."
     assert str(Missing("Nothing here.")) == "Nothing here."
 
 
-def test_a_field_is_stated_by_the_class_or_by_the_one_who_raises():
-    """The path at the raise counts more than that of the class."""
+def test_a_field_is_declared_by_the_class_or_passed_when_raised():
+    """The path passed when raised replaces that of the class."""
     assert (Missing().field, Narrow().field, Narrow(field="a.width").field) == ("", "width", "a.width")
 
 
-def test_metadata_come_by_name_and_survive_another_process():
-    """A refusal that a worker process raises arrives whole."""
+def test_a_refusal_can_be_pickled():
+    """A refusal of a worker process arrives with its field and metadata."""
     refusal = pickle.loads(pickle.dumps(Narrow("Too narrow.", field="b", least="3")))
 
     assert (str(refusal), refusal.field, refusal.metadata) == ("Too narrow.", "b", {"least": "3"})
 
 
-def test_the_set_of_a_module_is_its_refusals_without_their_base():
-    """The base states no reason and is never raised; imported classes are another module's."""
+def test_the_set_of_a_module_has_its_refusals_without_their_base():
+    """The base has no reason and is never raised; imported classes belong to other modules."""
     assert error_set(HERE) == {Missing, Narrow}
 
 
-def test_the_set_of_two_modules_is_both():
-    """A service may define refusals beside its model."""
+def test_two_modules_have_one_set():
+    """A service may also define refusals outside its model."""
     other = ModuleType("other")
     other.Other = type("Other", (Base,), {"__module__": "other", "reason": "OTHER", "code": "ABORTED"})
 
     assert error_set(HERE, other) == {Missing, Narrow, other.Other}
 
 
-def test_a_class_that_forgot_its_reason_stays_in_the_set_to_be_refused():
-    """Only a base of other classes may state none."""
+def test_a_class_without_a_reason_stays_in_the_set_and_is_refused():
+    """Only a base of other classes needs no reason."""
     other = ModuleType("other")
     other.Nameless = type("Nameless", (Base,), {"__module__": "other"})
 
@@ -113,22 +113,24 @@ def test_a_wrong_class_is_refused_at_start(members, complaint):
         check_errors([Missing, type("Wrong", (Base,), members)])
 
 
-def test_only_what_is_declared_has_a_code_and_a_reason_outside():
-    """The set of the service, and the chassis's own refusals."""
+def test_only_declared_refusals_have_their_code_and_reason_in_an_answer():
+    """They are those of the service's set and those of the chassis; other errors are INTERNAL."""
     shared = type("Shared", (ChassisError,), {"reason": "SHARED", "code": "ABORTED"})()
     cases = [Missing(), Narrow(), shared, ChassisError(), KeyError("x")]
 
-    told = [(code_of(error, frozenset({Missing})), reason_of(error, frozenset({Missing}))) for error in cases]
+    answers = [
+        (code_of(error, frozenset({Missing})), reason_of(error, frozenset({Missing}))) for error in cases
+    ]
 
     assert (
-        told
+        answers
         == [("NOT_FOUND", "MISSING"), ("INTERNAL", "INTERNAL"), ("ABORTED", "SHARED")]
         + [("INTERNAL", "INTERNAL")] * 2
     )
 
 
 def test_the_field_of_a_class_is_in_the_answer():
-    """`BadRequest` names the field and the reason as its rule."""
+    """`BadRequest` has the path of the field, with the reason as the rule."""
     status = to_status(Narrow(), "trial", frozenset({Narrow}))
 
     assert status.code == CODES["INVALID_ARGUMENT"]

@@ -1,4 +1,4 @@
-"""What is kept of an exception: a stable reason or its class, never a text that may quote somebody."""
+"""The stored part of an exception: its reason or its class, never its text, which may contain personal data."""
 
 import pytest
 from chassis.domain import DomainError
@@ -7,7 +7,7 @@ from chassis.messaging.policies import PermanentFailure
 
 
 class Known(DomainError):
-    """It states a reason."""
+    """An error with a reason."""
 
     reason = "KNOWN"
     code = "NOT_FOUND"
@@ -24,6 +24,6 @@ class Known(DomainError):
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
-def test_a_failure_is_kept_by_reason_or_class(error, reason):
-    """A library's `reason` that is a sentence counts as a text."""
+def test_a_failure_is_stored_as_reason_or_class(error, reason):
+    """The attribute `reason` of a library's exception is a text."""
     assert failure_reason(error) == reason

@@ -1,4 +1,4 @@
-"""Dataclasses become messages: by name, by the descriptor's types, and not at all where they do not fit."""
+"""Dataclasses are converted to messages by field name; a difference between them is an error."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ class State(Enum):
 
 @dataclass(frozen=True)
 class Payment:
-    """A state with more than is shown."""
+    """A state with more fields than its message."""
 
     payment_id: str
     subject_id: str
@@ -94,7 +94,7 @@ amounts = st.integers(-MAX_PIASTRES, MAX_PIASTRES)
 times = st.datetimes(timezones=st.just(UTC))
 
 
-def shown(payment: Payment, **given: object) -> payments_pb2.Payment:
+def to_payment(payment: Payment, **given: object) -> payments_pb2.Payment:
     return to_message(payment, payments_pb2.Payment, **{"means": None, "discount": 0, **given})
 
 
@@ -103,9 +103,9 @@ def milliseconds(time: datetime) -> datetime:
 
 
 @given(st.builds(Payment, texts, texts, st.sampled_from(State), amounts, times, st.none() | times, texts))
-def test_a_state_is_shown_field_by_field(payment):
-    """Text, enum, money and times arrive as they were, to the millisecond; None is absent."""
-    message = shown(payment)
+def test_a_state_is_converted_field_by_field(payment):
+    """Text, enum, money and times are equal, times to the millisecond; None is absent."""
+    message = to_payment(payment)
 
     assert (message.payment_id, message.subject_id) == (payment.payment_id, payment.subject_id)
     assert payments_pb2.PaymentState.Name(message.state) == f"PAYMENT_STATE_{payment.state.name}"
@@ -117,31 +117,31 @@ def test_a_state_is_shown_field_by_field(payment):
 
 @given(st.builds(Entry, texts, texts, texts, times, st.lists(st.builds(Leg, texts, amounts)).map(tuple)))
 def test_nested_dataclasses_are_nested_messages(entry):
-    """A tuple is repeated, in its order."""
+    """A tuple becomes a repeated field in the same order."""
     message = to_message(entry, payments_pb2.LedgerEntry)
 
     assert [Leg(leg.account, piastres(leg.amount, "amount")) for leg in message.legs] == list(entry.legs)
 
 
-def test_an_amount_of_nothing_is_present():
-    """Zero piastres are an amount; only None is none."""
-    assert shown(PAYMENT).HasField("discount")
-    assert not shown(PAYMENT, discount=None).HasField("discount")
+def test_an_amount_of_zero_is_present():
+    """Only None is absent."""
+    assert to_payment(PAYMENT).HasField("discount")
+    assert not to_payment(PAYMENT, discount=None).HasField("discount")
 
 
-def test_what_the_message_lacks_is_not_shown():
-    """A state has more than a caller sees."""
-    assert "never shown" not in str(shown(PAYMENT))
+def test_attributes_without_a_field_are_left_out():
+    """A state has more fields than its message."""
+    assert "never shown" not in str(to_payment(PAYMENT))
 
 
-def test_a_given_value_counts_more_than_the_attribute():
-    """Even None, which leaves the field out."""
-    assert shown(PAYMENT, payment_id="other").payment_id == "other"
-    assert shown(PAYMENT, payment_id=None).payment_id == ""
+def test_an_argument_replaces_the_attribute():
+    """None leaves the field out."""
+    assert to_payment(PAYMENT, payment_id="other").payment_id == "other"
+    assert to_payment(PAYMENT, payment_id=None).payment_id == ""
 
 
-def test_a_ready_message_is_taken_as_it_is():
-    """Where a field is made elsewhere."""
+def test_a_message_is_used_unchanged():
+    """An attribute may be a message already."""
     leg = payments_pb2.LedgerLeg(account="platform")
 
     assert to_message(replace(ENTRY, legs=(leg,)), payments_pb2.LedgerEntry).legs[0] == leg
@@ -154,11 +154,11 @@ ENTRY = Entry("e-1", "due", "p-1", NOW, ())
     ("make", "complaint"),
     [
         (lambda: to_message(PAYMENT, payments_pb2.Payment), "Payment has no discount for Payment"),
-        (lambda: shown(PAYMENT, other=1), "has no field other"),
-        (lambda: shown(replace(PAYMENT, state="due")), "a str is no value"),
-        (lambda: shown(replace(PAYMENT, state=Enum("State", "LOST").LOST)), "none of this name"),
-        (lambda: shown(replace(PAYMENT, payment_id=7)), "bad argument type"),
-        (lambda: shown(PAYMENT, payment_id=Leg("a", 1)), "is not sealed"),
+        (lambda: to_payment(PAYMENT, other=1), "has no field other"),
+        (lambda: to_payment(replace(PAYMENT, state="due")), "a str is no value"),
+        (lambda: to_payment(replace(PAYMENT, state=Enum("State", "LOST").LOST)), "none of this name"),
+        (lambda: to_payment(replace(PAYMENT, payment_id=7)), "bad argument type"),
+        (lambda: to_payment(PAYMENT, payment_id=Leg("a", 1)), "is not sealed"),
         (
             lambda: to_message(replace(HANDOVER, content=Leg("a", 1)), sms_pb2.SubmitSms),
             "its file has no Leg",
@@ -166,20 +166,20 @@ ENTRY = Entry("e-1", "due", "p-1", NOW, ())
     ],
     ids=["missing", "unknown", "no enum", "no member", "no text", "not sealed", "no plaintext"],
 )
-def test_what_does_not_fit_is_a_type_error(make, complaint):
-    """A mistake in a program shows at the first message, in its tests."""
+def test_a_difference_is_a_type_error(make, complaint):
+    """Such an error appears in the first test of a program."""
     with pytest.raises(TypeError, match=complaint):
         make()
 
 
 def test_a_time_without_a_zone_is_refused():
-    """Nobody can tell which moment it is."""
+    """It is ambiguous."""
     with pytest.raises(ValueError, match="zone"):
-        shown(replace(PAYMENT, due_time=NOW.replace(tzinfo=None)))
+        to_payment(replace(PAYMENT, due_time=NOW.replace(tzinfo=None)))
 
 
-def test_a_time_in_a_text_is_rfc_3339_in_utc():
-    """Commands state their end as text."""
+def test_a_time_in_a_text_field_is_rfc_3339_in_utc():
+    """Commands have their expiry time as text."""
     cairo = NOW.astimezone(timezone(timedelta(hours=2)))
 
     message = to_message(replace(HANDOVER, expire_time=cairo), sms_pb2.SubmitSms)
@@ -189,8 +189,8 @@ def test_a_time_in_a_text_is_rfc_3339_in_utc():
 
 
 @given(texts, st.dictionaries(texts, texts))
-def test_a_sealed_field_holds_the_message_of_the_dataclasss_name(mobile, values):
-    """As proto-JSON, and a Mapping as map; the outbox seals it."""
+def test_a_sealed_field_has_the_message_with_the_name_of_the_dataclass(mobile, values):
+    """The message is proto-JSON, which the event encoder seals; a Mapping becomes a map."""
     source = identity.SendMessage(template="code.sign_in")
 
     class Fact:
@@ -204,8 +204,8 @@ def test_a_sealed_field_holds_the_message_of_the_dataclasss_name(mobile, values)
     )
 
 
-def test_facts_become_their_messages_in_order():
-    """One table, one function."""
+def test_facts_are_converted_in_order():
+    """A fact without a message in the mapping is an error."""
     messages = fact_mapping({Due: events_pb2.PaymentDue, Handover: sms_pb2.SubmitSms})
 
     due, handover = messages([Due("p", "s", "a", 5), HANDOVER])
@@ -222,16 +222,16 @@ def test_facts_become_their_messages_in_order():
         (Due, events_pb2.PaymentOverpaid, "charge_id"),
         (Due, events_pb2.PaymentOverpaid, "fee"),
     ],
-    ids=["lost on the way", "left empty", "of another name"],
+    ids=["lost", "left empty", "other name"],
 )
 def test_a_fact_and_its_message_have_the_same_fields(fact, message, field):
-    """A table that loses a field, or leaves one empty, does not load."""
+    """A mapping that loses a field, or leaves one empty, is refused at import."""
     with pytest.raises(TypeError, match=field):
         fact_mapping({fact: message})
 
 
-def test_a_plaintext_has_the_same_fields_too():
-    """What is sealed cannot be seen to be missing."""
+def test_a_plaintext_and_its_dataclass_have_the_same_fields():
+    """A missing field would not be noticed once it is sealed."""
 
     @dataclass(frozen=True)
     class Wrong:
@@ -243,8 +243,8 @@ def test_a_plaintext_has_the_same_fields_too():
         to_message(replace(HANDOVER, content=Wrong("+201012345678")), sms_pb2.SubmitSms)
 
 
-def test_the_members_of_an_enum_by_the_protos_numbers():
-    """All but the unspecified one; other names are refused at import."""
+def test_members_returns_the_members_of_an_enum_by_number():
+    """The unspecified value is left out; other names are refused at import."""
     assert members(State, payments_pb2.PaymentState) == {1: State.DUE, 2: State.PROCESSING, 3: State.SETTLED}
     with pytest.raises(TypeError, match="different members"):
         members(State, payments_pb2.PaymentMeans)

@@ -1,4 +1,4 @@
-"""The first steps of a program."""
+"""The start of a program."""
 
 from importlib.metadata import version
 
@@ -6,6 +6,6 @@ from chassis import startup
 
 
 def test_the_version_is_that_of_the_distribution():
-    """Traces of a program show the version that is installed, and "0" from a folder that is not."""
+    """It is "0" for a package that is not installed."""
     assert startup.version("chassis") == version("diwan-chassis")
     assert startup.version("not_installed") == "0"

@@ -201,7 +201,7 @@ class World:
         await self.until(lambda: self.readiness.ready)
 
     def observe(self) -> None:
-        """Send log lines and spans here: tests of others, between two of identity's, send them elsewhere."""
+        """Send log lines and spans here; tests of other packages, run in between, may have redirected them."""
         log.setup("identity", "DEBUG", stream=self.logs)
         telemetry.install(self.telemetry)
 
@@ -401,6 +401,6 @@ async def running(
 
 @pytest.fixture
 def world(running: World) -> World:
-    """Identity, as one test meets it."""
+    """Return identity with the log lines and spans of this test."""
     running.observe()
     return running

@@ -1,10 +1,10 @@
-"""The names of notary's policies, which its store holds."""
+"""The names of the policies of notary, which are in its store."""
 
 from notary import policies
 
 
 def test_policies_keep_their_names():
-    """A name is part of the key by which an event is handled once: one that changes makes handled events new."""
+    """The name is part of an inbox key and of a cause: under another name processed events would be processed again."""
     table = policies.table(ctx=None, printer=None)
 
     assert {policy.name: policy.queue for policy in table} == {

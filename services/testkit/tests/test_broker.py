@@ -39,7 +39,7 @@ def test_a_message_stays_on_its_virtual_host(broker: Broker) -> None:
     assert depth(broker) == 1
 
 
-def test_what_the_node_refuses_is_an_error(broker: Broker) -> None:
+def test_an_expression_that_fails_is_an_error(broker: Broker) -> None:
     """A failed expression raises an exception with the node's error."""
     with pytest.raises(Exception, match="the node returned an error: error: badarith"):
         broker.node.evaluate("1 / 0.")

@@ -50,13 +50,13 @@ def test_a_server_is_started_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         return {"folder": str(folder)}
 
     with ThreadPoolExecutor(4) as pool:
-        reached = list(pool.map(lambda _: run.once("server", start), range(4)))
+        results = list(pool.map(lambda _: run.once("server", start), range(4)))
 
     assert len(started) == 1
-    assert reached == [{"folder": str(started[0])}] * 4
+    assert results == [{"folder": str(started[0])}] * 4
 
 
-def test_a_start_that_fails_is_tried_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_start_is_retried_by_the_next_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next call starts the server in a new folder."""
     monkeypatch.setenv(run.VARIABLE, str(tmp_path))
     folders: list[Path] = []
@@ -75,8 +75,8 @@ def test_a_start_that_fails_is_tried_by_the_next(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT, None])
-def test_nothing_outlives_a_run(end: signal.Signals | None) -> None:
-    """After the leading process was killed, was interrupted or has closed the run, no process and no folder is left."""
+def test_no_process_or_folder_outlives_a_run(end: signal.Signals | None) -> None:
+    """The leading process is killed, is interrupted, or closes the run."""
     leading, folder = lead()
     with leading:
         assert len(list(keeper.processes(folder))) == 2
@@ -92,7 +92,7 @@ def test_nothing_outlives_a_run(end: signal.Signals | None) -> None:
         assert list(keeper.processes(folder)) == []
 
 
-def test_the_end_of_a_run_touches_no_other() -> None:
+def test_the_end_of_a_run_affects_no_other() -> None:
     """Each of two concurrent runs, such as of two clones, ends only its own processes."""
     one, folder = lead()
     other, other_folder = lead()

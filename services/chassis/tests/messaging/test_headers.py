@@ -1,4 +1,4 @@
-"""The headers of an event, as both broker clients write them."""
+"""The headers of an event, which both broker clients write."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -14,8 +14,8 @@ NEEDED = {
 }
 
 
-def test_what_is_optional_is_left_out():
-    """Only the attributes that CloudEvents and the platform require are always there; times are UTC."""
+def test_absent_optional_attributes_are_not_written():
+    """The attributes that CloudEvents and the platform require are always written; times are UTC."""
     assert headers.write(**NEEDED) == {
         "cloudEvents_id": "2f1c7c1e-7b7f-4c7e-9a53-0f6f1d1f8a10",
         "cloudEvents_source": "diwan/payments",
@@ -26,8 +26,8 @@ def test_what_is_optional_is_left_out():
     }
 
 
-def test_the_reader_reads_what_was_written():
-    """Every attribute comes back as it was given."""
+def test_written_headers_are_read_unchanged():
+    """All attributes are tried."""
     written = headers.write(
         **NEEDED,
         sequence=7,

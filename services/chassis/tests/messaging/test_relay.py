@@ -22,7 +22,7 @@ pytestmark = pytest.mark.real
 
 @pytest.fixture(scope="session")
 def broker_node(own_broker: Broker) -> Broker:
-    """Its own: tests kill it."""
+    """Return a broker of this module, because its tests kill it."""
     return own_broker
 
 

@@ -97,7 +97,7 @@ class Servicer:
 
 
 class Identity(identity_pb2_grpc.IdentityServiceServicer):
-    """Publishes its key and issues tokens to a client that proves to be `notary`."""
+    """An identity service that publishes its key, and issues tokens to a client with the key of `notary`."""
 
     def __init__(self, key, client_key):
         self.key, self.client_key = key, client_key

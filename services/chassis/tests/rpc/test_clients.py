@@ -1,4 +1,4 @@
-"""Clients of other services, as the chassis makes them for a service."""
+"""The clients of other services that the chassis creates for a service."""
 
 import json
 
@@ -21,52 +21,51 @@ class CallingSettings(ServiceSettings):
 
 
 @pytest.fixture
-def calling(harness, tmp_path):
-    """Makes the clients of `notary`, whose own key is in its key folder; they are closed at the end."""
+def create_clients(harness, tmp_path):
+    """Return a function that creates the clients of `notary`; its key is in the key folder."""
     key = generate_key()
     (tmp_path / "client.jwk").write_text(json.dumps(key.as_dict(private=True)))
-    made = []
 
-    def make(**targets):
+    def create(**targets):
         settings = CallingSettings(**harness.settings.model_dump(exclude={"identity_target"}) | targets)
-        made.append(Clients("notary", settings))
-        harness.channels.append(made[-1])
-        return made[-1]
+        clients = Clients("notary", settings)
+        harness.channels.append(clients)
+        return clients
 
-    make.key = key
-    return make
+    create.key = key
+    return create
 
 
 @pytest.fixture
-async def identity(harness, calling):
-    """The target of an identity that issues tokens to `notary`, for the trial service to believe."""
+async def identity(harness, create_clients):
+    """Return the target of an identity service that issues tokens to `notary`."""
     service = identity_pb2.DESCRIPTOR.services_by_name["IdentityService"]
-    server = harness.make([(service, Identity(harness.key, calling.key))])
+    server = harness.make([(service, Identity(harness.key, create_clients.key))])
     await server.start()
     yield f"127.0.0.1:{server.port}"
     await server.stop()
 
 
-async def test_a_client_sends_the_services_own_token(harness, calling, identity):
-    """The target comes from the settings, the token from identity, for the client key in the key folder."""
-    clients = calling(identity_target=identity, trial_target=harness.target)
+async def test_a_client_sends_the_services_own_token(harness, create_clients, identity):
+    """The target comes from the settings; identity issues the token for the key in the key folder."""
+    clients = create_clients(identity_target=identity, trial_target=harness.target)
 
     answer = await harness.rpc("Feed", clients.channel("trial"))(harness.request())
 
     assert answer.text == "notary"
 
 
-async def test_one_channel_to_each_service(calling, identity):
-    """A second wish for a client is met with the first one's channel."""
-    clients = calling(identity_target=identity, trial_target="127.0.0.1:9")
+async def test_there_is_one_channel_to_each_service(create_clients, identity):
+    """A second client uses the channel of the first."""
+    clients = create_clients(identity_target=identity, trial_target="127.0.0.1:9")
 
     assert clients.channel("trial") is clients.channel("trial")
     assert clients.channel("trial") is not clients.channel("identity")
 
 
-async def test_closed_clients_call_nobody(harness, calling, identity):
-    """Closing closes the channels to other services and the one to identity."""
-    clients = calling(identity_target=identity, trial_target=harness.target)
+async def test_closed_clients_refuse_calls(harness, create_clients, identity):
+    """The channels to other services and the one to identity are closed."""
+    clients = create_clients(identity_target=identity, trial_target=harness.target)
     rpc = harness.rpc("Feed", clients.channel("trial"))
     fetch = clients.signing_keys
 
@@ -86,12 +85,12 @@ async def test_closed_clients_call_nobody(harness, calling, identity):
         ({"trial_target": "127.0.0.1:9"}, "trial", "no target of identity"),
     ],
 )
-async def test_a_missing_target_is_named(calling, targets, other, message):
-    """A service that calls another needs its target, and identity's for the token; else it does not start."""
+async def test_a_missing_target_is_named(create_clients, targets, other, message):
+    """A service that calls another does not start without its target and that of identity."""
     with pytest.raises(ValueError, match=message):
-        calling(**targets).channel(other)
+        create_clients(**targets).channel(other)
 
 
-async def test_identity_itself_fetches_no_keys(calling):
-    """Without a target of identity there is nothing to fetch keys from."""
-    assert calling().signing_keys is None
+async def test_identity_itself_fetches_no_keys(create_clients):
+    """It has no target of identity."""
+    assert create_clients().signing_keys is None

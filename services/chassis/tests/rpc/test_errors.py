@@ -16,7 +16,7 @@ MOBILE = "+201012345678"
 
 @pytest.fixture
 def refusal(harness):
-    """The set's own exceptions, by name."""
+    """Return the refusals that the trial service declares, by name."""
     return {kind.__name__: kind for kind in harness.server._pipeline._errors}
 
 
@@ -30,8 +30,8 @@ def deed(harness, what):
     return harness.rpc("Open")(harness.request(deed="it"))
 
 
-async def test_a_domain_error_is_its_code_and_reason_and_metadata(harness, refusal):
-    """Its class states code and reason; domain, metadata and field come along."""
+async def test_a_domain_error_has_code_reason_and_metadata(harness, refusal):
+    """Its class declares code and reason; domain, metadata and field are in the details."""
     error = await harness.refused(deed(harness, refusal["TrialRefusal"]("too many", "national_id")))
 
     failure = failure_of(error)
@@ -43,15 +43,15 @@ async def test_a_domain_error_is_its_code_and_reason_and_metadata(harness, refus
     assert failure.message == "too many"
 
 
-async def test_a_more_special_error_has_its_own_code(harness, refusal):
-    """Of a class and its base, both in the set, the class counts."""
+async def test_a_subclass_has_its_own_code(harness, refusal):
+    """The class precedes its base when both are declared."""
     error = await harness.refused(deed(harness, refusal["TrialGone"]("gone")))
 
     assert (error.code().name, failure_of(error).reason) == ("NOT_FOUND", "TRIAL_GONE")
 
 
-async def test_the_chassiss_own_errors_need_no_entry(harness):
-    """The errors that every service shares belong to every set."""
+async def test_errors_of_the_chassis_need_no_declaration(harness):
+    """Every service shares them."""
     error = await harness.refused(deed(harness, Contended()))
 
     assert (error.code().name, failure_of(error).reason) == ("ABORTED", "CONTENDED")
@@ -164,7 +164,7 @@ async def test_an_interrupted_stream_has_its_reason(harness, refusal):
     assert failure_of(await harness.refused(stream)).reason == "TRIAL_GONE"
 
 
-async def test_a_set_with_a_class_without_reason_is_refused_at_start(harness):
+async def test_a_declared_class_without_a_reason_is_refused_at_start(harness):
     """An incomplete table is an error at the start, not at the first failure."""
 
     class Nameless(DomainError):
@@ -174,8 +174,8 @@ async def test_a_set_with_a_class_without_reason_is_refused_at_start(harness):
         harness.make([(harness.trial.service, harness.servicer)], errors=frozenset({Nameless}))
 
 
-async def test_a_refusal_that_the_service_did_not_declare_is_a_fault(harness, refusal):
-    """The set is closed: a refusal outside it, even a subclass of one inside it, shows nothing of itself."""
+async def test_an_undeclared_refusal_is_internal(harness, refusal):
+    """So is a subclass of a declared one; no part of it is in the answer."""
 
     class Undeclared(refusal["TrialGone"]):
         reason = "TRIAL_UNDECLARED"
@@ -190,8 +190,8 @@ async def test_a_refusal_that_the_service_did_not_declare_is_a_fault(harness, re
     )
 
 
-async def test_a_chassis_fault_tells_nothing_outside(harness):
-    """A chassis error with code INTERNAL is no refusal: its reason stays inside."""
+async def test_the_reason_of_an_internal_error_is_not_in_the_answer(harness):
+    """An error of the chassis with code INTERNAL is not a refusal."""
     failure = failure_of(await harness.refused(deed(harness, Unreadable("no proto-JSON"))))
 
     assert (failure.code, failure.reason) == ("INTERNAL", "INTERNAL")

@@ -1,4 +1,4 @@
-"""Who read whose data is recorded before the data is given."""
+"""The access log: each read of personal data is recorded before the data are returned."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -20,12 +20,12 @@ def call(caller: Caller = CLERK) -> Call:
 
 
 async def records(bench: Any) -> list[dict[str, Any]]:
-    found = bench.accounts.collection.database["access_log"].find({})
-    return [document["state"] async for document in found]
+    documents = bench.accounts.collection.database["access_log"].find({})
+    return [document["state"] async for document in documents]
 
 
-async def test_records_who_read_what(bench: Any) -> None:
-    """The caller with person and office, the RPC, the purpose, the subjects, and the time of the call."""
+async def test_a_record_has_all_fields(bench: Any) -> None:
+    """Caller with person and office, RPC, purpose, subjects, and time of the call."""
     log = await AccessLog.open(bench.database)
 
     await log.record(call(), ["c-1", "c-2"], purpose="complaint 17")
@@ -44,8 +44,8 @@ async def test_records_who_read_what(bench: Any) -> None:
     )
 
 
-async def test_each_read_is_a_record(bench: Any) -> None:
-    """The same call twice has read twice; a service that acts for an account is recorded with it."""
+async def test_each_read_has_its_own_record(bench: Any) -> None:
+    """A repeated call is recorded twice; a service is recorded with the account that it acts for."""
     log = await AccessLog.open(bench.database)
     service = Caller(kind=Kind.SERVICE, id="notary", acting_for="a-1")
 
@@ -60,8 +60,8 @@ async def test_each_read_is_a_record(bench: Any) -> None:
     ]
 
 
-async def test_what_is_not_recorded_is_refused(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the store the caller gets an error, not the data."""
+async def test_a_read_that_cannot_be_recorded_is_refused(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store is unavailable: the caller receives an error instead of the data."""
     monkeypatch.setattr("chassis.commands.run.STORE_TIMEOUT_SECONDS", 0)
     log = await AccessLog.open(bench.database)
     await bench.database.close()

@@ -1,4 +1,4 @@
-"""A list is read page by page: each item once, in order, with tokens that are good for one query only."""
+"""Lists are read page by page: each item once, in order, with tokens that are valid for one query."""
 
 import base64
 from typing import Any
@@ -15,13 +15,13 @@ BALANCE = [("state.balance", 1)]
 
 
 async def fill(bench: Any, *balances: int) -> None:
-    """Accounts `a00`, `a01` … with these balances."""
+    """Create accounts `a00`, `a01` … with these balances."""
     for number, balance in enumerate(balances):
         await execute(bench.accounts, f"a{number:02}", bench.put(balance), bench.request())
 
 
 async def walk(bench: Any, where: dict[str, Any], **query: Any) -> list[list[Any]]:
-    """The items of all pages, page by page."""
+    """Return the items of all pages, page by page."""
     pages, token = [], ""
     while not pages or token:
         page = await bench.accounts.page(where, page_token=token, **query)
@@ -32,10 +32,10 @@ async def walk(bench: Any, where: dict[str, Any], **query: Any) -> list[list[Any
 
 @pytest.mark.parametrize("direction", [1, -1])
 @pytest.mark.parametrize(("size", "lengths"), [(1, [1] * 6), (4, [4, 2]), (6, [6]), (7, [6])])
-async def test_each_item_comes_once_in_order(
+async def test_each_item_is_listed_once_in_order(
     bench: Any, direction: int, size: int, lengths: list[int]
 ) -> None:
-    """Also where several are equal, and where the last page is full."""
+    """Some items are equal, and the last page is full or not."""
     await fill(bench, 3, 1, 2, 2, 2, 1)
 
     pages = await walk(bench, {}, sort=[("state.balance", direction)], page_size=size)
@@ -45,8 +45,8 @@ async def test_each_item_comes_once_in_order(
     assert balances == sorted([3, 1, 2, 2, 2, 1], reverse=direction < 0)
 
 
-async def test_several_fields_in_several_directions(bench: Any) -> None:
-    """The order is that of all fields, each in its direction."""
+async def test_a_list_is_sorted_by_several_fields(bench: Any) -> None:
+    """Each field has its own direction."""
     for number, balance in enumerate([1, 2, 1, 2, 1]):
         await execute(bench.accounts, f"a{number}", bench.put(balance, mobile=f"m{number}"), bench.request())
 
@@ -55,8 +55,8 @@ async def test_several_fields_in_several_directions(bench: Any) -> None:
     assert [account.mobile for page in pages for account in page] == ["m1", "m3", "m0", "m2", "m4"]
 
 
-async def test_only_what_matches_is_on_the_pages(bench: Any) -> None:
-    """The filter holds on every page."""
+async def test_the_filter_applies_to_every_page(bench: Any) -> None:
+    """Each page has one item, and other items lie between them."""
     await fill(bench, 5, 1, 6, 2, 7)
 
     pages = await walk(bench, {"state.balance": {"$gte": 5}}, sort=BALANCE, page_size=1)
@@ -64,8 +64,8 @@ async def test_only_what_matches_is_on_the_pages(bench: Any) -> None:
     assert [[account.balance for account in page] for page in pages] == [[5], [6], [7]]
 
 
-async def test_what_comes_between_two_pages_moves_nothing(bench: Any) -> None:
-    """A new item before the position is not shown, one behind it is; none is shown twice."""
+async def test_an_item_added_between_two_pages_moves_no_other(bench: Any) -> None:
+    """A new item before the position is not listed, one after it is; none is listed twice."""
     await fill(bench, 10, 20, 30)
     first = await bench.accounts.page({}, sort=BALANCE, page_size=2)
     await execute(bench.accounts, "early", bench.put(5), bench.request())
@@ -76,8 +76,8 @@ async def test_what_comes_between_two_pages_moves_nothing(bench: Any) -> None:
     assert [account.balance for account in second.items] == [25, 30]
 
 
-async def test_size(bench: Any) -> None:
-    """A default for callers who give none, and an end for the others."""
+async def test_the_page_size_has_a_default_and_a_limit(bench: Any) -> None:
+    """A size beyond the limit is refused."""
     await fill(bench, *range(DEFAULT_SIZE + 1))
 
     page = await bench.accounts.page({}, sort=BALANCE)
@@ -88,8 +88,8 @@ async def test_size(bench: Any) -> None:
             await bench.accounts.page({}, sort=BALANCE, page_size=size)
 
 
-async def test_a_token_is_good_for_its_query_only(bench: Any) -> None:
-    """Another filter, another order, or another collection does not take it."""
+async def test_a_token_is_valid_for_its_query_only(bench: Any) -> None:
+    """Another filter, another order and another collection refuse it."""
     await fill(bench, 1, 2, 3)
     cards = await bench.database.aggregates("cards", dataclass_codec(bench.account))
     where = {"state.balance": {"$gte": 1}}
@@ -115,7 +115,7 @@ def encoded(content: Any) -> str:
 
 
 async def test_a_forged_token_is_refused(bench: Any) -> None:
-    """No text that we did not make is followed, least of all one that holds a piece of the query language."""
+    """Texts, incomplete tokens, and tokens with operators of the query language are tried."""
     await fill(bench, 1, 2, 3)
     token = (await bench.accounts.page({}, sort=BALANCE, page_size=1)).next_page_token
     good = bson.decode(base64.urlsafe_b64decode(token))
@@ -140,8 +140,8 @@ async def test_a_forged_token_is_refused(bench: Any) -> None:
             await bench.accounts.page({}, sort=BALANCE, page_token=text)
 
 
-async def test_scan_reads_what_no_codec_would_believe(bench: Any) -> None:
-    """Fields come as they are stored, and the next part goes on where the last one ended."""
+async def test_a_scan_reads_documents_without_the_codec(bench: Any) -> None:
+    """Fields are returned as stored, and each part starts after the previous one."""
     await fill(bench, 3, 1, 2)
     await bench.accounts.collection.update_one({"_id": "a02"}, {"$set": {"state.notes": "no list"}})
 

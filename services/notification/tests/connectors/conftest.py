@@ -77,7 +77,7 @@ class Sms:
 
 @pytest.fixture(scope="session")
 def broker_node(own_broker: Broker) -> Broker:
-    """Its own: a test takes it away."""
+    """Return a broker of this folder, because a test stops it."""
     return own_broker
 
 
