@@ -39,7 +39,7 @@ limit loses it the twentieth time."""
 
 @dataclass(frozen=True)
 class Queue:
-    """A reader's queue, bound to the keys it wants of one exchange; with `retry`, its retry queues beside it."""
+    """A reader's queue, bound to keys of one exchange; `retry` adds its retry queues."""
 
     name: str
     exchange: str
@@ -50,7 +50,7 @@ class Queue:
 
 @dataclass(frozen=True)
 class Topology:
-    """All that the broker holds."""
+    """Users, exchanges and queues of the broker."""
 
     vhost: str
     users: tuple[str, ...]
@@ -74,7 +74,7 @@ class Topology:
 
 
 def topology(platform: Platform) -> Topology:
-    """What the table makes of the broker."""
+    """The topology that follows from the table."""
     programs = platform.programs.values()
     return Topology(
         vhost=platform.broker.vhost,
@@ -226,7 +226,7 @@ def hashes_of(folder: Path, users: Sequence[str]) -> dict[str, str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Render the definitions as the command line says."""
+    """Render the definitions by the command line."""
     parser = argparse.ArgumentParser(prog="python -m platform_table.broker", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""The charts' part of the table: a thin chart per program, the umbrella, and what the library's templates read."""
+"""Renders charts from the table: a thin chart per program, the umbrella, and the template of the library chart."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -39,7 +39,7 @@ def files(platform: Platform) -> dict[Path, str]:
 
 
 def links(platform: Platform) -> dict[Path, Path]:
-    """Links by which a chart finds those that it depends on, with what each points to."""
+    """Links to the charts that a chart depends on, with their targets."""
     library = {CHARTS / p.name / "charts" / "diwan-lib": Path("../../diwan-lib") for p in platform.installed}
     parts = ("diwan-lib", *(program.name for program in platform.installed), "trial")
     return library | {CHARTS / "diwan" / "charts" / name: Path(f"../../{name}") for name in parts}
@@ -53,7 +53,7 @@ def strangers(platform: Platform) -> list[Path]:
 
 
 def edges(platform: Platform) -> Iterator[Edge]:
-    """Who may open a connection to whom. `_edges.tpl` explains the fields and adds the lines of a trial."""
+    """The permitted connections. `_edges.tpl` explains the fields and adds the connections of a trial."""
     installed = platform.installed
     connected = list(platform.names(SERVICE, CONNECTOR))
     yield {"from": connected, "to": "broker"}

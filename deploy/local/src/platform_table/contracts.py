@@ -1,4 +1,4 @@
-"""`.importlinter`: which package may import which, for every package that is in the checkout."""
+"""Renders `.importlinter`: the permitted imports of every package in the checkout."""
 
 from collections.abc import Iterable
 
@@ -90,7 +90,7 @@ def rendered(platform: Platform) -> str:
             options=("allow_indirect_imports = True",),
         ),
         _contract(
-            "rooms",
+            "layers-of-a-service",
             "API, policies and store do not import each other",
             source_modules=_modules(services, "store"),
             forbidden_modules=_modules(services, "api", "policies"),
@@ -132,7 +132,7 @@ def _packages(folders: str) -> tuple[str, ...]:
 
 
 def _modules(services: Iterable[str], *names: str) -> tuple[str, ...]:
-    """Those of these modules that are there: a service without queries has no `queries`."""
+    """The modules that exist: a service without queries has no `queries`."""
     return tuple(
         f"{service}.{name}"
         for service in services

@@ -1,4 +1,4 @@
-"""What the protos state about events: exchange, entity and fact of each message that is published."""
+"""Events as the protos state them: exchange, entity and fact of each published message."""
 
 import functools
 import importlib

@@ -1,4 +1,4 @@
-"""Reads and checks `deploy/platform.yaml`; what is wrong is refused with its line and the reason."""
+"""Reads and checks `deploy/platform.yaml`; a wrong entry is refused with its line and the reason."""
 
 import functools
 from collections.abc import Mapping

@@ -48,7 +48,7 @@ def _parts(text: str, name: str) -> tuple[str, str, str]:
 
 
 def diagram(platform: Platform) -> Iterator[str]:
-    """Who speaks to whom, for Mermaid."""
+    """The connections between programs as a Mermaid graph."""
     services = " & ".join(platform.services)
     yield "```mermaid"
     yield "flowchart LR"
@@ -68,7 +68,7 @@ def diagram(platform: Platform) -> Iterator[str]:
 
 
 def programs(platform: Platform) -> Iterator[str]:
-    """Services, connectors and what else lies below services/, with a link to each README."""
+    """Services, connectors and the other folders below services/, with a link to each README."""
     yield "| program | what it owns or does |"
     yield "|---|---|"
     linked = [program for program in platform.programs.values() if program.package]

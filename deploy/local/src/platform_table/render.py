@@ -1,4 +1,4 @@
-"""Everything that is rendered from `deploy/platform.yaml`: writes it, or names what drifted."""
+"""Renders all files that follow from `deploy/platform.yaml`: writes them, or names those that drifted."""
 
 import json
 from pathlib import Path
@@ -34,7 +34,7 @@ def drift(platform: Platform) -> list[Path]:
 
 
 def write(platform: Platform) -> list[Path]:
-    """Write what drifted, and return it; charts that belong to no program are left for `git rm`."""
+    """Write the files that drifted, and return their paths; charts that belong to no program are left for `git rm`."""
     texts, links = files(platform), charts.links(platform)
     drifted = drift(platform)
     for path in drifted:

@@ -1,4 +1,4 @@
-"""`deploy/platform.yaml` as Python sees it: programs, what they publish, read, call and reach."""
+"""The model of `deploy/platform.yaml`: programs, and what each publishes, reads, calls and reaches."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -81,7 +81,7 @@ class Program:
 
 @dataclass(frozen=True)
 class BrokerRules:
-    """What holds for the whole broker; the fields are those of the table's section `broker`."""
+    """Settings of the whole broker; the fields are those of the table's section `broker`."""
 
     vhost: str
     retry_delays_seconds: tuple[int, ...]
