@@ -94,7 +94,7 @@ def test_metrics_have_the_resource_attributes(pods):
 
 
 def test_logs_lead_from_the_request_number_to_the_trace(first_journey, pods):
-    """Notary's log lines of the calls of a case hold its request number and the trace id."""
+    """Log lines of the calls that change a case or its payment hold the case's request number and the trace id."""
     lines = [
         json.loads(line)
         for pod in pods
@@ -106,7 +106,8 @@ def test_logs_lead_from_the_request_number_to_the_trace(first_journey, pods):
         if line.get("request_number") == first_journey.case.number and line["event"] == "rpc"
     }
 
-    assert traces == {("notary", trace.format_trace_id(first_journey.trace_id))}
+    trace_id = trace.format_trace_id(first_journey.trace_id)
+    assert traces == {("notary", trace_id), ("payments", trace_id)}
 
 
 def test_no_secret_is_in_a_log(first_journey):
