@@ -18,7 +18,7 @@ __all__ = ["CHECKOUT", "Layout", "port_names"]
 
 
 def port_names() -> tuple[str, ...]:
-    """What has a port: each service's store and API, each program's HTTP, the broker, the sandbox."""
+    """Names of the ports: each service's store and API, each program's HTTP, the broker, the sandbox."""
     table = platform()
     return (
         *(f"{name}-store" for name in table.services),

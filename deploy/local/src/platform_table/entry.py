@@ -92,7 +92,7 @@ class Entry:
         return self.fields[field].texts(field) if field in self.fields else ()
 
     def exchanges(self) -> dict[str, str]:
-        """What it publishes on: `events` -> `notary.events`."""
+        """The exchanges on which it publishes: `events` -> `notary.events`."""
         for word in self.texts("publishes"):
             if word.value not in PUBLISHED:
                 raise word.error(f"a program publishes {' and '.join(PUBLISHED)}, not {word.value!r}")
