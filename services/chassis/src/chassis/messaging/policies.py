@@ -87,7 +87,7 @@ def on(queue: str, message: type[M], handler: Handler[M], *, name: str) -> Polic
     """Create a line of the table: the handler of one message type from one queue.
 
     Args:
-        queue: one of the service's queues in the broker's table.
+        queue: one of the service's queues in the platform table.
         message: the event's generated class; its proto declares exchange and key in the option `event`.
         handler: receives the event (a cause for `execute`) and its message with sealed fields opened. It may receive
             an event twice and must be idempotent; `execute` is.
