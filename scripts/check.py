@@ -43,8 +43,8 @@ STATIC = (
     Stage("protos", (f"{BIN}/python", "scripts/protos.py", "--check")),
     Stage("charts' values", (f"{BIN}/python", "scripts/helm_values.py", "--check")),
 )
-# Two workers for each processor, because many tests wait for brokers, stores and processes.
-WORKERS = min(6, 2 * (os.cpu_count() or 1))
+# More workers than processors, because many tests wait for brokers, stores and processes.
+WORKERS = min(6, 5 * (os.cpu_count() or 1) // 2)
 TESTS = Stage(
     "unit, service and journey tests",
     (f"{BIN}/pytest", f"--numprocesses={WORKERS}", "--no-loadscope-reorder"),

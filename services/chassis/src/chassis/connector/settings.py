@@ -19,5 +19,5 @@ class ConnectorSettings(ProcessSettings):
         50, ge=1, le=2000, description="Messages that the broker delivers before the first is acknowledged"
     )
     retry_steps: int = Field(
-        default=5, ge=1, le=20, description="Number of retry queues in the broker's table"
+        default=5, ge=1, le=20, description="Number of `retry_delays_seconds` in deploy/platform.yaml"
     )
