@@ -494,6 +494,49 @@ class SignOutResponse(_message.Message):
 Global___SignOutResponse: _TypeAlias = SignOutResponse  # noqa: Y015
 
 @_typing.final
+class SignOutEverywhereRequest(_message.Message):
+    """Request of SignOutEverywhere."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    REFRESH_TOKEN_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Idempotency key, a UUID4: a repeated request has one effect and returns the first answer."""
+    refresh_token: _builtins.str
+    """A refresh token of an open session, current or old."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        refresh_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["refresh_token", b"refresh_token", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignOutEverywhereRequest: _TypeAlias = SignOutEverywhereRequest  # noqa: Y015
+
+@_typing.final
+class SignOutEverywhereResponse(_message.Message):
+    """All sessions have ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignOutEverywhereResponse: _TypeAlias = SignOutEverywhereResponse  # noqa: Y015
+
+@_typing.final
 class StartConfirmationRequest(_message.Message):
     """Request of StartConfirmation."""
 
@@ -690,6 +733,92 @@ class RegisterOfficerRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RegisterOfficerRequest: _TypeAlias = RegisterOfficerRequest  # noqa: Y015
+
+@_typing.final
+class EndRolesRequest(_message.Message):
+    """Request of EndRoles."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    OFFICER_ID_FIELD_NUMBER: _builtins.int
+    STAFF_NUMBER_FIELD_NUMBER: _builtins.int
+    ROLES_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Idempotency key, a UUID4: a repeated request has one effect and returns the first answer."""
+    officer_id: _builtins.str
+    """Opaque id of the officer."""
+    staff_number: _builtins.str
+    """Staff number of the officer."""
+    reason: _builtins.str
+    """Reason, recorded with the administrator and the time."""
+    @_builtins.property
+    def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Roles to end; the officer must have each of them."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        officer_id: _builtins.str = ...,
+        staff_number: _builtins.str = ...,
+        roles: _abc.Iterable[_builtins.str] | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["officer", b"officer", "officer_id", b"officer_id", "staff_number", b"staff_number"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["officer", b"officer", "officer_id", b"officer_id", "reason", b"reason", "request_id", b"request_id", "roles", b"roles", "staff_number", b"staff_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_officer: _TypeAlias = _typing.Literal["officer_id", "staff_number"]  # noqa: Y015
+    _WhichOneofArgType_officer: _TypeAlias = _typing.Literal["officer", b"officer"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_officer) -> _WhichOneofReturnType_officer | None: ...
+
+Global___EndRolesRequest: _TypeAlias = EndRolesRequest  # noqa: Y015
+
+@_typing.final
+class VerifyAccessTokenRequest(_message.Message):
+    """Request of VerifyAccessToken."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCESS_TOKEN_FIELD_NUMBER: _builtins.int
+    access_token: _builtins.str
+    """The access token, whose audience is the calling service."""
+    def __init__(
+        self,
+        *,
+        access_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyAccessTokenRequest: _TypeAlias = VerifyAccessTokenRequest  # noqa: Y015
+
+@_typing.final
+class VerifyAccessTokenResponse(_message.Message):
+    """Whether the token is in force."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTIVE_FIELD_NUMBER: _builtins.int
+    active: _builtins.bool
+    """False for a token that is malformed, expired, revoked, or of an officer whose roles have changed."""
+    def __init__(
+        self,
+        *,
+        active: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyAccessTokenResponse: _TypeAlias = VerifyAccessTokenResponse  # noqa: Y015
 
 @_typing.final
 class IssueServiceTokenRequest(_message.Message):
