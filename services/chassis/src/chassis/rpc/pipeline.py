@@ -149,10 +149,12 @@ class Pipeline:
         metadata = _metadata(context)
         caller = outcome.caller = await self._caller(method.access, metadata)
         method.access.check(caller)
+        set_deadline(outcome.ends)
+        if method.access.asks_identity(caller):
+            await self._keys.verify_at_identity(_bearer(metadata))
         number = metadata.get(REQUEST_NUMBER, "") if caller.kind is Kind.SERVICE else ""
         number = number if len(number) <= _MAX_REQUEST_NUMBER else ""
         log.correlate(number)
-        set_deadline(outcome.ends)
         begin(
             Call(
                 caller=caller,
@@ -169,10 +171,7 @@ class Pipeline:
             # A token is ignored here. Otherwise a request that is repeated after its token has expired, or with
             # another one, would have another caller, and be executed a second time.
             return ANONYMOUS
-        scheme, _, token = metadata.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise TokenMissing("This RPC wants a bearer token")
-        return await self._keys.caller(token)
+        return await self._keys.caller(_bearer(metadata))
 
     @asynccontextmanager
     async def _observed(self, method: Method, context: Any) -> AsyncIterator[_Outcome]:
@@ -272,6 +271,13 @@ def _metadata(context: Any) -> dict[str, str]:
     """The call's text metadata; of repeated keys the first value."""
     pairs: Sequence[tuple[str, str | bytes]] = context.invocation_metadata() or ()
     return {key: value for key, value in reversed(pairs) if isinstance(value, str)}
+
+
+def _bearer(metadata: Mapping[str, str]) -> str:
+    scheme, _, token = metadata.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise TokenMissing("This RPC wants a bearer token")
+    return token
 
 
 def _name(code: Any) -> str:
