@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 from chassis.key_ring import KeyRing
 from chassis.telemetry import Telemetry
+from chassis.times import Clock, utc_now
 
 from identity.model.accounts import mobile_number
 from identity.model.national_id import CHECK_DIGIT_RULES, NationalId
@@ -21,6 +22,7 @@ class Context:
     """Stores, keys, settings, random source, metrics.
 
     Attributes:
+        clock: current time, UTC; the time of a command or query is that of its call.
         below: returns a uniform random number from 0 to n-1; `secrets.randbelow` except in tests.
         new_id: returns a random UUID, for ids that are not derived from a cause.
     """
@@ -30,6 +32,7 @@ class Context:
     signing: Signing
     settings: Settings
     telemetry: Telemetry
+    clock: Clock = utc_now
     below: Callable[[int], int] = randbelow
     new_id: Callable[[], str] = field(default=lambda: str(uuid4()))
 
@@ -70,6 +73,12 @@ class Context:
         self.telemetry.counter(
             "diwan_identity_enrolments", "Enrolments by way and outcome", ("way", "outcome")
         ).labels(way, outcome).inc()
+
+    def count_revocation(self, reason: str) -> None:
+        """Count a request that revoked access tokens; `reason` is one of `RevocationReason`."""
+        self.telemetry.counter(
+            "diwan_identity_revocations", "Revocations of access tokens by reason", ("reason",)
+        ).labels(reason).inc()
 
     def count_code(self, purpose: str, outcome: str) -> None:
         """Count a code.

@@ -7,8 +7,8 @@ from pathlib import Path
 from uuid import UUID
 
 from chassis.key_ring import KeyRing
-from chassis.tokens import public_jwks, read_key
-from joserfc.jwk import ECKey
+from chassis.tokens import key_set, public_jwks, read_key
+from joserfc.jwk import ECKey, KeySet
 
 from identity.model.errors import AssertionInvalid, SessionEnded
 
@@ -40,6 +40,11 @@ class Signing:
     def jwks(self) -> str:
         """The JWK set by which tokens are verified, as JSON."""
         return public_jwks((self.key, *self.retired))
+
+    @property
+    def keys(self) -> KeySet:
+        """The keys by which identity itself verifies its tokens."""
+        return key_set(self.key, *self.retired)
 
     def client(self, name: str) -> ECKey:
         """A client's public key; AssertionInvalid if there is none. Read each time, because keys are replaced."""

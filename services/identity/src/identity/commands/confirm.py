@@ -54,6 +54,7 @@ async def start_confirmation(
     started = confirmations.start_confirmation(
         confirmation_id=confirmation_id,
         account_id=account_id,
+        session_id=call.caller.session,
         mobile=account.state.mobile,
         purpose=form.purpose,
         digest=form.digest,
@@ -79,7 +80,7 @@ async def complete_confirmation(
     def decide(state: Confirmation | None) -> Decision[Confirmation]:
         if state is None:
             raise ConfirmationNotFound
-        return codes.decided(state.complete(call.caller.id, code_hash, call.now))
+        return codes.decided(state.complete(call.caller.id, call.caller.session, code_hash, call.now))
 
     request: CommandRequest[Confirmation, pb.CompleteConfirmationResponse] = call.request(
         form, answer=lambda state: _statement(ctx, state), secret=True
@@ -95,6 +96,7 @@ def _statement(ctx: Context, state: Confirmation) -> pb.CompleteConfirmationResp
     statement = sign_confirmation(
         ctx.signing.key,
         account=state.account_id,
+        session=state.session_id,
         purpose=state.purpose,
         digest=state.digest,
         audience=_audience(ctx, state.purpose),

@@ -125,11 +125,18 @@ async def enrol_at_counter(ctx: Context, call: Call, form: pb.EnrolAtCounterRequ
     clerk = call.caller
     applicant = _applicant(ctx, form, clerk.channel or COUNTER_CHANNEL, call.now)
     person = await _person(ctx, applicant.person_key)
+    officer = await ctx.store.officers.load(clerk.id)
 
     def decide(kept: accounts.Account | None) -> Decision[accounts.Account]:
         return codes.decided(
             accounts.enrol_at_counter(
-                kept, applicant, person, clerk_id=clerk.id, clerk_person_id=clerk.person, now=call.now
+                kept,
+                applicant,
+                person,
+                clerk_id=clerk.id,
+                clerk_person_id=clerk.person,
+                clerk_person_key=officer.state.person_key if officer else "",
+                now=call.now,
             )
         )
 
