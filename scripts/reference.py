@@ -139,7 +139,8 @@ def api(sources: list[Source]) -> Iterator[str]:
             yield "|---|---|---|---|---|"
             for method, comment in source.methods(index):
                 gives = ("stream " if method.server_streaming else "") + short(method.output_type)
-                row = [f"`{method.name}`", short(method.input_type), gives, callers(method), cell(comment)]
+                takes = ("stream " if method.client_streaming else "") + short(method.input_type)
+                row = [f"`{method.name}`", takes, gives, callers(method), cell(comment)]
                 yield f"| {' | '.join(row)} |"
             yield ""
             for at, message in source.messages():

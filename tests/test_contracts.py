@@ -87,7 +87,8 @@ def test_reading_rpcs_have_a_reading_verb_and_changing_ones_a_request_id(rpc):
     # These name a parked message, whose id makes them idempotent.
     operates = rpc.containing_service.name == "OperationsService"
 
-    field = rpc.input_type.fields_by_name.get("request_id")
+    message = rpc.input_type.fields_by_name["header"].message_type if rpc.client_streaming else rpc.input_type
+    field = message.fields_by_name.get("request_id")
 
     assert (field is None) == (reads or operates)
     if field is not None:

@@ -90,6 +90,20 @@ class ServiceSettings(ProcessSettings):
     )
 
 
+class UploadSettings(ServiceSettings):
+    """Settings of a service with RPCs that take files (`rpc.uploads`)."""
+
+    max_upload_bytes: int = Field(
+        256 * 1024 * 1024, ge=1024, le=4 * 1024**3, description="Size limit of a file sent as a stream, bytes"
+    )
+    upload_idle_seconds: float = Field(
+        30, gt=0, le=300, description="Longest pause between two messages of a file sent as a stream, seconds"
+    )
+    max_uploads_per_caller: int = Field(
+        default=2, ge=1, le=16, description="Files that one caller sends at a time; further ones are refused"
+    )
+
+
 def load(settings_class: type[S], name: str) -> S:
     """Read the settings, or exit with status 2 and a line for each wrong setting.
 

@@ -20,7 +20,7 @@ from chassis.readiness import Readiness
 from chassis.rpc.client import connect
 from chassis.rpc.current import call
 from chassis.rpc.server import Server
-from chassis.settings import ServiceSettings
+from chassis.settings import ServiceSettings, UploadSettings
 from chassis.tokens import TokenKeys, generate_key, key_set, public_jwks, sign_access, verify_assertion
 from diwan.identity.v1 import identity_pb2, identity_pb2_grpc
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -68,6 +68,10 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     return SimpleNamespace(
         Request=message_factory.GetMessageClass(pool.FindMessageTypeByName("diwan.trial.v1.TrialRequest")),
         Response=message_factory.GetMessageClass(pool.FindMessageTypeByName("diwan.trial.v1.TrialResponse")),
+        UploadRequest=message_factory.GetMessageClass(
+            pool.FindMessageTypeByName("diwan.trial.v1.TrialUploadRequest")
+        ),
+        formless=pool.FindServiceByName("diwan.trial.v1.FormlessService"),
         service=pool.FindServiceByName("diwan.trial.v1.TrialService"),
         silent=pool.FindServiceByName("diwan.trial.v1.SilentService"),
     )
@@ -80,6 +84,7 @@ class Servicer:
         self.response = response
         self.deeds: dict[str, Callable[[Any], Awaitable[Any]]] = {}
         self.calls: list[Any] = []
+        self.uploads: list[Any] = []
 
     async def Open(self, request: Any, context: Any) -> Any:
         self.calls.append(call())
@@ -94,6 +99,10 @@ class Servicer:
             yield self.response(text=f"{call().caller.id}-{number}")
         if request.deed in self.deeds:
             await self.deeds[request.deed](request)
+
+    async def Upload(self, upload: Any, context: Any) -> Any:
+        self.uploads.append(call().request(upload.header, answer=lambda state: state))
+        return self.response(text=hashlib.sha256(upload.file.read()).hexdigest())
 
 
 class Identity(identity_pb2_grpc.IdentityServiceServicer):
@@ -155,7 +164,8 @@ class Harness:
     def rpc(self, name: str, channel: Any = None) -> Any:
         """Return the multi-callable of an RPC, by default on a channel without interceptors."""
         channel = channel or self.plain()
-        kind = channel.unary_stream if name == "Download" else channel.unary_unary
+        kinds = {"Download": channel.unary_stream, "Upload": channel.stream_unary}
+        kind = kinds.get(name, channel.unary_unary)
         return kind(
             f"/diwan.trial.v1.TrialService/{name}",
             request_serializer=lambda message: (
@@ -220,7 +230,7 @@ def lines() -> Iterator[StringIO]:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> ServiceSettings:
-    return ServiceSettings(
+    return UploadSettings(
         broker_uri="amqp://localhost",
         store_uri="mongodb://localhost",
         store_database="trial",
@@ -228,6 +238,7 @@ def settings(tmp_path: Path) -> ServiceSettings:
         grpc_listen="127.0.0.1:0",
         drain_seconds=30,
         max_message_bytes=64 * 1024,
+        max_upload_bytes=1024 * 1024,
     )
 
 

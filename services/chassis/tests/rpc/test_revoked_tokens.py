@@ -1,5 +1,7 @@
 """Revoked tokens and confirmations are refused; RPCs of high rank ask identity before the handler runs."""
 
+import asyncio
+import hashlib
 import json
 import uuid
 from datetime import UTC, datetime
@@ -88,6 +90,30 @@ async def test_an_rpc_with_the_option_is_refused_while_identity_does_not_answer(
     assert refused == ("UNAVAILABLE", "UPSTREAM_UNAVAILABLE")
     assert harness.servicer.calls == []
     assert (await harness.rpc("Decide")(harness.request(), metadata=metadata)).text == "a-1"
+
+
+async def test_a_token_that_is_revoked_while_a_file_arrives_is_refused(harness, restarted):
+    """The file is complete, but the handler does not run."""
+    admitted, revoked, content = asyncio.Event(), [], b"a file"
+
+    async def is_revoked(caller):
+        admitted.set()
+        return caller.session in revoked
+
+    await restarted(is_revoked=is_revoked)
+    stream = harness.rpc("Upload")(metadata=harness.bearer(session="s-1"))
+    header = {"request_id": str(uuid.uuid4()), "sha256": hashlib.sha256(content).hexdigest()}
+    await stream.write(harness.trial.UploadRequest(header=header | {"size_bytes": len(content)}))
+    async with asyncio.timeout(30):
+        await admitted.wait()
+    revoked.append("s-1")
+    await stream.write(harness.trial.UploadRequest(chunk=content))
+    await stream.done_writing()
+
+    error = await harness.refused(stream)
+
+    assert failure_of(error).reason == "TOKEN_REVOKED"
+    assert harness.servicer.uploads == []
 
 
 @pytest.mark.parametrize("session", ["s-1", "s-2"])

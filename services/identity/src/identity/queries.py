@@ -52,7 +52,7 @@ async def is_revoked(ctx: Context, caller: Caller) -> bool:
         revoke_time = officer.state.revoke_time if officer else None
         may = officer is not None and caller.roles <= set(officer.state.roles)
     else:
-        return False  # a service belongs to no session
+        return False  # a service belongs to no session, and an anonymous caller has no token
     if loaded is None or loaded.state.holder_id != caller.id:
         return True
     session, now = loaded.state, ctx.clock()

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -21,7 +21,6 @@ from chassis.errors import (
     CODES,
     DeadlineExceeded,
     ErrorSet,
-    TokenMissing,
     Unimplemented,
     UpstreamUnavailable,
     code_of,
@@ -31,8 +30,10 @@ from chassis.errors import (
 from chassis.masks import mask_text
 from chassis.rpc import validation
 from chassis.rpc.access import Access
+from chassis.rpc.authentication import authenticate, authorise
 from chassis.rpc.current import Call, Hash, begin
 from chassis.rpc.propagation import REQUEST_NUMBER, set_deadline
+from chassis.rpc.uploads import UPLOAD_SECONDS, Uploads, check_form
 from chassis.times import Clock
 from chassis.tokens import TokenKeys
 
@@ -40,7 +41,7 @@ DEFAULT_SECONDS: Final = 10.0
 """Time limit of a call without a deadline."""
 
 MAX_SECONDS: Final = 30.0
-"""Longest time limit of a call, also with a later deadline."""
+"""Longest time limit of a call that uploads no file, also with a later deadline."""
 
 _MAX_REQUEST_NUMBER: Final = 64
 _SERVER_FAULTS: Final = frozenset(
@@ -58,25 +59,32 @@ _log = log.get(__name__)
 
 @dataclass(frozen=True)
 class Method:
-    """One RPC: its names, its request class, its access, its handler."""
+    """One RPC: its names, its request class, its access, its handler.
+
+    The handler takes (request, context) and returns the response or, if the RPC `streams`, yields responses; if the
+    RPC `uploads`, it takes (`uploads.Upload`, context).
+    """
 
     rpc: str
     path: str
     request: type[Message]
     access: Access
-    handler: Callable[[Message, Any], Any]
+    handler: Callable[[Any, Any], Any]
     streams: bool
+    uploads: bool
 
     @classmethod
     def of(cls, descriptor: MethodDescriptor, servicer: object) -> "Method":
-        """Read it from its proto; TypeError when the servicer has no handler for it."""
+        """Read it from its proto; TypeError when the servicer has no handler for it, or its streams are not served."""
         handler = getattr(servicer, descriptor.name, None)
         if not callable(handler):
             msg = f"{type(servicer).__name__} has no {descriptor.name}, which {descriptor.full_name} declares"
             raise TypeError(msg)
-        if descriptor.client_streaming:
-            msg = f"{descriptor.full_name} takes a stream of requests, which this server does not serve"
+        if descriptor.client_streaming and descriptor.server_streaming:
+            msg = f"{descriptor.full_name} takes and returns a stream, which this server does not serve"
             raise TypeError(msg)
+        if descriptor.client_streaming:
+            check_form(descriptor.input_type)
         service = descriptor.containing_service.full_name
         return cls(
             rpc=descriptor.full_name,
@@ -85,6 +93,7 @@ class Method:
             access=Access.of(descriptor),
             handler=handler,
             streams=descriptor.server_streaming,
+            uploads=descriptor.client_streaming,
         )
 
 
@@ -102,12 +111,20 @@ class Pipeline:
     """Creates the gRPC handlers of a service's methods."""
 
     def __init__(
-        self, service: str, *, errors: ErrorSet, keys: TokenKeys, hashed: Hash, clock: Clock
+        self,
+        service: str,
+        *,
+        errors: ErrorSet,
+        keys: TokenKeys,
+        hashed: Hash,
+        uploads: Uploads | None,
+        clock: Clock,
     ) -> None:
         self._service = service
         self._errors = errors
         self._keys = keys
         self._hashed = hashed
+        self._uploads = uploads
         self._clock = clock
         self._tracer = telemetry.current().tracer
         self._seconds = telemetry.current().histogram(
@@ -121,6 +138,8 @@ class Pipeline:
 
     def handler(self, method: Method) -> Any:
         """The gRPC handler of a method. It takes bytes, so that a malformed request is INVALID_ARGUMENT."""
+        if method.uploads and self._uploads:
+            return grpc.stream_unary_rpc_method_handler(self._uploading(method, self._uploads))
         if method.streams:
             return grpc.unary_stream_rpc_method_handler(self._streaming(method))
         return grpc.unary_unary_rpc_method_handler(self._unary(method))
@@ -128,7 +147,8 @@ class Pipeline:
     def _unary(self, method: Method) -> Callable[[bytes, Any], Awaitable[bytes]]:
         async def handle(raw: bytes, context: Any) -> bytes:
             async with self._observed(method, context) as outcome:
-                request = await self._admit(method, raw, context, outcome)
+                await self._admit(method, context, outcome)
+                request = validation.parse(method.request, raw)
                 response: Message = await method.handler(request, context)
                 return response.SerializeToString()
             raise AssertionError  # the block above returns or aborts
@@ -138,20 +158,34 @@ class Pipeline:
     def _streaming(self, method: Method) -> Callable[[bytes, Any], AsyncIterator[bytes]]:
         async def handle(raw: bytes, context: Any) -> AsyncIterator[bytes]:
             async with self._observed(method, context) as outcome:
-                request = await self._admit(method, raw, context, outcome)
+                await self._admit(method, context, outcome)
+                request = validation.parse(method.request, raw)
                 async for response in method.handler(request, context):
                     yield response.SerializeToString()
 
         return handle
 
-    async def _admit(self, method: Method, raw: bytes, context: Any, outcome: _Outcome) -> Message:
-        """Authenticate, authorise, validate; in this order, so that an unauthorised caller learns no rules."""
+    def _uploading(
+        self, method: Method, uploads: Uploads
+    ) -> Callable[[AsyncIterator[bytes], Any], Awaitable[bytes]]:
+        async def handle(messages: AsyncIterator[bytes], context: Any) -> bytes:
+            async with self._observed(method, context) as outcome:
+                await self._admit(method, context, outcome)
+                with uploads.place(outcome.caller.key), uploads.file() as file:
+                    upload = await uploads.receive(method.request, messages, file)
+                    await self._keys.refuse_revoked(outcome.caller)  # a file may take minutes
+                    response: Message = await method.handler(upload, context)
+                    return response.SerializeToString()
+            raise AssertionError  # the block above returns or aborts
+
+        return handle
+
+    async def _admit(self, method: Method, context: Any, outcome: _Outcome) -> None:
+        """Authenticate and authorise, before the request is read: an unauthorised caller learns no rules."""
         metadata = _metadata(context)
-        caller = outcome.caller = await self._caller(method.access, metadata)
-        method.access.check(caller)
+        caller = outcome.caller = await authenticate(self._keys, method.access, metadata)
         set_deadline(outcome.ends)
-        if method.access.asks_identity(caller):
-            await self._keys.verify_at_identity(_bearer(metadata))
+        await authorise(self._keys, method.access, caller, metadata)
         number = metadata.get(REQUEST_NUMBER, "") if caller.kind is Kind.SERVICE else ""
         number = number if len(number) <= _MAX_REQUEST_NUMBER else ""
         log.correlate(number)
@@ -164,14 +198,6 @@ class Pipeline:
                 hashed=self._hashed,
             )
         )
-        return validation.parse(method.request, raw)
-
-    async def _caller(self, access: Access, metadata: Mapping[str, str]) -> Caller:
-        if access.anyone:
-            # A token is ignored here. Otherwise a request that is repeated after its token has expired, or with
-            # another one, would have another caller, and be executed a second time.
-            return ANONYMOUS
-        return await self._keys.caller(_bearer(metadata))
 
     @asynccontextmanager
     async def _observed(self, method: Method, context: Any) -> AsyncIterator[_Outcome]:
@@ -181,7 +207,7 @@ class Pipeline:
         with self._span(method, context) as span, self._gauge.track_inprogress():
             self.in_hand += 1
             try:
-                limit = _limit(context)
+                limit = _limit(context, method)
                 outcome.ends = asyncio.get_running_loop().time() + limit
                 async with _timed(limit):
                     yield outcome
@@ -250,12 +276,13 @@ async def _timed(seconds: float) -> AsyncIterator[None]:
         raise
 
 
-def _limit(context: Any) -> float:
+def _limit(context: Any, method: Method) -> float:
+    default, maximum = (UPLOAD_SECONDS, UPLOAD_SECONDS) if method.uploads else (DEFAULT_SECONDS, MAX_SECONDS)
     remaining = context.time_remaining()
     # Without a deadline some versions return None, others a very large number of seconds.
     if remaining is None or remaining > 365 * 24 * 3600:
-        return DEFAULT_SECONDS
-    return min(float(remaining), MAX_SECONDS)
+        return default
+    return min(float(remaining), maximum)
 
 
 def _translated(error: Exception) -> Exception:
@@ -271,13 +298,6 @@ def _metadata(context: Any) -> dict[str, str]:
     """The call's text metadata; of repeated keys the first value."""
     pairs: Sequence[tuple[str, str | bytes]] = context.invocation_metadata() or ()
     return {key: value for key, value in reversed(pairs) if isinstance(value, str)}
-
-
-def _bearer(metadata: Mapping[str, str]) -> str:
-    scheme, _, token = metadata.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise TokenMissing("This RPC wants a bearer token")
-    return token
 
 
 def _name(code: Any) -> str:

@@ -16,7 +16,8 @@ from chassis.readiness import Readiness
 from chassis.rpc import validation
 from chassis.rpc.current import Hash
 from chassis.rpc.pipeline import Method, Pipeline
-from chassis.settings import ServiceSettings
+from chassis.rpc.uploads import Uploads
+from chassis.settings import ServiceSettings, UploadSettings
 from chassis.times import Clock, utc_now
 from chassis.tokens import TokenKeys
 
@@ -84,7 +85,7 @@ class Server:
 
         Raises:
             AccessNotStatedError: an RPC states no access.
-            TypeError: an RPC has no handler, or the error table is wrong.
+            TypeError: an RPC has no handler, a stream of requests is not a file, or the error table is wrong.
         """
         check_errors(errors)
         self.name = "api" if services else "health"
@@ -97,11 +98,20 @@ class Server:
         }
         for method in (method for methods in self._methods.values() for method in methods):
             validation.warm_up(method.request)
-        self._pipeline = Pipeline(name, errors=errors, keys=keys, hashed=hashed, clock=clock)
+        self._pipeline = Pipeline(
+            name, errors=errors, keys=keys, hashed=hashed, uploads=self._uploads(settings), clock=clock
+        )
         self._health = health.aio.HealthServicer()
         self._server: Any = None
         self._health_task: asyncio.Task[None] | None = None
         self.port = 0
+
+    def _uploads(self, settings: ServiceSettings) -> Uploads | None:
+        if isinstance(settings, UploadSettings):
+            return Uploads(settings)
+        if files := [one.rpc for methods in self._methods.values() for one in methods if one.uploads]:
+            raise TypeError(f"{files[0]} takes a file, so the settings must derive from UploadSettings")
+        return None
 
     async def start(self) -> None:
         """Listen. Health is NOT_SERVING until the process is ready. Raises AddressTaken."""

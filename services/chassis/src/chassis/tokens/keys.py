@@ -135,9 +135,13 @@ class TokenKeys:
         """The caller named by an access token; TokenExpired, TokenInvalid, TokenRevoked, or KeysUnavailable."""
         keys = await self._keys_for(token)
         caller = verify_access(token, keys, self.audience, self._clock())
+        await self.refuse_revoked(caller)
+        return caller
+
+    async def refuse_revoked(self, caller: Caller) -> None:
+        """Raise TokenRevoked if the caller's token was revoked; for a call that has taken long since `caller`."""
         if self._is_revoked is not None and await self._is_revoked(caller):
             raise TokenRevoked
-        return caller
 
     async def verify_at_identity(self, token: str) -> None:
         """Ask identity about a token that `caller` has accepted.
