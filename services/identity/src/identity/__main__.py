@@ -11,6 +11,7 @@ from identity import policies, queries
 from identity.api import IdentityApi
 from identity.context import Context
 from identity.errors import ERRORS
+from identity.networks import Networks
 from identity.settings import Settings
 from identity.signing import Signing
 from identity.store import SCHEMA_VERSION, Store
@@ -24,7 +25,15 @@ async def build(service: ServiceContext[Settings]) -> ServiceDefinition:
     settings = service.env.settings
     signing = Signing.read(settings.keys_dir)
     store = await Store.open(service.database)
-    context = Context(store, service.keys, signing, settings, telemetry.current(), service.env.clock)
+    context = Context(
+        store,
+        service.keys,
+        signing,
+        settings,
+        telemetry.current(),
+        Networks(settings.starts_per_address),
+        service.env.clock,
+    )
     return ServiceDefinition(
         rpcs=[(SERVICE, IdentityApi(context))],
         policies=policies.table(context),

@@ -1,4 +1,4 @@
-"""Identity's signing keys, its clients' keys, and the refresh tokens."""
+"""Identity's signing keys, its clients' keys, and the refresh and device tokens."""
 
 import hmac
 import re
@@ -76,3 +76,15 @@ def read_refresh_token(keys: KeyRing, token: str) -> tuple[str, int]:
     if not hmac.compare_digest(expected.encode(), token.encode()):
         raise SessionEnded
     return session_id, int(generation)
+
+
+def device_token(keys: KeyRing, session_id: str, holder_id: str) -> str:
+    """The token of a device that has opened a session, derived from the key ring like a refresh token."""
+    return f"{session_id}.{keys.keyed_hash(f'{session_id}/{holder_id}', 'device token')}"
+
+
+def read_device_token(keys: KeyRing, token: str, holder_id: str) -> str:
+    """The id of the session that a device has opened, or "" for a token of another holder, or none of identity's."""
+    session_id = token.partition(".")[0]
+    expected = device_token(keys, session_id, holder_id)
+    return session_id if hmac.compare_digest(expected.encode(), token.encode()) else ""

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -32,6 +32,7 @@ from chassis.rpc import validation
 from chassis.rpc.access import Access
 from chassis.rpc.admission import Admission
 from chassis.rpc.authentication import authenticate, authorise
+from chassis.rpc.client_address import client_network
 from chassis.rpc.current import Call, Hash, begin
 from chassis.rpc.propagation import REQUEST_NUMBER, set_deadline
 from chassis.rpc.uploads import UPLOAD_SECONDS, Uploads, check_form
@@ -121,6 +122,7 @@ class Pipeline:
         uploads: Uploads | None,
         admission: Admission,
         stream_admission: Admission,
+        front_services: Collection[str],
         clock: Clock,
     ) -> None:
         self._service = service
@@ -130,6 +132,7 @@ class Pipeline:
         self._uploads = uploads
         self._admission = admission
         self._stream_admission = stream_admission
+        self._front_services = front_services
         self._clock = clock
         self._tracer = telemetry.current().tracer
         self._seconds = telemetry.current().histogram(
@@ -201,6 +204,9 @@ class Pipeline:
                 now=self._clock(),
                 correlation=number,
                 hashed=self._hashed,
+                client=await client_network(self._keys, self._front_services, metadata, context.peer())
+                if method.access.anyone
+                else "",
             )
         )
 
