@@ -94,7 +94,7 @@ class ServiceSettings(ProcessSettings):
 
     @property
     def trusted_front_services(self) -> frozenset[str]:
-        """Services that state the network address of their user; a service that counts requests by it overrides this."""
+        """Services that state their user's network address; a service that counts requests by it overrides this."""
         return frozenset()
 
 
