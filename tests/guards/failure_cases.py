@@ -123,11 +123,22 @@ def _of_identity(actors: Actors, citizen: Citizen) -> Iterator[Call]:
         admin,
     )
     yield IDENTITY + "RegisterOfficer", changed(registration, office_id=own.full_name), admin
+    yield from _ends_of_roles(actors, own, admin)
     confirmation = identity.StartConfirmationRequest(
         request_id=new_id(), purpose="nobody.does", digest="0" * 64
     )
     yield IDENTITY + "StartConfirmation", confirmation, token
     yield IDENTITY + "StartConfirmation", changed(confirmation, purpose=own.mobile), token
+
+
+def _ends_of_roles(actors: Actors, person: Person, token: str) -> Iterator[Call]:
+    text = f"{person.full_name} {person.national_id} {person.mobile}"
+    end = identity.EndRolesRequest(request_id=new_id(), officer_id=new_id(), roles=["clerk"], reason=text)
+    yield IDENTITY + "EndRoles", end, token
+    yield IDENTITY + "EndRoles", changed(end, reason=text * 10), token
+    yield IDENTITY + "EndRoles", changed(end, staff_number=person.national_id), token
+    administrator = actors.officer("administrator").officer_id
+    yield IDENTITY + "EndRoles", changed(end, officer_id=administrator), token
 
 
 def _of_notary(actors: Actors, citizen: Citizen) -> Iterator[Call]:

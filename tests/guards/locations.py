@@ -10,6 +10,7 @@ from typing import Any
 from demo.actors import Citizen
 from demo.journey import SPECIAL_TERM, Journey
 from demo.registry import publish as publish_extract
+from diwan.identity.v1 import identity_pb2 as identity
 from diwan.notary.v1 import notary_pb2 as notary
 from diwan.operations.v1 import operations_pb2 as operations
 from diwan.payments.v1 import payments_pb2 as payments
@@ -78,7 +79,10 @@ class Locations:
         publish_extract(actors.environment, actors.people[:2])  # repeated events
         citizen.enrol(actors.platform)
         citizen.sign_in(actors.platform)
-        actors.new_officer("auditor")
+        auditor = actors.new_officer("auditor")
+        reason = f"{citizen.person.full_name}, {citizen.person.national_id}, complained"
+        end = identity.EndRolesRequest(officer_id=auditor.officer_id, roles=["auditor"], reason=reason)
+        call("identity", "EndRoles", end, actors.administrator())
         case, _ = actors.create_due_case(citizen)
         call("payments", "CreatePayment", actors.payment_request(case, DECLINED_CARD), citizen.session)
         due = payments.PAYMENT_STATE_DUE

@@ -131,8 +131,28 @@ def sign_out(actors: Actors) -> Scenario:
     session_id = newest_session(actors, citizen)
     return Scenario(
         request,
-        effect=lambda: session(actors, session_id),
-        once={"stage": "ended", "generation": 2, "writes": 4},
+        effect=lambda: {
+            **session(actors, session_id),
+            "events": actors.probes.events("identity", causation=request.request_id),
+        },
+        once={"stage": "ended", "generation": 2, "writes": 4, "events": ["AccessRevoked"]},
+        other=varied(request, refresh_token=old.refresh_token),
+    )
+
+
+def sign_out_everywhere(actors: Actors) -> Scenario:
+    citizen, old = sign_in_new_citizen(actors)
+    new = actors.platform.call(
+        "identity", "RefreshToken", identity.RefreshTokenRequest(refresh_token=old.refresh_token)
+    )
+    request = identity.SignOutEverywhereRequest(request_id=str(uuid.uuid4()), refresh_token=new.refresh_token)
+    return Scenario(
+        request,
+        effect=lambda: {
+            "events": actors.probes.events("identity", causation=request.request_id),
+            "writes": count_writes(actors, "identity", "accounts", citizen.account_id),
+        },
+        once={"events": ["AccessRevoked"], "writes": 2},
         other=varied(request, refresh_token=old.refresh_token),
     )
 
@@ -185,6 +205,32 @@ def register_officer(actors: Actors) -> Scenario:
     )
 
 
+def end_roles(actors: Actors) -> Scenario:
+    officer = actors.new_officer("administrator")
+    request = identity.EndRolesRequest(
+        request_id=str(uuid.uuid4()),
+        officer_id=officer.officer_id,
+        roles=["administrator"],
+        reason="left the service",
+    )
+
+    def effect() -> Mapping[str, Any]:
+        (document,) = actors.probes.documents("identity", "officers", _id=officer.officer_id)
+        return {
+            "events": actors.probes.events("identity", causation=request.request_id),
+            "roles": document["state"]["roles"],
+            "ended": len(document["state"]["ended"]),
+        }
+
+    return Scenario(
+        request,
+        token=actors.administrator().token("identity"),
+        effect=effect,
+        once={"events": ["OfficerRolesEnded", "AccessRevoked"], "roles": [], "ended": 1},
+        other=varied(request, reason="another reason"),
+    )
+
+
 def confirmation_request() -> identity.StartConfirmationRequest:
     return identity.StartConfirmationRequest(
         request_id=str(uuid.uuid4()), purpose=PURPOSE, digest="0123456789abcdef" * 4
@@ -233,7 +279,9 @@ SCENARIOS = {
     "CompleteSignIn": complete_sign_in,
     "RefreshToken": refresh_token,
     "SignOut": sign_out,
+    "SignOutEverywhere": sign_out_everywhere,
     "StartConfirmation": start_confirmation,
     "CompleteConfirmation": complete_confirmation,
     "RegisterOfficer": register_officer,
+    "EndRoles": end_roles,
 }

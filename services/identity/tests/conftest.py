@@ -27,6 +27,7 @@ from chassis.process import ROLES, Env
 from chassis.readiness import Readiness
 from chassis.rpc.client import failure_of
 from chassis.service import assemble
+from chassis.store import dataclass_codec
 from chassis.tokens import generate_key, sign_access
 from diwan.identity.v1 import events_pb2, identity_pb2, identity_pb2_grpc
 from diwan.registry.v1 import events_pb2 as registry
@@ -34,6 +35,8 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 from identity.__main__ import build
 from identity.errors import ERRORS
+from identity.model.officers import Officer
+from identity.model.sessions import Holder, start_sign_in
 from identity.settings import Settings
 from identity.store import SCHEMA_VERSION
 from joserfc.jwk import ECKey
@@ -180,6 +183,8 @@ class World:
             grpc_listen="127.0.0.1:0",
             services="identity,payments,notary,notification",
             drain_seconds=5,
+            front_services="portal",
+            starts_per_address=10_000,
         )
         self.logs = io.StringIO()
         self.spans = InMemorySpanExporter()
@@ -231,13 +236,23 @@ class World:
 
     async def call(self, rpc: str, request: Message, token: str = "") -> Any:
         """Call an RPC; a refusal is raised as Refusal."""
-        metadata = [("authorization", f"Bearer {token}")] if token else []
+        return await self._call(rpc, request, [("authorization", f"Bearer {token}")] if token else [])
+
+    async def _call(self, rpc: str, request: Message, metadata: Sequence[tuple[str, str]]) -> Any:
         try:
             return await getattr(self.stub, rpc)(request, metadata=metadata, timeout=30)
         except grpc.aio.AioRpcError as error:
             failure = failure_of(error)
             text = f"{failure.message} {failure.fields}"
             raise Refusal(failure.code, failure.reason, failure.metadata, text) from None
+
+    async def call_from(self, address: str, rpc: str, request: Message, token: str = "") -> Any:
+        """Call an RPC for a user at this address, by default with the portal's token; a refusal is raised."""
+        metadata = [
+            ("authorization", f"Bearer {token or self.service('portal')}"),
+            ("diwan-client-address", address),
+        ]
+        return await self._call(rpc, request, metadata)
 
     async def refusal(self, rpc: str, request: Message, token: str = "") -> Refusal:
         """Call an RPC that must be refused; return the refusal."""
@@ -250,23 +265,74 @@ class World:
         refusal = await self.refusal(rpc, request, token)
         return refusal.code, refusal.reason
 
-    def token(self, caller: Caller) -> str:
-        return sign_access(self.signing, caller, audience="identity", now=self.clock(), jti=str(uuid.uuid4()))
+    def token(self, caller: Caller, audience: str = "identity") -> str:
+        return sign_access(self.signing, caller, audience=audience, now=self.clock(), jti=str(uuid.uuid4()))
 
-    def officer(self, *roles: str, person: str = "") -> str:
-        """Return a token of a new officer with these roles."""
-        return self.token(
-            Caller(
-                kind=Kind.OFFICER,
-                id=str(uuid.uuid4()),
-                roles=frozenset(roles),
-                office="cairo-1",
-                person=person or str(uuid.uuid4()),
-            )
+    def officer(self, *roles: str, person: str = "", person_key: str = "", audience: str = "identity") -> str:
+        """Return a token of a new officer with these roles, whose record and session are in the store."""
+        officer_id = str(uuid.uuid4())
+        self.store(
+            "officers",
+            officer_id,
+            Officer(
+                officer_id=officer_id,
+                staff_number=officer_id[:20].upper(),
+                person_key=person_key or str(uuid.uuid4()),
+                mobile="+201000000000",
+                mobile_key=officer_id,
+                roles=tuple(sorted(roles)),
+                office_id="cairo-1",
+                registered_by="tests",
+                registered_at=self.clock(),
+                first=False,
+            ),
         )
+        caller = Caller(
+            kind=Kind.OFFICER,
+            id=officer_id,
+            roles=frozenset(roles),
+            office="cairo-1",
+            person=person or str(uuid.uuid4()),
+            session=self.session(Holder.OFFICER, officer_id),
+        )
+        return self.token(caller, audience)
 
     def citizen(self, account_id: str) -> str:
-        return self.token(Caller(kind=Kind.CITIZEN, id=account_id))
+        """Return a token of a new session of an account."""
+        session = self.session(Holder.CITIZEN, account_id)
+        return self.token(Caller(kind=Kind.CITIZEN, id=account_id, session=session))
+
+    def session(self, holder: Holder, holder_id: str) -> str:
+        """Store an open session; return its id."""
+        session_id, now = str(uuid.uuid4()), self.clock()
+        pending = start_sign_in(
+            session_id=session_id,
+            holder=holder,
+            holder_id=holder_id,
+            channel="portal",
+            mobile="+201000000000",
+            code="123456",
+            code_hash="hash",
+            now=now,
+        ).state
+        self.store("sessions", session_id, pending.complete("hash", now).state)
+        return session_id
+
+    def store(self, collection: str, document_id: str, state: Any) -> None:
+        """Store an aggregate as a command would have."""
+        document: dict[str, Any] = {
+            "_id": document_id,
+            "version": 1,
+            "unsent": 0,
+            "sequence": 0,
+            "state": dataclass_codec(type(state)).encode(state),
+            "write_token": f"tests-{document_id}",
+            "outbox": [],
+            "request_ids": [],
+            "requests": {},
+            "processed_events": {},
+        }
+        self.database[collection].insert_one(document)
 
     def service(self, client: str, acting_for: str = "") -> str:
         return self.token(Caller(kind=Kind.SERVICE, id=client, acting_for=acting_for))

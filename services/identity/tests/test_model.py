@@ -1,5 +1,6 @@
 """The rules of codes, enrolment, sessions, confirmations and officers, without store and API."""
 
+import contextlib
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
@@ -8,10 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from identity.model import accounts, channels, confirmations, errors, officers, records, sessions
-from identity.model.codes import MAX_WRONG_TRIES, Challenge, RateLimit, Throttle, challenge, new_code
-from identity.model.facts import AccountEnrolled, CodeIssued, Contact, MessageContent
+from identity.model.administrators import Administrators
+from identity.model.codes import MAX_WRONG_TRIES, Challenge, RateLimit, Source, Throttle, challenge, new_code
+from identity.model.facts import (
+    AccessRevoked,
+    AccountEnrolled,
+    CodeIssued,
+    Contact,
+    MessageContent,
+    OfficerRolesEnded,
+    RevocationReason,
+)
 from identity.model.national_id import NationalId
 from identity.model.persons import Person, PersonRecord, register
+from identity.model.revocations import first_issue_time
+from identity.networks import MAX_NETWORKS, Networks
 
 NOW = datetime(2026, 5, 1, 9, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -37,6 +49,8 @@ APPLICANT = accounts.Applicant(
     mobile_key="mobile-1",
     channel="portal",
 )
+
+CLERK = {"clerk_id": "c", "clerk_person_id": "p", "clerk_person_key": "key-of-c"}
 
 
 def enrolment(person: Person | None = PERSON) -> accounts.Enrolment:
@@ -150,38 +164,93 @@ def test_a_decoy_refuses_the_right_code_as_a_wrong_one() -> None:
     assert (str(by_decoy), by_decoy.metadata) == (str(by_real), by_real.metadata)
 
 
-LIMIT = RateLimit(per_hour=5, min_interval=timedelta(minutes=1))
+LIMIT = RateLimit(per_hour=5, min_interval=timedelta(minutes=1), unknown_per_hour=8, unknown_per_day=12)
+DEVICE, NETWORKS = Source("device", known=True), [Source(f"network {n}", known=False) for n in range(4)]
 
 
 def test_one_code_a_minute() -> None:
     """The refusal of a second one within a minute contains the time to wait."""
-    kept = Throttle.new("k").start(LIMIT, NOW)
+    kept = Throttle.new("k").start(DEVICE, LIMIT, NOW)
 
     with pytest.raises(errors.CodeTooSoon) as refused:
-        kept.start(LIMIT, NOW + 59 * SECOND)
+        kept.start(DEVICE, LIMIT, NOW + 59 * SECOND)
 
     assert refused.value.metadata == {"retry_after_seconds": "1"}
-    assert kept.start(LIMIT, NOW + 60 * SECOND)
+    assert kept.start(DEVICE, LIMIT, NOW + 60 * SECOND)
 
 
-@given(st.lists(st.integers(0, 1200), max_size=40))
-def test_never_more_than_the_allowance_in_any_hour(waits: list[int]) -> None:
-    """For any sequence of starts, the accepted ones keep the minimum interval and the limit."""
-    kept, now, accepted = Throttle.new("k"), NOW, list[datetime]()
-    for wait in waits:
+def test_a_source_waits_for_its_own_codes_only() -> None:
+    """Another source, and a device above all, is served within the same second."""
+    kept = Throttle.new("k").start(NETWORKS[0], LIMIT, NOW)
+
+    for source in (NETWORKS[1], DEVICE):
+        kept = kept.start(source, LIMIT, NOW + SECOND)
+
+    assert len(kept.starts) == 3
+
+
+@given(st.lists(st.tuples(st.integers(0, 1200), st.sampled_from([DEVICE, *NETWORKS])), max_size=80))
+def test_never_more_than_the_limits_in_any_hour_and_day(requests: list[tuple[int, Source]]) -> None:
+    """For any sequence of starts: the limits of each source, those of unknown sources together, a bounded list."""
+    kept, now = Throttle.new("k"), NOW
+    accepted, pauses = list[tuple[datetime, Source]](), list[int]()
+    for wait, source in requests:
         now += timedelta(seconds=wait)
         try:
-            kept = kept.start(LIMIT, now)
-        except errors.IdentityError:
+            kept = kept.start(source, LIMIT, now)
+        except errors.IdentityError as refusal:
+            pauses.append(int(refusal.metadata["retry_after_seconds"]))
             continue
-        accepted.append(now)
+        accepted.append((now, source))
+    assert all(pause >= 1 for pause in pauses)
 
-    assert all(later - earlier >= LIMIT.min_interval for earlier, later in pairwise(accepted))
-    assert all(
-        last - first >= timedelta(hours=1)
-        for first, last in zip(accepted, accepted[LIMIT.per_hour :], strict=False)
-    )
-    assert len(kept.starts) <= LIMIT.per_hour
+    def most(times: list[datetime], period: timedelta) -> int:
+        return max((sum(start <= time < start + period for time in times) for start in times), default=0)
+
+    hour, day = timedelta(hours=1), timedelta(days=1)
+    for source in (DEVICE, *NETWORKS):
+        own = [time for time, one in accepted if one == source]
+        assert most(own, hour) <= LIMIT.per_hour
+        assert all(later - earlier >= LIMIT.min_interval for earlier, later in pairwise(own))
+    unknown = [time for time, one in accepted if not one.known]
+    assert most(unknown, hour) <= LIMIT.unknown_per_hour
+    assert most(unknown, day) <= LIMIT.unknown_per_day
+    assert len(kept.starts) <= LIMIT.unknown_per_day + LIMIT.per_hour
+
+
+@given(st.lists(st.tuples(st.integers(0, 1200), st.sampled_from(NETWORKS)), max_size=60))
+def test_no_stranger_delays_a_known_device(requests: list[tuple[int, Source]]) -> None:
+    """After any requests of others, the device gets a code at once."""
+    kept, now = Throttle.new("k"), NOW
+    for wait, source in requests:
+        now += timedelta(seconds=wait)
+        with contextlib.suppress(errors.IdentityError):
+            kept = kept.start(source, LIMIT, now)
+
+    kept.start(DEVICE, LIMIT, now)
+
+
+def test_a_network_makes_a_limited_number_of_requests() -> None:
+    """The next hour, and other networks, are not affected."""
+    networks = Networks(2)
+    for _ in range(2):
+        networks.count("192.0.2.1/32", NOW)
+
+    with pytest.raises(errors.TooManyStarts) as refused:
+        networks.count("192.0.2.1/32", NOW + timedelta(minutes=59))
+
+    assert refused.value.metadata == {"retry_after_seconds": "60"}
+    networks.count("192.0.2.2/32", NOW)
+    networks.count("192.0.2.1/32", NOW + timedelta(hours=1))
+
+
+def test_a_limited_number_of_networks_is_counted() -> None:
+    """A flood from many networks does not fill the memory."""
+    networks = Networks(1)
+    for number in range(MAX_NETWORKS + 10):
+        networks.count(str(number), NOW)
+
+    assert len(networks._counts) == MAX_NETWORKS
 
 
 def test_matching_data_issue_a_code() -> None:
@@ -238,20 +307,21 @@ def test_a_person_has_one_account() -> None:
     with pytest.raises(errors.AlreadyEnrolled):
         completed.account(kept, NOW)
     with pytest.raises(errors.AlreadyEnrolled):
-        accounts.enrol_at_counter(kept, APPLICANT, PERSON, clerk_id="c", clerk_person_id="p", now=NOW)
+        accounts.enrol_at_counter(kept, APPLICANT, PERSON, **CLERK, now=NOW)
 
 
 def test_a_counter_gives_high_assurance() -> None:
     """The account records the clerk who saw the card."""
-    created = accounts.enrol_at_counter(None, APPLICANT, PERSON, clerk_id="c", clerk_person_id="p", now=NOW)
+    created = accounts.enrol_at_counter(None, APPLICANT, PERSON, **CLERK, now=NOW)
 
     assert (created.state.assurance_level, created.state.enrolled_by) == (accounts.Assurance.HIGH, "c")
 
 
-def test_a_clerk_does_not_enrol_themselves() -> None:
-    """Separation of duties applies at the counter."""
+@pytest.mark.parametrize("own", [{"clerk_person_id": "person-1"}, {"clerk_person_key": "key-1"}])
+def test_a_clerk_does_not_enrol_themselves(own: dict[str, str]) -> None:
+    """By the person in the token, or by the national ID of the registration."""
     with pytest.raises(errors.OwnCase):
-        accounts.enrol_at_counter(None, APPLICANT, PERSON, clerk_id="c", clerk_person_id="person-1", now=NOW)
+        accounts.enrol_at_counter(None, APPLICANT, PERSON, **(CLERK | own), now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -305,7 +375,7 @@ def test_an_old_refresh_token_ends_the_session() -> None:
 def test_a_pending_or_signed_out_session_refreshes_nothing() -> None:
     """A session needs its code, and cannot be continued after its end."""
     assert session().refresh(0, NOW).refusal
-    assert session().complete(RIGHT, NOW).state.sign_out().state.refresh(1, NOW).refusal
+    assert session().complete(RIGHT, NOW).state.sign_out(NOW).state.refresh(1, NOW).refusal
 
 
 def test_a_sign_in_without_a_mobile_is_a_decoy() -> None:
@@ -315,11 +385,12 @@ def test_a_sign_in_without_a_mobile_is_a_decoy() -> None:
     assert isinstance(decoy.complete(RIGHT, NOW).refusal, errors.CodeWrong)
 
 
-def test_a_confirmation_belongs_to_its_account() -> None:
-    """An attempt of another account is not counted."""
+def test_a_confirmation_belongs_to_its_account_and_session() -> None:
+    """An attempt of another account, or in another session, is not counted."""
     started = confirmations.start_confirmation(
         confirmation_id="c-1",
         account_id="account-1",
+        session_id="s-1",
         mobile="+201012345678",
         purpose="notary.power_of_attorney.submit",
         digest="0" * 64,
@@ -329,9 +400,11 @@ def test_a_confirmation_belongs_to_its_account() -> None:
     ).state
 
     with pytest.raises(errors.ConfirmationNotFound):
-        started.complete("account-2", RIGHT, NOW)
-    assert started.complete("account-1", WRONG, NOW).state.confirmed_at is None
-    assert started.complete("account-1", RIGHT, NOW).state.confirmed_at == NOW
+        started.complete("account-2", "s-1", RIGHT, NOW)
+    with pytest.raises(errors.ConfirmationNotFound):
+        started.complete("account-1", "s-2", RIGHT, NOW)
+    assert started.complete("account-1", "s-1", WRONG, NOW).state.confirmed_at is None
+    assert started.complete("account-1", "s-1", RIGHT, NOW).state.confirmed_at == NOW
 
 
 def form(*roles: str, office: str = "cairo-1") -> officers.OfficerForm:
@@ -346,31 +419,129 @@ def form(*roles: str, office: str = "cairo-1") -> officers.OfficerForm:
     )
 
 
+def registered(officer_id: str, *roles: str, person_key: str = "") -> officers.Officer:
+    """Return an officer, by default of a person of their own."""
+    filled = replace(form("administrator"), officer_id=officer_id, person_key=person_key or officer_id)
+    return replace(
+        officers.register_officer(None, filled, None, NOW).state, roles=roles or ("administrator",)
+    )
+
+
 @pytest.mark.parametrize(
-    ("roles", "office", "registered_by", "refusal"),
+    ("roles", "office", "administrator", "refusal"),
     [
-        (("administrator",), "", "", None),
-        (("administrator", "clerk"), "cairo-1", "", None),
-        (("clerk",), "cairo-1", "", errors.FirstMustBeAdministrator),
-        (("clerk",), "cairo-1", "o-0", None),
-        (("clerk",), "", "o-0", errors.OfficeRequired),
-        (("reviewer",), "", "o-0", None),
+        (("administrator",), "", None, None),
+        (("administrator", "clerk"), "cairo-1", None, None),
+        (("clerk",), "cairo-1", None, errors.FirstMustBeAdministrator),
+        (("clerk",), "cairo-1", registered("o-0"), None),
+        (("clerk",), "", registered("o-0"), errors.OfficeRequired),
+        (("reviewer",), "", registered("o-0"), None),
+        (("reviewer",), "", registered("o-0", person_key="key-1"), errors.OwnRights),
     ],
 )
 def test_the_registration_of_an_officer_has_rules(
-    roles: tuple[str, ...], office: str, registered_by: str, refusal: type[Exception] | None
+    roles: tuple[str, ...],
+    office: str,
+    administrator: officers.Officer | None,
+    refusal: type[Exception] | None,
 ) -> None:
-    """The operator registers the first administrator; a clerk needs an office."""
+    """The operator registers the first administrator; a clerk needs an office; nobody appoints themselves."""
     if refusal:
         with pytest.raises(refusal):
-            officers.register_officer(None, form(*roles, office=office), registered_by, NOW)
+            officers.register_officer(None, form(*roles, office=office), administrator, NOW)
         return
 
-    created = officers.register_officer(None, form(*roles, office=office), registered_by, NOW).state
+    created = officers.register_officer(None, form(*roles, office=office), administrator, NOW).state
 
-    assert created.first is (not registered_by)
+    assert created.first is (administrator is None)
     with pytest.raises(errors.StaffNumberTaken):
-        officers.register_officer(created, form(*roles, office=office), registered_by, NOW)
+        officers.register_officer(created, form(*roles, office=office), administrator, NOW)
+
+
+def test_ended_roles_are_recorded_and_end_all_sessions() -> None:
+    """The other roles remain; without any, the mobile may be registered again."""
+    officer, administrator = registered("o-1", "auditor", "clerk"), registered("o-0")
+
+    first = officer.end_roles(["clerk"], administrator, "moved", NOW)
+    last = first.state.end_roles(["auditor"], administrator, "retired", NOW + SECOND)
+
+    ended, revoked = first.facts
+    assert ended == OfficerRolesEnded("o-1", ("clerk",), ("auditor",), "o-0")
+    assert isinstance(revoked, AccessRevoked)
+    assert (revoked.subject_id, revoked.revoke_time) == ("o-1", NOW)
+    assert first.state.mobile_key == officer.mobile_key
+    assert (last.state.roles, last.state.mobile_key) == ((), "o-1")
+    assert [(each.roles, each.reason, each.ended_by) for each in last.state.ended] == [
+        (("clerk",), "moved", "o-0"),
+        (("auditor",), "retired", "o-0"),
+    ]
+
+
+def test_an_administrator_ends_no_roles_of_their_own() -> None:
+    """Neither with this staff number nor with another one; and no role that the officer does not have."""
+    administrator = registered("o-0", person_key="key-0")
+    other = registered("o-1", "reviewer", person_key="key-0")
+
+    with pytest.raises(errors.OwnRights):
+        administrator.end_roles(["administrator"], administrator, "tired", NOW)
+    with pytest.raises(errors.OwnRights):
+        other.end_roles(["reviewer"], administrator, "tired", NOW)
+    with pytest.raises(errors.RoleNotHeld):
+        registered("o-2", "reviewer").end_roles(["reviewer", "clerk"], administrator, "wrong", NOW)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=30))
+def test_an_administrator_always_remains(attempts: list[tuple[int, int]]) -> None:
+    """In whatever order four administrators try to end each other's role."""
+    known, left = Administrators(), {0, 1, 2, 3}
+
+    for by, of in attempts:
+        if by == of:
+            continue  # refused by the officer's own rule
+        try:
+            known = known.end(f"o-{of}", f"o-{by}", NOW)
+        except errors.AdministratorEnded:
+            assert by not in left
+            continue
+        left.discard(of)
+        assert by in left
+
+    assert left
+
+
+def test_a_token_of_the_second_of_a_revocation_states_the_next_second() -> None:
+    """It was issued after the revocation, but its whole second would not show that."""
+    revoked = NOW + timedelta(milliseconds=300)
+
+    assert first_issue_time(NOW + timedelta(milliseconds=900), revoked) == NOW + SECOND
+    assert first_issue_time(NOW + 5 * SECOND, revoked) == NOW + 5 * SECOND
+    assert first_issue_time(NOW, None) == NOW
+
+
+def test_a_token_does_not_outlive_its_session() -> None:
+    """The last refresh gives a shorter token."""
+    opened = session().complete(RIGHT, NOW).state
+
+    assert opened.token_lifetime(NOW) == timedelta(minutes=15)
+    assert opened.token_lifetime(NOW + timedelta(hours=11, minutes=50)) == timedelta(minutes=10)
+
+
+def test_the_end_of_a_session_revokes_its_tokens_once() -> None:
+    """By sign-out and by the second use of a refresh token; a second sign-out revokes nothing more."""
+    opened = session().complete(RIGHT, NOW).state
+
+    signed_out = opened.sign_out(NOW)
+    reused = opened.refresh(1, NOW).state.refresh(1, NOW)
+
+    for outcome, reason in (
+        (signed_out, RevocationReason.SIGNED_OUT),
+        (reused, RevocationReason.REFRESH_TOKEN_REUSED),
+    ):
+        (fact,) = outcome.facts
+        assert isinstance(fact, AccessRevoked)
+        assert (fact.session_id, fact.subject_id, fact.reason) == ("s-1", "", reason)
+        assert fact.expire_time >= NOW + timedelta(minutes=15, seconds=30)
+    assert signed_out.state.sign_out(NOW).facts == ()
 
 
 def test_a_service_states_the_purpose_of_a_read() -> None:

@@ -107,14 +107,15 @@ async def test_five_wrong_codes_lock_a_confirmation(world: Any) -> None:
 async def test_a_confirmation_of_another_account_is_not_found(world: Any) -> None:
     """The right code does not change that, and no attempt is counted."""
     person, account = await world.enrolled()
-    started = await world.call("StartConfirmation", start(digest()), world.citizen(account.account_id))
+    token = world.citizen(account.account_id)
+    started = await world.call("StartConfirmation", start(digest()), token)
     code = await world.phones.code(person.mobile)
     completion = complete(started.confirmation_id, code)
 
     refusal = await world.refused("CompleteConfirmation", completion, world.citizen(str(uuid.uuid4())))
 
     assert refusal == ("NOT_FOUND", "CONFIRMATION_NOT_FOUND")
-    assert await world.call("CompleteConfirmation", completion, world.citizen(account.account_id))
+    assert await world.call("CompleteConfirmation", completion, token)
 
 
 async def test_one_content_is_confirmed_once_a_minute(world: Any) -> None:

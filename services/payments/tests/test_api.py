@@ -4,10 +4,12 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+import grpc
 import pytest
 from chassis.caller import Caller, Kind
 from diwan.payments.v1 import acquirer_pb2 as acquirer
 from diwan.payments.v1 import payments_pb2 as pb
+from diwan.payments.v1 import payments_pb2_grpc
 from google.type.money_pb2 import Money
 from testkit.service import OPERATOR, Trial
 
@@ -58,7 +60,7 @@ CLERK = Caller(kind=Kind.OFFICER, id="o-1", roles=frozenset({"clerk"}))
 MANAGER = Caller(kind=Kind.OFFICER, id="o-2", roles=frozenset({"tariff_manager"}))
 
 
-async def test_a_tariff_manager_publishes_and_a_clerk_does_not(desk: Desk) -> None:
+async def test_the_operator_publishes_a_tariff_and_a_clerk_does_not(desk: Desk) -> None:
     """The access option of the proto decides."""
     service = f"trial.{uid().replace('-', '')}"
 
@@ -66,7 +68,23 @@ async def test_a_tariff_manager_publishes_and_a_clerk_does_not(desk: Desk) -> No
         "PERMISSION_DENIED",
         "ACCESS_DENIED",
     )
-    assert (await desk.publish_tariff(fee(service), caller=MANAGER)).tariff_id
+    assert (await desk.publish_tariff(fee(service))).tariff_id
+
+
+async def test_a_tariff_manager_publishes_nothing_while_identity_does_not_answer(desk: Desk) -> None:
+    """Identity verifies the officer first. It is away in these tests; with it, tests/guards publish as an officer."""
+    service = f"trial.{uid().replace('-', '')}"
+    request = pb.PublishTariffRequest(request_id=uid(), fees=[fee(service)])
+    port = next(each.port for each in desk.trial.components if each.name == "api")  # type: ignore[attr-defined]
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:  # without retries
+        call = payments_pb2_grpc.PaymentServiceStub(channel).PublishTariff
+        refused = await refusal(call(request, metadata=desk.trial.bearer(MANAGER), timeout=30))
+
+    assert refused == ("UNAVAILABLE", "UPSTREAM_UNAVAILABLE")
+    quote = pb.GetQuoteRequest(
+        service=service, channel="portal", governorate="01", means=pb.PAYMENT_MEANS_CARD
+    )
+    assert await refusal(desk.api.GetQuote(quote)) == ("NOT_FOUND", "FEE_NOT_PUBLISHED")
 
 
 UNPUBLISHED = "trial.never"

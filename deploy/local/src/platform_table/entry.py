@@ -13,6 +13,7 @@ from platform_table.table import (
     INTEGRATOR,
     JOB,
     OPERATOR,
+    REVOCATIONS,
     SERVICE,
     WEB,
     Program,
@@ -118,7 +119,7 @@ class Reader:
             package=_package(fields["package"], entry.kind) if "package" in fields else "",
             image=_image(fields["image"]) if "image" in fields else "",
             exchanges=tuple(entry.exchanges().values()),
-            reads=tuple(self._reads(entry)),
+            reads=(*self._reads(entry), *_revocations(entry)),
             calls=tuple(self._calls(entry)),
             reaches=tuple(self._outside(entry, "reaches")),
             reached_by=tuple(self._outside(entry, "reached_by")),
@@ -132,6 +133,8 @@ class Reader:
             publisher, dot, name = source.partition(".")
             if not dot or not name:
                 raise said.error(f"reads names <source>.<entity>, not {source!r}")
+            if source == REVOCATIONS:
+                raise said.error(f"{REVOCATIONS} is read by every service and is not listed")
             if publisher not in self.entries:
                 raise said.error(f"{entry.name} reads {publisher}, which is no program of the table")
             if not (published := self.entries[publisher].exchanges()):
@@ -190,6 +193,13 @@ class Reader:
             if each.value not in self.outside:
                 raise each.error(f"{field} names {each.value}, which the section outside does not list")
             yield str(each.value)
+
+
+def _revocations(entry: Entry) -> Iterator[Read]:
+    """The queue of revoked access tokens, which every service has that checks tokens by identity's keys."""
+    if entry.kind == SERVICE and entry.name != IDENTITY:
+        key = routing_key(REVOCATIONS.partition(".")[2], "revoked")
+        yield Read(f"{entry.name}.{REVOCATIONS}", f"{IDENTITY}.events", (key,))
 
 
 def _package(said: Located, kind: str) -> str:

@@ -10,6 +10,9 @@ TABLE = CHECKOUT / "deploy" / "platform.yaml"
 IDENTITY = "identity"
 """The service that issues tokens: every other service calls it for its keys, and is one of its audiences."""
 
+REVOCATIONS = f"{IDENTITY}.access"
+"""Identity's revocations of access tokens, which every other service reads: the chassis has the policy for them."""
+
 SERVICE, CONNECTOR, INTEGRATOR, WEB, JOB, OPERATOR = (
     "service", "connector", "integrator", "web", "job", "operator",
 )  # fmt: skip

@@ -1,6 +1,7 @@
 """The caller of an RPC, as described by its token."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -25,6 +26,8 @@ class Caller:
         office: office of an officer, "" for the whole country.
         channel: channel of the sign-in, such as `portal`.
         acting_for: the account for which a service acts, "" when it acts for itself.
+        session: the session of a citizen or officer, opaque; "" for a service.
+        issued_at: time of issue of the token, UTC, whole seconds; None for anonymous.
     """
 
     kind: Kind = Kind.ANONYMOUS
@@ -34,6 +37,8 @@ class Caller:
     office: str = ""
     channel: str = ""
     acting_for: str = ""
+    session: str = ""
+    issued_at: datetime | None = field(default=None, compare=False)
 
     @property
     def key(self) -> str:

@@ -100,6 +100,13 @@ class TokenInvalid(ChassisError):
     code = "UNAUTHENTICATED"
 
 
+class TokenRevoked(ChassisError):
+    """The token was revoked: its session has ended, or its holder's rights have changed. Sign in again."""
+
+    reason = "TOKEN_REVOKED"
+    code = "UNAUTHENTICATED"
+
+
 class ConfirmationInvalid(ChassisError):
     """The statement of confirmation is malformed, or not for this content, purpose or account."""
 
@@ -111,6 +118,12 @@ class ConfirmationMismatch(ConfirmationInvalid):
     """The statement of confirmation is valid, but for other content: it was changed after the confirmation."""
 
     reason = "CONFIRMATION_MISMATCH"
+
+
+class ConfirmationRevoked(ConfirmationInvalid):
+    """The session in which the content was confirmed has ended: confirm it again."""
+
+    reason = "CONFIRMATION_REVOKED"
 
 
 class ConfirmationExpired(ChassisError):

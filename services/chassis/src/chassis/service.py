@@ -18,7 +18,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 from google.protobuf.descriptor import ServiceDescriptor
 
-from chassis import operations
+from chassis import operations, revocations
 from chassis.components import Component
 from chassis.errors import ErrorSet
 from chassis.key_ring import KeyRing
@@ -29,6 +29,7 @@ from chassis.messaging.message_processor import MessageProcessor
 from chassis.messaging.policies import Policies, Policy
 from chassis.messaging.relay import Relay
 from chassis.process import Env, run
+from chassis.revocations import Revocations
 from chassis.rpc.clients import Clients
 from chassis.rpc.server import Server
 from chassis.settings import ServiceSettings
@@ -77,7 +78,8 @@ class ServiceDefinition:
         policies: the table of policies; ValueError if it names a queue of another service.
         timers: the table of timers.
         components: the service's own components; they stop after API and policies, which use them.
-        tokens: replaces the context's token check, None to keep it. Identity checks with its own signing keys.
+        tokens: replaces the context's token check, None to keep it. Identity checks with its own signing keys and its
+            own sessions; all other services keep its revocations.
     """
 
     rpcs: Sequence[tuple[ServiceDescriptor, object]]
@@ -120,12 +122,21 @@ async def assemble(
         clock=env.clock,
     )
     clients = Clients(env.name, settings, clock=env.clock)
-    kept_keys = settings.state_dir / KEPT_KEYS
-    tokens = TokenKeys(env.name, path=kept_keys, fetch=clients.signing_keys, clock=env.clock)
+    revoked = Revocations(database.revocations)
+    tokens = TokenKeys(
+        env.name,
+        path=settings.state_dir / KEPT_KEYS,
+        fetch=clients.signing_keys,
+        is_revoked=revoked.is_revoked,
+        verify=clients.verify_token,
+        clock=env.clock,
+    )
     definition = await build(ServiceContext(env, database, keys, tokens, clients))
     env.readiness.add("store", partial(_answers, database))
     # Without the role `api` the server serves health checks only, so that all processes are monitored in the same way.
     rpcs = [*definition.rpcs, operations.service(database)] if env.wants("api") else []
+    follows = definition.tokens is None
+    table = [*definition.policies, *([revocations.policy(env.name, database.revocations)] if follows else [])]
     server = Server(
         env.name,
         settings,
@@ -138,8 +149,9 @@ async def assemble(
     )
     return [
         _Connections(database, clients),
+        *([revoked] if follows and env.wants("api") else []),
         *definition.components,
-        *messaging_components(env, database, keys, definition.policies, definition.timers),
+        *messaging_components(env, database, keys, table, definition.timers),
         server,
     ]
 

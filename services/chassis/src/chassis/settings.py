@@ -92,6 +92,11 @@ class ServiceSettings(ProcessSettings):
         description="Calls that wait for their turn; further ones are refused with RESOURCE_EXHAUSTED (OVERLOADED)",
     )
 
+    @property
+    def trusted_front_services(self) -> frozenset[str]:
+        """Services that state their user's network address; a service that counts requests by it overrides this."""
+        return frozenset()
+
 
 class UploadSettings(ServiceSettings):
     """Settings of a service with RPCs that take files (`rpc.uploads`)."""

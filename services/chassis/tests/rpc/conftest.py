@@ -92,7 +92,7 @@ class Servicer:
             return self.response(text=str(await self.deeds[request.deed](request)))
         return self.response(text=call().caller.id)
 
-    Own = Decide = Feed = Open
+    Own = Decide = Appoint = Feed = Open
 
     async def Download(self, request: Any, context: Any) -> AsyncIterator[Any]:
         for number in range(3):

@@ -1,14 +1,17 @@
 """Wiring of the identity service: `python -m identity --help`."""
 
+from functools import partial
+
 from chassis import telemetry
 from chassis.service import ServiceContext, ServiceDefinition, serve
 from chassis.tokens import TokenKeys
 from diwan.identity.v1 import identity_pb2
 
-from identity import policies
+from identity import policies, queries
 from identity.api import IdentityApi
 from identity.context import Context
 from identity.errors import ERRORS
+from identity.networks import Networks
 from identity.settings import Settings
 from identity.signing import Signing
 from identity.store import SCHEMA_VERSION, Store
@@ -22,11 +25,25 @@ async def build(service: ServiceContext[Settings]) -> ServiceDefinition:
     settings = service.env.settings
     signing = Signing.read(settings.keys_dir)
     store = await Store.open(service.database)
-    context = Context(store, service.keys, signing, settings, telemetry.current())
+    context = Context(
+        store,
+        service.keys,
+        signing,
+        settings,
+        telemetry.current(),
+        Networks(settings.starts_per_address),
+        service.env.clock,
+    )
     return ServiceDefinition(
         rpcs=[(SERVICE, IdentityApi(context))],
         policies=policies.table(context),
-        tokens=TokenKeys.own(NAME, signing.key, *signing.retired, clock=service.env.clock),
+        tokens=TokenKeys.own(
+            NAME,
+            signing.key,
+            *signing.retired,
+            is_revoked=partial(queries.is_revoked, context),
+            clock=service.env.clock,
+        ),
     )
 
 

@@ -40,6 +40,11 @@ class IdentityApi(pb_grpc.IdentityServiceServicer):
     async def SignOut(self, request: pb.SignOutRequest, context: object) -> pb.SignOutResponse:
         return await commands.sign_out(self._ctx, call(), request)
 
+    async def SignOutEverywhere(
+        self, request: pb.SignOutEverywhereRequest, context: object
+    ) -> pb.SignOutEverywhereResponse:
+        return await commands.sign_out_everywhere(self._ctx, call(), request)
+
     async def StartConfirmation(
         self, request: pb.StartConfirmationRequest, context: object
     ) -> pb.StartConfirmationResponse:
@@ -55,6 +60,14 @@ class IdentityApi(pb_grpc.IdentityServiceServicer):
 
     async def RegisterOfficer(self, request: pb.RegisterOfficerRequest, context: object) -> pb.Officer:
         return await commands.register_officer(self._ctx, call(), request)
+
+    async def EndRoles(self, request: pb.EndRolesRequest, context: object) -> pb.Officer:
+        return await commands.end_roles(self._ctx, call(), request)
+
+    async def VerifyAccessToken(
+        self, request: pb.VerifyAccessTokenRequest, context: object
+    ) -> pb.VerifyAccessTokenResponse:
+        return await queries.verify_access_token(self._ctx, call(), request)
 
     async def IssueServiceToken(
         self, request: pb.IssueServiceTokenRequest, context: object

@@ -8,9 +8,11 @@ from uuid import UUID, uuid4
 
 from chassis.key_ring import KeyRing
 from chassis.telemetry import Telemetry
+from chassis.times import Clock, utc_now
 
 from identity.model.accounts import mobile_number
 from identity.model.national_id import CHECK_DIGIT_RULES, NationalId
+from identity.networks import Networks
 from identity.settings import Settings
 from identity.signing import Signing
 from identity.store import Store
@@ -21,6 +23,8 @@ class Context:
     """Stores, keys, settings, random source, metrics.
 
     Attributes:
+        networks: counts anonymous requests.
+        clock: current time, UTC; the time of a command or query is that of its call.
         below: returns a uniform random number from 0 to n-1; `secrets.randbelow` except in tests.
         new_id: returns a random UUID, for ids that are not derived from a cause.
     """
@@ -30,6 +34,8 @@ class Context:
     signing: Signing
     settings: Settings
     telemetry: Telemetry
+    networks: Networks
+    clock: Clock = utc_now
     below: Callable[[int], int] = randbelow
     new_id: Callable[[], str] = field(default=lambda: str(uuid4()))
 
@@ -70,6 +76,12 @@ class Context:
         self.telemetry.counter(
             "diwan_identity_enrolments", "Enrolments by way and outcome", ("way", "outcome")
         ).labels(way, outcome).inc()
+
+    def count_revocation(self, reason: str) -> None:
+        """Count a request that revoked access tokens; `reason` is one of `RevocationReason`."""
+        self.telemetry.counter(
+            "diwan_identity_revocations", "Revocations of access tokens by reason", ("reason",)
+        ).labels(reason).inc()
 
     def count_code(self, purpose: str, outcome: str) -> None:
         """Count a code.

@@ -9,5 +9,7 @@ MESSAGES: FactTable = {
     facts.CodeIssued: events.SendMessage,
     facts.AccountEnrolled: events.AccountEnrolled,
     facts.OfficerRegistered: events.OfficerRegistered,
+    facts.OfficerRolesEnded: events.OfficerRolesEnded,
+    facts.AccessRevoked: events.AccessRevoked,
 }
 messages = fact_mapping(MESSAGES)

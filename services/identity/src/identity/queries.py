@@ -1,8 +1,12 @@
 """Queries of identity. Reads by services are recorded in the access log."""
 
-from chassis.caller import Kind
+import asyncio
+
+from chassis.caller import Caller, Kind
+from chassis.errors import TokenExpired, TokenInvalid
 from chassis.mapping import to_message
 from chassis.rpc.current import Call
+from chassis.tokens import verify_access
 from diwan.identity.v1 import identity_pb2 as pb
 
 from identity.context import Context
@@ -32,6 +36,38 @@ async def get_account(ctx: Context, call: Call, form: pb.GetAccountRequest) -> p
         )
         account, person = await _by_id(ctx, form.account_id)
     return render_account(account, person, with_national_id=True)
+
+
+async def is_revoked(ctx: Context, caller: Caller) -> bool:
+    """Whether the caller's token was revoked, by the current state of session, account and officer."""
+    if caller.kind is Kind.CITIZEN:
+        loaded, account = await asyncio.gather(
+            ctx.store.sessions.load(caller.session), ctx.store.accounts.load(caller.id)
+        )
+        revoke_time, may = (account.state.revoke_time if account else None), True
+    elif caller.kind is Kind.OFFICER:
+        loaded, officer = await asyncio.gather(
+            ctx.store.sessions.load(caller.session), ctx.store.officers.load(caller.id)
+        )
+        revoke_time = officer.state.revoke_time if officer else None
+        may = officer is not None and caller.roles <= set(officer.state.roles)
+    else:
+        return False  # a service belongs to no session, and an anonymous caller has no token
+    if loaded is None or loaded.state.holder_id != caller.id:
+        return True
+    session, now = loaded.state, ctx.clock()
+    return not (may and session.is_open(now) and session.outlasts(revoke_time))
+
+
+async def verify_access_token(
+    ctx: Context, call: Call, form: pb.VerifyAccessTokenRequest
+) -> pb.VerifyAccessTokenResponse:
+    """Whether a token for the calling service is in force."""
+    try:
+        caller = verify_access(form.access_token, ctx.signing.keys, call.caller.id, call.now)
+    except (TokenExpired, TokenInvalid):
+        return pb.VerifyAccessTokenResponse(active=False)
+    return pb.VerifyAccessTokenResponse(active=not await is_revoked(ctx, caller))
 
 
 async def _by_id(ctx: Context, account_id: str) -> tuple[Account, Person | None]:

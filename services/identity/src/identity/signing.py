@@ -1,4 +1,4 @@
-"""Identity's signing keys, its clients' keys, and the refresh tokens."""
+"""Identity's signing keys, its clients' keys, and the refresh and device tokens."""
 
 import hmac
 import re
@@ -7,8 +7,8 @@ from pathlib import Path
 from uuid import UUID
 
 from chassis.key_ring import KeyRing
-from chassis.tokens import public_jwks, read_key
-from joserfc.jwk import ECKey
+from chassis.tokens import key_set, public_jwks, read_key
+from joserfc.jwk import ECKey, KeySet
 
 from identity.model.errors import AssertionInvalid, SessionEnded
 
@@ -41,6 +41,11 @@ class Signing:
         """The JWK set by which tokens are verified, as JSON."""
         return public_jwks((self.key, *self.retired))
 
+    @property
+    def keys(self) -> KeySet:
+        """The keys by which identity itself verifies its tokens."""
+        return key_set(self.key, *self.retired)
+
     def client(self, name: str) -> ECKey:
         """A client's public key; AssertionInvalid if there is none. Read each time, because keys are replaced."""
         if not _CLIENT.fullmatch(name):
@@ -71,3 +76,15 @@ def read_refresh_token(keys: KeyRing, token: str) -> tuple[str, int]:
     if not hmac.compare_digest(expected.encode(), token.encode()):
         raise SessionEnded
     return session_id, int(generation)
+
+
+def device_token(keys: KeyRing, session_id: str, holder_id: str) -> str:
+    """The token of a device that has opened a session, derived from the key ring like a refresh token."""
+    return f"{session_id}.{keys.keyed_hash(f'{session_id}/{holder_id}', 'device token')}"
+
+
+def read_device_token(keys: KeyRing, token: str, holder_id: str) -> str:
+    """The id of the session that a device has opened, or "" for a token of another holder, or none of identity's."""
+    session_id = token.partition(".")[0]
+    expected = device_token(keys, session_id, holder_id)
+    return session_id if hmac.compare_digest(expected.encode(), token.encode()) else ""

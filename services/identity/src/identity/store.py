@@ -10,6 +10,7 @@ from chassis.access_log import AccessLog
 from chassis.store import Aggregates, Database, Index, Limits, dataclass_codec
 
 from identity.model.accounts import Account, Enrolment
+from identity.model.administrators import Administrators
 from identity.model.codes import Throttle
 from identity.model.confirmations import Confirmation
 from identity.model.officers import Officer
@@ -21,6 +22,8 @@ SCHEMA_VERSION = 1
 MOBILE = "mobile"
 FIRST = "first"
 PERSON = "person"
+ADMINISTRATORS = "administrators"
+"""Id of the one document of its collection."""
 
 _FORGET = Index(name="forget", keys=[("state.forget_time", 1)], expire_after_seconds=0)
 _MOBILE = Index(name=MOBILE, keys=[("state.mobile_key", 1)], unique=True)
@@ -37,8 +40,9 @@ class Store:
         persons: the matching extract, by keyed hash of the national ID.
         accounts: by an id derived from the national ID, so that a person has at most one.
         officers: by an id derived from the staff number, so that it is unique.
+        administrators: one document, which orders the ends of administrators' roles.
         enrolments: deleted after a day.
-        sessions: from sign-in to sign-out, deleted a day after their end.
+        sessions: from sign-in to sign-out; deleted a day after a sign-out, else with the device's token after 90 days.
         confirmations: deleted after a day.
         throttles: times of code requests, by keyed hash of the subject, deleted after a day.
         assertions: used client assertions, deleted after their expiry.
@@ -48,6 +52,7 @@ class Store:
     persons: Aggregates[Person]
     accounts: Aggregates[Account]
     officers: Aggregates[Officer]
+    administrators: Aggregates[Administrators]
     enrolments: Aggregates[Enrolment]
     sessions: Aggregates[Session]
     confirmations: Aggregates[Confirmation]
@@ -67,6 +72,7 @@ class Store:
             officers=await database.aggregates(
                 "officers", dataclass_codec(Officer), indexes=[_MOBILE, _FIRST]
             ),
+            administrators=await database.aggregates(ADMINISTRATORS, dataclass_codec(Administrators)),
             enrolments=await database.aggregates("enrolments", dataclass_codec(Enrolment), indexes=[_FORGET]),
             sessions=await database.aggregates("sessions", dataclass_codec(Session), indexes=[_FORGET]),
             confirmations=await database.aggregates(

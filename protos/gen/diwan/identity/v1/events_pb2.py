@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from diwan.options.v1 import options_pb2 as diwan_dot_options_dot_v1_dot_options__pb2
 from diwan.identity.v1 import identity_pb2 as diwan_dot_identity_dot_v1_dot_identity__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x64iwan/identity/v1/events.proto\x12\x11\x64iwan.identity.v1\x1a\x1e\x64iwan/options/v1/options.proto\x1a diwan/identity/v1/identity.proto\"\xd4\x01\n\x0f\x41\x63\x63ountEnrolled\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x11\n\tperson_id\x18\x02 \x01(\t\x12:\n\x0f\x61ssurance_level\x18\x03 \x01(\x0e\x32!.diwan.identity.v1.AssuranceLevel\x12\x0f\n\x07\x63hannel\x18\x04 \x01(\t\x12!\n\x07\x63ontact\x18\x05 \x01(\tB\x10\x92\xb5\x18\x0cnotification:*\x8a\xb5\x18&\n\x0fidentity.events\x12\x13\x61\x63\x63ount.enrolled.v1\"\x8e\x01\n\x11OfficerRegistered\x12\x12\n\nofficer_id\x18\x01 \x01(\t\x12\r\n\x05roles\x18\x02 \x03(\t\x12\x11\n\toffice_id\x18\x03 \x01(\t\x12\x15\n\rregistered_by\x18\x04 \x01(\t:,\x8a\xb5\x18(\n\x0fidentity.events\x12\x15officer.registered.v1\"1\n\x07\x43ontact\x12\x14\n\x06mobile\x18\x01 \x01(\tB\x04\x88\xb5\x18\x01\x12\x10\n\x08language\x18\x02 \x01(\t\"\x97\x01\n\x0bSendMessage\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x10\n\x08template\x18\x02 \x01(\t\x12\x13\n\x0b\x65xpire_time\x18\x03 \x01(\t\x12!\n\x07\x63ontent\x18\x04 \x01(\tB\x10\x92\xb5\x18\x0cnotification:*\x8a\xb5\x18&\n\x11identity.commands\x12\x0fmessage.send.v1\x18\x01\"\x9a\x01\n\x0eMessageContent\x12\x14\n\x06mobile\x18\x01 \x01(\tB\x04\x88\xb5\x18\x01\x12\x43\n\x06values\x18\x02 \x03(\x0b\x32-.diwan.identity.v1.MessageContent.ValuesEntryB\x04\x88\xb5\x18\x01\x1a-\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x64iwan/identity/v1/events.proto\x12\x11\x64iwan.identity.v1\x1a\x1e\x64iwan/options/v1/options.proto\x1a diwan/identity/v1/identity.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd4\x01\n\x0f\x41\x63\x63ountEnrolled\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x11\n\tperson_id\x18\x02 \x01(\t\x12:\n\x0f\x61ssurance_level\x18\x03 \x01(\x0e\x32!.diwan.identity.v1.AssuranceLevel\x12\x0f\n\x07\x63hannel\x18\x04 \x01(\t\x12!\n\x07\x63ontact\x18\x05 \x01(\tB\x10\x92\xb5\x18\x0cnotification:*\x8a\xb5\x18&\n\x0fidentity.events\x12\x13\x61\x63\x63ount.enrolled.v1\"\x8e\x01\n\x11OfficerRegistered\x12\x12\n\nofficer_id\x18\x01 \x01(\t\x12\r\n\x05roles\x18\x02 \x03(\t\x12\x11\n\toffice_id\x18\x03 \x01(\t\x12\x15\n\rregistered_by\x18\x04 \x01(\t:,\x8a\xb5\x18(\n\x0fidentity.events\x12\x15officer.registered.v1\"\x90\x01\n\x11OfficerRolesEnded\x12\x12\n\nofficer_id\x18\x01 \x01(\t\x12\r\n\x05roles\x18\x02 \x03(\t\x12\x17\n\x0fremaining_roles\x18\x03 \x03(\t\x12\x10\n\x08\x65nded_by\x18\x04 \x01(\t:-\x8a\xb5\x18)\n\x0fidentity.events\x12\x16officer.roles_ended.v1\"\xf8\x01\n\rAccessRevoked\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x12\n\nsubject_id\x18\x02 \x01(\t\x12/\n\x0brevoke_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x06reason\x18\x05 \x01(\x0e\x32#.diwan.identity.v1.RevocationReason:(\x8a\xb5\x18$\n\x0fidentity.events\x12\x11\x61\x63\x63\x65ss.revoked.v1\"1\n\x07\x43ontact\x12\x14\n\x06mobile\x18\x01 \x01(\tB\x04\x88\xb5\x18\x01\x12\x10\n\x08language\x18\x02 \x01(\t\"\x97\x01\n\x0bSendMessage\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x10\n\x08template\x18\x02 \x01(\t\x12\x13\n\x0b\x65xpire_time\x18\x03 \x01(\t\x12!\n\x07\x63ontent\x18\x04 \x01(\tB\x10\x92\xb5\x18\x0cnotification:*\x8a\xb5\x18&\n\x11identity.commands\x12\x0fmessage.send.v1\x18\x01\"\x9a\x01\n\x0eMessageContent\x12\x14\n\x06mobile\x18\x01 \x01(\tB\x04\x88\xb5\x18\x01\x12\x43\n\x06values\x18\x02 \x03(\x0b\x32-.diwan.identity.v1.MessageContent.ValuesEntryB\x04\x88\xb5\x18\x01\x1a-\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*\xd3\x01\n\x10RevocationReason\x12!\n\x1dREVOCATION_REASON_UNSPECIFIED\x10\x00\x12 \n\x1cREVOCATION_REASON_SIGNED_OUT\x10\x01\x12+\n\'REVOCATION_REASON_SIGNED_OUT_EVERYWHERE\x10\x02\x12*\n&REVOCATION_REASON_REFRESH_TOKEN_REUSED\x10\x03\x12!\n\x1dREVOCATION_REASON_ROLES_ENDED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,6 +40,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACCOUNTENROLLED']._serialized_options = b'\212\265\030&\n\017identity.events\022\023account.enrolled.v1'
   _globals['_OFFICERREGISTERED']._loaded_options = None
   _globals['_OFFICERREGISTERED']._serialized_options = b'\212\265\030(\n\017identity.events\022\025officer.registered.v1'
+  _globals['_OFFICERROLESENDED']._loaded_options = None
+  _globals['_OFFICERROLESENDED']._serialized_options = b'\212\265\030)\n\017identity.events\022\026officer.roles_ended.v1'
+  _globals['_ACCESSREVOKED']._loaded_options = None
+  _globals['_ACCESSREVOKED']._serialized_options = b'\212\265\030$\n\017identity.events\022\021access.revoked.v1'
   _globals['_CONTACT'].fields_by_name['mobile']._loaded_options = None
   _globals['_CONTACT'].fields_by_name['mobile']._serialized_options = b'\210\265\030\001'
   _globals['_SENDMESSAGE'].fields_by_name['content']._loaded_options = None
@@ -51,16 +56,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MESSAGECONTENT'].fields_by_name['mobile']._serialized_options = b'\210\265\030\001'
   _globals['_MESSAGECONTENT'].fields_by_name['values']._loaded_options = None
   _globals['_MESSAGECONTENT'].fields_by_name['values']._serialized_options = b'\210\265\030\001'
-  _globals['_ACCOUNTENROLLED']._serialized_start=120
-  _globals['_ACCOUNTENROLLED']._serialized_end=332
-  _globals['_OFFICERREGISTERED']._serialized_start=335
-  _globals['_OFFICERREGISTERED']._serialized_end=477
-  _globals['_CONTACT']._serialized_start=479
-  _globals['_CONTACT']._serialized_end=528
-  _globals['_SENDMESSAGE']._serialized_start=531
-  _globals['_SENDMESSAGE']._serialized_end=682
-  _globals['_MESSAGECONTENT']._serialized_start=685
-  _globals['_MESSAGECONTENT']._serialized_end=839
-  _globals['_MESSAGECONTENT_VALUESENTRY']._serialized_start=794
-  _globals['_MESSAGECONTENT_VALUESENTRY']._serialized_end=839
+  _globals['_REVOCATIONREASON']._serialized_start=1273
+  _globals['_REVOCATIONREASON']._serialized_end=1484
+  _globals['_ACCOUNTENROLLED']._serialized_start=153
+  _globals['_ACCOUNTENROLLED']._serialized_end=365
+  _globals['_OFFICERREGISTERED']._serialized_start=368
+  _globals['_OFFICERREGISTERED']._serialized_end=510
+  _globals['_OFFICERROLESENDED']._serialized_start=513
+  _globals['_OFFICERROLESENDED']._serialized_end=657
+  _globals['_ACCESSREVOKED']._serialized_start=660
+  _globals['_ACCESSREVOKED']._serialized_end=908
+  _globals['_CONTACT']._serialized_start=910
+  _globals['_CONTACT']._serialized_end=959
+  _globals['_SENDMESSAGE']._serialized_start=962
+  _globals['_SENDMESSAGE']._serialized_end=1113
+  _globals['_MESSAGECONTENT']._serialized_start=1116
+  _globals['_MESSAGECONTENT']._serialized_end=1270
+  _globals['_MESSAGECONTENT_VALUESENTRY']._serialized_start=1225
+  _globals['_MESSAGECONTENT_VALUESENTRY']._serialized_end=1270
 # @@protoc_insertion_point(module_scope)

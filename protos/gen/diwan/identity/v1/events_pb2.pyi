@@ -7,7 +7,9 @@ from collections import abc as _abc
 from diwan.identity.v1 import identity_pb2 as _identity_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -18,6 +20,38 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _RevocationReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RevocationReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RevocationReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REVOCATION_REASON_UNSPECIFIED: _RevocationReason.ValueType  # 0
+    """Not set."""
+    REVOCATION_REASON_SIGNED_OUT: _RevocationReason.ValueType  # 1
+    """The holder signed out."""
+    REVOCATION_REASON_SIGNED_OUT_EVERYWHERE: _RevocationReason.ValueType  # 2
+    """The holder signed out of all sessions."""
+    REVOCATION_REASON_REFRESH_TOKEN_REUSED: _RevocationReason.ValueType  # 3
+    """A refresh token was used twice, so it may be stolen."""
+    REVOCATION_REASON_ROLES_ENDED: _RevocationReason.ValueType  # 4
+    """Roles of the officer were ended."""
+
+class RevocationReason(_RevocationReason, metaclass=_RevocationReasonEnumTypeWrapper):
+    """Reason of a revocation."""
+
+REVOCATION_REASON_UNSPECIFIED: RevocationReason.ValueType  # 0
+"""Not set."""
+REVOCATION_REASON_SIGNED_OUT: RevocationReason.ValueType  # 1
+"""The holder signed out."""
+REVOCATION_REASON_SIGNED_OUT_EVERYWHERE: RevocationReason.ValueType  # 2
+"""The holder signed out of all sessions."""
+REVOCATION_REASON_REFRESH_TOKEN_REUSED: RevocationReason.ValueType  # 3
+"""A refresh token was used twice, so it may be stolen."""
+REVOCATION_REASON_ROLES_ENDED: RevocationReason.ValueType  # 4
+"""Roles of the officer were ended."""
+Global___RevocationReason: _TypeAlias = RevocationReason  # noqa: Y015
 
 @_typing.final
 class AccountEnrolled(_message.Message):
@@ -92,6 +126,86 @@ class OfficerRegistered(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OfficerRegistered: _TypeAlias = OfficerRegistered  # noqa: Y015
+
+@_typing.final
+class OfficerRolesEnded(_message.Message):
+    """Roles of an officer were ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OFFICER_ID_FIELD_NUMBER: _builtins.int
+    ROLES_FIELD_NUMBER: _builtins.int
+    REMAINING_ROLES_FIELD_NUMBER: _builtins.int
+    ENDED_BY_FIELD_NUMBER: _builtins.int
+    officer_id: _builtins.str
+    """Opaque id of the officer."""
+    ended_by: _builtins.str
+    """Id of the administrator who ended them."""
+    @_builtins.property
+    def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Roles that were ended."""
+
+    @_builtins.property
+    def remaining_roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Roles that the officer still has; without one, the officer cannot sign in any more."""
+
+    def __init__(
+        self,
+        *,
+        officer_id: _builtins.str = ...,
+        roles: _abc.Iterable[_builtins.str] | None = ...,
+        remaining_roles: _abc.Iterable[_builtins.str] | None = ...,
+        ended_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ended_by", b"ended_by", "officer_id", b"officer_id", "remaining_roles", b"remaining_roles", "roles", b"roles"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OfficerRolesEnded: _TypeAlias = OfficerRolesEnded  # noqa: Y015
+
+@_typing.final
+class AccessRevoked(_message.Message):
+    """Access tokens were revoked before their expiry: those of one session, or all tokens that a subject has up to a time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    SUBJECT_ID_FIELD_NUMBER: _builtins.int
+    REVOKE_TIME_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    session_id: _builtins.str
+    """The session whose tokens are revoked; empty if all sessions of the subject are."""
+    subject_id: _builtins.str
+    """Opaque id of the account or officer; set if all sessions are revoked."""
+    reason: Global___RevocationReason.ValueType
+    """Why the tokens were revoked."""
+    @_builtins.property
+    def revoke_time(self) -> _timestamp_pb2.Timestamp:
+        """Tokens issued until this time (`iat`, whole seconds) are revoked."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """Time at which the last of the revoked tokens has expired; the revocation may be forgotten then."""
+
+    def __init__(
+        self,
+        *,
+        session_id: _builtins.str = ...,
+        subject_id: _builtins.str = ...,
+        revoke_time: _timestamp_pb2.Timestamp | None = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        reason: Global___RevocationReason.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "revoke_time", b"revoke_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "reason", b"reason", "revoke_time", b"revoke_time", "session_id", b"session_id", "subject_id", b"subject_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AccessRevoked: _TypeAlias = AccessRevoked  # noqa: Y015
 
 @_typing.final
 class Contact(_message.Message):

@@ -284,6 +284,7 @@ class StartSignInRequest(_message.Message):
     NATIONAL_ID_FIELD_NUMBER: _builtins.int
     STAFF_NUMBER_FIELD_NUMBER: _builtins.int
     CHANNEL_FIELD_NUMBER: _builtins.int
+    DEVICE_TOKEN_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key, a UUID4: a repeated request has one effect and returns the first answer."""
     national_id: _builtins.str
@@ -294,6 +295,10 @@ class StartSignInRequest(_message.Message):
     """Channel. Citizens: `portal`, `governorate_portal`, `mobile_app`. Officers: `post_office`, `service_centre`,
     `mobile_centre`, `call_centre`, `partner`.
     """
+    device_token: _builtins.str
+    """The token of a device that has signed in to this account before, from `TokenPair`; optional. Requests of other
+    devices do not use up its limit. Any other text counts as none.
+    """
     def __init__(
         self,
         *,
@@ -301,10 +306,11 @@ class StartSignInRequest(_message.Message):
         national_id: _builtins.str = ...,
         staff_number: _builtins.str = ...,
         channel: _builtins.str = ...,
+        device_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["national_id", b"national_id", "staff_number", b"staff_number", "subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "national_id", b"national_id", "request_id", b"request_id", "staff_number", b"staff_number", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "device_token", b"device_token", "national_id", b"national_id", "request_id", b"request_id", "staff_number", b"staff_number", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_subject: _TypeAlias = _typing.Literal["national_id", "staff_number"]  # noqa: Y015
     _WhichOneofArgType_subject: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
@@ -399,8 +405,11 @@ class TokenPair(_message.Message):
     ACCESS_TOKENS_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     REFRESH_TOKEN_FIELD_NUMBER: _builtins.int
+    DEVICE_TOKEN_FIELD_NUMBER: _builtins.int
     refresh_token: _builtins.str
     """Opaque, single-use refresh token."""
+    device_token: _builtins.str
+    """Opaque token of the device, for `StartSignIn`; valid for 90 days, and revoked with its session."""
     @_builtins.property
     def access_tokens(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Access tokens by service name: JWTs (ES256), valid for 15 minutes. A service accepts only its own."""
@@ -415,10 +424,11 @@ class TokenPair(_message.Message):
         access_tokens: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         refresh_token: _builtins.str = ...,
+        device_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_tokens", b"access_tokens", "expire_time", b"expire_time", "refresh_token", b"refresh_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_tokens", b"access_tokens", "device_token", b"device_token", "expire_time", b"expire_time", "refresh_token", b"refresh_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -492,6 +502,49 @@ class SignOutResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SignOutResponse: _TypeAlias = SignOutResponse  # noqa: Y015
+
+@_typing.final
+class SignOutEverywhereRequest(_message.Message):
+    """Request of SignOutEverywhere."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    REFRESH_TOKEN_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Idempotency key, a UUID4: a repeated request has one effect and returns the first answer."""
+    refresh_token: _builtins.str
+    """A refresh token of an open session, current or old."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        refresh_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["refresh_token", b"refresh_token", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignOutEverywhereRequest: _TypeAlias = SignOutEverywhereRequest  # noqa: Y015
+
+@_typing.final
+class SignOutEverywhereResponse(_message.Message):
+    """All sessions have ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignOutEverywhereResponse: _TypeAlias = SignOutEverywhereResponse  # noqa: Y015
 
 @_typing.final
 class StartConfirmationRequest(_message.Message):
@@ -690,6 +743,92 @@ class RegisterOfficerRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RegisterOfficerRequest: _TypeAlias = RegisterOfficerRequest  # noqa: Y015
+
+@_typing.final
+class EndRolesRequest(_message.Message):
+    """Request of EndRoles."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    OFFICER_ID_FIELD_NUMBER: _builtins.int
+    STAFF_NUMBER_FIELD_NUMBER: _builtins.int
+    ROLES_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Idempotency key, a UUID4: a repeated request has one effect and returns the first answer."""
+    officer_id: _builtins.str
+    """Opaque id of the officer."""
+    staff_number: _builtins.str
+    """Staff number of the officer."""
+    reason: _builtins.str
+    """Reason, recorded with the administrator and the time."""
+    @_builtins.property
+    def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Roles to end; the officer must have each of them."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        officer_id: _builtins.str = ...,
+        staff_number: _builtins.str = ...,
+        roles: _abc.Iterable[_builtins.str] | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["officer", b"officer", "officer_id", b"officer_id", "staff_number", b"staff_number"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["officer", b"officer", "officer_id", b"officer_id", "reason", b"reason", "request_id", b"request_id", "roles", b"roles", "staff_number", b"staff_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_officer: _TypeAlias = _typing.Literal["officer_id", "staff_number"]  # noqa: Y015
+    _WhichOneofArgType_officer: _TypeAlias = _typing.Literal["officer", b"officer"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_officer) -> _WhichOneofReturnType_officer | None: ...
+
+Global___EndRolesRequest: _TypeAlias = EndRolesRequest  # noqa: Y015
+
+@_typing.final
+class VerifyAccessTokenRequest(_message.Message):
+    """Request of VerifyAccessToken."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCESS_TOKEN_FIELD_NUMBER: _builtins.int
+    access_token: _builtins.str
+    """The access token, whose audience is the calling service."""
+    def __init__(
+        self,
+        *,
+        access_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyAccessTokenRequest: _TypeAlias = VerifyAccessTokenRequest  # noqa: Y015
+
+@_typing.final
+class VerifyAccessTokenResponse(_message.Message):
+    """Whether the token is in force."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTIVE_FIELD_NUMBER: _builtins.int
+    active: _builtins.bool
+    """False for a token that is malformed, expired, revoked, or of an officer whose roles have changed."""
+    def __init__(
+        self,
+        *,
+        active: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyAccessTokenResponse: _TypeAlias = VerifyAccessTokenResponse  # noqa: Y015
 
 @_typing.final
 class IssueServiceTokenRequest(_message.Message):

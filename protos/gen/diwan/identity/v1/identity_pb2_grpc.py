@@ -70,6 +70,11 @@ class IdentityServiceStub:
                 request_serializer=diwan_dot_identity_dot_v1_dot_identity__pb2.SignOutRequest.SerializeToString,
                 response_deserializer=diwan_dot_identity_dot_v1_dot_identity__pb2.SignOutResponse.FromString,
                 _registered_method=True)
+        self.SignOutEverywhere = channel.unary_unary(
+                '/diwan.identity.v1.IdentityService/SignOutEverywhere',
+                request_serializer=diwan_dot_identity_dot_v1_dot_identity__pb2.SignOutEverywhereRequest.SerializeToString,
+                response_deserializer=diwan_dot_identity_dot_v1_dot_identity__pb2.SignOutEverywhereResponse.FromString,
+                _registered_method=True)
         self.StartConfirmation = channel.unary_unary(
                 '/diwan.identity.v1.IdentityService/StartConfirmation',
                 request_serializer=diwan_dot_identity_dot_v1_dot_identity__pb2.StartConfirmationRequest.SerializeToString,
@@ -89,6 +94,16 @@ class IdentityServiceStub:
                 '/diwan.identity.v1.IdentityService/RegisterOfficer',
                 request_serializer=diwan_dot_identity_dot_v1_dot_identity__pb2.RegisterOfficerRequest.SerializeToString,
                 response_deserializer=diwan_dot_identity_dot_v1_dot_identity__pb2.Officer.FromString,
+                _registered_method=True)
+        self.EndRoles = channel.unary_unary(
+                '/diwan.identity.v1.IdentityService/EndRoles',
+                request_serializer=diwan_dot_identity_dot_v1_dot_identity__pb2.EndRolesRequest.SerializeToString,
+                response_deserializer=diwan_dot_identity_dot_v1_dot_identity__pb2.Officer.FromString,
+                _registered_method=True)
+        self.VerifyAccessToken = channel.unary_unary(
+                '/diwan.identity.v1.IdentityService/VerifyAccessToken',
+                request_serializer=diwan_dot_identity_dot_v1_dot_identity__pb2.VerifyAccessTokenRequest.SerializeToString,
+                response_deserializer=diwan_dot_identity_dot_v1_dot_identity__pb2.VerifyAccessTokenResponse.FromString,
                 _registered_method=True)
         self.IssueServiceToken = channel.unary_unary(
                 '/diwan.identity.v1.IdentityService/IssueServiceToken',
@@ -159,8 +174,17 @@ class IdentityServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SignOut(self, request, context):
-        """Ends the session of a refresh token.
+        """Ends the session of a refresh token, and revokes its access tokens.
         Errors: SESSION_ENDED, if identity did not issue the token.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SignOutEverywhere(self, request, context):
+        """Ends all sessions of the holder of a refresh token, sign-ins that are not completed included, and revokes their
+        access tokens.
+        Errors: SESSION_ENDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -175,7 +199,7 @@ class IdentityServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CompleteConfirmation(self, request, context):
-        """Completes a confirmation with the code and returns a signed, single-use statement.
+        """Completes a confirmation with the code, in the session that started it, and returns a signed, single-use statement.
         Errors: CONFIRMATION_NOT_FOUND, CODE_WRONG, CODE_EXPIRED, CODE_LOCKED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -192,9 +216,26 @@ class IdentityServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RegisterOfficer(self, request, context):
-        """Registers an officer. Administrators register any officer, the operator only the first administrator.
+        """Registers an officer. Administrators register any officer except themselves, the operator only the first
+        administrator.
         Errors: NATIONAL_ID_INVALID, MOBILE_INVALID, STAFF_NUMBER_TAKEN, MOBILE_TAKEN, ADMINISTRATOR_EXISTS,
-        FIRST_MUST_BE_ADMINISTRATOR, OFFICE_REQUIRED.
+        FIRST_MUST_BE_ADMINISTRATOR, OFFICE_REQUIRED, OWN_RIGHTS.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EndRoles(self, request, context):
+        """Ends roles of an officer, and all sessions of that officer. An officer without a role cannot sign in any more.
+        Administrators end no roles of their own, so that one of them always remains.
+        Errors: OFFICER_NOT_FOUND, ROLE_NOT_HELD, OWN_RIGHTS, ADMINISTRATOR_ENDED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def VerifyAccessToken(self, request, context):
+        """Verifies a token that the calling service received from an officer: signature, expiry, session and roles.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -254,6 +295,11 @@ def add_IdentityServiceServicer_to_server(servicer, server):
                     request_deserializer=diwan_dot_identity_dot_v1_dot_identity__pb2.SignOutRequest.FromString,
                     response_serializer=diwan_dot_identity_dot_v1_dot_identity__pb2.SignOutResponse.SerializeToString,
             ),
+            'SignOutEverywhere': grpc.unary_unary_rpc_method_handler(
+                    servicer.SignOutEverywhere,
+                    request_deserializer=diwan_dot_identity_dot_v1_dot_identity__pb2.SignOutEverywhereRequest.FromString,
+                    response_serializer=diwan_dot_identity_dot_v1_dot_identity__pb2.SignOutEverywhereResponse.SerializeToString,
+            ),
             'StartConfirmation': grpc.unary_unary_rpc_method_handler(
                     servicer.StartConfirmation,
                     request_deserializer=diwan_dot_identity_dot_v1_dot_identity__pb2.StartConfirmationRequest.FromString,
@@ -273,6 +319,16 @@ def add_IdentityServiceServicer_to_server(servicer, server):
                     servicer.RegisterOfficer,
                     request_deserializer=diwan_dot_identity_dot_v1_dot_identity__pb2.RegisterOfficerRequest.FromString,
                     response_serializer=diwan_dot_identity_dot_v1_dot_identity__pb2.Officer.SerializeToString,
+            ),
+            'EndRoles': grpc.unary_unary_rpc_method_handler(
+                    servicer.EndRoles,
+                    request_deserializer=diwan_dot_identity_dot_v1_dot_identity__pb2.EndRolesRequest.FromString,
+                    response_serializer=diwan_dot_identity_dot_v1_dot_identity__pb2.Officer.SerializeToString,
+            ),
+            'VerifyAccessToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyAccessToken,
+                    request_deserializer=diwan_dot_identity_dot_v1_dot_identity__pb2.VerifyAccessTokenRequest.FromString,
+                    response_serializer=diwan_dot_identity_dot_v1_dot_identity__pb2.VerifyAccessTokenResponse.SerializeToString,
             ),
             'IssueServiceToken': grpc.unary_unary_rpc_method_handler(
                     servicer.IssueServiceToken,
@@ -486,6 +542,33 @@ class IdentityService:
             _registered_method=True)
 
     @staticmethod
+    def SignOutEverywhere(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/diwan.identity.v1.IdentityService/SignOutEverywhere',
+            diwan_dot_identity_dot_v1_dot_identity__pb2.SignOutEverywhereRequest.SerializeToString,
+            diwan_dot_identity_dot_v1_dot_identity__pb2.SignOutEverywhereResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def StartConfirmation(request,
             target,
             options=(),
@@ -583,6 +666,60 @@ class IdentityService:
             '/diwan.identity.v1.IdentityService/RegisterOfficer',
             diwan_dot_identity_dot_v1_dot_identity__pb2.RegisterOfficerRequest.SerializeToString,
             diwan_dot_identity_dot_v1_dot_identity__pb2.Officer.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EndRoles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/diwan.identity.v1.IdentityService/EndRoles',
+            diwan_dot_identity_dot_v1_dot_identity__pb2.EndRolesRequest.SerializeToString,
+            diwan_dot_identity_dot_v1_dot_identity__pb2.Officer.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyAccessToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/diwan.identity.v1.IdentityService/VerifyAccessToken',
+            diwan_dot_identity_dot_v1_dot_identity__pb2.VerifyAccessTokenRequest.SerializeToString,
+            diwan_dot_identity_dot_v1_dot_identity__pb2.VerifyAccessTokenResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -62,15 +62,20 @@ class IdentityServiceStub:
     Errors: SESSION_ENDED.
     """
     SignOut: _grpc.UnaryUnaryMultiCallable[_identity_pb2.SignOutRequest, _identity_pb2.SignOutResponse]
-    """Ends the session of a refresh token.
+    """Ends the session of a refresh token, and revokes its access tokens.
     Errors: SESSION_ENDED, if identity did not issue the token.
+    """
+    SignOutEverywhere: _grpc.UnaryUnaryMultiCallable[_identity_pb2.SignOutEverywhereRequest, _identity_pb2.SignOutEverywhereResponse]
+    """Ends all sessions of the holder of a refresh token, sign-ins that are not completed included, and revokes their
+    access tokens.
+    Errors: SESSION_ENDED.
     """
     StartConfirmation: _grpc.UnaryUnaryMultiCallable[_identity_pb2.StartConfirmationRequest, _identity_pb2.StartConfirmationResponse]
     """Starts the confirmation of one exact content and sends a code that is bound to it to the caller's mobile.
     Errors: AUDIENCE_UNKNOWN, ACCOUNT_NOT_FOUND, CODE_TOO_SOON, TOO_MANY_STARTS.
     """
     CompleteConfirmation: _grpc.UnaryUnaryMultiCallable[_identity_pb2.CompleteConfirmationRequest, _identity_pb2.CompleteConfirmationResponse]
-    """Completes a confirmation with the code and returns a signed, single-use statement.
+    """Completes a confirmation with the code, in the session that started it, and returns a signed, single-use statement.
     Errors: CONFIRMATION_NOT_FOUND, CODE_WRONG, CODE_EXPIRED, CODE_LOCKED.
     """
     GetAccount: _grpc.UnaryUnaryMultiCallable[_identity_pb2.GetAccountRequest, _identity_pb2.Account]
@@ -79,10 +84,18 @@ class IdentityServiceStub:
     national ID and for another name).
     """
     RegisterOfficer: _grpc.UnaryUnaryMultiCallable[_identity_pb2.RegisterOfficerRequest, _identity_pb2.Officer]
-    """Registers an officer. Administrators register any officer, the operator only the first administrator.
+    """Registers an officer. Administrators register any officer except themselves, the operator only the first
+    administrator.
     Errors: NATIONAL_ID_INVALID, MOBILE_INVALID, STAFF_NUMBER_TAKEN, MOBILE_TAKEN, ADMINISTRATOR_EXISTS,
-    FIRST_MUST_BE_ADMINISTRATOR, OFFICE_REQUIRED.
+    FIRST_MUST_BE_ADMINISTRATOR, OFFICE_REQUIRED, OWN_RIGHTS.
     """
+    EndRoles: _grpc.UnaryUnaryMultiCallable[_identity_pb2.EndRolesRequest, _identity_pb2.Officer]
+    """Ends roles of an officer, and all sessions of that officer. An officer without a role cannot sign in any more.
+    Administrators end no roles of their own, so that one of them always remains.
+    Errors: OFFICER_NOT_FOUND, ROLE_NOT_HELD, OWN_RIGHTS, ADMINISTRATOR_ENDED.
+    """
+    VerifyAccessToken: _grpc.UnaryUnaryMultiCallable[_identity_pb2.VerifyAccessTokenRequest, _identity_pb2.VerifyAccessTokenResponse]
+    """Verifies a token that the calling service received from an officer: signature, expiry, session and roles."""
     IssueServiceToken: _grpc.UnaryUnaryMultiCallable[_identity_pb2.IssueServiceTokenRequest, _identity_pb2.IssueServiceTokenResponse]
     """Issues a service token for one audience, in exchange for an assertion signed with the client's own key
     (private_key_jwt, RFC 7523).
@@ -125,15 +138,20 @@ class IdentityServiceAsyncStub(IdentityServiceStub):
     Errors: SESSION_ENDED.
     """
     SignOut: _aio.UnaryUnaryMultiCallable[_identity_pb2.SignOutRequest, _identity_pb2.SignOutResponse]  # type: ignore[assignment]
-    """Ends the session of a refresh token.
+    """Ends the session of a refresh token, and revokes its access tokens.
     Errors: SESSION_ENDED, if identity did not issue the token.
+    """
+    SignOutEverywhere: _aio.UnaryUnaryMultiCallable[_identity_pb2.SignOutEverywhereRequest, _identity_pb2.SignOutEverywhereResponse]  # type: ignore[assignment]
+    """Ends all sessions of the holder of a refresh token, sign-ins that are not completed included, and revokes their
+    access tokens.
+    Errors: SESSION_ENDED.
     """
     StartConfirmation: _aio.UnaryUnaryMultiCallable[_identity_pb2.StartConfirmationRequest, _identity_pb2.StartConfirmationResponse]  # type: ignore[assignment]
     """Starts the confirmation of one exact content and sends a code that is bound to it to the caller's mobile.
     Errors: AUDIENCE_UNKNOWN, ACCOUNT_NOT_FOUND, CODE_TOO_SOON, TOO_MANY_STARTS.
     """
     CompleteConfirmation: _aio.UnaryUnaryMultiCallable[_identity_pb2.CompleteConfirmationRequest, _identity_pb2.CompleteConfirmationResponse]  # type: ignore[assignment]
-    """Completes a confirmation with the code and returns a signed, single-use statement.
+    """Completes a confirmation with the code, in the session that started it, and returns a signed, single-use statement.
     Errors: CONFIRMATION_NOT_FOUND, CODE_WRONG, CODE_EXPIRED, CODE_LOCKED.
     """
     GetAccount: _aio.UnaryUnaryMultiCallable[_identity_pb2.GetAccountRequest, _identity_pb2.Account]  # type: ignore[assignment]
@@ -142,10 +160,18 @@ class IdentityServiceAsyncStub(IdentityServiceStub):
     national ID and for another name).
     """
     RegisterOfficer: _aio.UnaryUnaryMultiCallable[_identity_pb2.RegisterOfficerRequest, _identity_pb2.Officer]  # type: ignore[assignment]
-    """Registers an officer. Administrators register any officer, the operator only the first administrator.
+    """Registers an officer. Administrators register any officer except themselves, the operator only the first
+    administrator.
     Errors: NATIONAL_ID_INVALID, MOBILE_INVALID, STAFF_NUMBER_TAKEN, MOBILE_TAKEN, ADMINISTRATOR_EXISTS,
-    FIRST_MUST_BE_ADMINISTRATOR, OFFICE_REQUIRED.
+    FIRST_MUST_BE_ADMINISTRATOR, OFFICE_REQUIRED, OWN_RIGHTS.
     """
+    EndRoles: _aio.UnaryUnaryMultiCallable[_identity_pb2.EndRolesRequest, _identity_pb2.Officer]  # type: ignore[assignment]
+    """Ends roles of an officer, and all sessions of that officer. An officer without a role cannot sign in any more.
+    Administrators end no roles of their own, so that one of them always remains.
+    Errors: OFFICER_NOT_FOUND, ROLE_NOT_HELD, OWN_RIGHTS, ADMINISTRATOR_ENDED.
+    """
+    VerifyAccessToken: _aio.UnaryUnaryMultiCallable[_identity_pb2.VerifyAccessTokenRequest, _identity_pb2.VerifyAccessTokenResponse]  # type: ignore[assignment]
+    """Verifies a token that the calling service received from an officer: signature, expiry, session and roles."""
     IssueServiceToken: _aio.UnaryUnaryMultiCallable[_identity_pb2.IssueServiceTokenRequest, _identity_pb2.IssueServiceTokenResponse]  # type: ignore[assignment]
     """Issues a service token for one audience, in exchange for an assertion signed with the client's own key
     (private_key_jwt, RFC 7523).
@@ -227,8 +253,19 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _identity_pb2.SignOutRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_identity_pb2.SignOutResponse, _abc.Awaitable[_identity_pb2.SignOutResponse]]:
-        """Ends the session of a refresh token.
+        """Ends the session of a refresh token, and revokes its access tokens.
         Errors: SESSION_ENDED, if identity did not issue the token.
+        """
+
+    @_abc_1.abstractmethod
+    def SignOutEverywhere(
+        self,
+        request: _identity_pb2.SignOutEverywhereRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.SignOutEverywhereResponse, _abc.Awaitable[_identity_pb2.SignOutEverywhereResponse]]:
+        """Ends all sessions of the holder of a refresh token, sign-ins that are not completed included, and revokes their
+        access tokens.
+        Errors: SESSION_ENDED.
         """
 
     @_abc_1.abstractmethod
@@ -247,7 +284,7 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _identity_pb2.CompleteConfirmationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_identity_pb2.CompleteConfirmationResponse, _abc.Awaitable[_identity_pb2.CompleteConfirmationResponse]]:
-        """Completes a confirmation with the code and returns a signed, single-use statement.
+        """Completes a confirmation with the code, in the session that started it, and returns a signed, single-use statement.
         Errors: CONFIRMATION_NOT_FOUND, CODE_WRONG, CODE_EXPIRED, CODE_LOCKED.
         """
 
@@ -268,10 +305,30 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _identity_pb2.RegisterOfficerRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_identity_pb2.Officer, _abc.Awaitable[_identity_pb2.Officer]]:
-        """Registers an officer. Administrators register any officer, the operator only the first administrator.
+        """Registers an officer. Administrators register any officer except themselves, the operator only the first
+        administrator.
         Errors: NATIONAL_ID_INVALID, MOBILE_INVALID, STAFF_NUMBER_TAKEN, MOBILE_TAKEN, ADMINISTRATOR_EXISTS,
-        FIRST_MUST_BE_ADMINISTRATOR, OFFICE_REQUIRED.
+        FIRST_MUST_BE_ADMINISTRATOR, OFFICE_REQUIRED, OWN_RIGHTS.
         """
+
+    @_abc_1.abstractmethod
+    def EndRoles(
+        self,
+        request: _identity_pb2.EndRolesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.Officer, _abc.Awaitable[_identity_pb2.Officer]]:
+        """Ends roles of an officer, and all sessions of that officer. An officer without a role cannot sign in any more.
+        Administrators end no roles of their own, so that one of them always remains.
+        Errors: OFFICER_NOT_FOUND, ROLE_NOT_HELD, OWN_RIGHTS, ADMINISTRATOR_ENDED.
+        """
+
+    @_abc_1.abstractmethod
+    def VerifyAccessToken(
+        self,
+        request: _identity_pb2.VerifyAccessTokenRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.VerifyAccessTokenResponse, _abc.Awaitable[_identity_pb2.VerifyAccessTokenResponse]]:
+        """Verifies a token that the calling service received from an officer: signature, expiry, session and roles."""
 
     @_abc_1.abstractmethod
     def IssueServiceToken(

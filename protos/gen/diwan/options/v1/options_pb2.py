@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x64iwan/options/v1/options.proto\x12\x10\x64iwan.options.v1\x1a google/protobuf/descriptor.proto\"R\n\x06\x41\x63\x63\x65ss\x12\x0e\n\x06\x61nyone\x18\x01 \x01(\x08\x12\x0f\n\x07\x63itizen\x18\x02 \x01(\x08\x12\x15\n\rofficer_roles\x18\x03 \x03(\t\x12\x10\n\x08services\x18\x04 \x03(\t\"6\n\x05\x45vent\x12\x10\n\x08\x65xchange\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x0e\n\x06secret\x18\x03 \x01(\x08:J\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xd1\x86\x03 \x01(\x0b\x32\x18.diwan.options.v1.Access:I\n\x05\x65vent\x12\x1f.google.protobuf.MessageOptions\x18\xd1\x86\x03 \x01(\x0b\x32\x17.diwan.options.v1.Event:1\n\x08personal\x12\x1d.google.protobuf.FieldOptions\x18\xd1\x86\x03 \x01(\x08:3\n\nsealed_for\x12\x1d.google.protobuf.FieldOptions\x18\xd2\x86\x03 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x64iwan/options/v1/options.proto\x12\x10\x64iwan.options.v1\x1a google/protobuf/descriptor.proto\"p\n\x06\x41\x63\x63\x65ss\x12\x0e\n\x06\x61nyone\x18\x01 \x01(\x08\x12\x0f\n\x07\x63itizen\x18\x02 \x01(\x08\x12\x15\n\rofficer_roles\x18\x03 \x03(\t\x12\x10\n\x08services\x18\x04 \x03(\t\x12\x1c\n\x14verified_by_identity\x18\x05 \x01(\x08\"6\n\x05\x45vent\x12\x10\n\x08\x65xchange\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x0e\n\x06secret\x18\x03 \x01(\x08:J\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xd1\x86\x03 \x01(\x0b\x32\x18.diwan.options.v1.Access:I\n\x05\x65vent\x12\x1f.google.protobuf.MessageOptions\x18\xd1\x86\x03 \x01(\x0b\x32\x17.diwan.options.v1.Event:1\n\x08personal\x12\x1d.google.protobuf.FieldOptions\x18\xd1\x86\x03 \x01(\x08:3\n\nsealed_for\x12\x1d.google.protobuf.FieldOptions\x18\xd2\x86\x03 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,7 +33,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'diwan.options.v1.options_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ACCESS']._serialized_start=86
-  _globals['_ACCESS']._serialized_end=168
-  _globals['_EVENT']._serialized_start=170
-  _globals['_EVENT']._serialized_end=224
+  _globals['_ACCESS']._serialized_end=198
+  _globals['_EVENT']._serialized_start=200
+  _globals['_EVENT']._serialized_end=254
 # @@protoc_insertion_point(module_scope)

@@ -30,10 +30,15 @@ class Access(_message.Message):
     CITIZEN_FIELD_NUMBER: _builtins.int
     OFFICER_ROLES_FIELD_NUMBER: _builtins.int
     SERVICES_FIELD_NUMBER: _builtins.int
+    VERIFIED_BY_IDENTITY_FIELD_NUMBER: _builtins.int
     anyone: _builtins.bool
     """Anyone, without a token."""
     citizen: _builtins.bool
     """Citizens, for their own data; the handler checks the ownership."""
+    verified_by_identity: _builtins.bool
+    """Whether identity must verify an officer's token at each call, before anything is written. For acts that give
+    rights, or set rules for everyone. The call is refused while identity does not answer.
+    """
     @_builtins.property
     def officer_roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Officers with one of these roles."""
@@ -49,10 +54,11 @@ class Access(_message.Message):
         citizen: _builtins.bool = ...,
         officer_roles: _abc.Iterable[_builtins.str] | None = ...,
         services: _abc.Iterable[_builtins.str] | None = ...,
+        verified_by_identity: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["anyone", b"anyone", "citizen", b"citizen", "officer_roles", b"officer_roles", "services", b"services"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anyone", b"anyone", "citizen", b"citizen", "officer_roles", b"officer_roles", "services", b"services", "verified_by_identity", b"verified_by_identity"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -16,12 +16,13 @@ class AccessNotStatedError(Exception):
 
 @dataclass(frozen=True)
 class Access:
-    """The callers that may call one RPC."""
+    """The callers that may call one RPC, and whether identity verifies the token of an officer at each call."""
 
     anyone: bool
     citizen: bool
     officer_roles: frozenset[str]
     services: frozenset[str]
+    verified_by_identity: bool = False
 
     @classmethod
     def of(cls, method: MethodDescriptor) -> Self:
@@ -32,11 +33,16 @@ class Access:
             citizen=option.citizen,
             officer_roles=frozenset(option.officer_roles),
             services=frozenset(option.services),
+            verified_by_identity=option.verified_by_identity,
         )
         if not (stated.anyone or stated.citizen or stated.officer_roles or stated.services):
             msg = f"{method.full_name} states no access: give it the option (diwan.options.v1.access)"
             raise AccessNotStatedError(msg)
         return stated
+
+    def asks_identity(self, caller: Caller) -> bool:
+        """Whether identity must verify the caller's token before the call."""
+        return self.verified_by_identity and caller.kind is Kind.OFFICER
 
     def check(self, caller: Caller) -> None:
         """Raise AccessDenied unless the caller may call the RPC."""

@@ -15,7 +15,7 @@ from chassis import log, telemetry
 from chassis.rpc.propagation import REQUEST_NUMBER, remaining
 from chassis.times import to_datetime
 from chassis.tokens import ServiceTokens, acting_for
-from chassis.tokens.keys import Fetch
+from chassis.tokens.keys import Fetch, Verify
 from chassis.tokens.service import Exchange
 
 DEADLINE_SECONDS: Final = 5.0
@@ -94,6 +94,17 @@ def identity_keys(channel: Any) -> Fetch:
         return str(response.jwks)
 
     return fetch
+
+
+def identity_verify(channel: Callable[[], Any]) -> Verify:
+    """The `verify` of `TokenKeys`; `channel` returns a channel to identity with the service's own token."""
+
+    async def verify(token: str) -> bool:
+        stub = identity_pb2_grpc.IdentityServiceStub(channel())
+        response = await stub.VerifyAccessToken(identity_pb2.VerifyAccessTokenRequest(access_token=token))
+        return bool(response.active)
+
+    return verify
 
 
 def identity_exchange(channel: Any) -> Exchange:

@@ -1,13 +1,14 @@
 """A service's clients of other services: one channel to each, with the service's own token."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
-from chassis.rpc.client import connect, identity_exchange, identity_keys
+from chassis.rpc.client import connect, identity_exchange, identity_keys, identity_verify
 from chassis.settings import ServiceSettings, variable
 from chassis.times import Clock, utc_now
 from chassis.tokens import ServiceTokens, read_key
-from chassis.tokens.keys import Fetch
+from chassis.tokens.keys import Fetch, Verify
 
 CLIENT_KEY = "client.jwk"
 """File in a service's key folder with the private key that authenticates the service to identity."""
@@ -36,6 +37,11 @@ class Clients:
     def signing_keys(self) -> Fetch | None:
         """Fetches identity's public keys; None without a target of identity, as in identity itself."""
         return identity_keys(self._identity) if self._identity else None
+
+    @property
+    def verify_token(self) -> Verify | None:
+        """Asks identity about a caller's token; None without a target of identity, as in identity itself."""
+        return identity_verify(partial(self.channel, "identity")) if self._identity else None
 
     def channel(self, other: str) -> Any:
         """The `grpc.aio.Channel` to another service, for that service's stub; the same object for each call.

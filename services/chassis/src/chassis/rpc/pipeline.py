@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -21,7 +21,6 @@ from chassis.errors import (
     CODES,
     DeadlineExceeded,
     ErrorSet,
-    TokenMissing,
     Unimplemented,
     UpstreamUnavailable,
     code_of,
@@ -32,6 +31,8 @@ from chassis.masks import mask_text
 from chassis.rpc import validation
 from chassis.rpc.access import Access
 from chassis.rpc.admission import Admission
+from chassis.rpc.authentication import authenticate, authorise
+from chassis.rpc.client_address import client_network
 from chassis.rpc.current import Call, Hash, begin
 from chassis.rpc.propagation import REQUEST_NUMBER, set_deadline
 from chassis.rpc.uploads import UPLOAD_SECONDS, Uploads, check_form
@@ -121,6 +122,7 @@ class Pipeline:
         uploads: Uploads | None,
         admission: Admission,
         stream_admission: Admission,
+        front_services: Collection[str],
         clock: Clock,
     ) -> None:
         self._service = service
@@ -130,6 +132,7 @@ class Pipeline:
         self._uploads = uploads
         self._admission = admission
         self._stream_admission = stream_admission
+        self._front_services = front_services
         self._clock = clock
         self._tracer = telemetry.current().tracer
         self._seconds = telemetry.current().histogram(
@@ -178,6 +181,7 @@ class Pipeline:
                 await self._admit(method, context, outcome)
                 with uploads.place(outcome.caller.key), uploads.file() as file:
                     upload = await uploads.receive(method.request, messages, file)
+                    await self._keys.refuse_revoked(outcome.caller)  # a file may take minutes
                     response: Message = await method.handler(upload, context)
                     return response.SerializeToString()
             raise AssertionError  # the block above returns or aborts
@@ -187,12 +191,12 @@ class Pipeline:
     async def _admit(self, method: Method, context: Any, outcome: _Outcome) -> None:
         """Authenticate and authorise, before the request is read: an unauthorised caller learns no rules."""
         metadata = _metadata(context)
-        caller = outcome.caller = await self._caller(method.access, metadata)
-        method.access.check(caller)
+        caller = outcome.caller = await authenticate(self._keys, method.access, metadata)
+        set_deadline(outcome.ends)
+        await authorise(self._keys, method.access, caller, metadata)
         number = metadata.get(REQUEST_NUMBER, "") if caller.kind is Kind.SERVICE else ""
         number = number if len(number) <= _MAX_REQUEST_NUMBER else ""
         log.correlate(number)
-        set_deadline(outcome.ends)
         begin(
             Call(
                 caller=caller,
@@ -200,18 +204,11 @@ class Pipeline:
                 now=self._clock(),
                 correlation=number,
                 hashed=self._hashed,
+                client=await client_network(self._keys, self._front_services, metadata, context.peer())
+                if method.access.anyone
+                else "",
             )
         )
-
-    async def _caller(self, access: Access, metadata: Mapping[str, str]) -> Caller:
-        if access.anyone:
-            # A token is ignored here. Otherwise a request that is repeated after its token has expired, or with
-            # another one, would have another caller, and be executed a second time.
-            return ANONYMOUS
-        scheme, _, token = metadata.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise TokenMissing("This RPC wants a bearer token")
-        return await self._keys.caller(token)
 
     @asynccontextmanager
     async def _observed(self, method: Method, context: Any) -> AsyncIterator[_Outcome]:

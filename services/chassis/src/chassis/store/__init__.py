@@ -22,6 +22,7 @@ from chassis.store.indexes import Index
 from chassis.store.lease import Lease
 from chassis.store.limits import Limits
 from chassis.store.outbox import Outbox
+from chassis.store.revocations import Revocation, RevocationLog
 
 __all__ = [
     "REQUEST_INDEX",
@@ -48,6 +49,8 @@ __all__ = [
     "Outbox",
     "OutboxEntry",
     "Rejected",
+    "Revocation",
+    "RevocationLog",
     "Saved",
     "SchemaTooNew",
     "StoreError",

@@ -23,6 +23,7 @@ from chassis.store.indexes import Index
 from chassis.store.lease import LEASES, Lease
 from chassis.store.limits import Limits
 from chassis.store.outbox import UNSENT_INDEX, Outbox
+from chassis.store.revocations import REVOCATION_INDEXES, REVOCATIONS, RevocationLog
 from chassis.times import utc_now
 
 S = TypeVar("S")
@@ -47,7 +48,7 @@ def _uncorrelated(_state: object) -> str:
 
 
 class Database:
-    """A service's database: its aggregates, their outboxes, the inbox and the leases.
+    """A service's database: its aggregates, their outboxes, the inbox, the revocations and the leases.
 
     A process has one object, which must be opened and used on one event loop.
     """
@@ -73,6 +74,7 @@ class Database:
         self.outbox = Outbox(self._database, self._names)
         self.change_stream = ChangeStream(self._database, self._names, self._writer)
         self.inbox = Inbox(self._database[INBOX], clock)
+        self.revocations = RevocationLog(self._database[REVOCATIONS], clock)
 
     @classmethod
     async def open(
@@ -86,7 +88,7 @@ class Database:
         timeout: timedelta = timedelta(seconds=60),
         clock: Callable[[], datetime] = utc_now,
     ) -> Self:
-        """Connect, wait for the server, check the schema version, and create the inbox's indexes.
+        """Connect, wait for the server, check the schema version, and create the indexes of inbox and revocations.
 
         Args:
             uri: MongoDB connection string.
@@ -189,6 +191,7 @@ class Database:
         with translated():
             await self._check_schema(schema_version)
         await self._ensure(INBOX, INBOX_INDEXES)
+        await self._ensure(REVOCATIONS, REVOCATION_INDEXES)
 
     async def _check_schema(self, known: int) -> None:
         """Store our schema version unless the stored one is newer; then raise SchemaTooNew."""

@@ -2,9 +2,9 @@
 
 The header `typ` distinguishes the three kinds, so that none is accepted in place of another:
 
-- access token (`at+jwt`): iss `diwan.identity`, aud, sub, kind, person, roles, office, channel, act, jti, iat,
-  exp (15 minutes);
-- confirmation (`confirmation+jwt`): sub the account, purpose, digest, jti (single use), exp (5 minutes);
+- access token (`at+jwt`): iss `diwan.identity`, aud, sub, kind, person, roles, office, channel, act, sid (the
+  session), jti, iat, exp (15 minutes);
+- confirmation (`confirmation+jwt`): sub the account, sid, purpose, digest, jti (single use), exp (5 minutes);
 - assertion (`client-authentication+jwt`, RFC 7523): a client's statement of its identity, exp (60 seconds).
 
 Each has exactly one audience, so that its receiver cannot use it elsewhere. Times are UTC; clocks may differ by 30
@@ -15,7 +15,7 @@ import base64
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -109,6 +109,7 @@ def sign_access(
         "office": caller.office,
         "channel": caller.channel,
         "act": caller.acting_for,
+        "sid": caller.session,
     }
     non_empty = {name: value for name, value in claims.items() if value}
     return _sign(key, _ACCESS, non_empty, now=now, jti=jti, lifetime=lifetime)
@@ -128,14 +129,31 @@ def verify_access(token: str, keys: KeySet, audience: str, now: datetime) -> Cal
         office=_text(claims, "office", ""),
         channel=_text(claims, "channel", ""),
         acting_for=_text(claims, "act", ""),
+        session=_text(claims, "sid", ""),
+        issued_at=datetime.fromtimestamp(claims["iat"], tz=UTC),
     )
 
 
 def sign_confirmation(
-    key: ECKey, *, account: str, purpose: str, digest: str, audience: str, now: datetime, jti: str
+    key: ECKey,
+    *,
+    account: str,
+    purpose: str,
+    digest: str,
+    audience: str,
+    now: datetime,
+    jti: str,
+    session: str = "",
 ) -> str:
-    """A statement that the account's holder confirmed a content, by its SHA-256 in hex, for a purpose."""
-    claims = {"iss": ISSUER, "aud": audience, "sub": account, "purpose": purpose, "digest": digest}
+    """A statement that the account's holder confirmed a content, by its SHA-256 in hex, for a purpose in a session."""
+    claims = {
+        "iss": ISSUER,
+        "aud": audience,
+        "sub": account,
+        "sid": session,
+        "purpose": purpose,
+        "digest": digest,
+    }
     return _sign(key, _CONFIRMATION, claims, now=now, jti=jti, lifetime=CONFIRMATION_LIFETIME)
 
 
@@ -155,6 +173,17 @@ def verify_confirmation(
         raise ConfirmationMismatch
     expires = datetime.fromtimestamp(claims["exp"], tz=now.tzinfo)
     return Confirmation(account, purpose, digest, claims["jti"], expires)
+
+
+def confirming_caller(token: str, keys: KeySet, *, audience: str, now: datetime) -> Caller:
+    """The citizen who made a confirmation, with session and time of issue; TokenExpired or TokenInvalid."""
+    claims = _verify(token, keys, typ=_CONFIRMATION, issuer=ISSUER, audience=audience, now=now)
+    return Caller(
+        kind=Kind.CITIZEN,
+        id=_text(claims, "sub"),
+        session=_text(claims, "sid", ""),
+        issued_at=datetime.fromtimestamp(claims["iat"], tz=UTC),
+    )
 
 
 def sign_assertion(key: ECKey, client: str, now: datetime, jti: str, audience: str = ISSUER) -> str:

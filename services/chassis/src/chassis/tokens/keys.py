@@ -13,10 +13,11 @@ from joserfc.jwk import ECKey, KeySet
 
 from chassis import log
 from chassis.caller import Caller
-from chassis.errors import KeysUnavailable, TokenInvalid
+from chassis.errors import ConfirmationRevoked, KeysUnavailable, TokenExpired, TokenInvalid, TokenRevoked
 from chassis.times import Clock, utc_now
 from chassis.tokens.jwt import (
     Confirmation,
+    confirming_caller,
     key_id,
     key_ids,
     key_set,
@@ -27,6 +28,12 @@ from chassis.tokens.jwt import (
 
 Fetch = Callable[[], Awaitable[str]]
 """Fetches identity's keys (ListSigningKeys): a JWK set as JSON."""
+
+IsRevoked = Callable[[Caller], Awaitable[bool]]
+"""Whether the token of a caller was revoked, by its session, its holder and the time of its issue."""
+
+Verify = Callable[[str], Awaitable[bool]]
+"""Asks identity whether an access token is in force (VerifyAccessToken)."""
 
 REFETCH_AFTER: Final = timedelta(seconds=10)
 """Shortest time between two fetches: forged key ids must not cause as many calls to identity."""
@@ -47,14 +54,15 @@ class SignedConfirmation:
     keys: KeySet
     audience: str
     now: datetime
+    revoked: bool = False
 
     def verify(self, *, purpose: str, digest: str, account: str) -> Confirmation:
         """The verified confirmation.
 
         Raises:
-            ConfirmationExpired, ConfirmationMismatch, ConfirmationInvalid.
+            ConfirmationExpired, ConfirmationMismatch, ConfirmationRevoked, ConfirmationInvalid.
         """
-        return verify_confirmation(
+        confirmation = verify_confirmation(
             self.token,
             self.keys,
             audience=self.audience,
@@ -63,10 +71,13 @@ class SignedConfirmation:
             account=account,
             now=self.now,
         )
+        if self.revoked:
+            raise ConfirmationRevoked
+        return confirmation
 
 
 class TokenKeys:
-    """Verifies tokens for one audience with identity's published keys.
+    """Verifies tokens for one audience with identity's published keys, and refuses revoked ones.
 
     The keys are cached in a file, so that a service starts and serves while identity is down. They are fetched again
     when a token names an unknown key, and when they are older than `REFRESH_AFTER`.
@@ -79,6 +90,8 @@ class TokenKeys:
         keys: KeySet | None = None,
         path: Path | None = None,
         fetch: Fetch | None = None,
+        is_revoked: IsRevoked | None = None,
+        verify: Verify | None = None,
         clock: Clock = utc_now,
     ) -> None:
         """Initialise it, with the keys of the file if `keys` is not given.
@@ -88,12 +101,17 @@ class TokenKeys:
             keys: initial keys; identity passes its own and no `fetch`.
             path: file that caches fetched keys.
             fetch: fetches the keys from identity.
+            is_revoked: whether a caller's token was revoked; None if no token is.
+            verify: asks identity about a token, for RPCs with the option `verified_by_identity`. None if `is_revoked`
+                is always up to date, as in identity itself.
             clock: UTC.
         """
         self.audience = audience
         self._keys = keys
         self._path = path
         self._fetch = fetch
+        self._is_revoked = is_revoked
+        self._verify = verify
         self._clock = clock
         self._tried_at: datetime | None = None
         self._fetched_at: datetime | None = None
@@ -103,20 +121,48 @@ class TokenKeys:
             self._keys = _read_cache(path)
 
     @classmethod
-    def own(cls, audience: str, *keys: ECKey, clock: Clock = utc_now) -> Self:
-        """For identity itself, which verifies with its own signing keys."""
-        return cls(audience, keys=key_set(*keys), clock=clock)
+    def own(
+        cls,
+        audience: str,
+        *keys: ECKey,
+        is_revoked: IsRevoked | None = None,
+        clock: Clock = utc_now,
+    ) -> Self:
+        """For identity itself, which verifies with its own signing keys and its own sessions."""
+        return cls(audience, keys=key_set(*keys), is_revoked=is_revoked, clock=clock)
 
     async def caller(self, token: str) -> Caller:
-        """The caller named by an access token; TokenExpired, TokenInvalid, or KeysUnavailable."""
+        """The caller named by an access token; TokenExpired, TokenInvalid, TokenRevoked, or KeysUnavailable."""
         keys = await self._keys_for(token)
-        return verify_access(token, keys, self.audience, self._clock())
+        caller = verify_access(token, keys, self.audience, self._clock())
+        await self.refuse_revoked(caller)
+        return caller
+
+    async def refuse_revoked(self, caller: Caller) -> None:
+        """Raise TokenRevoked if the caller's token was revoked; for a call that has taken long since `caller`."""
+        if self._is_revoked is not None and await self._is_revoked(caller):
+            raise TokenRevoked
+
+    async def verify_at_identity(self, token: str) -> None:
+        """Ask identity about a token that `caller` has accepted.
+
+        Raises:
+            TokenRevoked: identity does not accept it any more.
+            grpc.RpcError: identity does not answer.
+        """
+        if self._verify is not None and not await self._verify(token):
+            raise TokenRevoked
 
     async def confirmation(self, token: str) -> SignedConfirmation:
         """A confirmation with the keys to verify it, fetched if its key is unknown; KeysUnavailable."""
-        with contextlib.suppress(TokenInvalid):  # `verify` raises ConfirmationInvalid for it
-            await self._keys_for(token)
-        return SignedConfirmation(token, self._keys or key_set(), self.audience, self._clock())
+        revoked = False
+        with contextlib.suppress(
+            TokenInvalid, TokenExpired
+        ):  # `verify` raises the confirmation's error for it
+            keys = await self._keys_for(token)
+            citizen = confirming_caller(token, keys, audience=self.audience, now=self._clock())
+            revoked = self._is_revoked is not None and await self._is_revoked(citizen)
+        return SignedConfirmation(token, self._keys or key_set(), self.audience, self._clock(), revoked)
 
     async def refresh(self) -> bool:
         """Fetch the keys now; False when that fails, and the cached keys stay."""

@@ -47,13 +47,15 @@ async def start_confirmation(
 
     request: CommandRequest[Confirmation, pb.StartConfirmationResponse] = call.request(form, answer=answer)
     content = f"{account_id}/{form.purpose}/{form.digest}"
-    await codes.throttle(ctx, request, PURPOSE, content, ctx.settings.starts)
-    await codes.throttle(ctx, request, PURPOSE, account_id, ctx.settings.confirmations)
+    source = codes.account_source(ctx, account_id)
+    await codes.throttle(ctx, request, PURPOSE, content, source=source, limit=ctx.settings.starts)
+    await codes.throttle(ctx, request, PURPOSE, account_id, source=source, limit=ctx.settings.confirmations)
     confirmation_id = request.new_id(PURPOSE)
     code = new_code(ctx.below)
     started = confirmations.start_confirmation(
         confirmation_id=confirmation_id,
         account_id=account_id,
+        session_id=call.caller.session,
         mobile=account.state.mobile,
         purpose=form.purpose,
         digest=form.digest,
@@ -79,7 +81,7 @@ async def complete_confirmation(
     def decide(state: Confirmation | None) -> Decision[Confirmation]:
         if state is None:
             raise ConfirmationNotFound
-        return codes.decided(state.complete(call.caller.id, code_hash, call.now))
+        return codes.decided(state.complete(call.caller.id, call.caller.session, code_hash, call.now))
 
     request: CommandRequest[Confirmation, pb.CompleteConfirmationResponse] = call.request(
         form, answer=lambda state: _statement(ctx, state), secret=True
@@ -95,6 +97,7 @@ def _statement(ctx: Context, state: Confirmation) -> pb.CompleteConfirmationResp
     statement = sign_confirmation(
         ctx.signing.key,
         account=state.account_id,
+        session=state.session_id,
         purpose=state.purpose,
         digest=state.digest,
         audience=_audience(ctx, state.purpose),

@@ -59,8 +59,13 @@ async def start_enrolment(
         )
 
     request: CommandRequest[accounts.Enrolment, pb.StartEnrolmentResponse] = call.request(form, answer=answer)
-    await codes.throttle(ctx, request, PURPOSE, applicant.person_key, ctx.settings.starts)
-    await codes.throttle(ctx, request, PURPOSE, applicant.mobile_key, ctx.settings.starts)
+    source = codes.network_source(ctx, call)
+    await codes.throttle(
+        ctx, request, PURPOSE, applicant.person_key, source=source, limit=ctx.settings.starts
+    )
+    await codes.throttle(
+        ctx, request, PURPOSE, applicant.mobile_key, source=source, limit=ctx.settings.starts
+    )
     person = await _person(ctx, applicant.person_key)
     enrolment_id = request.new_id(PURPOSE)
     code = new_code(ctx.below)
@@ -125,11 +130,18 @@ async def enrol_at_counter(ctx: Context, call: Call, form: pb.EnrolAtCounterRequ
     clerk = call.caller
     applicant = _applicant(ctx, form, clerk.channel or COUNTER_CHANNEL, call.now)
     person = await _person(ctx, applicant.person_key)
+    officer = await ctx.store.officers.load(clerk.id)
 
     def decide(kept: accounts.Account | None) -> Decision[accounts.Account]:
         return codes.decided(
             accounts.enrol_at_counter(
-                kept, applicant, person, clerk_id=clerk.id, clerk_person_id=clerk.person, now=call.now
+                kept,
+                applicant,
+                person,
+                clerk_id=clerk.id,
+                clerk_person_id=clerk.person,
+                clerk_person_key=officer.state.person_key if officer else "",
+                now=call.now,
             )
         )
 

@@ -12,7 +12,7 @@ from identity.context import Context
 from identity.model import records
 from identity.model.errors import AccountNotFound, ActingNotAllowed, AssertionInvalid, AudienceUnknown
 from identity.model.records import UsedAssertion
-from identity.model.sessions import ACCESS_LIFETIME
+from identity.model.revocations import ACCESS_LIFETIME
 
 
 async def issue_service_token(

@@ -8,8 +8,17 @@ from chassis.domain import Outcome
 
 from identity.model.codes import RETENTION, Challenge, challenge
 from identity.model.errors import AlreadyEnrolled, EnrolmentNotFound, MobileInvalid, OwnCase, PersonNotMatched
-from identity.model.facts import AccountEnrolled, Assurance, CodeIssued, Contact, Fact, MessageContent
+from identity.model.facts import (
+    AccountEnrolled,
+    Assurance,
+    CodeIssued,
+    Contact,
+    Fact,
+    MessageContent,
+    RevocationReason,
+)
 from identity.model.persons import Person
+from identity.model.revocations import of_holder
 
 _MOBILE = re.compile(r"\+201[0125][0-9]{8}")
 _SHOWN_DIGITS = 3
@@ -35,6 +44,7 @@ class Account:
         account_id: derived from the keyed hash of the national ID, so that a person has at most one account.
         mobile_key: keyed hash, unique among accounts.
         enrolled_by: id of the clerk who checked the ID card, empty after enrolment online.
+        revoke_time: sessions started until then have ended; None if none was ended so.
     """
 
     account_id: str
@@ -46,6 +56,12 @@ class Account:
     channel: str
     enrol_time: datetime
     enrolled_by: str = ""
+    revoke_time: datetime | None = None
+
+    def sign_out_everywhere(self, now: datetime) -> Outcome["Account", Fact]:
+        """End all sessions of the account."""
+        revoked = of_holder(self.account_id, RevocationReason.SIGNED_OUT_EVERYWHERE, now)
+        return Outcome(replace(self, revoke_time=now), (revoked,))
 
 
 def _enrolled(account: Account) -> Outcome[Account, Fact]:
@@ -158,6 +174,7 @@ def enrol_at_counter(
     *,
     clerk_id: str,
     clerk_person_id: str,
+    clerk_person_key: str,
     now: datetime,
 ) -> Outcome[Account, Fact]:
     """Enrol a person whose ID card a clerk has checked.
@@ -169,7 +186,8 @@ def enrol_at_counter(
     """
     if person is None or not person.matches(applicant.first_name, applicant.mother_first_name):
         raise PersonNotMatched
-    if person.person_id == clerk_person_id:
+    # By the national ID too: the registry may have registered the clerk after the clerk's token was issued.
+    if person.person_id == clerk_person_id or person.person_key == clerk_person_key:
         raise OwnCase
     if existing is not None:
         raise AlreadyEnrolled

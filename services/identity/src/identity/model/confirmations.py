@@ -17,6 +17,7 @@ class Confirmation:
     """A confirmation of a content, which identity has only as a digest.
 
     Attributes:
+        session_id: the session in which it was started, and in which alone it can be completed.
         purpose: the confirmed action, such as `notary.power_of_attorney.submit`.
         digest: SHA-256 of the content, 64 hex digits.
         confirmed_at: time of the right code; the start of the signed statement's lifetime.
@@ -24,15 +25,18 @@ class Confirmation:
 
     confirmation_id: str
     account_id: str
+    session_id: str
     purpose: str
     digest: str
     challenge: Challenge
     confirmed_at: datetime | None
     forget_time: datetime
 
-    def complete(self, account_id: str, code_hash: str, now: datetime) -> Outcome["Confirmation", Fact]:
-        """Check a code; a wrong one is counted. ConfirmationNotFound if it is another account's."""
-        if account_id != self.account_id:
+    def complete(
+        self, account_id: str, session_id: str, code_hash: str, now: datetime
+    ) -> Outcome["Confirmation", Fact]:
+        """Check a code; a wrong one is counted. ConfirmationNotFound if it is another account's or session's."""
+        if (account_id, session_id) != (self.account_id, self.session_id):
             raise ConfirmationNotFound
         tried, refusal = self.challenge.attempt(code_hash, now)
         confirmed_at = self.confirmed_at if refusal else now
@@ -43,6 +47,7 @@ def start_confirmation(
     *,
     confirmation_id: str,
     account_id: str,
+    session_id: str,
     mobile: str,
     purpose: str,
     digest: str,
@@ -54,6 +59,7 @@ def start_confirmation(
     confirmation = Confirmation(
         confirmation_id=confirmation_id,
         account_id=account_id,
+        session_id=session_id,
         purpose=purpose,
         digest=digest,
         challenge=challenge(code_hash, real=True, now=now),

@@ -189,6 +189,34 @@ class OfficeRequired(IdentityError):
     code = "INVALID_ARGUMENT"
 
 
+class OfficerNotFound(IdentityError):
+    """There is no such officer."""
+
+    reason = "OFFICER_NOT_FOUND"
+    code = "NOT_FOUND"
+
+
+class RoleNotHeld(IdentityError):
+    """The officer does not have this role."""
+
+    reason = "ROLE_NOT_HELD"
+    code = "FAILED_PRECONDITION"
+
+
+class OwnRights(IdentityError):
+    """An administrator must not change their own rights, with any staff number of theirs."""
+
+    reason = "OWN_RIGHTS"
+    code = "PERMISSION_DENIED"
+
+
+class AdministratorEnded(IdentityError):
+    """Another administrator is ending, or has ended, the caller's own role."""
+
+    reason = "ADMINISTRATOR_ENDED"
+    code = "PERMISSION_DENIED"
+
+
 class AssertionInvalid(IdentityError):
     """The client assertion is not valid."""
 

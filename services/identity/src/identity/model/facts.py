@@ -67,4 +67,41 @@ class OfficerRegistered:
     registered_by: str
 
 
-Fact = CodeIssued | AccountEnrolled | OfficerRegistered
+@dataclass(frozen=True)
+class OfficerRolesEnded:
+    """Roles of an officer were ended by an administrator; without `remaining_roles` the officer has left."""
+
+    officer_id: str
+    roles: tuple[str, ...]
+    remaining_roles: tuple[str, ...]
+    ended_by: str
+
+
+class RevocationReason(StrEnum):
+    """Reason of a revocation."""
+
+    SIGNED_OUT = "signed_out"
+    SIGNED_OUT_EVERYWHERE = "signed_out_everywhere"
+    REFRESH_TOKEN_REUSED = "refresh_token_reused"  # noqa: S105 -- no secret
+    ROLES_ENDED = "roles_ended"
+
+
+@dataclass(frozen=True)
+class AccessRevoked:
+    """Access tokens were revoked: of one session, or of one subject up to `revoke_time`.
+
+    Attributes:
+        session_id: empty if all sessions of the subject are revoked.
+        subject_id: id of the account or officer; empty if one session is revoked.
+        revoke_time: tokens issued until then are revoked.
+        expire_time: the last of them has expired.
+    """
+
+    session_id: str
+    subject_id: str
+    revoke_time: datetime
+    expire_time: datetime
+    reason: RevocationReason
+
+
+Fact = CodeIssued | AccountEnrolled | OfficerRegistered | OfficerRolesEnded | AccessRevoked
