@@ -125,7 +125,7 @@ async def assemble(
     definition = await build(ServiceContext(env, database, keys, tokens, clients))
     env.readiness.add("store", partial(_answers, database))
     # Without the role `api` the server serves health checks only, so that all processes are monitored in the same way.
-    rpcs = [*definition.rpcs, operations.service(database)] if env.wants("api") else []
+    rpcs = [*definition.rpcs, operations.service(database, keys)] if env.wants("api") else []
     server = Server(
         env.name,
         settings,

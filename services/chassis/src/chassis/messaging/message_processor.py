@@ -150,15 +150,7 @@ class MessageProcessor:
 
     def _read(self, received: ReceivedMessage) -> tuple[InboundEvent, Message]:
         """Check the publisher, the attributes, the type and the body."""
-        event = inbound.read(
-            received.queue, received.exchange, received.user, received.attributes, received.body
-        )
-        kind = event_type(event.type)
-        if kind is None:
-            raise MessageRejected("TYPE_UNKNOWN")
-        option = event_option(kind)
-        if option is None or option.exchange != event.exchange:
-            raise MessageRejected("TYPE_FOREIGN", f"not published on {event.exchange}")
+        event, kind = received.read()
         if not self._policies.find(event.queue, event.type):
             self._ignored.labels(event.queue).inc()
             return event, kind()  # no policy reads it: not parsed

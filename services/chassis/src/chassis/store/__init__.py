@@ -17,7 +17,7 @@ from chassis.store.errors import (
     StoreUnavailable,
     Unstorable,
 )
-from chassis.store.inbox import Inbox, InboxEntry
+from chassis.store.inbox import Inbox, InboxEntry, InboxFilter
 from chassis.store.indexes import Index
 from chassis.store.lease import Lease
 from chassis.store.limits import Limits
@@ -37,6 +37,7 @@ __all__ = [
     "EventContext",
     "Inbox",
     "InboxEntry",
+    "InboxFilter",
     "Index",
     "KeptAnswer",
     "KeptRefusal",
