@@ -212,3 +212,29 @@ async def test_the_message_belongs_to_the_trace_of_its_command(bench: Any, seen:
     assert send.context.trace_id == process.context.trace_id == parent.get_span_context().trace_id
     assert process.parent.span_id == send.context.span_id
     assert send.attributes["diwan.request_number"] == "PA-1"
+
+
+async def test_the_age_of_the_outbox_is_true_without_a_broker(bench: Any) -> None:
+    """It grows during the outage, also for events that were committed in it, and is 0 once they are sent."""
+
+    def gauge(name: str) -> float:
+        value = telemetry.current().registry.get_sample_value(name)
+        assert value is not None
+        return value
+
+    await eventually((await bench.relay()).check)
+    await eventually(lambda: gauge("diwan_outbox_age_seconds") == 0)
+    await asyncio.to_thread(bench.broker.node.kill)
+    try:
+        for number in range(3):
+            await bench.publish(settled(number), aggregate=str(number))
+
+        await eventually(lambda: gauge("diwan_outbox_aggregates") == 3)
+        first = gauge("diwan_outbox_age_seconds")
+        assert first > 0
+        await eventually(lambda: gauge("diwan_outbox_age_seconds") > first + 0.5)
+    finally:
+        await asyncio.to_thread(bench.broker.node.start)
+
+    await eventually(lambda: gauge("diwan_outbox_aggregates") == 0, 60)
+    assert gauge("diwan_outbox_age_seconds") == 0

@@ -133,10 +133,10 @@ class Store:
             {"state.state": State.IN_REVIEW.value, "state.claim_time": {"$lt": claimed_before}}, limit=limit
         )
 
-    async def waiting(self, limit: int) -> Sequence[PowerOfAttorney]:
-        """The cases that wait for a reviewer, oldest first, at most `limit`."""
-        return await self.powers_of_attorney.find(
-            {"state.state": State.AWAITING_REVIEW.value}, sort=[("state.queue_time", 1)], limit=limit
+    async def waiting_since(self, time: datetime) -> int:
+        """The number of cases that have waited for a reviewer since a time or longer."""
+        return await self.powers_of_attorney.count(
+            {"state.state": State.AWAITING_REVIEW.value, "state.queue_time": {"$lte": time}}
         )
 
     async def of_principal(self, account_id: str, page_size: int, page_token: str) -> Page[PowerOfAttorney]:

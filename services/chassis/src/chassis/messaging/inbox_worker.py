@@ -1,6 +1,7 @@
 """Retries the messages that are due in the inbox. One process of a service does this at a time."""
 
 import asyncio
+import math
 from functools import partial
 
 from chassis import log, telemetry
@@ -28,6 +29,7 @@ class InboxWorker(Background):
         self._running: dict[str, asyncio.Task[None]] = {}
         metrics = telemetry.current()
         self._waiting = metrics.gauge("diwan_inbox_messages", "Messages in the inbox", ("state",))
+        self._set_unknown()
 
     async def run(self) -> None:
         """Retry due messages while this process holds the lease, until asked to stop."""
@@ -42,12 +44,16 @@ class InboxWorker(Background):
                     await self._start_due()
                     if polls % _MEASURE_EVERY == 0:
                         await self._measure()
+                    polls += 1
                 except StoreError:
-                    pause = AWAY_SECONDS
-                polls += 1
+                    # The next poll counts again.
+                    pause, polls = AWAY_SECONDS, 0
+                    self._set_unknown()
                 await within(self.stopping, pause)
             await asyncio.gather(*self._running.values(), return_exceptions=True)
         finally:
+            # Another process may hold the lease, and change the numbers.
+            self._set_unknown()
             for task in self._running.values():
                 task.cancel()
             await asyncio.gather(*self._running.values(), return_exceptions=True)
@@ -78,6 +84,10 @@ class InboxWorker(Background):
         except Exception:  # noqa: BLE001 -- other messages must go on
             _log.exception("retry failed", policy=entry.policy, queue=entry.queue)
             await asyncio.sleep(AWAY_SECONDS)
+
+    def _set_unknown(self) -> None:
+        for state in ("waiting", "parked"):
+            self._waiting.labels(state).set(math.nan)
 
     async def _measure(self) -> None:
         self._waiting.labels("waiting").set(await self._inbox.count(parked=False))
