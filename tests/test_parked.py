@@ -31,9 +31,7 @@ def broken(stack, diwan):
 
     def send(number, kind=TYPE):
         credentials = pika.PlainCredentials("registry", stack.layout.password("registry"))
-        address = pika.ConnectionParameters(
-            "127.0.0.1", stack.layout.ports()["broker"], "diwan", credentials
-        )
+        address = pika.ConnectionParameters("127.0.0.1", stack.layout.ports()["broker"], "diwan", credentials)
         with pika.BlockingConnection(address) as connection:
             channel = connection.channel()
             channel.confirm_delivery()
@@ -48,7 +46,9 @@ def broken(stack, diwan):
                     headers.SEQUENCE: "1",
                 }
                 properties = pika.BasicProperties(user_id="registry", headers=attributes, delivery_mode=2)
-                channel.basic_publish("registry.events", "person.registered.v1", b"{", properties, mandatory=True)
+                channel.basic_publish(
+                    "registry.events", "person.registered.v1", b"{", properties, mandatory=True
+                )
         eventually(lambda: len(listed(diwan, "--type", kind)) >= number)
 
     yield send

@@ -167,7 +167,9 @@ def test_a_filter_selects_by_reason_type_queue_and_time(broker: Broker, diwan: D
     """All conditions must hold; the details of a reason are not compared."""
     park(broker, "a", reason="NOT_SENT", time="2024-03-01T09:00:00Z")
     park(broker, "b", reason="NOT_SENT: bound", time="2024-03-02T09:00:00Z")
-    park(broker, "c", reason="TIMEOUT", time="2024-03-03T09:00:00Z", type_="diwan.notification.v1.SmsSubmitted")
+    park(
+        broker, "c", reason="TIMEOUT", time="2024-03-03T09:00:00Z", type_="diwan.notification.v1.SmsSubmitted"
+    )
     park(broker, "d", reason="NOT_SENT_AT_ALL", time="no time")
 
     def listed(*options: str) -> list[str]:

@@ -44,9 +44,7 @@ class ParkedUnreadable(ChassisError):
     code = "FAILED_PRECONDITION"
 
     def __init__(self, rejection: MessageRejected) -> None:
-        super().__init__(
-            f"the message cannot be read: {rejection.reason}", detail=mask_text(str(rejection))
-        )
+        super().__init__(f"the message cannot be read: {rejection.reason}", detail=mask_text(str(rejection)))
 
 
 class NotParked(ChassisError):

@@ -67,7 +67,7 @@ def replay(context: click.Context, service: str, parked_id: str) -> None:
 @bulk_options
 @click.pass_context
 def replay_all(
-    context: click.Context, service: str, matching: Filter, limit: int, rate: float, yes: bool
+    context: click.Context, service: str, *, matching: Filter, limit: int, rate: float, yes: bool
 ) -> None:
     """Replay the parked messages of SERVICE that match. Without --yes: only check which ones can be replayed.
 
@@ -99,9 +99,20 @@ def discard(context: click.Context, service: str, parked_id: str, reason: str) -
 @bulk_options
 @click.pass_context
 def discard_all(
-    context: click.Context, service: str, matching: Filter, reason: str, limit: int, rate: float, yes: bool
+    context: click.Context,
+    service: str,
+    *,
+    matching: Filter,
+    reason: str,
+    limit: int,
+    rate: float,
+    yes: bool,
 ) -> None:
     """Discard the parked messages of SERVICE that match, for good. Without --yes: only list them."""
     with open_source(context, service) as source:
-        handle = (lambda parked_id: source.discard(parked_id, reason)) if yes else (lambda parked_id: None)
+
+        def handle(parked_id: str) -> None:
+            if yes:
+                source.discard(parked_id, reason)
+
         parked_bulk.run(context, source.rows(matching), handle, "discarded", limit=limit, rate=rate, yes=yes)

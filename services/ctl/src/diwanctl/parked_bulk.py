@@ -90,6 +90,8 @@ def _outcome(handle: Callable[[str], object], parked_id: str, done: str) -> str:
 
 def _summarize(handled: int, others: int, done: str, *, more: bool, yes: bool) -> None:
     verb = done if yes else f"would be {done}"
-    click.echo(f"{handled} {verb}, {others} not" + ("; more match: repeat the command" if more else ""), err=True)
+    click.echo(
+        f"{handled} {verb}, {others} not" + ("; more match: repeat the command" if more else ""), err=True
+    )
     if not yes:
         click.echo("dry run: nothing was changed; repeat the command with --yes", err=True)

@@ -66,7 +66,7 @@ def _word(reason: str) -> str:
     return reason.partition(":")[0]
 
 
-class TimeOrAge(click.ParamType):
+class TimeOrAge(click.ParamType[datetime]):
     """A time by RFC 3339, or an age: `90s`, `45m`, `2h`, `3d` before now."""
 
     name = "time or age"
@@ -89,7 +89,9 @@ _OPTIONS: Final = (
     click.option(
         "--since", type=TimeOrAge(), help="Only delivered first since this time, or within this age (2h, 3d)."
     ),
-    click.option("--before", type=TimeOrAge(), help="Only delivered first before this time, or this age ago."),
+    click.option(
+        "--before", type=TimeOrAge(), help="Only delivered first before this time, or this age ago."
+    ),
 )
 
 
@@ -98,7 +100,14 @@ def filter_options(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def filtered(
-        *arguments: Any, policy: str, queue: str, type_: str, reason_is: str, since: Any, before: Any, **more: Any
+        *arguments: Any,
+        policy: str,
+        queue: str,
+        type_: str,
+        reason_is: str,
+        since: Any,
+        before: Any,
+        **more: Any,
     ) -> None:
         matching = Filter(
             policy=policy, queue=queue, type=type_, reason=reason_is, since=since, before=before
