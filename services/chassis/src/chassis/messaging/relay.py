@@ -25,6 +25,8 @@ from chassis.store import Database, Key, OutboxEntry, StoreError, Unsent
 
 BACKOFF_FIRST_SECONDS = 0.5
 BACKOFF_LAST_SECONDS = 60.0
+RETRIES_PER_SECOND = 50
+"""Most retries of refused events, of all aggregates together; with more of them the pauses grow."""
 STORE_AWAY_SECONDS = 5.0
 OUTSTANDING = 500
 """Limit of events published and not yet confirmed."""
@@ -94,9 +96,7 @@ class Relay(Background):
             self._leased = False
 
     async def _run_connections(self) -> None:
-        async with aclosing(
-            reconnecting(self._uri, f"{self._service} relay", self.stopping)
-        ) as connections:
+        async with aclosing(reconnecting(self._uri, f"{self._service} relay", self.stopping)) as connections:
             async for connection in connections:
                 await self._run_connected(connection)
 
@@ -107,6 +107,7 @@ class Relay(Background):
     def _reset(self) -> None:
         self._queues = OutboxQueues()
         self._keys_to_read: set[Key] = set()
+        self._paused = 0
         self._scan_requested = True
         self._read_requested = asyncio.Event()
         self._removal_requested = asyncio.Event()
@@ -197,7 +198,9 @@ class Relay(Background):
         """Block the event and those after it, and retry it after a growing pause."""
         if not queue.refuse(entry):
             return
+        self._paused += 1
         longest = min(BACKOFF_FIRST_SECONDS * 2 ** (queue.failures - 1), BACKOFF_LAST_SECONDS)
+        longest = max(longest, 2 * self._paused / RETRIES_PER_SECOND)
         delay = longest * random.uniform(0.5, 1.0)  # noqa: S311 -- jitter is no secret
         _log.error(
             "event refused by the broker",
@@ -209,9 +212,12 @@ class Relay(Background):
             failures=queue.failures,
             again_in_seconds=round(delay, 1),
         )
-        asyncio.get_running_loop().call_later(delay, self._resume, queue)
+        asyncio.get_running_loop().call_later(delay, self._resume, queue, self._queues)
 
-    def _resume(self, queue: AggregateQueue) -> None:
+    def _resume(self, queue: AggregateQueue, queues: OutboxQueues) -> None:
+        if queues is not self._queues:
+            return  # of an earlier lease
+        self._paused -= 1
         queue.resume()
         self._queues.list_ready(queue)
         self._wake.set()
