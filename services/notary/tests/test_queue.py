@@ -130,8 +130,8 @@ async def test_one_call_never_claims_two_cases(world, principal, agent):
     """Not even when a late repetition runs after the first case was decided."""
     for _ in range(2):
         await world.paid(principal, agent)
-    first, second = await world.store.waiting(2)
     reviewer = Reviewer(uid("reviewer"), uid("person"))
+    first, second = await world.store.waiting_for(reviewer)
     caller = Caller(kind=Kind.OFFICER, id=reviewer.id, person=reviewer.person_id)
 
     def repeated():

@@ -18,7 +18,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 from google.protobuf.descriptor import ServiceDescriptor
 
-from chassis import operations
+from chassis import operations, retention
 from chassis.components import Component
 from chassis.errors import ErrorSet
 from chassis.key_ring import KeyRing
@@ -29,6 +29,7 @@ from chassis.messaging.message_processor import MessageProcessor
 from chassis.messaging.policies import Policies, Policy
 from chassis.messaging.relay import Relay
 from chassis.process import Env, run
+from chassis.retention import Retention
 from chassis.rpc.clients import Clients
 from chassis.rpc.server import Server
 from chassis.settings import ServiceSettings
@@ -76,6 +77,7 @@ class ServiceDefinition:
         rpcs: service descriptors, and the servicers that implement them.
         policies: the table of policies; ValueError if it names a queue of another service.
         timers: the table of timers.
+        retentions: the histories that lose their oldest documents after a time.
         components: the service's own components; they stop after API and policies, which use them.
         tokens: replaces the context's token check, None to keep it. Identity checks with its own signing keys.
     """
@@ -83,6 +85,7 @@ class ServiceDefinition:
     rpcs: Sequence[tuple[ServiceDescriptor, object]]
     policies: Sequence[Policy] = ()
     timers: Sequence[Timer] = ()
+    retentions: Sequence[Retention] = ()
     components: Sequence[Component] = ()
     tokens: TokenKeys | None = None
 
@@ -136,10 +139,14 @@ async def assemble(
         readiness=env.readiness,
         clock=env.clock,
     )
+    timers = [
+        *definition.timers,
+        retention.timer(database.inbox, settings.parked_days, definition.retentions, env.clock),
+    ]
     return [
         _Connections(database, clients),
         *definition.components,
-        *messaging_components(env, database, keys, definition.policies, definition.timers),
+        *messaging_components(env, database, keys, definition.policies, timers),
         server,
     ]
 

@@ -88,6 +88,17 @@ class ServiceSettings(ProcessSettings):
         le=100_000,
         description="Concurrent calls; further ones are refused with RESOURCE_EXHAUSTED",
     )
+    parked_days: int = Field(
+        90, ge=1, le=3650, description="Age at which a parked message of this service is deleted, days"
+    )
+
+
+class AccessLogSettings(ServiceSettings):
+    """Settings of a service with an access log (`access_log`)."""
+
+    access_log_days: int = Field(
+        1825, ge=30, le=36_500, description="Age at which a record of the access log is deleted, days"
+    )
 
 
 class UploadSettings(ServiceSettings):

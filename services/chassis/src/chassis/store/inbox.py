@@ -10,6 +10,7 @@ from motor.motor_asyncio import AsyncIOMotorCollection
 from pymongo.errors import DuplicateKeyError
 
 from chassis.pages import Page
+from chassis.store.deletion import delete_older
 from chassis.store.document import Document
 from chassis.store.driver import translated
 from chassis.store.errors import LimitExceeded
@@ -19,6 +20,7 @@ from chassis.store.keyset import Keyset, size_of
 INBOX = "inbox"
 INBOX_INDEXES = (
     Index(name="due", keys=(("parked", 1), ("next_at", 1))),
+    Index(name="parked_since", keys=(("parked", 1), ("at", 1))),
     Index(name="expires", keys=(("expires", 1),), expire_after_seconds=0),
 )
 
@@ -153,6 +155,10 @@ class Inbox:
         with translated():
             result = await self._collection.delete_one({"_id": entry_id})
         return result.deleted_count == 1
+
+    async def delete_parked(self, before: datetime, limit: int) -> int:
+        """Remove at most `limit` parked messages that were inserted before a time; their number."""
+        return await delete_older(self._collection, "at", before, where={"parked": True}, limit=limit)
 
     async def get(self, entry_id: str) -> InboxEntry | None:
         entries = await self._find({"_id": entry_id}, [], 1)
