@@ -201,8 +201,9 @@ def _declared(error: BaseException, errors: ErrorSet) -> DomainError | None:
 def to_status(error: BaseException, service: str, errors: ErrorSet) -> status_pb2.Status:
     """Convert an exception to the status of the response.
 
-    It always has one ErrorInfo (reason, domain `diwan.<service>`, metadata), and one BadRequest if fields are at
-    fault. It has no details of an undeclared exception. Texts are masked, because they leave the platform.
+    It always has one ErrorInfo (reason, domain `diwan.<service>`, metadata), one BadRequest if fields are at fault,
+    and one RetryInfo if the metadata have `retry_after_seconds`. It has no details of an undeclared exception. Texts
+    are masked, because they leave the platform.
     """
     refusal = _declared(error, errors)
     status = status_pb2.Status(
