@@ -179,8 +179,8 @@ async def test_waiting_cases_are_counted_by_age(world, principal, agent):
 
 
 async def test_every_waiting_case_is_counted_in_its_class(world):
-    """The number has no limit, a limit belongs to the older class, and no document is decoded."""
-    hours = {0.5: 1100, 1: 1, 3.9: 2, 4: 3, 24: 4, 71: 5, 72: 6, 1000: 7}
+    """The number has no limit, and no document is decoded: these are no complete cases."""
+    hours = {-0.01: 1, 0: 1, 0.99: 1100, 1.01: 1, 3.9: 2, 4.1: 3, 23: 4, 25: 5, 71: 6, 73: 7, 1000: 8}
     now = world.ctx.clock()
     await world.store.powers_of_attorney.collection.insert_many(
         {
@@ -198,7 +198,7 @@ async def test_every_waiting_case_is_counted_in_its_class(world):
     world.ctx = replace(world.ctx, clock=lambda: now)
     await timers.count_waiting(world.ctx)
 
-    assert waiting(world) == {"under_1h": 1100, "under_4h": 3, "under_1d": 3, "under_3d": 9, "older": 13}
+    assert waiting(world) == {"under_1h": 1102, "under_4h": 3, "under_1d": 7, "under_3d": 11, "older": 15}
 
 
 async def test_the_waiting_cases_of_another_process_are_unknown(world, principal, agent):

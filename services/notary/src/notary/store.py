@@ -133,11 +133,12 @@ class Store:
             {"state.state": State.IN_REVIEW.value, "state.claim_time": {"$lt": claimed_before}}, limit=limit
         )
 
-    async def waiting_since(self, time: datetime) -> int:
-        """The number of cases that have waited for a reviewer since a time or longer."""
-        return await self.powers_of_attorney.count(
-            {"state.state": State.AWAITING_REVIEW.value, "state.queue_time": {"$lte": time}}
-        )
+    async def count_waiting(self, before: datetime | None = None) -> int:
+        """The number of cases that wait for a reviewer, of those queued before a time if one is given."""
+        where: dict[str, Any] = {"state.state": State.AWAITING_REVIEW.value}
+        if before is not None:
+            where["state.queue_time"] = {"$lt": before}
+        return await self.powers_of_attorney.count(where)
 
     async def of_principal(self, account_id: str, page_size: int, page_token: str) -> Page[PowerOfAttorney]:
         """A page of a principal's own cases, newest first; PageTokenInvalid."""

@@ -42,5 +42,7 @@ async def release_lying(ctx: Context, age: timedelta) -> None:
 async def count_waiting(ctx: Context) -> None:
     """Count the waiting cases by age, by the index of the queue."""
     now = ctx.clock()
-    older = [await ctx.store.waiting_since(now - age) for age in AGES.values()]
-    ctx.metrics.waiting(dict(zip(AGES, (max(0, n - more) for n, more in pairwise([*older, 0])), strict=True)))
+    # Cases are queued and claimed between two counts, so a difference may be negative for a moment.
+    counts = [await ctx.store.count_waiting(now - age if age else None) for age in AGES.values()]
+    numbers = (max(0, older - oldest) for older, oldest in pairwise([*counts, 0]))
+    ctx.metrics.waiting(dict(zip(AGES, numbers, strict=True)))
