@@ -11,7 +11,7 @@ BEYOND_MODELS = (
 # From the top to the ground floor: a module imports only modules of the rows below its own.
 CHASSIS_LAYERS = (
     ("service",),
-    ("access_log", "connector", "operations", "revocations"),
+    ("access_log", "connector", "operations", "retention", "revocations"),
     ("messaging", "rpc", "timers"),
     ("commands", "process", "run_with_lease"),
     ("admin_server", "mapping", "startup", "store", "tokens"),

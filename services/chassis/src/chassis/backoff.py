@@ -1,4 +1,7 @@
-"""Exponential backoff with jitter. Imports neither gRPC nor the store: connectors use it too."""
+"""Exponential backoff with jitter, and a limit of concurrent retries.
+
+Imports neither gRPC nor the store: connectors use it too.
+"""
 
 import random
 
@@ -22,3 +25,19 @@ class Backoff:
     def reset(self) -> None:
         """Begin again with the first pause, after a success."""
         self._next = self._first
+
+
+class RetryLimit:
+    """Limit of concurrent retries. A failure halves it, a success adds one, up to `most`; it is never below 1.
+
+    If everything fails, retries of many messages do not load what they depend on, though each message has its own
+    pauses.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.value = most
+
+    def record(self, *, succeeded: bool) -> None:
+        """Follow the outcome of a retry."""
+        self.value = min(self.value + 1, self._most) if succeeded else max(1, self.value // 2)

@@ -2,7 +2,8 @@
 
 from functools import partial
 
-from chassis import telemetry
+from chassis import access_log, telemetry
+from chassis.retention import Retention
 from chassis.service import ServiceContext, ServiceDefinition, serve
 from chassis.tokens import TokenKeys
 from diwan.identity.v1 import identity_pb2
@@ -37,6 +38,7 @@ async def build(service: ServiceContext[Settings]) -> ServiceDefinition:
     return ServiceDefinition(
         rpcs=[(SERVICE, IdentityApi(context))],
         policies=policies.table(context),
+        retentions=[Retention(store.access_log.records, access_log.TIME, settings.access_log_days)],
         tokens=TokenKeys.own(
             NAME,
             signing.key,

@@ -3,14 +3,14 @@
 from datetime import timedelta
 from typing import Literal
 
-from chassis.settings import ServiceSettings
+from chassis.settings import AccessLogSettings
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from identity.model.codes import RateLimit
 
 
-class Settings(ServiceSettings):
+class Settings(AccessLogSettings):
     """Settings of identity, in addition to those of every service."""
 
     model_config = SettingsConfigDict(env_prefix="IDENTITY_")

@@ -46,7 +46,7 @@ class Store:
         confirmations: deleted after a day.
         throttles: times of code requests, by keyed hash of the subject, deleted after a day.
         assertions: used client assertions, deleted after their expiry.
-        access_log: reads of accounts by services, with the purpose; never deleted.
+        access_log: reads of accounts by services, with the purpose; deleted after their retention.
     """
 
     persons: Aggregates[Person]

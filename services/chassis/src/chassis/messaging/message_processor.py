@@ -119,23 +119,30 @@ class MessageProcessor:
         """Park a message that cannot be stored otherwise: its body without headers, for an operator."""
         await self.reject(received, MessageRejected("NOT_KEPT", type(error).__name__), with_headers=False)
 
-    async def retry(self, entry: InboxEntry) -> None:
-        """Process a message of the inbox again, in a trace of its own, linked to its publisher's span."""
+    async def retry(self, entry: InboxEntry) -> bool:
+        """Process a message of the inbox again, in a trace of its own, linked to its publisher's span.
+
+        Returns:
+            Whether the attempt did not fail. A message that no attempt was made for does not count as a failure.
+
+        Raises:
+            StoreUnavailable: the message is unchanged.
+        """
         received = ReceivedMessage.of(entry)
         try:
             event, message = self._read(received)
         except MessageRejected as rejection:
             await self._inbox.park(entry.id, attempt=entry.attempt + 1, reason=str(rejection))
-            return
+            return True
         if entry.policy == REFUSED:
             # The cause of the rejection was repaired: the message is processed like a new one.
             await self.process(received)
             await self._inbox.delete(entry.id)
-            return
+            return True
         policy = self._policies.get(entry.policy)
         if policy is None:
             await self._inbox.park(entry.id, attempt=entry.attempt, reason="POLICY_GONE")
-            return
+            return True
         attempt = entry.attempt + 1
         failure = await self._try(policy, event, message, attempt=attempt, late=True)
         if failure is None:
@@ -147,18 +154,11 @@ class MessageProcessor:
             await self._inbox.retry(
                 entry.id, attempt=attempt, next_at=next_at, reason=failure_reason(failure)
             )
+        return failure is None
 
     def _read(self, received: ReceivedMessage) -> tuple[InboundEvent, Message]:
         """Check the publisher, the attributes, the type and the body."""
-        event = inbound.read(
-            received.queue, received.exchange, received.user, received.attributes, received.body
-        )
-        kind = event_type(event.type)
-        if kind is None:
-            raise MessageRejected("TYPE_UNKNOWN")
-        option = event_option(kind)
-        if option is None or option.exchange != event.exchange:
-            raise MessageRejected("TYPE_FOREIGN", f"not published on {event.exchange}")
+        event, kind = received.read()
         if not self._policies.find(event.queue, event.type):
             self._ignored.labels(event.queue).inc()
             return event, kind()  # no policy reads it: not parsed

@@ -18,7 +18,7 @@ from pymongo import InsertOne, UpdateOne
 
 from chassis.store.codec import Codec
 from chassis.store.envelope import OutboxEntry
-from chassis.store.errors import LimitExceeded, Unstorable
+from chassis.store.errors import LimitExceeded, RequestLimitReached, Unstorable
 from chassis.store.indexes import Index
 from chassis.store.limits import REQUEST_AGE, Limits
 
@@ -189,7 +189,8 @@ def prepare(change: Change[S], codec: Codec[S], limits: Limits, write_token: str
     """Encode a change before it joins a batch, so that an error affects only its own caller.
 
     Raises:
-        LimitExceeded: the document, an entry, the outbox or the requests would exceed their limit.
+        LimitExceeded: the document, an entry or the outbox would exceed its limit.
+        RequestLimitReached: the aggregate remembers as many requests as it may.
         Unstorable: the state contains a value that a document cannot.
     """
     state = _encoded(codec.encode(change.state))
@@ -250,7 +251,8 @@ def _check(change: Change[Any], limits: Limits, entries: Sequence[RawBSONDocumen
 def _forgotten(change: Change[S], base: Loaded[S], limits: Limits) -> Forgotten:
     old = [key for key, kept in base.requests.items() if kept.at <= change.now - REQUEST_AGE]
     if change.answer is not None and len(base.requests) - len(old) >= limits.requests:
-        raise LimitExceeded("requests remembered", limits.requests)
+        oldest = min(kept.at for key, kept in base.requests.items() if key not in old)
+        raise RequestLimitReached(limits.requests, oldest + REQUEST_AGE - change.now)
     if change.processed_event is None:
         return Forgotten(requests=old)
     surplus = len(base.processed_events) + 1 - limits.processed_events

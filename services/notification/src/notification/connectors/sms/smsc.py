@@ -46,7 +46,8 @@ class Bind(SharedExtension):  # type: ignore[misc]  # nameko has no types
         self._stopping = False
         self._started = False
         metrics = telemetry.current()
-        self._bound = metrics.gauge("diwan_sms_bound", "Whether the connector is bound at the SMSC")
+        bound = metrics.gauge("diwan_sms_bound", "Whether the connector is bound at the SMSC")
+        bound.set_function(lambda: self.bound)
         self._submits = metrics.counter(
             "diwan_sms_submits_total", "Parts submitted, by the SMSC's answer", ("status",)
         )
@@ -131,12 +132,10 @@ class Bind(SharedExtension):  # type: ignore[misc]  # nameko has no types
 
     def _run_session(self, session: Session) -> None:
         _log.info("bound to the SMSC")
-        self._bound.set(1)
         enquirer = eventlet.spawn(self._enquire_when_idle, session)
         try:
             session.run()
         finally:
-            self._bound.set(0)
             enquirer.kill()
         _log.info("unbound from the SMSC" if self._stopping else "lost the SMSC")
 
