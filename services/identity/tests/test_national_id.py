@@ -3,12 +3,13 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from chassis.times import cairo_day
 from hypothesis import given
 from hypothesis import strategies as st
 from identity.model.errors import NationalIdInvalid
 from identity.model.national_id import BORN_ABROAD, GOVERNORATES, NationalId, weighted_mod_11
 
-TODAY = datetime.now(UTC).date()
+TODAY = cairo_day(datetime.now(UTC))
 PLACES = sorted({*GOVERNORATES, BORN_ABROAD})
 
 
