@@ -190,7 +190,7 @@ class OfficeRequired(IdentityError):
 
 
 class AssertionInvalid(IdentityError):
-    """The client assertion is not valid."""
+    """The client assertion is not valid; see `problem`."""
 
     reason = "ASSERTION_INVALID"
     code = "UNAUTHENTICATED"
