@@ -9,7 +9,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,7 @@ class Person:
     @classmethod
     def new(cls) -> "Person":
         number = next(_numbers)
-        born = datetime(1980, 1, 1, tzinfo=UTC).date() + timedelta(days=number // 10_000)
+        born = date(1980, 1, 1) + timedelta(days=number // 10_000)
         return cls(f"2{born:%y%m%d}21{number % 10_000:04d}5", f"+2010{number:08d}")
 
 

@@ -15,7 +15,7 @@ CHASSIS_LAYERS = (
     ("messaging", "rpc", "timers"),
     ("commands", "process", "run_with_lease"),
     ("admin_server", "mapping", "startup", "store", "tokens"),
-    ("key_ring", "money", "pages", "protojson", "readiness", "telemetry"),
+    ("input_forms", "key_ring", "money", "pages", "protojson", "readiness", "telemetry"),
     ("errors", "log"),
     (
         "backoff",

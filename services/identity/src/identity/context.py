@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from chassis.key_ring import KeyRing
 from chassis.telemetry import Telemetry
-from chassis.times import Clock, utc_now
+from chassis.times import Clock, cairo_day, utc_now
 
 from identity.model.accounts import mobile_number
 from identity.model.national_id import CHECK_DIGIT_RULES, NationalId
@@ -42,7 +42,7 @@ class Context:
     def national_id(self, text: str, now: datetime) -> NationalId:
         """A well-formed national ID, or NationalIdInvalid."""
         rule = CHECK_DIGIT_RULES[self.settings.check_digit_rule]
-        return NationalId.parse(text, today=now.date(), rule=rule)
+        return NationalId.parse(text, today=cairo_day(now), rule=rule)
 
     def person_key(self, national_id: NationalId) -> str:
         """Key of a person in the store: keyed hash of the national ID."""

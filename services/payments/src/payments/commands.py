@@ -7,7 +7,7 @@ from uuid import UUID, uuid5
 
 from chassis.commands import Cause, CommandRequest, Decision, cause_id, execute
 from chassis.domain import Outcome
-from chassis.times import CAIRO
+from chassis.times import cairo_day
 from diwan.payments.v1 import payments_pb2 as pb
 
 from payments import facts
@@ -40,7 +40,7 @@ async def publish_tariff(
     ctx: Context, request: CommandRequest[Schedule, pb.Tariff], fees: Sequence[Fee]
 ) -> pb.Tariff:
     """Publish fees, all of them or none; FeeInvalid, TariffInPast, TariffOverlap, TariffFull."""
-    tariff_id, today = request.new_id("tariff"), request.now.astimezone(CAIRO).date()
+    tariff_id, today = request.new_id("tariff"), cairo_day(request.now)
 
     def decide(state: Schedule | None) -> Decision[Schedule]:
         return Decision(state=(state or Schedule()).publish(fees, tariff_id, today))
@@ -63,7 +63,7 @@ async def make_due(
     """Make the fee due that is published for the day in Cairo; FeeNotPublished if there is none yet."""
     payment_id = payment_id_of(subject_id)
     schedule = await ctx.store.schedule()
-    day = time.astimezone(CAIRO).date()
+    day = cairo_day(time)
     created: list[Payment] = []
 
     def decide(state: Payment | None) -> Decision[Payment] | None:

@@ -841,7 +841,7 @@ class IssueServiceTokenRequest(_message.Message):
     ACTING_FOR_FIELD_NUMBER: _builtins.int
     client_assertion: _builtins.str
     """JWT (ES256) signed with the client's own key: iss and sub are the client id, aud is `diwan.identity`, jti, exp
-    within 60 s.
+    within 60 s; iat, nbf, kid and typ are optional. ASSERTION_INVALID names the `problem`, see identity's README.
     """
     audience: _builtins.str
     """The service to call with the token."""

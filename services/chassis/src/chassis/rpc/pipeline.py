@@ -22,6 +22,7 @@ from chassis.errors import (
     DeadlineExceeded,
     ErrorSet,
     Unimplemented,
+    UpstreamRefused,
     UpstreamUnavailable,
     code_of,
     reason_of,
@@ -32,6 +33,7 @@ from chassis.rpc import validation
 from chassis.rpc.access import Access
 from chassis.rpc.admission import Admission
 from chassis.rpc.authentication import authenticate, authorise
+from chassis.rpc.client import failure_of
 from chassis.rpc.client_address import client_network
 from chassis.rpc.current import Call, Hash, begin
 from chassis.rpc.propagation import REQUEST_NUMBER, set_deadline
@@ -55,6 +57,11 @@ _TRANSIENT: Final = frozenset(
     {"UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "ABORTED", "CANCELLED"}
 )
 """Codes of another service that a retry may repair. CANCELLED: it stops, and had not begun our call."""
+
+_REFUSALS: Final = frozenset(
+    {"INVALID_ARGUMENT", "NOT_FOUND", "ALREADY_EXISTS", "FAILED_PRECONDITION", "OUT_OF_RANGE"}
+)
+"""Codes by which another service refuses what it was asked. The other codes are faults of it or of the deployment."""
 
 _log = log.get(__name__)
 
@@ -251,6 +258,9 @@ class Pipeline:
         translated = _translated(error)
         outcome.code = code_of(translated, self._errors)
         outcome.reason = reason_of(translated, self._errors)
+        if isinstance(translated, UpstreamRefused):
+            # The service should have translated the refusal to one of its own.
+            _log.warning("another service refused", **translated.metadata)
         if outcome.code == "INTERNAL":
             _log.error("rpc failed", error=type(error).__qualname__, exc_info=error)
         return to_status(translated, self._service, self._errors)
@@ -304,6 +314,9 @@ def _translated(error: Exception) -> Exception:
         return Unimplemented("This RPC is not served")
     if isinstance(error, grpc.RpcError) and _name(error.code()) in _TRANSIENT:
         return UpstreamUnavailable("A service that is needed for the answer does not answer")
+    if isinstance(error, grpc.RpcError) and _name(error.code()) in _REFUSALS:
+        failure = failure_of(error)
+        return UpstreamRefused(upstream_reason=failure.reason or failure.code, upstream_domain=failure.domain)
     return error
 
 
