@@ -236,21 +236,25 @@ def _body(environ: Mapping[str, Any]) -> bytes | HttpResponse:
         return HttpResponse(400)
     if int(length) > BODY_BYTES_MAX:
         return HttpResponse(413)
-    source = environ["wsgi.input"]
+    return _read_body(environ["wsgi.input"], None if encoding else int(length))
+
+
+def _read_body(source: Any, length: int | None) -> bytes | HttpResponse:
+    """Read a body of this length, or a chunked one if it is None."""
     # A client may send each byte as a chunk of its own, which takes six bytes.
-    source.rfile = _Bounded(source.rfile, BODY_BYTES_MAX * 6 if encoding else BODY_BYTES_MAX)
+    source.rfile = _Bounded(source.rfile, BODY_BYTES_MAX * 6 if length is None else BODY_BYTES_MAX)
     try:
         with eventlet.Timeout(BODY_LIMIT_SECONDS):
-            body = bytes(source.read(BODY_BYTES_MAX + 1 if encoding else int(length)))
+            body = bytes(source.read(BODY_BYTES_MAX + 1 if length is None else length))
     except eventlet.Timeout:
         return HttpResponse(408)
     except _TooLong:
         return HttpResponse(413)
     except (OSError, wsgi.ChunkReadError):
         return HttpResponse(400)
-    if encoding:
-        return body if len(body) <= BODY_BYTES_MAX else HttpResponse(413)
-    return body if len(body) == int(length) else HttpResponse(400)
+    if len(body) > BODY_BYTES_MAX:
+        return HttpResponse(413)
+    return body if length in (None, len(body)) else HttpResponse(400)
 
 
 def _headers(environ: Mapping[str, Any]) -> dict[str, str]:
