@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 from chassis import log, telemetry
-from chassis.commands import Decision, ContentChanged, TooOld, execute, execute_for_state
+from chassis.commands import ContentChanged, Decision, TooOld, execute, execute_for_state
 from chassis.errors import Contended, RequestIdReused
 from chassis.store import Duplicate, Index, LimitExceeded, Limits, dataclass_codec
 from google.protobuf.wrappers_pb2 import Int64Value, StringValue
