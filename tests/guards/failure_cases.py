@@ -238,7 +238,7 @@ def over_http(actors: Actors, person: Person) -> dict[str, str]:
     """Return the answers of every program's HTTP server to requests that it does not serve."""
     answers: dict[str, str] = {}
     for name, port in actors.layout.ports().items():
-        if not name.endswith("-http"):
+        if not name.endswith(("-http", "-callbacks")):
             continue
         for path, body in ((f"/{person.national_id}", None), ("/callbacks", f'{{"x": "{person.mobile}"}}')):
             request = urllib.request.Request(

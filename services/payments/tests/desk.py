@@ -179,7 +179,7 @@ class Desk:
             acquirer_reference="ref-1",
             amount=amount or charge.amount,
         )
-        return await self.trial.publish("acquirer", event, event_id=event_id)
+        return await self.trial.publish("acquirer", event, subject=charge.charge_id, event_id=event_id)
 
     async def publish_refused(self, charge: acquirer.RequestCharge) -> str:
         event = acquirer.ChargeRefused(

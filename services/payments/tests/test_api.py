@@ -99,7 +99,19 @@ YESTERDAY = timedelta(days=-1)
         ([{"governorate": "1"}], "INVALID_ARGUMENT", "VALIDATION"),
         ([{"amount": Money(currency_code="USD", units=1)}], "INVALID_ARGUMENT", "MONEY_INVALID"),
         ([{"amount": Money(currency_code="EGP", nanos=1)}], "INVALID_ARGUMENT", "MONEY_INVALID"),
-        ([{"amount": Money(currency_code="EGP", units=2**60)}], "INVALID_ARGUMENT", "MONEY_INVALID"),
+        *(
+            ([{name: Money(currency_code="EGP", units=units)}], "INVALID_ARGUMENT", "VALIDATION")
+            for name in ("amount", "electronic_discount", "platform_share")
+            for units in (2**60, 10**12, 1_000_001, -1)
+        ),
+        (
+            [{"amount": Money(currency_code="EGP", units=1_000_000, nanos=10_000_000)}],
+            "INVALID_ARGUMENT",
+            "FEE_INVALID",
+        ),
+        ([{"governorate": "99"}], "INVALID_ARGUMENT", "VALIDATION"),
+        ([{"governorate": "05"}], "INVALID_ARGUMENT", "VALIDATION"),
+        ([{"valid_until": timedelta(days=365 * 12)}], "INVALID_ARGUMENT", "FEE_INVALID"),
         ([{"amount": egp(0)}], "INVALID_ARGUMENT", "FEE_INVALID"),
         ([{"electronic_discount": egp(FEE)}], "INVALID_ARGUMENT", "FEE_INVALID"),
         ([{"platform_share": egp(FEE + 1)}], "INVALID_ARGUMENT", "FEE_INVALID"),

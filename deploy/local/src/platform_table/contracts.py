@@ -21,6 +21,7 @@ CHASSIS_LAYERS = (
         "backoff",
         "caller",
         "components",
+        "connections",
         "domain",
         "exceptions",
         "greenlets",

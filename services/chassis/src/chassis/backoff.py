@@ -4,6 +4,11 @@ Imports neither gRPC nor the store: connectors use it too.
 """
 
 import random
+import time
+from collections.abc import Callable
+
+STEADY_SECONDS = 10.0
+"""Time that a connection must last before the next failure counts as a first one."""
 
 
 class Backoff:
@@ -12,13 +17,30 @@ class Backoff:
     Each is shortened at random by up to half, so that many clients do not reconnect at the same moment.
     """
 
-    def __init__(self, first: float, longest: float) -> None:
+    def __init__(
+        self,
+        first: float,
+        longest: float,
+        *,
+        steady: float = STEADY_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._first = first
         self._longest = longest
+        self._steady = steady
+        self._clock = clock
         self._next = first
+        self._opened: float | None = None
+
+    def opened(self) -> None:
+        """Note that a connection was opened. Only if it lasts does the next pause begin again with the first."""
+        self._opened = self._clock()
 
     def next(self) -> float:
-        """The pause before the next attempt, seconds."""
+        """The pause before the next attempt, seconds. It grows also after a connection that was soon lost."""
+        if self._opened is not None and self._clock() - self._opened >= self._steady:
+            self.reset()
+        self._opened = None
         pause, self._next = self._next, min(self._next * 2, self._longest)
         return pause * random.uniform(0.5, 1.0)  # noqa: S311 -- no secret
 

@@ -14,7 +14,7 @@ from payments import facts
 from payments.context import Context
 from payments.model import journal
 from payments.model import payment as model
-from payments.model.errors import PaymentNotFound
+from payments.model.errors import AmountMismatch, ChargeContradicted, ChargeUnknown, PaymentNotFound
 from payments.model.journal import Entry
 from payments.model.payment import Overpaid, Payment
 from payments.model.tariff import Fee, Means, Schedule
@@ -138,14 +138,14 @@ async def accept(ctx: Context, cause: Cause, payment_id: str, *, charge_id: str,
 async def settle(
     ctx: Context, cause: Cause, payment_id: str, *, charge_id: str, amount: int, reference: str
 ) -> None:
-    """Record that a charge was settled; AmountMismatch, ChargeUnknown."""
+    """Record that a charge was settled; AmountMismatch, ChargeContradicted, ChargeUnknown."""
     await _apply(
         ctx, cause, payment_id, lambda payment: payment.settle(charge_id, amount, reference, cause.now)
     )
 
 
 async def refuse(ctx: Context, cause: Cause, payment_id: str, *, charge_id: str, reason: str) -> None:
-    """Record that a charge was refused; ChargeUnknown."""
+    """Record that a charge was refused; ChargeContradicted, ChargeUnknown."""
     await _apply(ctx, cause, payment_id, lambda payment: payment.refuse(charge_id, reason))
 
 
@@ -161,7 +161,11 @@ async def _apply(ctx: Context, cause: Cause, payment_id: str, change: Change) ->
         moves[:], emitted[:] = [(state, changed.state)], changed.facts
         return Decision(state=changed.state, facts=facts.messages(changed.facts))
 
-    await execute(ctx.store.payments, payment_id, decide, cause)
+    try:
+        await execute(ctx.store.payments, payment_id, decide, cause)
+    except (AmountMismatch, ChargeContradicted, ChargeUnknown) as error:
+        ctx.metrics.contradicted(error.reason)
+        raise
     _count(ctx, moves)
     if any(isinstance(fact, Overpaid) for fact in emitted):
         ctx.metrics.overpaid()

@@ -137,6 +137,7 @@ class PublisherExtension(SharedExtension):  # type: ignore[misc]  # nameko has n
         channel.events["basic_nack"].add(self._on_nack)
         channel.events["basic_return"].add(self._on_return)
         self.connected, tag = True, 0
+        backoff.opened()
         while not self._stopping:
             if not self._pending:
                 self._idle(connection)
@@ -149,7 +150,6 @@ class PublisherExtension(SharedExtension):  # type: ignore[misc]  # nameko has n
             with eventlet.Timeout(CONFIRM_LIMIT_SECONDS, TimeoutError("no confirm from the broker")):
                 while self._unconfirmed:
                     connection.drain_events(timeout=CONFIRM_LIMIT_SECONDS)
-            backoff.reset()
 
     def _idle(self, connection: Any) -> None:
         self._wake = Signal()

@@ -45,6 +45,7 @@ class InboundEvent:
         expires: time after which it must not be handled, as RFC 3339, or empty.
         traceparent: the W3C trace context of the publisher's span, or empty.
         data: the body, proto-JSON.
+        content: keyed hash of the message, empty while it is not parsed.
     """
 
     queue: str
@@ -61,6 +62,7 @@ class InboundEvent:
     expires: str = ""
     traceparent: str = ""
     data: str = ""
+    content: str = ""
 
     @property
     def happened(self) -> datetime:

@@ -5,6 +5,7 @@ Used by the consumer for deliveries and by the inbox worker for retries; indepen
 
 import random
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
@@ -12,7 +13,7 @@ from google.protobuf.message import Message
 from opentelemetry.trace import SpanKind
 
 from chassis import log, telemetry, times
-from chassis.commands import TooOld
+from chassis.commands import ContentChanged, TooOld
 from chassis.exceptions import failure_reason
 from chassis.key_ring import KeyRing
 from chassis.messaging import headers, inbound
@@ -162,7 +163,8 @@ class MessageProcessor:
         if not self._policies.find(event.queue, event.type):
             self._ignored.labels(event.queue).inc()
             return event, kind()  # no policy reads it: not parsed
-        return event, inbound.parse(event, kind, self._keys)
+        message = inbound.parse(event, kind, self._keys)
+        return replace(event, content=self._keys.content_hash(message)), message
 
     async def _try(
         self, policy: Policy, event: InboundEvent, message: Message, *, attempt: int, late: bool
@@ -203,7 +205,7 @@ class MessageProcessor:
         return None
 
     def _is_final(self, failure: Exception, attempt: int) -> bool:
-        return isinstance(failure, PermanentFailure | TooOld) or attempt >= ATTEMPTS
+        return isinstance(failure, PermanentFailure | TooOld | ContentChanged) or attempt >= ATTEMPTS
 
     def _log_failure(
         self, policy: Policy, event: InboundEvent, error: Exception, attempt: int, outcome: ProcessingOutcome
@@ -225,11 +227,11 @@ class MessageProcessor:
     async def _store_failed(
         self, policy: Policy, received: ReceivedMessage, event: InboundEvent, failure: Exception
     ) -> None:
-        """Store a failed message in the inbox; a second delivery of it is the same entry."""
+        """Store a failed message in the inbox; a second delivery of the same content is the same entry."""
         now = self._clock()
         await self._inbox.put(
             InboxEntry(
-                id=f"{policy.name}/{event.id}",
+                id=f"{policy.name}/{event.id}/{event.content}",
                 policy=policy.name,
                 queue=event.queue,
                 headers=received.stored_headers(),

@@ -33,7 +33,7 @@ class InboxEntry:
     """A message that waits in the inbox.
 
     Attributes:
-        id: `<policy>/<event id>`: the same message for the same policy is one entry.
+        id: `<policy>/<event id>/<content hash>`: the same message for the same policy is one entry.
         policy: the policy's name.
         queue: the queue it was consumed from.
         headers: its AMQP headers.

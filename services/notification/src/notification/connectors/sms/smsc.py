@@ -118,8 +118,10 @@ class Bind(SharedExtension):  # type: ignore[misc]  # nameko has no types
                 _log.warning("SMSC is away", error_type=type(error).__name__)
                 eventlet.sleep(backoff.next())
                 continue
-            backoff.reset()
+            backoff.opened()
             self._run_session(self._session)
+            if not self._stopping:
+                eventlet.sleep(backoff.next())
 
     def _open(self) -> Session:
         settings = self._settings
