@@ -10,6 +10,7 @@ from diwan.notary.v1 import events_pb2 as notary
 from diwan.notification.v1 import notification_pb2 as pb
 from diwan.notification.v1 import sms_pb2
 from diwan.payments.v1 import events_pb2 as payments
+from google.protobuf import json_format
 from google.type.money_pb2 import Money
 from testkit.service import Trial, eventually
 
@@ -21,6 +22,7 @@ from .desk import (
     code_command,
     enrol,
     messages_of,
+    phone,
     receipt,
     send_code,
     submit_command,
@@ -158,7 +160,7 @@ async def test_a_message_is_delivered_with_the_receipts_of_all_parts(trial: Tria
     assert delivered.HasField("receipt_time")
 
 
-async def test_a_receipt_may_arrive_before_the_submission(trial: Trial) -> None:
+async def test_a_receipt_without_message_and_phone_waits_for_the_submission(trial: Trial) -> None:
     """It waits in the inbox and is retried."""
     message, part = await send_code(trial, uid()), uid()
 
@@ -166,6 +168,92 @@ async def test_a_receipt_may_arrive_before_the_submission(trial: Trial) -> None:
     await trial.publish("sms", submitted(message, part))
 
     await await_state(trial, message, "DELIVERED")
+
+
+@pytest.mark.parametrize("known", ["message", "phone"])
+@pytest.mark.parametrize("state", ["DELIVERED", "UNDELIVERED", "EXPIRED"])
+async def test_a_receipt_before_the_submission_is_kept_in_its_message(
+    trial: Trial, known: str, state: str
+) -> None:
+    """It needs no inbox and no submission: the operator has accepted the message."""
+    mobile = phone()
+    message, part = await send_code(trial, uid(), mobile), uid()
+    named = {"message": message} if known == "message" else {"mobile": mobile}
+
+    await trial.publish("sms", receipt(part, state, **named))
+    await await_state(trial, message, state)
+    await trial.publish("sms", submitted(message, part))
+    await trial.publish("sms", sms_pb2.SmsUnknown(message_id=message))
+    # Events of one queue are handled in their order: the last one shows that the others were.
+    await trial.publish("sms", receipt(uid(), "DELIVERED", message=(last := await send_code(trial, uid()))))
+    await await_state(trial, last, "DELIVERED")
+
+    assert (await await_state(trial, message, state)).parts == 1
+
+
+@pytest.mark.parametrize("known", ["message", "phone"])
+async def test_a_receipt_wins_over_unknown(trial: Trial, known: str) -> None:
+    """After a crash between submit and answer nothing else tells that the person has the code."""
+    mobile = phone()
+    message, part = await send_code(trial, uid(), mobile), uid()
+    named = {"message": message} if known == "message" else {"mobile": mobile}
+    await trial.publish("sms", sms_pb2.SmsUnknown(message_id=message))
+    await await_state(trial, message, "UNKNOWN")
+
+    for _ in range(2):
+        await trial.publish("sms", receipt(part, **named))
+
+    assert (await await_state(trial, message, "DELIVERED")).parts == 1
+
+
+async def test_a_receipt_that_two_messages_may_have_waits_until_it_is_certain(trial: Trial) -> None:
+    """Two codes to one phone, both without a result: the receipt is attributed once one of them has its own part."""
+    mobile, part, other = phone(), uid(), uid()
+    first, second = await send_code(trial, uid(), mobile), await send_code(trial, uid(), mobile)
+    for message in (first, second):
+        await trial.publish("sms", sms_pb2.SmsUnknown(message_id=message))
+        await await_state(trial, message, "UNKNOWN")
+
+    await trial.publish("sms", receipt(part, mobile=mobile))
+    await trial.publish("sms", submitted(second, other))
+    await await_state(trial, first, "DELIVERED")
+
+    assert (await await_state(trial, second, "SUBMITTED")).parts == 1
+
+
+async def test_an_unreadable_receipt_is_parked(trial: Trial) -> None:
+    """An operator finds it by its reason; its content stays sealed."""
+    event = sms_pb2.SmsReceiptUnreadable(reason="STATE_MISSING", pdu="00010203")
+
+    event_id = await trial.publish("sms", event)
+
+    async def poll() -> list[str]:
+        return [one.reason for one in await trial.parked() if event_id in one.parked_id]
+
+    assert await eventually(poll) == ["RECEIPT_UNREADABLE"]
+
+
+async def test_long_texts_to_one_phone_have_references_in_sequence(trial: Trial) -> None:
+    """Whatever their accounts; a repeated event allocates none, and a short text has none."""
+    mobile, event_ids = phone(), [uid() for _ in range(5)]
+    for account in (accounts := [uid(), uid()]):
+        contact = identity.Contact(mobile=mobile)
+        await trial.publish(
+            "identity",
+            identity.AccountEnrolled(account_id=account, contact=json_format.MessageToJson(contact)),
+        )
+    commands: list[sms_pb2.SmsContent] = []
+    for number, event_id in enumerate(event_ids):
+        event = payments.PaymentSettled(account_id=accounts[number % 2], amount=PAID)
+        for _ in range(2):
+            await trial.publish("payments", event, number=NUMBER, event_id=event_id, subject=accounts[0])
+        _, content = await submit_command(trial, accounts[number % 2])
+        commands.append(content)
+
+    assert [content.reference for content in commands] == [0, 1, 2, 3, 4]
+    await trial.publish("identity", code_command(account := uid(), mobile))
+    _, short = await submit_command(trial, account)
+    assert not short.HasField("reference")
 
 
 async def test_a_later_submission_wins_over_unknown(trial: Trial) -> None:
