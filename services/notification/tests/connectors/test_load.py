@@ -107,11 +107,8 @@ def _program(user: str, package: str, folder: Path, broker: Broker) -> Program:
 def test_each_long_text_is_read_whole(platform: Platform) -> None:
     """Every text arrives; none is mixed with another. Only a text in hand at the connector's end may be read twice."""
     mobile, account = f"+2011{uuid.uuid4().int % 10**8:08}", str(uuid.uuid4())
-    contact = identity.Contact(mobile=mobile)
-    platform.publish(
-        "identity",
-        identity.AccountEnrolled(account_id=account, contact=json.dumps({"mobile": contact.mobile})),
-    )
+    contact = json.dumps({"mobile": mobile})
+    platform.publish("identity", identity.AccountEnrolled(account_id=account, contact=contact))
     template = catalogue.load().template("payment.settled")
     numbers = [f"DW-2026-{number:07}" for number in range(TEXTS)]
     texts = {template.render("ar", {"number": number, "amount": "108"}) for number in numbers}
@@ -136,3 +133,33 @@ def test_each_long_text_is_read_whole(platform: Platform) -> None:
     assert read.keys() == texts
     twice = [text for text, times in read.items() if times > 1]
     assert len(twice) <= WORKERS, "texts were read twice that were not in the connector's hands"
+
+
+def test_a_code_whose_answer_was_lost_is_delivered_by_its_receipt(platform: Platform) -> None:
+    """The connector is killed between submit and answer: the code is not submitted again, and its state is true."""
+    mobile, account = f"+2011{uuid.uuid4().int % 10**8:08}", str(uuid.uuid4())
+    accepted = platform.operator.accepted_total
+    platform.operator.faults(silent=1)
+
+    # In English, of one part: the connector does not submit a second part after the crash.
+    platform.publish(
+        "identity",
+        identity.AccountEnrolled(
+            account_id=account, contact=json.dumps({"mobile": mobile, "language": "en"})
+        ),
+    )
+    content = {"values": {"code": "123456"}}
+    platform.publish(
+        "identity",
+        identity.SendMessage(account_id=account, template="code.sign_in", content=json.dumps(content)),
+    )
+    eventually(lambda: platform.operator.accepted_total > accepted)
+    platform.connector.kill()
+    platform.connector.start()
+
+    def answer() -> set[tuple[MessageState, MessageState]]:
+        return {(one.answer, one.state) for one in platform.messages() if one.account_id == account}
+
+    eventually(lambda: answer() == {(MessageState.UNKNOWN, MessageState.DELIVERED)}, SECONDS)
+    assert platform.operator.accepted_total == accepted + 1
+    assert len(platform.operator.inbox(mobile)) == 1

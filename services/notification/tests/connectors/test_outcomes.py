@@ -9,7 +9,6 @@ from chassis.messaging.inbound import InboundEvent
 from diwan.notification.v1 import sms_pb2
 from google.protobuf import json_format
 from notification.connectors.sms.connector import PERHAPS_SENT, SmsConnector
-from notification.connectors.sms.receipts import IdForm
 from notification.connectors.sms.session import AnswerUnknown, NotSent, Session, Submitted
 
 ARABIC = "تم إصدار التوكيل رقم ١٢٣٤، ويمكنكم استلامه من مكتب توثيق الدقي. " * 2
@@ -36,7 +35,7 @@ class Smsc:
 class Context:
     """Settings and receiver; the receiver may raise a fault."""
 
-    smsc_sender, parts_max, smsc_answer_id = "DIWAN", 10, IdForm.EXACT
+    smsc_sender, parts_max, smsc_answer_id = "DIWAN", 10, "exact"
 
     def __init__(self, fault: Exception | None = None) -> None:
         self.settings = self.receiver = self

@@ -21,7 +21,10 @@ from pydantic import ValidationError
 DELIVERED = sms_pb2.SMS_RECEIPT_STATE_DELIVERED
 UNDELIVERED = sms_pb2.SMS_RECEIPT_STATE_UNDELIVERED
 EXPIRED = sms_pb2.SMS_RECEIPT_STATE_EXPIRED
-EXACT, ANY_CASE, DECIMAL, HEXADECIMAL = IdForm
+EXACT: IdForm = "exact"
+ANY_CASE: IdForm = "any-case"
+DECIMAL: IdForm = "decimal"
+HEXADECIMAL: IdForm = "hexadecimal"
 
 
 def parse(

@@ -55,17 +55,6 @@ def test_long_arabic_text_arrives_whole(sms: Sms) -> None:
     assert event_headers[headers.CORRELATION] == "R-1"
 
 
-def test_two_texts_with_one_reference_are_mixed_on_the_phone(sms: Sms) -> None:
-    """The phone shows what a collision does to a person; with two references both texts arrive."""
-    first, second = "أ" * 100, "ب" * 100
-    sms.operator.faults(throttle_at=2)  # the first text waits for its second part
-    one, other = sms.submit(first, reference=80), sms.submit(second, reference=80)
-    submitted(sms, one)
-    submitted(sms, other)
-
-    assert not {first, second} <= {received["text"] for received in sms.operator.inbox(sms.mobile)}
-
-
 def test_receipt_becomes_an_event(sms: Sms) -> None:
     """The event holds the part, its state and its time."""
     message_id = sms.submit("Your code is 123456")

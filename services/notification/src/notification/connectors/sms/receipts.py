@@ -10,8 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
-from enum import StrEnum
-from typing import Final
+from typing import Final, Literal
 
 import smpp34
 from chassis import times
@@ -57,16 +56,10 @@ _FIELD: Final = re.compile(r"(?<![\w-])(id|stat|done[ _]?date)\s*:\s*([^\s:]+)(?
 _FREE_TEXT: Final = re.compile(r"(?<![\w-])text\s*:", re.IGNORECASE)
 
 
-class IdForm(StrEnum):
-    """Form of the operator's message ids in one place: the answer to a submission, or a receipt."""
+IdForm = Literal["exact", "any-case", "decimal", "hexadecimal"]
+"""Form of the operator's message ids in one place: the answer to a submission, or a receipt."""
 
-    EXACT = "exact"
-    ANY_CASE = "any-case"
-    DECIMAL = "decimal"
-    HEXADECIMAL = "hexadecimal"
-
-
-_RADIX: Final = {IdForm.DECIMAL: 10, IdForm.HEXADECIMAL: 16}
+RADIX: Final[Mapping[IdForm, int]] = {"decimal": 10, "hexadecimal": 16}
 _DIGITS: Final = {10: re.compile(r"[0-9]+"), 16: re.compile(r"(?:0[xX])?[0-9A-Fa-f]+")}
 
 
@@ -84,8 +77,8 @@ class Dialect:
         utc_offset_hours: UTC offset of the times in receipts.
     """
 
-    answer_id: IdForm = IdForm.EXACT
-    receipt_id: IdForm = IdForm.EXACT
+    answer_id: IdForm = "exact"
+    receipt_id: IdForm = "exact"
     utc_offset_hours: int = 0
 
 
@@ -108,9 +101,9 @@ def read_part_id(text: str, form: IdForm) -> str:
     text = text.strip(" \t\r\n\0")
     if not 0 < len(text) <= PART_ID_MAX:
         raise ValueError("no message id")
-    radix = _RADIX.get(form)
+    radix = RADIX.get(form)
     if radix is None:
-        return text.lower() if form is IdForm.ANY_CASE else text
+        return text.lower() if form == "any-case" else text
     if not _DIGITS[radix].fullmatch(text):
         raise ValueError(f"the message id is not {form}")
     return str(int(text, radix))

@@ -4,7 +4,7 @@ from chassis.connector import ConnectorSettings
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from notification.connectors.sms.receipts import Dialect, IdForm
+from notification.connectors.sms.receipts import RADIX, Dialect, IdForm
 
 
 class Settings(ConnectorSettings):
@@ -38,21 +38,18 @@ class Settings(ConnectorSettings):
         default=0, ge=-12, le=14, description="UTC offset of the times in the SMSC's receipts, hours"
     )
     smsc_answer_id: IdForm = Field(
-        default=IdForm.EXACT, description="Form of message ids in the SMSC's answers to submissions"
+        default="exact", description="Form of message ids in the SMSC's answers to submissions"
     )
     smsc_receipt_id: IdForm = Field(
-        default=IdForm.EXACT,
+        default="exact",
         description="Form of message ids in the SMSC's receipts; `exact` and `any-case` only if answers have it too",
     )
 
     @model_validator(mode="after")
     def _same_kind(self) -> "Settings":
         """Numbers can be compared in any radix, but not with other ids."""
-        numbers = {
-            form in {IdForm.DECIMAL, IdForm.HEXADECIMAL}
-            for form in (self.smsc_answer_id, self.smsc_receipt_id)
-        }
-        if len(numbers) > 1 or (numbers == {False} and self.smsc_answer_id is not self.smsc_receipt_id):
+        answer, receipt = self.smsc_answer_id, self.smsc_receipt_id
+        if answer != receipt and not {answer, receipt} <= RADIX.keys():
             raise ValueError(
                 "SMS_SMSC_ANSWER_ID and SMS_SMSC_RECEIPT_ID must be equal, or both decimal or hexadecimal"
             )
