@@ -214,10 +214,8 @@ class Message:
     @property
     def may_have_further_parts(self) -> bool:
         """Whether the operator may have accepted a part whose id is not known here."""
-        if self.parts_unknown:
-            return True
         refused = self.part_count == 1 and self.answer in {MessageState.REFUSED, MessageState.EXPIRED}
-        return not refused and not self._all_parts_known
+        return self.parts_unknown or not (refused or self._all_parts_known)
 
     @property
     def _all_parts_known(self) -> bool:
@@ -250,16 +248,14 @@ class Message:
 
     def receipted(self, part_id: str, receipt: ReceiptState, time: datetime, now: datetime) -> "Message":
         """Record the operator's receipt of one part. A part that is not known yet is added, up to `MAX_PARTS`."""
-        known = next((part for part in self.parts if part.part_id == part_id), None)
-        if known is None:
-            if len(self.parts) >= MAX_PARTS:
-                return self
-            parts = (*self.parts, Part(part_id, receipt))
-        elif known.receipt is None or RECEIPT_PRECEDENCE[known.receipt] < RECEIPT_PRECEDENCE[receipt]:
-            parts = tuple(Part(part_id, receipt) if part.part_id == part_id else part for part in self.parts)
-        else:
+        parts = {part.part_id: part.receipt for part in self.parts}
+        known = parts.get(part_id)
+        stronger = known is None or RECEIPT_PRECEDENCE[known] < RECEIPT_PRECEDENCE[receipt]
+        if not stronger or (part_id not in parts and len(parts) >= MAX_PARTS):
             return self
-        return _with_step(self, replace(self, parts=parts, receipt_time=time), now)
+        parts[part_id] = receipt
+        after = replace(self, parts=tuple(Part(*part) for part in parts.items()), receipt_time=time)
+        return _with_step(self, after, now)
 
     def contradicts(self, part_id: str, receipt: ReceiptState) -> bool:
         """Whether an earlier receipt of the part has another state."""
