@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +11,12 @@ from chassis.connector.delivery import read_envelope
 from chassis.connector.events import OutboundEvent, outbound
 from chassis.connector.recent_deliveries import KEPT_MAX, RecentDeliveries
 from chassis.connector.settings import ConnectorSettings
+from chassis.key_ring import Binding, KeyRing, OpenError
 from chassis.settings import explain, load
 from diwan.notification.v1 import sms_pb2
+from google.protobuf import json_format
 from google.protobuf.message import Message
+from testkit.keys import make_keys
 
 QUEUE = "sms.notification.message"
 
@@ -155,10 +159,29 @@ def test_the_id_of_an_event_does_not_depend_on_sealed_fields() -> None:
     assert first.id == second.id
 
 
-def test_event_of_another_owner_is_not_published() -> None:
+def test_event_of_another_owner_is_not_published(tmp_path: Path) -> None:
     """A connector publishes only to its own exchange."""
+    make_keys(tmp_path, ["acquirer"])
+    key_ring = KeyRing("acquirer", tmp_path / "acquirer")
+
     with pytest.raises(TypeError, match="SmsUnknown is not published by acquirer"):
-        outbound(OutboundEvent(sms_pb2.SmsUnknown(), "a", "o"), "acquirer")
+        outbound(OutboundEvent(sms_pb2.SmsUnknown(), "a", "o"), "acquirer", key_ring)
+
+
+def test_sealed_field_of_a_published_event_opens_only_for_its_reader(tmp_path: Path) -> None:
+    """The body holds no plaintext; the event itself is not changed."""
+    make_keys(tmp_path, ["sms", "notification", "identity"])
+    event = OutboundEvent(sms_pb2.SmsReceipted(part_id="p", mobile="+201012345678"), "p", "origin")
+
+    published = outbound(event, "sms", KeyRing("sms", tmp_path / "sms"))
+
+    assert b"201012345678" not in published.body
+    assert event.message.mobile == "+201012345678"  # type: ignore[attr-defined]  # a message of any kind
+    sealed = json_format.Parse(published.body, sms_pb2.SmsReceipted())
+    binding = Binding(event.id, event.type, "diwan/sms")
+    assert KeyRing("notification", tmp_path / "notification").open(sealed.mobile, binding) == "+201012345678"
+    with pytest.raises(OpenError):
+        KeyRing("identity", tmp_path / "identity").open(sealed.mobile, binding)
 
 
 def test_recent_deliveries_are_bounded() -> None:

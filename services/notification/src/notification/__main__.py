@@ -18,7 +18,9 @@ SERVICE = notification_pb2.DESCRIPTOR.services_by_name["NotificationService"]
 
 async def build(service: ServiceContext[Settings]) -> ServiceDefinition:
     """Build notification's own part."""
-    context = Context(await Store.open(service.database), catalogue.load(), Metrics(telemetry.current()))
+    context = Context(
+        await Store.open(service.database), catalogue.load(), Metrics(telemetry.current()), service.keys
+    )
     return ServiceDefinition(
         rpcs=[(SERVICE, NotificationApi(context))],
         policies=policies.table(context),

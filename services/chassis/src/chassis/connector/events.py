@@ -10,6 +10,7 @@ from diwan.options.v1 import options_pb2
 from google.protobuf.message import Message
 
 from chassis import protojson, telemetry
+from chassis.key_ring import Binding, KeyRing
 from chassis.messaging import headers
 
 
@@ -65,12 +66,20 @@ class OutboundMessage:
     mandatory: bool = False
 
 
-def outbound(event: OutboundEvent, owner: str) -> OutboundMessage:
-    """The message of an event that `owner` publishes; TypeError when its proto says otherwise."""
+def outbound(event: OutboundEvent, owner: str, keys: KeyRing) -> OutboundMessage:
+    """The message of an event that `owner` publishes, its sealed fields sealed with the readers' keys.
+
+    Raises:
+        TypeError: its proto says that another program publishes it.
+        SealError: a reader's public key is missing.
+    """
     options = event.message.DESCRIPTOR.GetOptions()
     where = options.Extensions[options_pb2.event]
     if not where.key or headers.owner(where.exchange) != owner:
         raise TypeError(f"{event.type} is not published by {owner}")
+    sealed = type(event.message)()
+    sealed.CopyFrom(event.message)
+    keys.seal_fields(sealed, Binding(event.id, event.type, headers.source_of(owner)))
     attributes = headers.write(
         event_id=event.id,
         publisher=owner,
@@ -84,7 +93,7 @@ def outbound(event: OutboundEvent, owner: str) -> OutboundMessage:
     return OutboundMessage(
         exchange=where.exchange,
         key=where.key,
-        body=protojson.dumps(event.message).encode(),
+        body=protojson.dumps(sealed).encode(),
         message_id=event.id,
         attributes=attributes,
         mandatory=where.exchange.endswith(".commands"),

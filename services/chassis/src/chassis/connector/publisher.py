@@ -17,6 +17,7 @@ from chassis.backoff import Backoff
 from chassis.connector import broker
 from chassis.connector.events import OutboundEvent, OutboundMessage, outbound
 from chassis.connector.settings import ConnectorSettings
+from chassis.key_ring import KeyRing
 from chassis.messaging import headers
 
 BATCH_MAX = 200
@@ -57,6 +58,7 @@ class PublisherExtension(SharedExtension):  # type: ignore[misc]  # nameko has n
         settings: ConnectorSettings = self.container.config["settings"]
         self._uri = settings.broker_uri
         self._user = str(self.container.service_name)
+        self._keys: KeyRing = self.container.config["keys"]
         self._pending: deque[_Pending] = deque()
         self._unconfirmed: dict[int, _Pending] = {}
         self._wake = Signal()
@@ -77,7 +79,7 @@ class PublisherExtension(SharedExtension):  # type: ignore[misc]  # nameko has n
         messages = []
         for event in events:
             with telemetry.span(f"publish {event.type}", kind=SpanKind.PRODUCER) as span:
-                message = outbound(event, self._user)
+                message = outbound(event, self._user, self._keys)
                 span.set_attributes(
                     {
                         "messaging.system": "rabbitmq",

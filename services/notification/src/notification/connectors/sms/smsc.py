@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import eventlet
-import smpp34
 from chassis import log, telemetry
 from chassis.backoff import Backoff
 from chassis.connector import PublisherExtension, Web
@@ -24,7 +23,7 @@ POLL_SECONDS: Final = 0.05
 
 _log = log.get(__name__)
 
-OnDeliver = Callable[[smpp34.DeliverSm], bool]
+OnDeliver = Callable[[bytes], bool]
 
 
 class Bind(SharedExtension):  # type: ignore[misc]  # nameko has no types
@@ -60,7 +59,7 @@ class Bind(SharedExtension):  # type: ignore[misc]  # nameko has no types
         return self._session is not None and not self._session.closed
 
     def listen(self, on_deliver: OnDeliver) -> None:
-        """Pass each `deliver_sm` to `on_deliver`, which returns whether it accepted it, and must not raise."""
+        """Pass each `deliver_sm` PDU to `on_deliver`, which returns whether it accepted it, and must not raise."""
         self._on_deliver = on_deliver
 
     def start(self) -> None:
