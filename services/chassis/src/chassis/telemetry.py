@@ -103,9 +103,17 @@ class Telemetry:
 
     def shutdown(self, limit: float = LIMIT_SECONDS) -> None:
         """Export the remaining spans, within `limit` seconds also with a dead collector. Blocks."""
-        worker = threading.Thread(target=self.provider.shutdown, daemon=True, name="telemetry-shutdown")
-        worker.start()
-        worker.join(limit)
+        done = threading.Event()
+
+        def work() -> None:
+            try:
+                self.provider.shutdown()
+            finally:
+                done.set()
+
+        threading.Thread(target=work, daemon=True, name="telemetry-shutdown").start()
+        # Not `join`: on Python 3.13 eventlet's `join` raises its Timeout at the limit.
+        done.wait(limit)
 
 
 class MaskingExporter(SpanExporter):

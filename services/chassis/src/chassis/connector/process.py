@@ -4,9 +4,10 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final, NoReturn
 
 import eventlet
+from eventlet.event import Event
 from nameko.constants import MAX_WORKERS_CONFIG_KEY
 from nameko.runners import ServiceRunner
 
@@ -14,13 +15,18 @@ from chassis import log, startup, telemetry
 from chassis.connector.settings import ConnectorSettings
 from chassis.key_ring import KeyRing
 
+_HARD_EXIT: Final = 130
+
 _log = log.get(__name__)
 
 
 def run(
     connector: type, settings_class: type[ConnectorSettings], arguments: Sequence[str] | None = None
-) -> None:
+) -> NoReturn:
     """Run a connector until SIGTERM or SIGINT; never returns.
+
+    Exit status 0 after an orderly stop; 1 when it failed, or was not done within `drain_seconds`; 2 for wrong settings;
+    130 after a second signal.
 
     Args:
         connector: a nameko service class; its `name` is its broker user and its service name in traces.
@@ -38,11 +44,13 @@ def run(
         }
     )
     runner.add_service(connector)
+    stop = _Stop(runner, settings.drain_seconds)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: eventlet.spawn_n(_leave, runner, settings.drain_seconds))
-    runner.start()
-    _log.info("connector started")
+        signal.signal(number, stop.on_signal)
     try:
+        runner.start()
+        _log.info("connector started")
+        stop.started.send(None)
         runner.wait()
     except Exception:  # noqa: BLE001 -- the end of the program, with its trace in the log
         _log.exception("connector failed")
@@ -50,19 +58,49 @@ def run(
     _end(0)
 
 
-def _leave(runner: Any, drain_seconds: float) -> None:
-    """Finish what is in hand and go; what is not finished in time is delivered again to whoever comes next."""
-    _log.info("connector stops")
+class _Stop:
+    """The stop by signal: the first one finishes what is in hand, the second ends the process at once.
+
+    Attributes:
+        started: sent when the runner has started; a stop waits for it, because extensions stop only what has started.
+    """
+
+    def __init__(self, runner: Any, drain_seconds: float) -> None:
+        self.started = Event()
+        self._runner = runner
+        self._drain_seconds = drain_seconds
+        self._signalled = False
+
+    def on_signal(self, *_: object) -> None:
+        if self._signalled:
+            os._exit(_HARD_EXIT)
+        self._signalled = True
+        # Not here: the handler may interrupt the hub, which must not wait.
+        eventlet.spawn_n(self._leave)
+
+    def _leave(self) -> None:
+        """Stop the runner; `run` then ends the process. What misses the limit is delivered again to another process."""
+        _log.info("connector stops")
+        try:
+            with eventlet.Timeout(self._drain_seconds):
+                self.started.wait()
+                self._runner.stop()
+        except eventlet.Timeout:
+            _log.warning("drain is over", seconds=self._drain_seconds)
+            _end(1)
+        except Exception:  # noqa: BLE001 -- without an end, the process would stay half stopped
+            _log.exception("connector did not stop")
+            _end(1)
+
+
+def _end(status: int) -> NoReturn:
+    """End the process with this status, which what the last steps raise does not change."""
     try:
-        with eventlet.Timeout(drain_seconds):
-            runner.stop()
-    except eventlet.Timeout:
-        _log.warning("drain is over")
-        _end(1)
-
-
-def _end(status: int) -> None:
-    telemetry.current().shutdown()
-    sys.stdout.flush()
-    # Threads of libraries, and greenlets that wait for a dead peer, must not hold the end up.
-    os._exit(status)
+        telemetry.current().shutdown()
+        sys.stdout.flush()
+    # eventlet's Timeout is no Exception.
+    except BaseException:  # noqa: BLE001 -- see the docstring
+        _log.exception("telemetry was not flushed")
+    finally:
+        # Threads of libraries, and greenlets that wait for a dead peer, must not hold the end up.
+        os._exit(status)
