@@ -1,6 +1,5 @@
 """The parts of the connectors' runtime that need no broker."""
 
-import subprocess
 import sys
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +11,7 @@ from chassis.connector.recent_deliveries import KEPT_MAX, RecentDeliveries
 from chassis.connector.settings import ConnectorSettings
 from chassis.settings import explain, load
 from diwan.notification.v1 import sms_pb2
+from testkit import processes
 
 QUEUE = "sms.notification.message"
 
@@ -179,8 +179,4 @@ def test_connectors_import_neither_grpc_nor_the_driver(module: str) -> None:
     check = "print([m for m in ('grpc', 'motor', 'pymongo') if m in sys.modules])"
     code = f"import eventlet; eventlet.monkey_patch(); import sys, {module}; {check}"
 
-    completed = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True
-    )
-
-    assert completed.stdout.strip() == "[]"
+    assert processes.run([sys.executable, "-W", "ignore", "-c", code]).strip() == "[]"

@@ -12,7 +12,7 @@ from testkit.connectors import eventually, http, take
 
 from .conftest import API_KEY, Acquiring, settled
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.process]
 
 PARKED = "acquirer.payments.charge.parked"
 
