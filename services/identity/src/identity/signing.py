@@ -7,7 +7,8 @@ from pathlib import Path
 from uuid import UUID
 
 from chassis.key_ring import KeyRing
-from chassis.tokens import public_jwks, read_key
+from chassis.settings import WrongSetting
+from chassis.tokens import public_jwks, read_key, read_signing_key
 from joserfc.jwk import ECKey
 
 from identity.model.errors import AssertionInvalid, SessionEnded
@@ -32,9 +33,9 @@ class Signing:
 
     @classmethod
     def read(cls, folder: Path) -> "Signing":
-        """Read `signing.jwk` (signs) and `signing-*.jwk` (published only); FileNotFoundError without the first."""
+        """Read `signing.jwk` (signs) and `signing-*.jwk` (published only); WrongSetting names a wrong file."""
         retired = tuple(read_key(path) for path in sorted(folder.glob("signing-*.jwk")))
-        return cls(read_key(folder / "signing.jwk"), retired, folder / "clients")
+        return cls(read_signing_key(folder / "signing.jwk"), retired, folder / "clients")
 
     @property
     def jwks(self) -> str:
@@ -47,7 +48,7 @@ class Signing:
             raise AssertionInvalid
         try:
             return read_key(self.clients / f"{name}.jwk")
-        except (OSError, ValueError):
+        except WrongSetting:
             raise AssertionInvalid from None
 
 

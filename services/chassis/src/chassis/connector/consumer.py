@@ -10,6 +10,7 @@ from nameko.extensions import SharedExtension
 
 from chassis import log
 from chassis.backoff import Backoff
+from chassis.broker_login import BrokerLogin
 from chassis.connector import broker
 from chassis.connector.settings import ConnectorSettings
 
@@ -72,10 +73,11 @@ class QueueConsumer(SharedExtension):  # type: ignore[misc]  # nameko has no typ
         self.drain()
 
     def _run(self) -> None:
-        backoff = broker.backoff()
+        backoff, name = broker.backoff(), f"{self.container.service_name} consumer"
+        login = BrokerLogin(self._uri, name)
         while not self._draining:
             try:
-                with broker.connected(self._uri, f"{self.container.service_name} consumer") as connection:
+                with broker.connected(self._uri, name, login) as connection:
                     self._read(connection, backoff)
             except broker.CONNECTION_ERRORS as error:
                 self.connected = False

@@ -3,8 +3,8 @@
 import os
 import signal
 import sys
-from collections.abc import Sequence
-from typing import Any, Final, NoReturn
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NoReturn, TypeVar
 
 import eventlet
 from eventlet.event import Event
@@ -13,7 +13,11 @@ from nameko.runners import ServiceRunner
 
 from chassis import log, startup, telemetry
 from chassis.connector.settings import ConnectorSettings
+from chassis.errors import AddressTaken
 from chassis.key_ring import KeyRing
+from chassis.settings import EXIT_STATUS, WrongSetting, refuse
+
+S = TypeVar("S", bound=ConnectorSettings)
 
 _HARD_EXIT: Final = 130
 
@@ -21,7 +25,11 @@ _log = log.get(__name__)
 
 
 def run(
-    connector: type, settings_class: type[ConnectorSettings], arguments: Sequence[str] | None = None
+    connector: type,
+    settings_class: type[S],
+    arguments: Sequence[str] | None = None,
+    *,
+    check_keys: Callable[[S], object] | None = None,
 ) -> NoReturn:
     """Run a connector until SIGTERM or SIGINT; never returns.
 
@@ -32,17 +40,18 @@ def run(
         connector: a nameko service class; its `name` is its broker user and its service name in traces.
         settings_class: its settings, read from the environment.
         arguments: of the command line; only `--help` is known.
+        check_keys: reads the key files beside those of every connector; WrongSetting for a wrong one.
     """
     name = str(connector.name)  # type: ignore[attr-defined]  # nameko's own convention
     startup.command_line(name, settings_class).parse_args(arguments)
     settings = startup.configure(name, settings_class, package=connector.__module__.partition(".")[0])
-    runner = ServiceRunner(
-        {
-            "settings": settings,
-            "keys": KeyRing(name, settings.keys_dir),
-            MAX_WORKERS_CONFIG_KEY: settings.workers,
-        }
-    )
+    try:
+        keys = KeyRing(name, settings.keys_dir)
+        if check_keys is not None:
+            check_keys(settings)
+    except WrongSetting as error:
+        _refuse(name, error)
+    runner = ServiceRunner({"settings": settings, "keys": keys, MAX_WORKERS_CONFIG_KEY: settings.workers})
     runner.add_service(connector)
     stop = _Stop(runner, settings.drain_seconds)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -52,10 +61,20 @@ def run(
         _log.info("connector started")
         stop.started.send(None)
         runner.wait()
+    except WrongSetting as error:
+        _refuse(name, error)
+    except AddressTaken as error:
+        _log.error("connector failed", reason=str(error))
+        _end(1)
     except Exception:  # noqa: BLE001 -- the end of the program, with its trace in the log
         _log.exception("connector failed")
         _end(1)
     _end(0)
+
+
+def _refuse(name: str, error: WrongSetting) -> NoReturn:
+    refuse(name, error)
+    _end(EXIT_STATUS)
 
 
 class _Stop:

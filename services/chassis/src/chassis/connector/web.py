@@ -13,6 +13,7 @@ from chassis import log, telemetry
 from chassis.connector.consumer import QueueConsumer
 from chassis.connector.publisher import PublisherExtension
 from chassis.connector.settings import ConnectorSettings
+from chassis.errors import AddressTaken
 
 POOL = 256
 ANSWER_LIMIT_SECONDS = 5
@@ -95,7 +96,11 @@ class Web(SharedExtension):  # type: ignore[misc]  # nameko has no types
         if self._started:
             return
         self._started = True
-        listener = eventlet.listen(self._address)
+        try:
+            listener = eventlet.listen(self._address)
+        except OSError as error:
+            host, port = self._address
+            raise AddressTaken(f"cannot listen on {host}:{port}: {error.strerror or 'refused'}") from None
         self.container.spawn_managed_thread(lambda: self._serve(listener))
 
     def stop(self) -> None:
