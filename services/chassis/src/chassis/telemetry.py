@@ -50,7 +50,9 @@ BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.
 SAME_TRACE_SECONDS: Final = 60
 """A callback or receipt that comes later than this begins a trace of its own."""
 
-_SAMPLERS: Final = ("always_on", "always_off", "traceidratio")
+SAMPLERS: Final = ("always_on", "always_off", "traceidratio")
+"""Values of OTEL_TRACES_SAMPLER, with or without the prefix `parentbased_`."""
+
 _HTTP: Final = re.compile(r"https?://[^/]")
 _LABEL: Final = re.compile(r"[^a-zA-Z0-9_]")
 
@@ -281,8 +283,8 @@ def _otlp() -> SpanProcessor:
 def _sampler(environ: Mapping[str, str]) -> Sampler:
     """Our own decision for roots and remote parents; a local child follows its parent."""
     name = environ.get("OTEL_TRACES_SAMPLER", "always_on").removeprefix("parentbased_")
-    if name not in _SAMPLERS:
-        raise WrongSetting(f"OTEL_TRACES_SAMPLER is wrong (unknown); set it to one of {', '.join(_SAMPLERS)}")
+    if name not in SAMPLERS:
+        raise WrongSetting(f"OTEL_TRACES_SAMPLER is wrong (unknown); set it to one of {', '.join(SAMPLERS)}")
     ours: Sampler = ALWAYS_OFF if name == "always_off" else ALWAYS_ON
     if name == "traceidratio":
         ours = TraceIdRatioBased(_ratio(environ.get("OTEL_TRACES_SAMPLER_ARG") or "1"))
