@@ -280,7 +280,7 @@ def _attributes(policy: Policy, event: InboundEvent, attempt: int) -> dict[str, 
 
 
 def log_level(outcome: ProcessingOutcome, error: Exception, attempt: int) -> str:
-    """Level of a failure's log line: error for a parked message, warning for a retried one, info for the first attempts of an ordinary race."""
+    """Level of a failure's log line: error for a parked message, info for the first attempts of an ordinary race."""
     if outcome is ProcessingOutcome.PARKED:
         return "error"
     race = getattr(error, "code", "") in _RACE_CODES and attempt < RACE_ATTEMPTS
