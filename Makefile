@@ -1,6 +1,6 @@
 # Targets of the checkout; `make` without a target lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo images images-load images-sizes cluster-demo up down status logs test test-repeat lint format protos platform service lock clean
+.PHONY: help setup demo images images-load images-sizes cluster-demo up down status logs test test-repeat attack lint format protos platform service lock clean
 PYTHON := .venv/bin/python
 
 # Byte code is kept even if the caller's environment disables it, because programs start often here.
@@ -48,6 +48,9 @@ test: setup ## Run every check: lint, types, import contracts, protos, charts, u
 
 test-repeat: setup ## Run the tests n times in a row, up to the first failure: make test-repeat n=20
 	@$(PYTHON) scripts/repeat.py $(or $(n),20)
+
+attack: setup ## Attack the platform from outside, and show that each probe notices a removed guard
+	@DIWAN_TEST_ATTACK=1 $(PYTHON) -m pytest tests/test_attacks.py -v
 
 lint: setup ## Run the static checks only
 	@$(PYTHON) scripts/check.py --static

@@ -69,6 +69,7 @@ spec:
 
 {{/*
 The liveness probe checks only whether the process answers, not its store or broker: a restart would repair neither.
+A process that hangs does not react to SIGTERM either, so it is killed after a short grace period of the probe's own.
 At start a process waits for its store for a minute and then exits; the start-up probe allows more time than that.
 */}}
 {{- define "diwan-lib.probes" -}}
@@ -88,6 +89,7 @@ livenessProbe:
   periodSeconds: 10
   timeoutSeconds: 5
   failureThreshold: 3
+  terminationGracePeriodSeconds: 5
 {{- else -}}
 startupProbe:
   httpGet: {path: /healthz, port: http}
@@ -104,5 +106,6 @@ livenessProbe:
   periodSeconds: 10
   timeoutSeconds: 5
   failureThreshold: 3
+  terminationGracePeriodSeconds: 5
 {{- end -}}
 {{- end -}}

@@ -28,15 +28,16 @@ FAULTS = {
     grpc.StatusCode.UNKNOWN,
 }
 
-# The service config for every client (docs/operate.md): calls go to the pods behind a name in turn, and a call that a
-# terminating pod did not process is retried at once: such a pod answers late calls with CANCELLED. A changing call may
-# be retried too, since its request id gives it one effect.
+# Service config and channel options for every client (docs/operate.md): calls go to the pods behind a name in turn, and
+# a call that a terminating pod did not process is retried at once: such a pod answers late calls with CANCELLED. A
+# changing call may be retried too, since its request id gives it one effect.
 SERVICE_CONFIG = {
     "loadBalancingConfig": [{"round_robin": {}}],
     "methodConfig": [
         {
             "name": [{}],
             "timeout": f"{DEADLINE_SECONDS:.0f}s",
+            "waitForReady": True,
             "retryPolicy": {
                 "maxAttempts": 5,
                 "initialBackoff": "0.2s",
@@ -46,12 +47,19 @@ SERVICE_CONFIG = {
             },
         }
     ],
+    "retryThrottling": {"maxTokens": 1000, "tokenRatio": 0.1},
+}
+CHANNEL_OPTIONS = {
+    "grpc.max_reconnect_backoff_ms": 2000,
+    "grpc.dns_min_time_between_resolutions_ms": 2000,
+    "grpc.keepalive_time_ms": 5000,
+    "grpc.http2.ping_timeout_ms": 3000,
+    "grpc.http2.max_pings_without_data": 0,
 }
 OPTIONS = [
     ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
     ("grpc.enable_retries", 1),
-    ("grpc.max_reconnect_backoff_ms", 2000),
-    ("grpc.dns_min_time_between_resolutions_ms", 2000),
+    *CHANNEL_OPTIONS.items(),
 ]
 
 OnFailure = Callable[[str, str, str], None]

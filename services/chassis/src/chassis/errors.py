@@ -21,6 +21,9 @@ CODES: Mapping[str, int] = {name: number for name, number in code_pb2.Code.items
 ErrorSet = frozenset[type[DomainError]]
 """A service's closed set: the refusals that its RPCs may return, in addition to those of the chassis."""
 
+RETRY_AFTER = "retry_after_seconds"
+"""Key of the metadata with the pause that the caller should make; the answer repeats it as a RetryInfo."""
+
 MAX_VIOLATIONS = 20
 """With more violations the response's metadata could exceed 8 KiB; the client would receive RESOURCE_EXHAUSTED."""
 
@@ -211,8 +214,9 @@ def _declared(error: BaseException, errors: ErrorSet) -> DomainError | None:
 def to_status(error: BaseException, service: str, errors: ErrorSet) -> status_pb2.Status:
     """Convert an exception to the status of the response.
 
-    It always has one ErrorInfo (reason, domain `diwan.<service>`, metadata), and one BadRequest if fields are at
-    fault. It has no details of an undeclared exception. Texts are masked, because they leave the platform.
+    It always has one ErrorInfo (reason, domain `diwan.<service>`, metadata), one BadRequest if fields are at fault,
+    and one RetryInfo if the metadata have `retry_after_seconds`. It has no details of an undeclared exception. Texts
+    are masked, because they leave the platform.
     """
     refusal = _declared(error, errors)
     status = status_pb2.Status(
@@ -227,6 +231,10 @@ def to_status(error: BaseException, service: str, errors: ErrorSet) -> status_pb
             metadata={key: _short(value) for key, value in metadata.items()},
         )
     )
+    if pause := metadata.get(RETRY_AFTER):
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.FromNanoseconds(round(float(pause) * 1e9))
+        status.details.add().Pack(retry)
     violations = _violations(refusal) if refusal else ()
     if violations:
         bad = error_details_pb2.BadRequest()

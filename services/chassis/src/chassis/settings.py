@@ -83,10 +83,13 @@ class ServiceSettings(ProcessSettings):
         description="Size limit of a gRPC request or response, bytes",
     )
     max_concurrent_calls: int = Field(
+        200, ge=1, le=10_000, description="Calls in progress at a time; further ones wait for their turn"
+    )
+    max_waiting_calls: int = Field(
         1000,
-        ge=1,
-        le=100_000,
-        description="Concurrent calls; further ones are refused with RESOURCE_EXHAUSTED",
+        ge=0,
+        le=20_000,
+        description="Calls that wait for their turn; further ones are refused with RESOURCE_EXHAUSTED (OVERLOADED)",
     )
 
 

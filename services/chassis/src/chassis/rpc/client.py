@@ -22,11 +22,12 @@ DEADLINE_SECONDS: Final = 5.0
 """Time-out of a call without one; never more than the rest of the call in hand."""
 
 _STATUS_KEY: Final = "grpc-status-details-bin"
-_CONFIG: Final = {
+SERVICE_CONFIG: Final = {
     "loadBalancingConfig": [{"round_robin": {}}],
     "methodConfig": [
         {
             "name": [{}],
+            # Without waitForReady: a service answers UNAVAILABLE to its caller in time, and the caller waits.
             # Safe for changing calls too: their request id makes them idempotent. A stopping server returns CANCELLED
             # for calls that it has not begun; a call cancelled by its own client is not retried.
             "retryPolicy": {
@@ -39,7 +40,20 @@ _CONFIG: Final = {
             },
         }
     ],
+    # After 500 failures no call is retried until ten times as many have succeeded: retries never double an overload.
+    "retryThrottling": {"maxTokens": 1000, "tokenRatio": 0.1},
 }
+CHANNEL_OPTIONS: Final = {
+    # A name that appears late (programs start in any order) is resolved within seconds, not minutes, and an address
+    # that answers again is used again as soon.
+    "grpc.max_reconnect_backoff_ms": 2000,
+    "grpc.dns_min_time_between_resolutions_ms": 2000,
+    # A connection whose process hangs is closed after eight seconds, and its calls are retried elsewhere.
+    "grpc.keepalive_time_ms": 5000,
+    "grpc.http2.ping_timeout_ms": 3000,
+    "grpc.http2.max_pings_without_data": 0,
+}
+"""Options of every client; docs/operate.md publishes them with their purpose."""
 
 
 def connect(
@@ -62,13 +76,10 @@ def connect(
     return grpc.aio.insecure_channel(
         target,
         options=[
-            ("grpc.service_config", json.dumps(_CONFIG)),
+            ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
             ("grpc.enable_retries", 1),
             ("grpc.max_receive_message_length", max_message_bytes),
-            ("grpc.keepalive_time_ms", 60_000),
-            # A name that appears late (programs start in any order) is resolved within seconds, not minutes.
-            ("grpc.max_reconnect_backoff_ms", 2000),
-            ("grpc.dns_min_time_between_resolutions_ms", 2000),
+            *CHANNEL_OPTIONS.items(),
         ],
         interceptors=[kind(tokens, audience, deadline_seconds) for kind in (_Unary, _Streaming)],
     )

@@ -30,6 +30,7 @@ from chassis.errors import (
 from chassis.masks import mask_text
 from chassis.rpc import validation
 from chassis.rpc.access import Access
+from chassis.rpc.admission import Admission
 from chassis.rpc.authentication import authenticate, authorise
 from chassis.rpc.current import Call, Hash, begin
 from chassis.rpc.propagation import REQUEST_NUMBER, set_deadline
@@ -118,6 +119,8 @@ class Pipeline:
         keys: TokenKeys,
         hashed: Hash,
         uploads: Uploads | None,
+        admission: Admission,
+        stream_admission: Admission,
         clock: Clock,
     ) -> None:
         self._service = service
@@ -125,6 +128,8 @@ class Pipeline:
         self._keys = keys
         self._hashed = hashed
         self._uploads = uploads
+        self._admission = admission
+        self._stream_admission = stream_admission
         self._clock = clock
         self._tracer = telemetry.current().tracer
         self._seconds = telemetry.current().histogram(
@@ -209,7 +214,9 @@ class Pipeline:
             try:
                 limit = _limit(context, method)
                 outcome.ends = asyncio.get_running_loop().time() + limit
-                async with _timed(limit):
+                streams = method.streams or method.uploads
+                admission = self._stream_admission if streams else self._admission
+                async with _timed(limit), admission.place(limit):
                     yield outcome
             except (asyncio.CancelledError, GeneratorExit):
                 outcome.code = outcome.reason = "CANCELLED"

@@ -14,6 +14,7 @@ from chassis import log
 from chassis.errors import AddressTaken, ErrorSet, check_errors
 from chassis.readiness import Readiness
 from chassis.rpc import validation
+from chassis.rpc.admission import Admission
 from chassis.rpc.current import Hash
 from chassis.rpc.pipeline import Method, Pipeline
 from chassis.rpc.uploads import Uploads
@@ -33,6 +34,9 @@ CONNECTION_SECONDS: Final = 20
 
 QUIET_SECONDS: Final = 0.5
 """Period at which a stopping server checks for calls in hand."""
+
+MAX_PENDING_CALLS: Final = 50_000
+"""Calls that gRPC keeps before it has passed them to the pipeline."""
 
 MAX_METADATA_BYTES: Final = 16 * 1024
 _KEEPALIVE_MILLISECONDS: Final = 30_000
@@ -99,7 +103,15 @@ class Server:
         for method in (method for methods in self._methods.values() for method in methods):
             validation.warm_up(method.request)
         self._pipeline = Pipeline(
-            name, errors=errors, keys=keys, hashed=hashed, uploads=self._uploads(settings), clock=clock
+            name,
+            errors=errors,
+            keys=keys,
+            hashed=hashed,
+            uploads=self._uploads(settings),
+            admission=Admission(settings.max_concurrent_calls, settings.max_waiting_calls),
+            # The duration of a stream depends on its caller, so slow callers must not occupy the places of other calls.
+            stream_admission=Admission(settings.max_concurrent_calls, settings.max_waiting_calls),
+            clock=clock,
         )
         self._health = health.aio.HealthServicer()
         self._server: Any = None
@@ -121,14 +133,20 @@ class Server:
                 ("grpc.max_send_message_length", self._settings.max_message_bytes),
                 ("grpc.max_metadata_size", MAX_METADATA_BYTES),
                 ("grpc.keepalive_time_ms", _KEEPALIVE_MILLISECONDS),
+                # Clients with a call in progress ping every 5 s, to notice a process that hangs (rpc.client).
+                ("grpc.http2.min_recv_ping_interval_without_data_ms", 4000),
                 # Clients resolve names only when they connect. With a maximum age, new pods soon receive their share
                 # of the calls, and all clients have left a terminating pod before it ends, if it waits longer than
                 # this (the charts' preStopSeconds). Calls in hand finish on their connection.
                 ("grpc.max_connection_age_ms", CONNECTION_SECONDS * 1000),
                 # With port sharing, a second process on the port would take a part of the calls without an error.
                 ("grpc.so_reuseport", 0),
+                # gRPC cancels calls that wait to be passed to us at random above a first limit (default 1,000), and
+                # all above a second one (3,000): their callers receive a bare CANCELLED. The pipeline refuses calls
+                # with a reason, so gRPC's own limit is only for memory.
+                ("grpc.server.max_pending_requests", MAX_PENDING_CALLS),
+                ("grpc.server.max_pending_requests_hard_limit", MAX_PENDING_CALLS),
             ],
-            maximum_concurrent_rpcs=self._settings.max_concurrent_calls,
         )
         self._register()
         await self._health.set(LIVE, health_pb2.HealthCheckResponse.SERVING)
