@@ -35,6 +35,8 @@ SIMPLE = {
         lambda time: time.replace(microsecond=time.microsecond // 1000 * 1000)
     ),
 }
+# Fields whose messages have a narrower range than their type.
+BOUNDED = {"reference": st.none() | st.integers(0, 65535)}
 
 
 def values(kind):
@@ -47,7 +49,8 @@ def values(kind):
     if origin is Mapping:
         return st.dictionaries(values(arguments[0]), values(arguments[1]), max_size=3)
     if is_dataclass(kind):
-        return st.builds(kind, **{name: values(hint) for name, hint in typing.get_type_hints(kind).items()})
+        hints = typing.get_type_hints(kind).items()
+        return st.builds(kind, **{name: BOUNDED.get(name) or values(hint) for name, hint in hints})
     return st.sampled_from(kind) if issubclass(kind, Enum) else SIMPLE[kind]
 
 
@@ -68,7 +71,7 @@ def same(value, field, message):
         return all_same(value, protojson.loads(content, plaintext))
     if isinstance(value, tuple):
         return tuple(content) == value
-    return content == ("" if value is None else value)
+    return not content if value is None else content == value
 
 
 def all_same(fact, message):
