@@ -15,7 +15,7 @@ pytest_plugins = ("testkit.fixtures",)
 
 # Files that share programs which start slowly. Each further process would start them again.
 TOGETHER = {
-    "the stack": ("tests/guards/", "tests/test_audience.py", "tests/test_journey.py"),
+    "the stack": ("tests/guards/", "tests/test_audience.py", "tests/test_journey.py", "tests/test_parked.py"),
     "the stack that is broken": ("tests/test_faults.py", "deploy/local/tests/test_stack.py"),
     # One running service for the whole folder, whose log and telemetry belong to the process.
     "identity": ("services/identity/tests/",),

@@ -27,7 +27,7 @@ CHARTS = ROOT / "deploy" / "helm"
 REFERENCE = ROOT / "docs" / "reference" / "values.md"
 
 GIVEN_BY_CHART = {
-    "broker_uri", "http_listen", "keys_dir", "drain_seconds", "store_uri", "store_database",
+    "broker_uri", "http_listen", "callbacks_listen", "keys_dir", "drain_seconds", "store_uri", "store_database",
     "grpc_listen", "state_dir", "callback_key_file",
 }  # fmt: skip
 KEPT_RULES = ("type", "enum", "pattern", "minimum", "maximum", "exclusiveMinimum", "minLength", "maxLength")

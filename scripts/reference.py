@@ -17,7 +17,10 @@ RULE_WORDS = {
     rules_pb2.uuid4.full_name: "UUID4",
     rules_pb2.national_id.full_name: "national ID",
     rules_pb2.mobile.full_name: "mobile, E.164",
-    rules_pb2.code.full_name: "six digits",
+    rules_pb2.code.full_name: "one-time code",
+    rules_pb2.document_number.full_name: "document number",
+    rules_pb2.printed_code.full_name: "printed code",
+    rules_pb2.staff_number.full_name: "staff number",
 }
 
 
@@ -54,6 +57,13 @@ class Source:
     def fields(self, index: int) -> Iterator[Commented]:
         for at, field in enumerate(self.file.message_type[index].field):
             yield Commented(field, self.comments.get((4, index, 2, at), ""))
+
+    def package_comment(self) -> str:
+        return self.comments.get((2,), "")
+
+    def extensions(self) -> Iterator[Commented]:
+        for at, extension in enumerate(self.file.extension):
+            yield Commented(extension, self.comments.get((7, at), ""))
 
     def enums(self) -> Iterator[tuple[Commented, list[Commented]]]:
         for index, enum in enumerate(self.file.enum_type):
@@ -92,6 +102,7 @@ def marks(field: d.FieldDescriptorProto) -> str:
         for extension, value in string_rules.ListFields()
         if extension.full_name in RULE_WORDS and value
     ]
+    parts += ["UUID"] * string_rules.uuid
     return ", ".join(parts)
 
 
@@ -125,12 +136,26 @@ def message_section(source: Source, index: int, message: Commented) -> Iterator[
     yield from field_table(source, index)
 
 
+def kinds(sources: list[Source]) -> Iterator[str]:
+    """Yield the kinds of fields that people type, with the spellings that are accepted."""
+    rules = next(source for source in sources if source.file.package == "diwan.rules.v1")
+    yield "## Spellings of typed fields\n"
+    yield f"{rules.package_comment()}\n"
+    yield "| rule | form and accepted spellings |"
+    yield "|---|---|"
+    yield "| UUID | A UUID of any version, in lower case. Accepted and refused: as for a UUID4. |"
+    for extension, comment in rules.extensions():
+        yield f"| {RULE_WORDS[f'{rules.file.package}.{extension.name}']} | {cell(comment)} |"
+    yield ""
+
+
 def api(sources: list[Source]) -> Iterator[str]:
     """Yield the API reference: services with their RPCs, messages and enums."""
     yield HEAD + "# API reference\n"
     yield "Every changing RPC has a `request_id`, except the operators' RPCs, which name one parked message."
     yield "Errors carry a `google.rpc.ErrorInfo` with a reason: those listed here, and the"
     yield "[reasons common to all services](../../services/chassis/README.md#errors).\n"
+    yield from kinds(sources)
     for source in sources:
         for index, service in source.services():
             yield f"## {source.file.package}.{service.element.name}\n"

@@ -30,7 +30,7 @@ def expected():
         if "api_url" in fields:
             yield name, "bank", 8080
         if "callback_key_file" in fields:
-            yield "bank", name, 8080
+            yield "bank", name, 8081
         yield name, "collector", 4318
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from .jaeger import Span
 
-GRPC_PORT, AMQP_PORT, STORE_PORT, OTLP_PORT, HTTP_PORT = 50051, 5672, 27017, 4318, 8080
+GRPC_PORT, AMQP_PORT, STORE_PORT, OTLP_PORT, CALLBACKS_PORT = 50051, 5672, 27017, 4318, 8081
 DRIVER, CALLER = "demo", "caller"
 Edge = tuple[str, str, int]
 
@@ -40,7 +40,7 @@ def _incoming(span: Span, parent: Span | None, program: str) -> Iterator[Edge]:
     """Yield the edge of a call, a callback or a message from a client without spans of its own."""
     kind = span.attributes.get("span.kind")
     if kind == "server" and span.attributes.get("http.route") == "/callbacks":
-        yield "bank", program, HTTP_PORT
+        yield "bank", program, CALLBACKS_PORT
     elif kind == "server":
         # Without a parent the caller is the operator's command line, which creates no spans.
         yield (CALLER if parent is None or parent.service == DRIVER else parent.service), program, GRPC_PORT

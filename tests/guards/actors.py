@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from chassis.tokens.jwt import sign_assertion
+from chassis.tokens import sign_assertion
 from demo import registry
 from demo.actors import Citizen, sign_in
 from demo.calls import Platform, Refused

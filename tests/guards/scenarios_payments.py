@@ -3,8 +3,8 @@
 import uuid
 from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
+from chassis.times import cairo_day
 from demo.journey import Journey
 from diwan.payments.v1 import payments_pb2 as payments
 from google.type.date_pb2 import Date
@@ -15,7 +15,7 @@ from .scenario import PrincipalCall, Scenario, count_entries, count_messages, va
 
 
 def publish_tariff(actors: Actors) -> Scenario:
-    today = datetime.now(UTC).astimezone(ZoneInfo("Africa/Cairo")).date()
+    today = cairo_day(datetime.now(UTC))
     service = f"test.once.s{actors.staff_number().removeprefix('G-')}"
     fee = payments.Fee(
         service=service,

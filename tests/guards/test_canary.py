@@ -60,6 +60,15 @@ def test_a_location_holds_no_personal_data(locations, canaries, location):
     assert findings == {}
 
 
+def test_no_refusal_is_a_fault(locations):
+    """Each failing call has a reason of its own, also one that another service than the called one refuses."""
+    places = list(locations.texts["errors"])
+
+    faults = ("", "INTERNAL", "UNKNOWN", "UPSTREAM_REFUSED")
+    assert [place for place in places if place.split(" of ")[0] in faults] == []
+    assert [place for place in places if "NATIONAL_ID_INVALID of diwan.notary.v1" in place]
+
+
 @pytest.mark.parametrize("location", EXPECTED_TEXTS)
 def test_a_location_is_filled_and_searchable(locations, canaries, location):
     """It holds the expected texts, and a personal datum within its text would be found."""

@@ -151,3 +151,43 @@ def test_parts_in_any_order_are_one_text() -> None:
 
     (shown,) = phones.messages("1")
     assert (shown["text"], shown["parts"]) == ("hello world", ["a", "b"])
+
+
+def part(text: str, number: int, reference: int) -> bytes:
+    """Return one of two parts with a reference of 16 bits."""
+    return bytes([6, 8, 4, *reference.to_bytes(2), 2, number]) + text.encode()
+
+
+@pytest.mark.parametrize(("other_reference", "whole"), [(0x0150, True), (0x0050, False)])
+def test_texts_are_joined_by_originator_and_reference_alone(other_reference: int, *, whole: bool) -> None:
+    """Two texts with one reference are mixed, as on a real phone; all 16 bits of a reference count."""
+    phones = Phones()
+    parts = [
+        ("one ", 1, 0x0050),
+        ("two ", 1, other_reference),
+        ("one", 2, 0x0050),
+        ("two", 2, other_reference),
+    ]
+
+    for text, number, reference in parts:
+        phones.deliver("1", "DIWAN", text + str(number), part(text, number, reference), coding=0, udh=True)
+
+    shown = [message["text"] for message in phones.messages("1")]
+    assert shown == (["one one", "two two"] if whole else ["two one"])
+    assert [one["parts"] for one in phones.incomplete("1")] == ([] if whole else [[2]])
+
+
+def test_a_repeated_part_replaces_the_earlier_one() -> None:
+    """A text whose submission was repeated is shown once; the header may have other elements too."""
+    phones = Phones()
+    for number in (1, 1, 2):
+        phones.deliver("1", "DIWAN", "p", part("a", number, 7), coding=0, udh=True)
+    phones.deliver("1", "DIWAN", "p", bytes([5, 4, 3, 1, 2, 3]) + b"whole", coding=0, udh=True)
+
+    assert [message["text"] for message in phones.messages("1")] == ["aa", "whole"]
+
+
+def test_unknown_dialects_are_refused(smsc: Smsc) -> None:
+    """Neither another name nor another value is accepted."""
+    for wrong in ({"colour": "red"}, {"text": "other"}, {"answer_id": "octal"}):
+        assert http("POST", f"{smsc.url}/dialect", json.dumps(wrong).encode())[0] == 400

@@ -70,6 +70,7 @@ class Due:
 class SmsContent:
     mobile: str
     text: str
+    reference: int | None = None
 
 
 @dataclass(frozen=True)

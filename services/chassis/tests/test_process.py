@@ -230,3 +230,24 @@ async def test_metrics_and_liveness_are_served_and_nothing_else(http):
     assert (await get(server.port, "/other"))[0] == 404
     assert (await get(server.port, "", "POST /metrics HTTP/1.1"))[0] == 405
     assert (await get(server.port, "", "nonsense"))[0] == 400
+
+
+@pytest.mark.parametrize("head", [b"", b"GET /metrics HTTP/1.1\r\n", b"GET /metrics HTTP/1.1\r\n\r\n"])
+async def test_clients_that_hold_connections_open_do_not_stop_the_admin_server(http, head):
+    """Clients that send nothing, half a head, or read no answer: the oldest make room, all are cut after the limit."""
+    server, _ = http
+    held = []
+    for _ in range(420):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1024)
+        writer.write(head)
+        held.append((reader, writer))
+
+        if len(held) % 100 == 0:
+            assert await get(server.port, "/healthz") == (200, b"alive\n")
+
+    assert await get(server.port, "/healthz") == (200, b"alive\n")
+    assert server.open_connections <= 64
+    async with asyncio.timeout(START_SECONDS):
+        await asyncio.gather(*(reader.read() for reader, _ in held), return_exceptions=True)
+    for _, writer in held:
+        writer.close()

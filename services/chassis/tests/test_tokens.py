@@ -18,7 +18,6 @@ from chassis.errors import (
 )
 from chassis.tokens import (
     TokenKeys,
-    claimed_client,
     generate_key,
     key_set,
     parse_jwks,
@@ -28,7 +27,6 @@ from chassis.tokens import (
     sign_assertion,
     sign_confirmation,
     verify_access,
-    verify_assertion,
 )
 from joserfc import jwt
 
@@ -174,36 +172,6 @@ def test_other_types_of_tokens_are_not_access_tokens(key):
     ):
         with pytest.raises(TokenInvalid):
             verify_access(token, key_set(key), "notary", NOW)
-
-
-def test_an_assertion_authenticates_a_client_for_a_minute(key):
-    """It names the client, is signed with the client's key, expires soon, and has an id for single use."""
-    assertion = sign_assertion(key, "payments", NOW, "j-9")
-
-    assert claimed_client(assertion) == "payments"
-    jti, ends = verify_assertion(assertion, key_set(key), "payments", NOW)
-    assert (jti, ends) == ("j-9", NOW + timedelta(seconds=60))
-    with pytest.raises(TokenInvalid):
-        verify_assertion(assertion, key_set(key), "notary", NOW)
-    with pytest.raises(TokenExpired):
-        verify_assertion(assertion, key_set(key), "payments", NOW + timedelta(minutes=2))
-    with pytest.raises(TokenInvalid):
-        verify_assertion(assertion, key_set(generate_key()), "payments", NOW)
-
-
-def test_an_assertion_of_an_hour_is_refused(key):
-    """The maximum lifetime is a minute."""
-    long = forged(
-        key,
-        {"typ": "client-authentication+jwt"},
-        iss="payments",
-        sub="payments",
-        aud="diwan.identity",
-        exp=int(NOW.timestamp()) + 3600,
-    )
-
-    with pytest.raises(TokenInvalid):
-        verify_assertion(long, key_set(key), "payments", NOW)
 
 
 def confirmation(key, **changes):

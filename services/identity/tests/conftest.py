@@ -9,7 +9,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,7 @@ class Person:
     @classmethod
     def new(cls) -> "Person":
         number = next(_numbers)
-        born = datetime(1980, 1, 1, tzinfo=UTC).date() + timedelta(days=number // 10_000)
+        born = date(1980, 1, 1) + timedelta(days=number // 10_000)
         return cls(f"2{born:%y%m%d}21{number % 10_000:04d}5", f"+2010{number:08d}")
 
 
@@ -183,6 +183,8 @@ class World:
             grpc_listen="127.0.0.1:0",
             services="identity,payments,notary,notification",
             drain_seconds=5,
+            front_services="portal",
+            starts_per_address=10_000,
         )
         self.logs = io.StringIO()
         self.spans = InMemorySpanExporter()
@@ -234,13 +236,23 @@ class World:
 
     async def call(self, rpc: str, request: Message, token: str = "") -> Any:
         """Call an RPC; a refusal is raised as Refusal."""
-        metadata = [("authorization", f"Bearer {token}")] if token else []
+        return await self._call(rpc, request, [("authorization", f"Bearer {token}")] if token else [])
+
+    async def _call(self, rpc: str, request: Message, metadata: Sequence[tuple[str, str]]) -> Any:
         try:
             return await getattr(self.stub, rpc)(request, metadata=metadata, timeout=30)
         except grpc.aio.AioRpcError as error:
             failure = failure_of(error)
             text = f"{failure.message} {failure.fields}"
             raise Refusal(failure.code, failure.reason, failure.metadata, text) from None
+
+    async def call_from(self, address: str, rpc: str, request: Message, token: str = "") -> Any:
+        """Call an RPC for a user at this address, by default with the portal's token; a refusal is raised."""
+        metadata = [
+            ("authorization", f"Bearer {token or self.service('portal')}"),
+            ("diwan-client-address", address),
+        ]
+        return await self._call(rpc, request, metadata)
 
     async def refusal(self, rpc: str, request: Message, token: str = "") -> Refusal:
         """Call an RPC that must be refused; return the refusal."""

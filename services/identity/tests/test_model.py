@@ -1,5 +1,6 @@
 """The rules of codes, enrolment, sessions, confirmations and officers, without store and API."""
 
+import contextlib
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from identity.model import accounts, channels, confirmations, errors, officers, records, sessions
 from identity.model.administrators import Administrators
-from identity.model.codes import MAX_WRONG_TRIES, Challenge, RateLimit, Throttle, challenge, new_code
+from identity.model.codes import MAX_WRONG_TRIES, Challenge, RateLimit, Source, Throttle, challenge, new_code
 from identity.model.facts import (
     AccessRevoked,
     AccountEnrolled,
@@ -22,6 +23,7 @@ from identity.model.facts import (
 from identity.model.national_id import NationalId
 from identity.model.persons import Person, PersonRecord, register
 from identity.model.revocations import first_issue_time
+from identity.networks import MAX_NETWORKS, Networks
 
 NOW = datetime(2026, 5, 1, 9, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -162,38 +164,93 @@ def test_a_decoy_refuses_the_right_code_as_a_wrong_one() -> None:
     assert (str(by_decoy), by_decoy.metadata) == (str(by_real), by_real.metadata)
 
 
-LIMIT = RateLimit(per_hour=5, min_interval=timedelta(minutes=1))
+LIMIT = RateLimit(per_hour=5, min_interval=timedelta(minutes=1), unknown_per_hour=8, unknown_per_day=12)
+DEVICE, NETWORKS = Source("device", known=True), [Source(f"network {n}", known=False) for n in range(4)]
 
 
 def test_one_code_a_minute() -> None:
     """The refusal of a second one within a minute contains the time to wait."""
-    kept = Throttle.new("k").start(LIMIT, NOW)
+    kept = Throttle.new("k").start(DEVICE, LIMIT, NOW)
 
     with pytest.raises(errors.CodeTooSoon) as refused:
-        kept.start(LIMIT, NOW + 59 * SECOND)
+        kept.start(DEVICE, LIMIT, NOW + 59 * SECOND)
 
     assert refused.value.metadata == {"retry_after_seconds": "1"}
-    assert kept.start(LIMIT, NOW + 60 * SECOND)
+    assert kept.start(DEVICE, LIMIT, NOW + 60 * SECOND)
 
 
-@given(st.lists(st.integers(0, 1200), max_size=40))
-def test_never_more_than_the_allowance_in_any_hour(waits: list[int]) -> None:
-    """For any sequence of starts, the accepted ones keep the minimum interval and the limit."""
-    kept, now, accepted = Throttle.new("k"), NOW, list[datetime]()
-    for wait in waits:
+def test_a_source_waits_for_its_own_codes_only() -> None:
+    """Another source, and a device above all, is served within the same second."""
+    kept = Throttle.new("k").start(NETWORKS[0], LIMIT, NOW)
+
+    for source in (NETWORKS[1], DEVICE):
+        kept = kept.start(source, LIMIT, NOW + SECOND)
+
+    assert len(kept.starts) == 3
+
+
+@given(st.lists(st.tuples(st.integers(0, 1200), st.sampled_from([DEVICE, *NETWORKS])), max_size=80))
+def test_never_more_than_the_limits_in_any_hour_and_day(requests: list[tuple[int, Source]]) -> None:
+    """For any sequence of starts: the limits of each source, those of unknown sources together, a bounded list."""
+    kept, now = Throttle.new("k"), NOW
+    accepted, pauses = list[tuple[datetime, Source]](), list[int]()
+    for wait, source in requests:
         now += timedelta(seconds=wait)
         try:
-            kept = kept.start(LIMIT, now)
-        except errors.IdentityError:
+            kept = kept.start(source, LIMIT, now)
+        except errors.IdentityError as refusal:
+            pauses.append(int(refusal.metadata["retry_after_seconds"]))
             continue
-        accepted.append(now)
+        accepted.append((now, source))
+    assert all(pause >= 1 for pause in pauses)
 
-    assert all(later - earlier >= LIMIT.min_interval for earlier, later in pairwise(accepted))
-    assert all(
-        last - first >= timedelta(hours=1)
-        for first, last in zip(accepted, accepted[LIMIT.per_hour :], strict=False)
-    )
-    assert len(kept.starts) <= LIMIT.per_hour
+    def most(times: list[datetime], period: timedelta) -> int:
+        return max((sum(start <= time < start + period for time in times) for start in times), default=0)
+
+    hour, day = timedelta(hours=1), timedelta(days=1)
+    for source in (DEVICE, *NETWORKS):
+        own = [time for time, one in accepted if one == source]
+        assert most(own, hour) <= LIMIT.per_hour
+        assert all(later - earlier >= LIMIT.min_interval for earlier, later in pairwise(own))
+    unknown = [time for time, one in accepted if not one.known]
+    assert most(unknown, hour) <= LIMIT.unknown_per_hour
+    assert most(unknown, day) <= LIMIT.unknown_per_day
+    assert len(kept.starts) <= LIMIT.unknown_per_day + LIMIT.per_hour
+
+
+@given(st.lists(st.tuples(st.integers(0, 1200), st.sampled_from(NETWORKS)), max_size=60))
+def test_no_stranger_delays_a_known_device(requests: list[tuple[int, Source]]) -> None:
+    """After any requests of others, the device gets a code at once."""
+    kept, now = Throttle.new("k"), NOW
+    for wait, source in requests:
+        now += timedelta(seconds=wait)
+        with contextlib.suppress(errors.IdentityError):
+            kept = kept.start(source, LIMIT, now)
+
+    kept.start(DEVICE, LIMIT, now)
+
+
+def test_a_network_makes_a_limited_number_of_requests() -> None:
+    """The next hour, and other networks, are not affected."""
+    networks = Networks(2)
+    for _ in range(2):
+        networks.count("192.0.2.1/32", NOW)
+
+    with pytest.raises(errors.TooManyStarts) as refused:
+        networks.count("192.0.2.1/32", NOW + timedelta(minutes=59))
+
+    assert refused.value.metadata == {"retry_after_seconds": "60"}
+    networks.count("192.0.2.2/32", NOW)
+    networks.count("192.0.2.1/32", NOW + timedelta(hours=1))
+
+
+def test_a_limited_number_of_networks_is_counted() -> None:
+    """A flood from many networks does not fill the memory."""
+    networks = Networks(1)
+    for number in range(MAX_NETWORKS + 10):
+        networks.count(str(number), NOW)
+
+    assert len(networks._counts) == MAX_NETWORKS
 
 
 def test_matching_data_issue_a_code() -> None:

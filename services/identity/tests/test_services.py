@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 import uuid
 from dataclasses import replace
 from datetime import timedelta
@@ -11,6 +12,8 @@ import pytest
 from chassis.errors import ConfirmationInvalid
 from chassis.tokens import generate_key, key_set, sign_assertion, verify_access, verify_confirmation
 from diwan.identity.v1 import identity_pb2 as pb
+from joserfc import jwt
+from joserfc.jwk import ECKey
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="session")]
 
@@ -220,6 +223,86 @@ async def test_forged_assertions_are_refused(world: Any) -> None:
     refusals = [await world.refused("IssueServiceToken", exchange(each)) for each in forged]
 
     assert set(refusals) == {("UNAUTHENTICATED", "ASSERTION_INVALID")}
+
+
+def signed(key: ECKey, header: dict[str, Any], **claims: Any) -> str:
+    """An assertion as an integrator's own library writes it."""
+    return jwt.encode({"alg": "ES256", **header}, claims, key, algorithms=["ES256"])
+
+
+async def test_an_assertion_of_another_library_is_accepted_and_used_once(world: Any) -> None:
+    """Without `iat`, `kid` and `typ`, with times in fractions, `nbf`, and `aud` as a list."""
+    now = world.clock().timestamp()
+    claims = {"iss": "notary", "sub": "notary", "aud": ["diwan.identity"], "jti": str(uuid.uuid4())}
+    text = signed(world.clients["notary"], {}, **claims, exp=now + 50.5, nbf=now - 1.5)
+
+    issued = await world.call("IssueServiceToken", exchange(text))
+    again = signed(world.clients["notary"], {"typ": "JWT"}, **claims, exp=now + 40, iat=now)
+
+    caller = verify_access(issued.access_token, key_set(world.signing), "payments", world.clock())
+    assert (caller.kind, caller.id) == ("service", "notary")
+    assert await world.refused("IssueServiceToken", exchange(text)) == ("UNAUTHENTICATED", "ASSERTION_USED")
+    assert await world.refused("IssueServiceToken", exchange(again)) == ("UNAUTHENTICATED", "ASSERTION_USED")
+
+
+async def test_a_client_may_have_several_keys(world: Any) -> None:
+    """The next one is registered before the current one is removed. A broken file harms no other."""
+    folder = world.settings.keys_dir / "clients"
+    second = generate_key()
+    (folder / "notary-2.jwk").write_text(json.dumps(second.as_dict(private=False)))
+    (folder / "notary-3.jwk").write_text("[]")
+    try:
+        for key in (world.clients["notary"], second):
+            assert await world.call("IssueServiceToken", exchange(assertion(world, key=key)))
+            without_kid = signed(
+                key,
+                {},
+                iss="notary",
+                sub="notary",
+                aud="diwan.identity",
+                jti=str(uuid.uuid4()),
+                exp=world.clock().timestamp() + 30,
+            )
+            assert await world.call("IssueServiceToken", exchange(without_kid))
+    finally:
+        (folder / "notary-2.jwk").unlink()
+        (folder / "notary-3.jwk").unlink()
+    refusal = await world.refusal("IssueServiceToken", exchange(assertion(world, key=second)))
+    assert (refusal.reason, refusal.metadata) == ("ASSERTION_INVALID", {"problem": "not_verified"})
+
+
+async def test_the_problem_of_an_assertion_is_named(world: Any) -> None:
+    """A key's holder learns which claim to mend; others do not learn whether a client exists."""
+    now = world.clock().timestamp()
+    right = {"iss": "notary", "sub": "notary", "aud": "diwan.identity", "jti": "j", "exp": now + 30}
+    cases = {
+        "audience": right | {"aud": ["diwan.identity", "diwan.payments"]},
+        "subject": right | {"sub": "payments"},
+        "expiry_too_far": right | {"exp": now + 600},
+        "expired": right | {"exp": now - 600},
+        "issued_in_future": right | {"iat": now + 600},
+        "not_yet_valid": right | {"nbf": now + 600},
+        "jti": right | {"jti": ""},
+    }
+    for problem, claims in cases.items():
+        refusal = await world.refusal(
+            "IssueServiceToken", exchange(signed(world.clients["notary"], {}, **claims))
+        )
+        assert (refusal.code, refusal.reason, refusal.metadata) == (
+            "UNAUTHENTICATED",
+            "ASSERTION_INVALID",
+            {"problem": problem},
+        )
+    strangers = [
+        await world.refusal("IssueServiceToken", exchange(signed(generate_key(), {}, **right, **changed)))
+        for changed in ({}, {"scope": "a"})
+    ]
+    unknown = right | {"iss": "stranger", "sub": "stranger", "aud": "elsewhere"}
+    strangers.append(
+        await world.refusal("IssueServiceToken", exchange(signed(generate_key(), {}, **unknown)))
+    )
+    assert {str(each) for each in strangers} == {str(strangers[0])}
+    assert {each.metadata["problem"] for each in strangers} == {"not_verified"}
 
 
 async def test_invalid_token_requests_are_refused(world: Any) -> None:

@@ -1,10 +1,11 @@
 """Notary's API on the real store: the effect of each RPC, and the code and reason of each refusal."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import grpc
 import pytest
+from chassis.times import cairo_day
 from diwan.notary.v1 import notary_pb2 as pb
 from notary.model.content import crockford
 
@@ -82,6 +83,45 @@ async def test_an_unknown_agent_and_a_wrong_name_have_the_same_refusal(world, pr
 
     assert (refusals[0].code, refusals[0].reason) == ("FAILED_PRECONDITION", "AGENT_NOT_MATCHED")
     assert refusals[0] == refusals[1]
+
+
+async def test_an_impossible_national_id_of_the_agent_is_refused_by_its_field(world, principal, agent):
+    """It has the form of a national ID, with the 31st of February as its date of birth; identity refuses it."""
+    refused = await failure(
+        world.stub.DraftPowerOfAttorney(
+            drafting(agent, agent_national_id="29002310112345"), metadata=world.citizen(principal)
+        )
+    )
+
+    assert (refused.code, refused.reason) == ("INVALID_ARGUMENT", "NATIONAL_ID_INVALID")
+    assert refused.metadata == {"part": "birth_date"}
+    assert refused.fields == (("agent_national_id", "NATIONAL_ID_INVALID"),)
+
+
+async def test_ids_and_numbers_are_read_as_people_type_them(world, principal, agent):
+    """A case is read, drafted again and verified by its id in capitals, and its number and code from paper."""
+    drafted = await world.draft(principal, agent)
+    again = await world.draft(
+        principal,
+        agent,
+        power_of_attorney_id=drafted.power_of_attorney_id.upper(),
+        agent_national_id=" ".join(agent.national_id).translate(str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")),
+    )
+    case = await world.issued(principal, agent)
+    letters = str.maketrans("01", "ol")
+
+    read = await world.get(case.power_of_attorney_id.upper(), world.citizen(principal))
+    prefix, rest = case.number.split("-", 1)
+    code = case.verification_code.translate(letters).lower()
+    verified = await world.stub.VerifyPowerOfAttorney(
+        verify_request(
+            f"\u200f{prefix.lower()} {rest.translate(letters)}", f"{code[:4]}-{code[4:8]}\u2013{code[8:]}"
+        )
+    )
+
+    assert again.number == drafted.number
+    assert read == case
+    assert verified.in_force
 
 
 async def test_drafts_of_an_account_are_limited_per_hour(world, principal, agent):
@@ -512,5 +552,5 @@ async def test_a_taken_number_is_replaced_by_the_next(world, principal, agent, m
     first = await world.draft(principal, agent)
     second = await world.draft(principal, agent)
 
-    year = (datetime.now(UTC) + timedelta(hours=2)).year
+    year = cairo_day(datetime.now(UTC)).year
     assert [first.number, second.number] == [f"PA-{year}-00000000", f"PA-{year}-00000001"]

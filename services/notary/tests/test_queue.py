@@ -1,7 +1,10 @@
 """The review queue: the order of cases, and the reviewers that may claim them."""
 
 import asyncio
+import math
+from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from uuid import uuid4
 
 import grpc
@@ -11,6 +14,7 @@ from chassis.commands import CommandRequest
 from chassis.errors import RequestIdReused
 from diwan.notary.v1 import notary_pb2 as pb
 from notary import commands, rendering, timers
+from notary.metrics import AGES
 from notary.model.power_of_attorney import Reviewer
 
 from .world import deciding, refusal, uid
@@ -126,8 +130,8 @@ async def test_one_call_never_claims_two_cases(world, principal, agent):
     """Not even when a late repetition runs after the first case was decided."""
     for _ in range(2):
         await world.paid(principal, agent)
-    first, second = await world.store.waiting(2)
     reviewer = Reviewer(uid("reviewer"), uid("person"))
+    first, second = await world.store.waiting_for(reviewer)
     caller = Caller(kind=Kind.OFFICER, id=reviewer.id, person=reviewer.person_id)
 
     def repeated():
@@ -171,6 +175,46 @@ async def test_waiting_cases_are_counted_by_age(world, principal, agent):
 
     await timers.count_waiting(world.ctx)
 
-    gauge = world.ctx.metrics._waiting
-    assert gauge.labels("under_1h")._value.get() == 2
-    assert gauge.labels("older")._value.get() == 0
+    assert waiting(world) == {"under_1h": 2, "under_4h": 0, "under_1d": 0, "under_3d": 0, "older": 0}
+
+
+async def test_every_waiting_case_is_counted_in_its_class(world):
+    """The number has no limit, and no document is decoded: these are no complete cases."""
+    hours = {-0.01: 1, 0: 1, 0.99: 1100, 1.01: 1, 3.9: 2, 4.1: 3, 23: 4, 25: 5, 71: 6, 73: 7, 1000: 8}
+    now = world.ctx.clock()
+    await world.store.powers_of_attorney.collection.insert_many(
+        {
+            "_id": f"{age}/{number}",
+            "state": {
+                "number": f"{age}/{number}",
+                "state": "awaiting_review",
+                "queue_time": now - timedelta(hours=age),
+            },
+        }
+        for age, count in hours.items()
+        for number in range(count)
+    )
+
+    world.ctx = replace(world.ctx, clock=lambda: now)
+    await timers.count_waiting(world.ctx)
+
+    assert waiting(world) == {"under_1h": 1102, "under_4h": 3, "under_1d": 7, "under_3d": 11, "older": 15}
+
+
+async def test_the_waiting_cases_of_another_process_are_unknown(world, principal, agent):
+    """Before the first count, and when this process counts no more; not 0, which would be an empty queue."""
+    settings = SimpleNamespace(claim_hours=1, release_seconds=60)
+    timer = next(each for each in timers.table(world.ctx, settings) if each.name == "count_waiting_cases")
+    assert all(math.isnan(number) for number in waiting(world).values())
+    await world.paid(principal, agent)
+    await timer.handler()
+    assert waiting(world)["under_1h"] == 1
+
+    timer.invalidate()
+
+    assert all(math.isnan(number) for number in waiting(world).values())
+
+
+def waiting(world):
+    metric = world.ctx.metrics._waiting
+    return {age: metric.labels(age)._value.get() for age in AGES}

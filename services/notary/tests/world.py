@@ -12,6 +12,8 @@ from uuid import NAMESPACE_URL, uuid4, uuid5
 
 import grpc
 from chassis.caller import Caller, Kind
+from chassis.domain import DomainError
+from chassis.errors import to_status
 from chassis.key_ring import KeyRing
 from chassis.messaging.event_encoder import EventEncoder
 from chassis.messaging.inbound import InboundEvent
@@ -34,6 +36,7 @@ from diwan.identity.v1 import identity_pb2, identity_pb2_grpc
 from diwan.notary.v1 import notary_pb2 as pb
 from diwan.notary.v1 import notary_pb2_grpc
 from diwan.payments.v1.events_pb2 import PaymentSettled
+from grpc_status import rpc_status
 from notary import catalogue, commands, policies
 from notary.accounts import Accounts
 from notary.api import PowerOfAttorneyApi
@@ -80,6 +83,13 @@ class Person:
         return f"290010101{self.number:05d}"
 
 
+class NationalIdInvalid(DomainError):
+    """Identity's refusal."""
+
+    reason = "NATIONAL_ID_INVALID"
+    code = "INVALID_ARGUMENT"
+
+
 class Identity(identity_pb2_grpc.IdentityServiceServicer):
     """A fake identity with a few people; it records the calls of GetAccount.
 
@@ -101,6 +111,12 @@ class Identity(identity_pb2_grpc.IdentityServiceServicer):
         bearer = dict(context.invocation_metadata())["authorization"].removeprefix("Bearer ")
         caller = verify_access(bearer, key_set(self.key), audience="identity", now=datetime.now(UTC))
         self.calls.append((request.WhichOneof("subject"), caller, request.purpose))
+        if request.national_id[3:7] == "0231":
+            # As identity refuses it.
+            refused = to_status(
+                NationalIdInvalid(part="birth_date"), "identity", frozenset({NationalIdInvalid})
+            )
+            await context.abort_with_status(rpc_status.to_status(refused))
         for person in self.people:
             matches = (person.national_id, person.first_name) == (request.national_id, request.first_name)
             if person.account == request.account_id or matches:

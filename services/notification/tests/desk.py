@@ -60,10 +60,15 @@ async def submit_command(trial: Trial, account: str) -> tuple[sms_pb2.SubmitSms,
     return command, json_format.Parse(command.content, sms_pb2.SmsContent())
 
 
-async def send_code(trial: Trial, account: str) -> str:
+def phone() -> str:
+    """Return a mobile for one test."""
+    return f"+2012{uuid.uuid4().int % 10**8:08}"
+
+
+async def send_code(trial: Trial, account: str, mobile: str = MOBILE) -> str:
     """Publish a code and wait for its command to the connector; return the message id."""
     before = len(await messages_of(trial, account))
-    await trial.publish("identity", code_command(account))
+    await trial.publish("identity", code_command(account, mobile))
 
     async def created() -> bool:
         return len(await messages_of(trial, account)) > before
@@ -87,7 +92,12 @@ def submitted(message: str, *parts: str) -> sms_pb2.SmsSubmitted:
     return sms_pb2.SmsSubmitted(message_id=message, part_ids=parts)
 
 
-def receipt(part: str, state: str = "DELIVERED") -> sms_pb2.SmsReceipted:
+def receipt(
+    part: str, state: str = "DELIVERED", *, message: str = "", mobile: str = ""
+) -> sms_pb2.SmsReceipted:
     return sms_pb2.SmsReceipted(
-        part_id=part, state=sms_pb2.SmsReceiptState.Value(f"SMS_RECEIPT_STATE_{state}"), receipt_time=""
+        part_id=part,
+        state=sms_pb2.SmsReceiptState.Value(f"SMS_RECEIPT_STATE_{state}"),
+        message_id=message,
+        mobile=mobile,
     )

@@ -11,10 +11,10 @@ from notification.model import (
     Message,
     MessageState,
     NotificationError,
-    PartUnknown,
     ReceiptState,
     RecipientInvalid,
     SmsRequested,
+    Text,
     open_message,
 )
 
@@ -22,14 +22,16 @@ NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
 DELIVERED, UNDELIVERED, EXPIRED = ReceiptState
 
 
-def new_message(*, once: bool = True, expire_time: datetime | None = None) -> Outcome[Message, SmsRequested]:
+def new_message(
+    *, once: bool = True, expire_time: datetime | None = None, part_count: int = 1
+) -> Outcome[Message, SmsRequested]:
     return open_message(
         "m-1",
         Contact("a-1", "+201012345678"),
         template="code.sign_in",
         request_number="",
         once=once,
-        text="123456",
+        text=Text("123456", "keyed-hash", part_count, 7 if part_count > 1 else None),
         expire_time=expire_time,
         now=NOW,
     )
@@ -39,7 +41,7 @@ def apply(message: Message, event: tuple[object, ...]) -> Message:
     kind, *rest = event
     match kind:
         case "submitted":
-            return message.submitted(rest[0], NOW)
+            return message.submitted(rest[0], NOW, parts_unknown="uncertain" in rest)
         case "refused":
             return message.refused("ESME_RINVDSTADR", NOW)
         case "unknown":
@@ -83,6 +85,18 @@ TWO_PARTS = ("submitted", ("p1", "p2"))
         ([("refused",), ("unknown",)], "refused"),
         ([SUBMITTED, ("receipt", "p1", DELIVERED), ("receipt", "p1", UNDELIVERED)], "delivered"),
         ([SUBMITTED, ("receipt", "p1", DELIVERED), ("submitted", ("p9",))], "submitted"),
+        ([("receipt", "p1", DELIVERED)], "delivered"),
+        ([("receipt", "p1", DELIVERED), SUBMITTED], "delivered"),
+        ([("receipt", "p1", UNDELIVERED), SUBMITTED], "undelivered"),
+        ([("receipt", "p1", DELIVERED), TWO_PARTS], "submitted"),
+        ([("receipt", "p1", DELIVERED), ("unknown",)], "delivered"),
+        ([("unknown",), ("receipt", "p1", DELIVERED)], "delivered"),
+        ([("unknown",), ("receipt", "p1", EXPIRED)], "expired"),
+        ([("unknown",), ("receipt", "p1", UNDELIVERED), ("unknown",)], "undelivered"),
+        ([("unknown",), ("receipt", "p1", DELIVERED), ("receipt", "p1", DELIVERED)], "delivered"),
+        ([SUBMITTED, ("receipt", "p1", UNDELIVERED), ("receipt", "p1", DELIVERED)], "delivered"),
+        ([SUBMITTED, ("receipt", "p1", EXPIRED), ("receipt", "p1", UNDELIVERED)], "undelivered"),
+        ([("unknown",), ("receipt", "p1", EXPIRED), ("receipt", "p1", DELIVERED)], "delivered"),
     ],
 )
 def test_the_strongest_event_determines_the_state(events: list[tuple[object, ...]], state: str) -> None:
@@ -96,6 +110,67 @@ def test_the_strongest_event_determines_the_state(events: list[tuple[object, ...
     assert message.steps[-1].state is message.state
 
 
+@pytest.mark.parametrize(
+    ("events", "state"),
+    [
+        ([("receipt", "p1", DELIVERED)], "pending"),
+        ([("receipt", "p1", DELIVERED), ("receipt", "p2", DELIVERED)], "delivered"),
+        ([("receipt", "p1", DELIVERED), TWO_PARTS], "submitted"),
+        ([("receipt", "p1", DELIVERED), TWO_PARTS, ("receipt", "p2", DELIVERED)], "delivered"),
+        ([("unknown",), ("receipt", "p1", DELIVERED)], "unknown"),
+        ([("unknown",), ("receipt", "p1", DELIVERED), ("receipt", "p2", DELIVERED)], "delivered"),
+        ([("unknown",), ("receipt", "p1", UNDELIVERED)], "undelivered"),
+        ([("refused",), ("receipt", "p1", DELIVERED)], "refused"),
+        ([("expired",), ("receipt", "p1", DELIVERED)], "expired"),
+        # An operator that gives both parts one id.
+        ([("submitted", ("p1", "p1")), ("receipt", "p1", DELIVERED)], "delivered"),
+    ],
+)
+def test_a_text_of_two_parts_is_delivered_with_both(events: list[tuple[object, ...]], state: str) -> None:
+    """A receipt of one part says nothing of the other, which the connector may not have submitted."""
+    message = new_message(part_count=2).state
+
+    for event in events:
+        message = apply(message, event)
+
+    assert message.state is MessageState(state)
+
+
+@pytest.mark.parametrize(
+    ("events", "part_count", "expected"),
+    [
+        ([], 1, True),
+        ([("unknown",)], 1, True),
+        ([SUBMITTED], 1, False),
+        ([("refused",)], 1, False),
+        ([("expired",)], 1, False),
+        ([("refused",)], 2, True),
+        ([("unknown",), ("receipt", "p1", DELIVERED)], 1, False),
+        ([("unknown",), ("receipt", "p1", DELIVERED)], 2, True),
+        ([("submitted", ("p1",), "uncertain")], 1, True),
+    ],
+)
+def test_a_message_without_a_complete_result_may_have_further_parts(
+    events: list[tuple[object, ...]], part_count: int, expected: bool
+) -> None:
+    """A receipt of an unknown part can only belong to such a message."""
+    message = new_message(part_count=part_count).state
+
+    for event in events:
+        message = apply(message, event)
+
+    assert message.may_have_further_parts is expected
+
+
+def test_contradicting_receipts_are_recognised() -> None:
+    """A repeated receipt is no contradiction."""
+    message = apply(apply(new_message().state, SUBMITTED), ("receipt", "p1", UNDELIVERED))
+
+    assert message.contradicts("p1", DELIVERED)
+    assert not message.contradicts("p1", UNDELIVERED)
+    assert not message.contradicts("p2", DELIVERED)
+
+
 def test_a_refusal_keeps_its_reason_until_a_later_submission() -> None:
     """The reason belongs to the refusal, not to the submitted message."""
     message = new_message().state
@@ -106,12 +181,23 @@ def test_a_refusal_keeps_its_reason_until_a_later_submission() -> None:
     assert refused.submitted(["p1"], NOW).reason == ""
 
 
-def test_a_receipt_for_an_unknown_part_is_refused() -> None:
-    """It may have arrived before the event of the submission, and is retried."""
+def test_a_receipt_before_the_submission_is_kept_as_a_part() -> None:
+    """The submission adds the other parts, and does not lose the receipt."""
+    message = (
+        new_message(part_count=2).state.receipted("p2", DELIVERED, NOW, NOW).submitted(["p1", "p2"], NOW)
+    )
+
+    assert {part.part_id: part.receipt for part in message.parts} == {"p1": None, "p2": DELIVERED}
+
+
+def test_receipts_without_a_submission_are_bounded() -> None:
+    """Receipts of ever other parts cannot fill the document."""
     message = new_message().state
 
-    with pytest.raises(PartUnknown):
-        message.receipted("p1", DELIVERED, NOW, NOW)
+    for number in range(MAX_PARTS + 10):
+        message = message.receipted(f"p{number}", DELIVERED, NOW, NOW)
+
+    assert len(message.parts) == MAX_PARTS
 
 
 def test_a_message_hands_its_text_over_and_keeps_neither_text_nor_number() -> None:
@@ -119,6 +205,7 @@ def test_a_message_hands_its_text_over_and_keeps_neither_text_nor_number() -> No
     outcome = new_message(expire_time=NOW + timedelta(minutes=5))
     message, handovers = outcome.state, outcome.facts
 
+    assert message.recipient == "keyed-hash"
     assert [(h.content.mobile, h.content.text, h.once) for h in handovers] == [
         ("+201012345678", "123456", True)
     ]
@@ -153,7 +240,9 @@ EVENTS = st.lists(
             ("unknown",),
             ("expired",),
             ("receipt", "p1", DELIVERED),
+            ("receipt", "p1", EXPIRED),
             ("receipt", "p2", UNDELIVERED),
+            ("receipt", "p2", DELIVERED),
         ]
     ),
     max_size=8,
@@ -162,7 +251,7 @@ EVENTS = st.lists(
 
 @given(EVENTS, st.randoms(use_true_random=False))
 def test_the_order_of_events_does_not_matter(events: list[tuple[object, ...]], random: object) -> None:
-    """The final state is the same for every order, given that early receipts are retried."""
+    """The final state is the same for every order."""
     shuffled = list(events)
     random.shuffle(shuffled)  # type: ignore[attr-defined]  # hypothesis passes a random.Random
 
@@ -176,10 +265,7 @@ def test_repeated_events_change_nothing(events: list[tuple[object, ...]]) -> Non
 
     again = message
     for event in events:
-        try:
-            again = apply(again, event)
-        except PartUnknown:
-            continue
+        again = apply(again, event)
 
     assert again == message
 
@@ -194,19 +280,10 @@ def test_the_steps_are_bounded_and_never_repeat(events: list[tuple[object, ...]]
 
 
 def apply_all(events: list[tuple[object, ...]]) -> Message:
-    """Return a message after all events; early receipts are retried at the end, as the inbox does."""
+    """Return a message after all events."""
     message = new_message().state
-    retries: list[tuple[object, ...]] = []
     for event in events:
-        try:
-            message = apply(message, event)
-        except PartUnknown:
-            retries.append(event)
-    for event in retries:
-        try:
-            message = apply(message, event)
-        except PartUnknown:
-            continue
+        message = apply(message, event)
     return message
 
 

@@ -21,4 +21,5 @@ def test_policies_keep_their_names():
         "unknown": "notification.sms.message",
         "expired": "notification.sms.message",
         "receipted": "notification.sms.message",
+        "keep_unreadable": "notification.sms.message",
     }

@@ -10,6 +10,7 @@ from diwan.notary.v1 import events_pb2 as notary
 from diwan.notification.v1 import notification_pb2 as pb
 from diwan.notification.v1 import sms_pb2
 from diwan.payments.v1 import events_pb2 as payments
+from google.protobuf import json_format
 from google.type.money_pb2 import Money
 from testkit.service import Trial, eventually
 
@@ -21,6 +22,7 @@ from .desk import (
     code_command,
     enrol,
     messages_of,
+    phone,
     receipt,
     send_code,
     submit_command,
@@ -158,14 +160,33 @@ async def test_a_message_is_delivered_with_the_receipts_of_all_parts(trial: Tria
     assert delivered.HasField("receipt_time")
 
 
-async def test_a_receipt_may_arrive_before_the_submission(trial: Trial) -> None:
-    """It waits in the inbox and is retried."""
-    message, part = await send_code(trial, uid()), uid()
+async def test_long_texts_to_one_phone_have_references_in_sequence(trial: Trial) -> None:
+    """Whatever their accounts; a repeated event allocates none, and a short text has none."""
+    mobile, event_ids = phone(), [uid() for _ in range(5)]
+    for account in (accounts := [uid(), uid()]):
+        contact = identity.Contact(mobile=mobile)
+        await trial.publish(
+            "identity",
+            identity.AccountEnrolled(account_id=account, contact=json_format.MessageToJson(contact)),
+        )
+    references: dict[str, int] = {}
+    for number, event_id in enumerate(event_ids):
+        event = payments.PaymentSettled(account_id=accounts[number % 2], amount=PAID)
+        for _ in range(2):
+            await trial.publish("payments", event, number=NUMBER, event_id=event_id, subject=accounts[0])
+        command = await trial.taken(
+            COMMANDS,
+            sms_pb2.SubmitSms,
+            lambda one: mobile in one.content and one.message_id not in references,
+        )
+        content = json_format.Parse(command.content, sms_pb2.SmsContent())
+        references[command.message_id] = content.reference
 
-    await trial.publish("sms", receipt(part))
-    await trial.publish("sms", submitted(message, part))
-
-    await await_state(trial, message, "DELIVERED")
+    assert list(references.values()) == [0, 1, 2, 3, 4]
+    await enrol(trial, account := uid(), "en")
+    await trial.publish("payments", payments.PaymentSettled(account_id=account, amount=PAID), number=NUMBER)
+    _, short = await submit_command(trial, account)
+    assert not short.HasField("reference")
 
 
 async def test_a_later_submission_wins_over_unknown(trial: Trial) -> None:

@@ -4,11 +4,11 @@ import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from chassis.caller import Caller, Kind
 from chassis.rpc.client import failure_of
+from chassis.times import cairo_day
 from diwan.notary.v1 import events_pb2 as notary
 from diwan.payments.v1 import acquirer_pb2 as acquirer
 from diwan.payments.v1 import payments_pb2 as pb
@@ -33,7 +33,7 @@ def egp(piastres: int) -> Money:
 
 def today() -> date:
     """Return the date in Cairo; it may change during the tests."""
-    return datetime.now(ZoneInfo("Africa/Cairo")).date()
+    return cairo_day(datetime.now(UTC))
 
 
 def day(value: date) -> Date:
@@ -179,7 +179,7 @@ class Desk:
             acquirer_reference="ref-1",
             amount=amount or charge.amount,
         )
-        return await self.trial.publish("acquirer", event, event_id=event_id)
+        return await self.trial.publish("acquirer", event, subject=charge.charge_id, event_id=event_id)
 
     async def publish_refused(self, charge: acquirer.RequestCharge) -> str:
         event = acquirer.ChargeRefused(

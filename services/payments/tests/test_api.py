@@ -99,7 +99,19 @@ YESTERDAY = timedelta(days=-1)
         ([{"governorate": "1"}], "INVALID_ARGUMENT", "VALIDATION"),
         ([{"amount": Money(currency_code="USD", units=1)}], "INVALID_ARGUMENT", "MONEY_INVALID"),
         ([{"amount": Money(currency_code="EGP", nanos=1)}], "INVALID_ARGUMENT", "MONEY_INVALID"),
-        ([{"amount": Money(currency_code="EGP", units=2**60)}], "INVALID_ARGUMENT", "MONEY_INVALID"),
+        *(
+            ([{name: Money(currency_code="EGP", units=units)}], "INVALID_ARGUMENT", "VALIDATION")
+            for name in ("amount", "electronic_discount", "platform_share")
+            for units in (2**60, 10**12, 1_000_001, -1)
+        ),
+        (
+            [{"amount": Money(currency_code="EGP", units=1_000_000, nanos=10_000_000)}],
+            "INVALID_ARGUMENT",
+            "FEE_INVALID",
+        ),
+        ([{"governorate": "99"}], "INVALID_ARGUMENT", "VALIDATION"),
+        ([{"governorate": "05"}], "INVALID_ARGUMENT", "VALIDATION"),
+        ([{"valid_until": timedelta(days=365 * 12)}], "INVALID_ARGUMENT", "FEE_INVALID"),
         ([{"amount": egp(0)}], "INVALID_ARGUMENT", "FEE_INVALID"),
         ([{"electronic_discount": egp(FEE)}], "INVALID_ARGUMENT", "FEE_INVALID"),
         ([{"platform_share": egp(FEE + 1)}], "INVALID_ARGUMENT", "FEE_INVALID"),
@@ -273,8 +285,8 @@ async def test_the_journal_is_paged_oldest_first(desk: Desk) -> None:
 
 
 async def test_the_journal_is_filtered_by_request_number(desk: Desk) -> None:
-    """Operators know a case by its number; an unknown number has no entries."""
-    case = Case(await desk.create_service(), number=f"PA-{uid()[:8]}")
+    """Operators know a case by its number, in any spelling; an unknown number has no entries."""
+    case = Case(await desk.create_service(), number=f"PA-2026-{uid()[:8].upper()}")
     await desk.create_due(case)
     await desk.await_balances(case, "due")
 
@@ -283,7 +295,9 @@ async def test_the_journal_is_filtered_by_request_number(desk: Desk) -> None:
 
     assert (entry.kind, again) == ("due", [entry])
     assert await desk.entries(request_number=case.number, payment_id=uid()) == []
-    assert await desk.entries(request_number="PA-nobody") == []
+    assert await desk.entries(request_number=f" {case.number.lower().replace('-', '')}") == [entry]
+    assert await desk.entries(payment_id=entry.payment_id.upper()) == [entry]
+    assert await desk.entries(request_number="PA-2026-ZZZZZZZZ") == []
 
 
 async def test_the_whole_journal_sums_to_zero(desk: Desk) -> None:

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -9,6 +10,7 @@ from payments.model import journal
 from payments.model.errors import (
     AlreadySettled,
     AmountMismatch,
+    ChargeContradicted,
     ChargeUnknown,
     EntryUnbalanced,
     PaymentInProgress,
@@ -154,7 +156,6 @@ REFUSED = Refused("p-1", "s-1", "a-1", "DECLINED")
         ("1", [("refused", "1")], "due", [REFUSED]),
         ("1", [("refused", "1"), ("refused", "1")], "due", [REFUSED]),
         ("1", [("refused", "1"), ("accepted", "1")], "due", [REFUSED]),
-        ("1", [("settled", "1"), ("refused", "1")], "settled", [SETTLED]),
         ("1", [("refused", "1"), ("settled", "1")], "settled", [REFUSED, SETTLED]),
         ("12", [("settled", "1")], "settled", [SETTLED]),
         ("12", [("settled", "1"), ("refused", "2")], "settled", [SETTLED]),
@@ -199,6 +200,26 @@ def test_a_settlement_of_another_amount_is_refused() -> None:
     """A person must investigate; the payment is unchanged."""
     with pytest.raises(AmountMismatch):
         payment_with("c-1").settle("c-1", PAID - 1, "ref", NOW)
+
+
+@pytest.mark.parametrize(
+    ("contradict", "error"),
+    [
+        (lambda payment: payment.settle("c-1", PAID - 1, "ref", NOW), AmountMismatch),
+        (lambda payment: payment.settle("c-1", PAID, "other", NOW), ChargeContradicted),
+        (lambda payment: payment.refuse("c-1", "DECLINED"), ChargeContradicted),
+    ],
+)
+def test_a_report_that_contradicts_the_settlement_is_refused(
+    contradict: Callable[[Payment], object], error: type[PaymentsError]
+) -> None:
+    """Another amount, another reference, a refusal; a repetition and one without a reference are none."""
+    payment = payment_with("c-1").settle("c-1", PAID, "ref", NOW).state
+
+    with pytest.raises(error):
+        contradict(payment)
+    for reference in ("ref", ""):
+        assert payment.settle("c-1", PAID, reference, NOW) == Outcome(payment)
 
 
 @pytest.mark.parametrize("kind", ["accepted", "settled", "refused"])

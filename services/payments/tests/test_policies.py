@@ -13,6 +13,7 @@ def test_policies_keep_their_names():
         "accept": "payments.acquirer.charge",
         "settle": "payments.acquirer.charge",
         "refuse": "payments.acquirer.charge",
+        "keep_report": "payments.acquirer.charge",
         "book_due": "payments.payments.payment",
         "book_settled": "payments.payments.payment",
         "book_overpaid": "payments.payments.payment",

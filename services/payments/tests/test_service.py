@@ -5,6 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from chassis import telemetry
+from diwan.operations.v1 import operations_pb2, operations_pb2_grpc
 from diwan.payments.v1 import acquirer_pb2 as acquirer
 from diwan.payments.v1 import events_pb2 as events
 from diwan.payments.v1 import payments_pb2 as pb
@@ -12,7 +14,7 @@ from google.protobuf import json_format
 from google.type.money_pb2 import Money
 from payments.commands import payment_id_of
 from testkit.loads import loads
-from testkit.service import Trial, eventually
+from testkit.service import OPERATOR, Trial, eventually
 
 from .desk import (
     DISCOUNT,
@@ -178,6 +180,58 @@ async def test_a_settlement_of_another_amount_is_parked(desk: Desk, amount: Mone
 
     assert await desk.await_parked(event_id) == reason
     assert pb.PaymentState.Name((await desk.get(case)).state) == "PAYMENT_STATE_PROCESSING"
+
+
+async def test_a_contradiction_of_a_settled_charge_is_kept(desk: Desk) -> None:
+    """Another amount, also under the id of the true event, and a refusal: parked, counted, without effect."""
+    case = await desk.create_due()
+    charge = await desk.request_charge(case)
+    origin = uid()
+    true_id = await desk.publish_settled(charge, event_id=origin)
+    await desk.await_state(case, "SETTLED")
+
+    other_amount = await desk.publish_settled(charge, egp(PAID + 1))
+    refused = await desk.publish_refused(charge)
+    await desk.publish_settled(charge, egp(PAID + 2), event_id=origin)
+    await desk.publish_settled(charge, event_id=origin)
+
+    assert await desk.await_parked(other_amount) == "AMOUNT_MISMATCH"
+    assert await desk.await_parked(refused) == "CHARGE_CONTRADICTED"
+    assert await desk.await_parked(true_id) == "CONTENT_CHANGED"
+    assert (await desk.await_balances(case, "due", "settled"))["acquirer/card"] == PAID
+    for reason in ("AMOUNT_MISMATCH", "CHARGE_CONTRADICTED"):
+        sample = telemetry.current().registry.get_sample_value
+        assert (sample("diwan_payments_contradictions_total", {"reason": reason}) or 0) >= 1
+
+
+async def test_a_contradiction_that_came_first_stays_parked_after_a_replay(desk: Desk) -> None:
+    """The true settlement comes later; the replayed message is parked again and not taken for a repetition."""
+    case = await desk.create_due()
+    charge = await desk.request_charge(case)
+    origin = uid()
+    event_id = await desk.publish_settled(charge, egp(PAID - 1), event_id=origin)
+    assert await desk.await_parked(event_id) == "AMOUNT_MISMATCH"
+    await desk.publish_settled(charge, event_id=origin)
+    await desk.await_state(case, "SETTLED")
+
+    (parked,) = [one for one in await desk.trial.parked() if event_id in one.parked_id]
+    stub = operations_pb2_grpc.OperationsServiceStub(desk.trial.channel)
+    request = operations_pb2.ReplayParkedRequest(parked_id=parked.parked_id)
+    await stub.ReplayParked(request, metadata=desk.trial.bearer(OPERATOR))
+
+    async def parked_again() -> bool:
+        return await desk.await_parked(event_id) == "CONTENT_CHANGED"
+
+    await eventually(parked_again)
+
+
+async def test_an_unreadable_report_is_parked(desk: Desk) -> None:
+    """Its fields are in the parked message."""
+    report = acquirer.ReportUnreadable(charge_id=uid(), fields=["charge.amount"], digest="00" * 32)
+
+    event_id = await desk.trial.publish("acquirer", report)
+
+    assert await desk.await_parked(event_id) == "REPORT_UNREADABLE"
 
 
 async def test_an_event_of_an_unknown_charge_is_parked(desk: Desk) -> None:

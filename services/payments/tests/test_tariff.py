@@ -103,6 +103,14 @@ def test_the_error_of_a_missing_fee_names_the_query() -> None:
     ("wrong", "field"),
     [
         (fee(amount=0, discount=0, share=0), "fees[0].amount"),
+        (fee(amount=100_000_001), "fees[0].amount"),
+        (fee(amount=10**14), "fees[0].amount"),
+        *(
+            (fee("*", code), "fees[0].governorate")
+            for code in ("00", "05", "10", "20", "30", "36", "88", "99")
+        ),
+        (fee(start=TODAY.replace(year=2037)), "fees[0].valid_from"),
+        (fee(end=date(9999, 1, 1)), "fees[0].valid_until"),
         (fee(discount=12_000), "fees[0].electronic_discount"),
         (fee(discount=-1), "fees[0].electronic_discount"),
         (fee(share=12_001), "fees[0].platform_share"),
@@ -220,3 +228,13 @@ def test_no_day_has_two_fees_and_no_past_fee_changes(
     for day in (TODAY + n * DAY for n in range(60)):
         scopes = [f.scope for f in schedule.fees if f.in_force(day)]
         assert len(scopes) == len(set(scopes))
+
+
+def test_the_27_governorates_of_the_national_id_have_fees() -> None:
+    """Each may have a fee of its own, up to the greatest amount and day."""
+    codes = [f"{code:02}" for code in (*range(1, 5), *range(11, 20), *range(21, 30), *range(31, 36))]
+    greatest = {"amount": 100_000_000, "end": date(TODAY.year + 10, 12, 31)}
+
+    schedule = Schedule().publish([fee("*", code, **greatest) for code in codes], "t", TODAY)
+
+    assert len(schedule.fees) == len(codes) == 27

@@ -3,7 +3,7 @@ Who may open a connection to whom; what is not listed is refused. The edges of t
 deploy/platform.yaml (_platform.tpl); below stand those of a trial's sandbox.
   from, to   programs, or what lies outside them: broker, store, collector, dns, what the table lists as `outside`;
              callers (of the API), monitoring
-  port       grpc or http of our programs; the port of what lies outside follows from its name
+  port       grpc, http or callbacks of our programs; the port of what lies outside follows from its name
   trial      the line holds only for what the chart `trial` brings
 */}}
 {{- define "diwan-lib.edges" -}}
@@ -34,6 +34,8 @@ deploy/platform.yaml (_platform.tpl); below stand those of a trial's sandbox.
 - {port: 50051, protocol: TCP}
 {{- else if eq (default "" .port) "http" -}}
 - {port: 8080, protocol: TCP}
+{{- else if eq (default "" .port) "callbacks" -}}
+- {port: 8081, protocol: TCP}
 {{- else -}}
 - {port: {{ get .v.global.networkPolicy.ports .to }}, protocol: TCP}
 {{- end -}}

@@ -7,6 +7,10 @@
   value: /run/diwan/credentials/broker-uri
 - name: {{ $prefix }}_HTTP_LISTEN
   value: 0.0.0.0:8080
+{{- if .program.callbacks }}
+- name: {{ $prefix }}_CALLBACKS_LISTEN
+  value: 0.0.0.0:8081
+{{- end }}
 - name: {{ $prefix }}_DRAIN_SECONDS
   value: {{ .v.drainSeconds | quote }}
 {{- if ne .component "connector" }}

@@ -1,12 +1,12 @@
 {{/* Rendered from deploy/platform.yaml by `python scripts/render_platform.py`; do not edit. */}}
 {{- define "diwan-lib.platform" -}}
 programs:
-  identity: {package: identity, image: service, calls: [], secrets: []}
-  payments: {package: payments, image: service, calls: [identity], secrets: []}
-  notary: {package: notary, image: notary, calls: [identity], secrets: []}
-  notification: {package: notification, image: service, calls: [identity], secrets: []}
-  sms: {package: notification.connectors.sms, image: connector, calls: [], secrets: [smsc-password]}
-  acquirer: {package: payments.connectors.acquirer, image: connector, calls: [], secrets: [api-key]}
+  identity: {package: identity, image: service, calls: [], secrets: [], callbacks: false}
+  payments: {package: payments, image: service, calls: [identity], secrets: [], callbacks: false}
+  notary: {package: notary, image: notary, calls: [identity], secrets: [], callbacks: false}
+  notification: {package: notification, image: service, calls: [identity], secrets: [], callbacks: false}
+  sms: {package: notification.connectors.sms, image: connector, calls: [], secrets: [smsc-password], callbacks: false}
+  acquirer: {package: payments.connectors.acquirer, image: connector, calls: [], secrets: [api-key], callbacks: true}
 services: [identity, payments, notary, notification]
 readers: [identity, payments, notary, notification, sms, acquirer]
 clients: [identity, payments, notary, notification, operator]
@@ -16,7 +16,7 @@ edges:
   - {from: [payments, notary, notification], to: identity, port: grpc}
   - {from: [sms], to: smsc}
   - {from: [acquirer], to: bank}
-  - {from: [callbacks], to: acquirer, port: http}
+  - {from: [callbacks], to: acquirer, port: callbacks}
   - {from: [callers], to: identity, port: grpc}
   - {from: [callers], to: payments, port: grpc}
   - {from: [callers], to: notary, port: grpc}
@@ -29,6 +29,6 @@ edges:
   - {from: [monitoring], to: acquirer, port: http}
   - {from: [identity, payments, notary, notification, sms, acquirer], to: collector}
   - {from: [identity, payments, notary, notification, sms, acquirer], to: dns}
-  - {from: [bank], to: acquirer, port: http, trial: true}
+  - {from: [bank], to: acquirer, port: callbacks, trial: true}
   - {from: [bank], to: dns, trial: true}
 {{- end -}}

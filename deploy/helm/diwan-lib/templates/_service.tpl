@@ -44,6 +44,9 @@ spec:
   selector: {{- include "diwan-lib.selector" $connector | nindent 4 }}
   ports:
     - {name: http, port: 8080, targetPort: http, protocol: TCP}
+    {{- if $program.callbacks }}
+    - {name: callbacks, port: 8081, targetPort: callbacks, protocol: TCP}
+    {{- end }}
 {{ include "diwan-lib.networkPolicy" (merge (dict "node" $name) $whole) }}
 {{- end -}}
 

@@ -51,6 +51,9 @@ spec:
             - {name: grpc, containerPort: 50051, protocol: TCP}
             {{- end }}
             - {name: http, containerPort: 8080, protocol: TCP}
+            {{- if .program.callbacks }}
+            - {name: callbacks, containerPort: 8081, protocol: TCP}
+            {{- end }}
           {{- include "diwan-lib.probes" . | nindent 10 }}
           {{- if $pause }}
           lifecycle:

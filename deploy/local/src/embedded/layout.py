@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 from platform_table.load import platform
-from platform_table.table import CHECKOUT
+from platform_table.table import CHECKOUT, CONNECTOR
 
 from embedded.files import write_whole
 from embedded.rabbit import free_ports
@@ -18,12 +18,13 @@ __all__ = ["CHECKOUT", "Layout", "port_names"]
 
 
 def port_names() -> tuple[str, ...]:
-    """Names of the ports: each service's store and API, each program's HTTP, the broker, the sandbox."""
+    """Names of the ports: each service's store and API, each program's HTTP, callbacks, the broker, the sandbox."""
     table = platform()
     return (
         *(f"{name}-store" for name in table.services),
         *(f"{name}-grpc" for name in table.services),
         *(f"{name}-http" for name in (*table.services, *table.connectors)),
+        *(f"{program.name}-callbacks" for program in table.of(CONNECTOR) if program.reached_by),
         "broker",
         "smsc",
         "phones",

@@ -55,7 +55,7 @@ def outside(layout: Layout) -> list[Program]:
         _python(
             "bank", "sandbox.acquirer",
             "--port", ports["bank"], "--api-key-file", layout.passwords / "acquirer-api-key",
-            "--callback-url", f"http://{HOST}:{ports['acquirer-http']}/callbacks",
+            "--callback-url", f"http://{HOST}:{ports['acquirer-callbacks']}/callbacks",
             "--callback-key-file", layout.keys / "acquirer" / "callback.key",
         ),
         _python(
@@ -109,6 +109,8 @@ def _program(layout: Layout, program: TableProgram, own: dict[str, str]) -> Prog
         "HTTP_LISTEN": f"{HOST}:{ports[f'{name}-http']}",
         "KEYS_DIR": str(layout.keys / name),
     }
+    if program.reached_by:
+        settings["CALLBACKS_LISTEN"] = f"{HOST}:{ports[f'{name}-callbacks']}"
     for secret in program.secrets:
         settings[secret.replace("-", "_").upper()] = layout.password(f"{name}-{secret}")
     environment = {f"{program.prefix}_{setting}": value for setting, value in settings.items()} | {

@@ -65,7 +65,7 @@ def edges(platform: Platform) -> Iterator[Edge]:
         if callers := [program.name for program in installed if outside in program.reaches]:
             yield {"from": callers, "to": outside}
     for program in installed:
-        yield from ({"from": [each], "to": program.name, "port": "http"} for each in program.reached_by)
+        yield from ({"from": [each], "to": program.name, "port": "callbacks"} for each in program.reached_by)
     for program in platform.of(SERVICE, WEB):
         port = "grpc" if program.kind == SERVICE else "http"
         yield {"from": ["callers"], "to": program.name, "port": port}
@@ -77,7 +77,7 @@ def edges(platform: Platform) -> Iterator[Edge]:
     # A trial's sandbox stands for the outside: what a program reaches there calls it back directly.
     for program in installed:
         for outside in program.reaches if program.reached_by else ():
-            yield {"from": [outside], "to": program.name, "port": "http", "trial": True}
+            yield {"from": [outside], "to": program.name, "port": "callbacks", "trial": True}
             yield {"from": [outside], "to": "dns", "trial": True}
 
 
@@ -104,6 +104,7 @@ def _template(platform: Platform) -> str:
                 "image": program.image,
                 "calls": list(program.calls),
                 "secrets": list(program.secrets),
+                "callbacks": bool(program.reached_by),
             }
             for program in platform.installed
         },

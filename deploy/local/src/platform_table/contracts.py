@@ -11,16 +11,17 @@ BEYOND_MODELS = (
 # From the top to the ground floor: a module imports only modules of the rows below its own.
 CHASSIS_LAYERS = (
     ("service",),
-    ("access_log", "connector", "operations", "revocations"),
+    ("access_log", "connector", "operations", "retention", "revocations"),
     ("messaging", "rpc", "timers"),
     ("commands", "process", "run_with_lease"),
     ("admin_server", "mapping", "startup", "store", "tokens"),
-    ("key_ring", "money", "pages", "protojson", "readiness", "telemetry"),
+    ("input_forms", "key_ring", "money", "pages", "protojson", "readiness", "telemetry"),
     ("errors", "log"),
     (
         "backoff",
         "caller",
         "components",
+        "connections",
         "domain",
         "exceptions",
         "greenlets",

@@ -1,4 +1,8 @@
-"""The phones of the sandbox's SMSC: delivered messages, joined from their parts, with limits on everything."""
+"""The phones of the sandbox's SMSC: delivered messages, joined from their parts, with limits on everything.
+
+Like a real phone, a phone joins parts by originator and reference alone, whatever their texts: a part replaces an
+earlier one of the same number. If two texts under way have one reference, their parts are mixed.
+"""
 
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
@@ -7,7 +11,7 @@ from threading import Lock
 from typing import Any
 
 PHONES_MAX = 20_000
-MESSAGES_MAX = 200
+MESSAGES_MAX = 5_000
 PARTIAL_MAX = 5_000
 
 _GSM = (
@@ -27,6 +31,7 @@ _GSM_ESCAPED = {
 }
 _GSM_ESCAPED[0x65] = "€"
 UCS2 = 0x08
+CONCATENATED_8_BIT, CONCATENATED_16_BIT = 0x00, 0x08
 
 
 @dataclass
@@ -48,8 +53,9 @@ class Phones:
         header, body = (data[: data[0] + 1], data[data[0] + 1 :]) if udh and data else (b"", data)
         text = decode(body, coding)
         with self._lock:
-            if len(header) == 6 and header[1] == 0:
-                self._add_part(number, sender, (part_id, text), (header[3], header[4], header[5]))
+            position = _position(header)
+            if position is not None:
+                self._add_part(number, sender, (part_id, text), position)
             else:
                 self._add_message(number, sender, [(part_id, text)])
 
@@ -57,6 +63,20 @@ class Phones:
         """Return the messages on a phone: id, from, text, time (RFC 3339), parts (ids)."""
         with self._lock:
             return list(self._inboxes.get(number.lstrip("+"), ()))
+
+    def incomplete(self, number: str) -> list[dict[str, Any]]:
+        """Return the texts of a phone that lack parts: from, reference, numbers of the parts, total."""
+        with self._lock:
+            return [
+                {
+                    "from": sender,
+                    "reference": reference,
+                    "parts": sorted(partial.parts),
+                    "total": partial.total,
+                }
+                for (phone, sender, reference), partial in self._partial.items()
+                if phone == number.lstrip("+")
+            ]
 
     def clear(self, number: str) -> None:
         """Delete the messages on a phone."""
@@ -90,6 +110,16 @@ class Phones:
         )
         while len(self._inboxes) > PHONES_MAX:
             self._inboxes.popitem(last=False)
+
+
+def _position(header: bytes) -> tuple[int, int, int] | None:
+    """Reference, total and number of a part by the information elements of its UDH; None for a whole message."""
+    rest = header[1:]
+    while len(rest) >= 2:
+        element, value, rest = rest[0], rest[2 : 2 + rest[1]], rest[2 + rest[1] :]
+        if (element, len(value)) in {(CONCATENATED_8_BIT, 3), (CONCATENATED_16_BIT, 4)}:
+            return int.from_bytes(value[:-2]), value[-2], value[-1]
+    return None
 
 
 def decode(data: bytes, coding: int) -> str:

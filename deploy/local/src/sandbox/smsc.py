@@ -2,10 +2,12 @@
 
     python -m sandbox.smsc --port 2775 --http-port 8775 --system-id diwan --password secret
 
-HTTP: `GET /phones/<number>/messages` (`DELETE` clears them), `POST /faults` with any of
+HTTP: `GET /phones/<number>/messages` (`DELETE` clears them), `GET /phones/<number>/incomplete` (texts whose parts have
+not all arrived), `POST /faults` with any of
 `{"throttle": n, "throttle_at": n, "refuse": [number…], "undeliverable": [number…], "silent": n,
-"drop_after_submit": n}` (`throttle_at`: only the n-th submit from now), `GET /submits` returns the number of accepted
-submits. Not a part of the product.
+"drop_after_submit": n, "receipt_first": n}` (`throttle_at`: only the n-th submit from now; `receipt_first`: the receipt
+precedes the answer), `POST /dialect` with fields of `sandbox.dialects.Dialect` (`{}` restores the defaults),
+`GET /submits` returns the number of accepted submits. Not a part of the product.
 """
 
 import argparse
@@ -17,12 +19,12 @@ import signal
 import struct
 from collections import deque
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import smpp34
 
+from sandbox.dialects import DELIVERED, UNDELIVERABLE, Dialect, Receipt
 from sandbox.phones import Phones
 from sandbox.web import HttpRequest, Response, serve
 
@@ -34,7 +36,7 @@ ROK, RINVCMDID, RINVBNDSTS, RINVPASWD, RINVDSTADR, RTHROTTLED = 0x00, 0x03, 0x04
 PDU_BYTES_MAX = 64 * 1024
 RECEIPTS_MAX = 50_000
 RESEND_SECONDS = 1.0
-DELIVERED, UNDELIVERABLE = 2, 5
+LATE_ANSWER_SECONDS = 0.5
 
 
 @dataclass
@@ -45,12 +47,13 @@ class Faults:
     throttle_at: int = 0
     silent: int = 0
     drop_after_submit: int = 0
+    receipt_first: int = 0
     refuse: list[str] = field(default_factory=list)
     undeliverable: list[str] = field(default_factory=list)
 
     def set(self, changes: dict[str, Any]) -> None:
         """Change the named faults; others stay as they are."""
-        for name in ("throttle", "throttle_at", "silent", "drop_after_submit"):
+        for name in ("throttle", "throttle_at", "silent", "drop_after_submit", "receipt_first"):
             setattr(self, name, int(changes.get(name, getattr(self, name))))
         for name in ("refuse", "undeliverable"):
             value = changes.get(name, getattr(self, name))
@@ -64,17 +67,6 @@ class Faults:
         return left > 0
 
 
-@dataclass(frozen=True)
-class Receipt:
-    """A delivery receipt for the system that submitted the part."""
-
-    system_id: str
-    part_id: str
-    source: str
-    destination: str
-    state: int
-
-
 class Smsc:
     """All sessions, phones and pending receipts."""
 
@@ -83,6 +75,7 @@ class Smsc:
         self.receipt_delay = receipt_delay
         self.phones = Phones()
         self.faults = Faults()
+        self.dialect = Dialect()
         self.submits = 0
         self.sessions: list[Session] = []
         self._receipts: deque[Receipt] = deque(maxlen=RECEIPTS_MAX)
@@ -100,9 +93,9 @@ class Smsc:
             self.sessions.remove(session)
             writer.close()
 
-    def receipt_later(self, receipt: Receipt) -> None:
+    def receipt_later(self, receipt: Receipt, *, at_once: bool = False) -> None:
         """Schedule a receipt, to be sent after the delay."""
-        task = asyncio.create_task(self._receipt(receipt, self.receipt_delay))
+        task = asyncio.create_task(self._receipt(receipt, 0 if at_once else self.receipt_delay))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -126,6 +119,11 @@ class Smsc:
         """`POST /faults`."""
         self.faults.set(call.json())
         return 200, vars(self.faults)
+
+    def post_dialect(self, call: HttpRequest) -> Response:
+        """`POST /dialect`."""
+        self.dialect = Dialect.of(call.json())
+        return 200, vars(self.dialect)
 
     def delete_messages(self, call: HttpRequest) -> Response:
         """`DELETE /phones/<number>/messages`."""
@@ -194,7 +192,9 @@ class Session:
             self._send(SUBMIT_SM | RESPONSE, refusal, sequence)
             return True
         smsc.submits += 1
-        part_id = secrets.token_hex(8)
+        part = secrets.randbits(63)
+        part_id = smsc.dialect.answer(part)
+        receipt_first = faults.take("receipt_first")
         state = UNDELIVERABLE if number in faults.undeliverable else DELIVERED
         if state == DELIVERED:
             udh = bool(pdu.esm_class & 0x40)
@@ -202,33 +202,23 @@ class Session:
                 number, pdu.source_addr, part_id, pdu.short_message, coding=pdu.data_coding, udh=udh
             )
         if pdu.registered_delivery & 0x3:
-            smsc.receipt_later(Receipt(self.system_id, part_id, number, pdu.source_addr, state))
+            receipt = Receipt(self.system_id, part, number, pdu.source_addr, state)
+            smsc.receipt_later(receipt, at_once=receipt_first)
         if faults.take("drop_after_submit"):
             self._writer.transport.abort()
             return False
-        if not faults.take("silent"):
-            self._send(SUBMIT_SM | RESPONSE, ROK, sequence, part_id.encode() + b"\0")
+        answer = (SUBMIT_SM | RESPONSE, ROK, sequence, part_id.encode() + b"\0")
+        if receipt_first:
+            asyncio.get_running_loop().call_later(LATE_ANSWER_SECONDS, self._send, *answer)
+        elif not faults.take("silent"):
+            self._send(*answer)
         return True
 
     async def deliver(self, receipt: Receipt) -> bool:
         """Send a receipt; return whether the system accepted it."""
-        now = datetime.now(UTC).strftime("%y%m%d%H%M%S")
-        word = "DELIVRD" if receipt.state == DELIVERED else "UNDELIV"
-        text = f"id:{receipt.part_id} sub:001 dlvrd:001 submit date:{now} done date:{now} stat:{word} err:000 text:"
         self._sequence += 1
-        pdu = smpp34.DeliverSm(
-            receipt.source,
-            receipt.destination,
-            text.encode(),
-            esm_class=0x04,
-            tlvs=[
-                smpp34.Tlv(0x001E, receipt.part_id.encode() + b"\0"),
-                smpp34.Tlv(0x0427, bytes([receipt.state])),
-            ],
-            sequence_number=self._sequence,
-        )
         response = self._responses[self._sequence] = asyncio.get_running_loop().create_future()
-        self._writer.write(pdu.encode())
+        self._writer.write(self._smsc.dialect.receipt(receipt, self._sequence))
         with contextlib.suppress(TimeoutError, OSError):
             return bool(await asyncio.wait_for(response, 10) == ROK)
         return False
@@ -253,11 +243,17 @@ async def run(arguments: argparse.Namespace) -> None:
             ),
             (
                 "GET",
+                r"/phones/(?:\+|%2B)?(\d+)/incomplete",
+                lambda call: (200, smsc.phones.incomplete(call.groups[0])),
+            ),
+            (
+                "GET",
                 r"/phones/(?:\+|%2B)?(\d+)/messages",
                 lambda call: (200, smsc.phones.messages(call.groups[0])),
             ),
             ("DELETE", r"/phones/(?:\+|%2B)?(\d+)/messages", smsc.delete_messages),
             ("POST", r"/faults", smsc.post_faults),
+            ("POST", r"/dialect", smsc.post_dialect),
             ("GET", r"/submits", lambda _: (200, {"taken": smsc.submits})),
         ],
     )

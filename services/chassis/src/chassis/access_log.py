@@ -12,7 +12,11 @@ from chassis.rpc.current import Call
 from chassis.store import Aggregates, Database, Index, dataclass_codec
 
 COLLECTION = "access_log"
-_INDEX = Index(name="subject", keys=[("state.subject_ids", 1), ("state.time", -1)])
+TIME = "state.time"
+_INDEXES = (
+    Index(name="subject", keys=[("state.subject_ids", 1), (TIME, -1)]),
+    Index(name="time", keys=[(TIME, 1)]),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,15 +47,15 @@ class AccessRecord:
 
 
 class AccessLog:
-    """The access log of one service; its records are never deleted."""
+    """The access log of one service; its records are deleted only after their retention."""
 
     def __init__(self, records: Aggregates[AccessRecord]) -> None:
         self.records = records
 
     @classmethod
     async def open(cls, database: Database) -> Self:
-        """Open the collection and create its index."""
-        return cls(await database.aggregates(COLLECTION, dataclass_codec(AccessRecord), indexes=[_INDEX]))
+        """Open the collection and create its indexes."""
+        return cls(await database.aggregates(COLLECTION, dataclass_codec(AccessRecord), indexes=_INDEXES))
 
     async def record(self, call: Call, subject_ids: Sequence[str], *, purpose: str = "") -> None:
         """Record that a call reads personal data; await it before the data is returned.

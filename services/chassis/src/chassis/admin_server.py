@@ -1,11 +1,11 @@
 """The admin HTTP server: /metrics (Prometheus), /healthz (liveness), /readyz (readiness of each component)."""
 
 import asyncio
-import contextlib
 import json
 from typing import Final
 
 from chassis import telemetry
+from chassis.connections import Connection, OpenConnections
 from chassis.errors import AddressTaken
 from chassis.readiness import Readiness
 
@@ -17,7 +17,10 @@ _UNAVAILABLE: Final = 503
 
 
 class AdminServer:
-    """A small HTTP/1.1 server: GET only, one response per connection. A component."""
+    """A small HTTP/1.1 server: GET only, one response per connection, within 5 s. A component.
+
+    When it is full, the connection that is open the longest makes room (`chassis.connections`).
+    """
 
     name = "http"
 
@@ -27,6 +30,12 @@ class AdminServer:
         self.port = int(port)
         self._readiness = readiness
         self._server: asyncio.Server | None = None
+        self._open = OpenConnections()
+
+    @property
+    def open_connections(self) -> int:
+        """Number of open connections."""
+        return len(self._open)
 
     async def start(self) -> None:
         """Listen. Raises AddressTaken."""
@@ -45,15 +54,21 @@ class AdminServer:
             await self._server.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # A client that is too slow or disconnects gets no response; other connections are not affected.
-        with contextlib.suppress(
-            TimeoutError, ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError
-        ):
+        peer = writer.get_extra_info("peername") or ("",)
+        connection = Connection(str(peer[0]), writer.transport.abort)
+        self._open.add(connection)
+        try:
+            # A client that is too slow or disconnects gets no response; other connections are not affected.
             async with asyncio.timeout(REQUEST_LIMIT_SECONDS):
                 head = await reader.readuntil(b"\r\n\r\n")
                 writer.write(self._respond(head.split(b"\r\n", 1)[0]))
-                await writer.drain()
-        writer.close()
+                writer.close()
+                await writer.wait_closed()
+        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            # `close` would wait for a client that does not read.
+            writer.transport.abort()
+        finally:
+            self._open.remove(connection)
 
     def _respond(self, request_line: bytes) -> bytes:
         fields = request_line.decode("ascii", "replace").split(" ")

@@ -72,6 +72,13 @@ class UpstreamUnavailable(ChassisError):
     code = "UNAVAILABLE"
 
 
+class UpstreamRefused(ChassisError):
+    """Another service that the response depends on refused the call; see `upstream_reason`."""
+
+    reason = "UPSTREAM_REFUSED"
+    code = "FAILED_PRECONDITION"
+
+
 class KeysUnavailable(ChassisError):
     """No key to check tokens with: none is stored and identity is unavailable."""
 

@@ -8,12 +8,15 @@ from datetime import timedelta
 from typing import Any
 
 from chassis import log
+from chassis.backoff import Backoff
 from chassis.components import within
 from chassis.store import Lease, StoreError
 
 TTL = timedelta(seconds=6)
 """Maximum time after a kill -9 until another process takes over; clocks must differ by less."""
 
+RESTART_FIRST_SECONDS = 1.0
+RESTART_LAST_SECONDS = 30.0
 _RENEW_SECONDS = TTL.total_seconds() / 3
 _log = log.get(__name__)
 
@@ -24,13 +27,15 @@ async def run_with_lease(
     """Run `work` whenever the lease is held, until `work` returns; it must return once `stopping` is set.
 
     When the lease is lost, `work` is cancelled; it is started again when the lease is acquired again. An exception of
-    `work` is logged, and `work` is started again after a pause, because a fault must not end it permanently.
+    `work` is logged, and `work` is started again after a growing pause, because a fault must not end it permanently.
     """
+    backoff = Backoff(RESTART_FIRST_SECONDS, RESTART_LAST_SECONDS)
     while not stopping.is_set():
         if not await _quietly(lease.acquire):
             await within(stopping, _RENEW_SECONDS * random.uniform(0.5, 1.0))  # noqa: S311 -- no secret
             continue
         _log.info("lease taken", lease=name)
+        backoff.opened()
         task = asyncio.create_task(work(), name=name)
         try:
             await _keep(lease, task)
@@ -42,7 +47,7 @@ async def run_with_lease(
             return
         if not task.cancelled():
             _log.error("leased work failed", lease=name, exc_info=task.exception())
-        await within(stopping, 1.0)
+        await within(stopping, backoff.next())
 
 
 async def _keep(lease: Lease, task: "asyncio.Task[None]") -> None:

@@ -18,7 +18,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 from google.protobuf.descriptor import ServiceDescriptor
 
-from chassis import operations, revocations
+from chassis import operations, retention, revocations
 from chassis.components import Component
 from chassis.errors import ErrorSet
 from chassis.key_ring import KeyRing
@@ -29,6 +29,7 @@ from chassis.messaging.message_processor import MessageProcessor
 from chassis.messaging.policies import Policies, Policy
 from chassis.messaging.relay import Relay
 from chassis.process import Env, run
+from chassis.retention import Retention
 from chassis.revocations import Revocations
 from chassis.rpc.clients import Clients
 from chassis.rpc.server import Server
@@ -77,6 +78,7 @@ class ServiceDefinition:
         rpcs: service descriptors, and the servicers that implement them.
         policies: the table of policies; ValueError if it names a queue of another service.
         timers: the table of timers.
+        retentions: the histories that lose their oldest documents after a time.
         components: the service's own components; they stop after API and policies, which use them.
         tokens: replaces the context's token check, None to keep it. Identity checks with its own signing keys and its
             own sessions; all other services keep its revocations.
@@ -85,6 +87,7 @@ class ServiceDefinition:
     rpcs: Sequence[tuple[ServiceDescriptor, object]]
     policies: Sequence[Policy] = ()
     timers: Sequence[Timer] = ()
+    retentions: Sequence[Retention] = ()
     components: Sequence[Component] = ()
     tokens: TokenKeys | None = None
 
@@ -134,7 +137,7 @@ async def assemble(
     definition = await build(ServiceContext(env, database, keys, tokens, clients))
     env.readiness.add("store", partial(_answers, database))
     # Without the role `api` the server serves health checks only, so that all processes are monitored in the same way.
-    rpcs = [*definition.rpcs, operations.service(database)] if env.wants("api") else []
+    rpcs = [*definition.rpcs, operations.service(database, keys)] if env.wants("api") else []
     follows = definition.tokens is None
     table = [*definition.policies, *([revocations.policy(env.name, database.revocations)] if follows else [])]
     server = Server(
@@ -147,11 +150,15 @@ async def assemble(
         readiness=env.readiness,
         clock=env.clock,
     )
+    timers = [
+        *definition.timers,
+        retention.timer(database.inbox, settings.parked_days, definition.retentions, env.clock),
+    ]
     return [
         _Connections(database, clients),
         *([revoked] if follows and env.wants("api") else []),
         *definition.components,
-        *messaging_components(env, database, keys, table, definition.timers),
+        *messaging_components(env, database, keys, table, timers),
         server,
     ]
 

@@ -91,6 +91,22 @@ class ServiceSettings(ProcessSettings):
         le=20_000,
         description="Calls that wait for their turn; further ones are refused with RESOURCE_EXHAUSTED (OVERLOADED)",
     )
+    parked_days: int = Field(
+        90, ge=1, le=3650, description="Age at which a parked message of this service is deleted, days"
+    )
+
+
+class AccessLogSettings(ServiceSettings):
+    """Settings of a service with an access log (`access_log`)."""
+
+    access_log_days: int = Field(
+        1825, ge=30, le=36_500, description="Age at which a record of the access log is deleted, days"
+    )
+
+    @property
+    def trusted_front_services(self) -> frozenset[str]:
+        """Services that state their user's network address; a service that counts requests by it overrides this."""
+        return frozenset()
 
 
 class UploadSettings(ServiceSettings):

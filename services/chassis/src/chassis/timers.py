@@ -27,10 +27,16 @@ class Timer:
     period: timedelta
     handler: Handler
     limit: timedelta
+    invalidate: Callable[[], None]
 
 
 def every(
-    name: str, period: timedelta, handler: Handler, *, limit: timedelta = timedelta(minutes=5)
+    name: str,
+    period: timedelta,
+    handler: Handler,
+    *,
+    limit: timedelta = timedelta(minutes=5),
+    invalidate: Callable[[], None] = lambda: None,
 ) -> Timer:
     """A row of the table: run `handler` each `period`, with a jitter of a tenth.
 
@@ -39,11 +45,13 @@ def every(
         period: from the end of one run to the beginning of the next.
         handler: idempotent: another process may repeat a run.
         limit: a longer run is cancelled and counted as failed.
+        invalidate: sets the gauges that the runs set to NaN; called after a failed run, and when this process runs
+            the timer no more, because another process may then run it.
 
     """
     if period <= timedelta():
         raise ValueError(f"timer {name} needs a period")
-    return Timer(name, period, handler, limit)
+    return Timer(name, period, handler, limit, invalidate)
 
 
 class Timers(Background):
@@ -65,9 +73,13 @@ class Timers(Background):
             await self.stopping.wait()
 
     async def _work(self) -> None:
-        async with asyncio.TaskGroup() as group:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for timer in self._table:
+                    group.create_task(self._loop(timer))
+        finally:
             for timer in self._table:
-                group.create_task(self._loop(timer))
+                timer.invalidate()
 
     async def _loop(self, timer: Timer) -> None:
         # The first run comes after a period: a service that restarts in a loop must not run its timers in a loop.
@@ -91,6 +103,7 @@ class Timers(Background):
                     await timer.handler()
         except Exception:  # noqa: BLE001 -- the next run may succeed
             outcome = "failed"
+            timer.invalidate()
             _log.exception("timer failed", timer=timer.name)
         self._runs.labels(timer.name, outcome).inc()
 

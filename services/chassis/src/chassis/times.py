@@ -1,7 +1,8 @@
-"""Time: UTC in the store and on the wire, `Timestamp` in messages, Africa/Cairo at the edges."""
+"""Time: UTC in the store and on the wire, `Timestamp` in messages; calendar days are those of Africa/Cairo."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -9,13 +10,26 @@ from google.protobuf.timestamp_pb2 import Timestamp
 Clock = Callable[[], datetime]
 """A source of the current time, UTC: `utc_now`, or a test's own."""
 
-CAIRO = ZoneInfo("Africa/Cairo")
-"""Time zone of calendar days in texts for people and in business rules."""
+CAIRO: Final = ZoneInfo("Africa/Cairo")
+"""Time zone of calendar days in texts for people and in business rules. Only `cairo_day` uses it."""
 
 
 def utc_now() -> datetime:
     """The system clock, UTC."""
     return datetime.now(UTC)
+
+
+def cairo_day(time: datetime) -> date:
+    """The calendar day in Cairo at a time; of the current time, today. The one source of days for all programs.
+
+    Cairo is two hours before UTC, three in summer. A day in April begins at 01:00, one in October has 25 hours.
+
+    Raises:
+        ValueError: the time has no zone.
+    """
+    if time.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return time.astimezone(CAIRO).date()
 
 
 def format_time(time: datetime) -> str:

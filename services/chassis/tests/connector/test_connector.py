@@ -1,5 +1,7 @@
 """The runtime of connectors, in a separate process with a real broker."""
 
+import time
+
 import pika
 import pytest
 from chassis.messaging import headers
@@ -168,3 +170,20 @@ def test_unknown_paths_and_methods_are_refused(scene: Scene) -> None:
     """An unknown path is answered with 404, another method with 405."""
     assert http("GET", f"{scene.url}/secrets")[0] == 404
     assert http("POST", f"{scene.url}/healthz", b"")[0] == 405
+
+
+def test_a_deleted_queue_costs_few_connections(scene: Scene) -> None:
+    """Each attempt connects, and fails after that; the pauses between them grow, and end when the queue is back."""
+    before = len(scene.program.log.read_text())
+
+    def logged(event: str) -> int:
+        return scene.program.log.read_text()[before:].count(event)
+
+    with scene.side.broker.without(QUEUE):
+        eventually(lambda: logged("consumer lost the broker") >= 3)
+        time.sleep(4)
+        assert logged("broker connected") <= 10
+
+    message_id = scene.request("done")
+    event, _ = scene.side.hears(sms_pb2.SmsSubmitted)
+    assert event.message_id == message_id

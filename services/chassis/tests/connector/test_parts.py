@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +11,12 @@ from chassis.connector.delivery import read_envelope
 from chassis.connector.events import OutboundEvent, outbound
 from chassis.connector.recent_deliveries import KEPT_MAX, RecentDeliveries
 from chassis.connector.settings import ConnectorSettings
+from chassis.key_ring import Binding, KeyRing, OpenError
 from chassis.settings import explain, load
 from diwan.notification.v1 import sms_pb2
+from google.protobuf import json_format
+from google.protobuf.message import Message
+from testkit.keys import make_keys
 
 QUEUE = "sms.notification.message"
 
@@ -119,19 +124,64 @@ def test_copy_has_no_headers_of_the_broker() -> None:
 
 
 def test_events_of_one_origin_have_one_id() -> None:
-    """The id is derived from origin and type."""
+    """The id is derived from origin, type and content, not from what accompanies them."""
     first = OutboundEvent(sms_pb2.SmsUnknown(message_id="a"), "a", "origin")
-    second = OutboundEvent(sms_pb2.SmsUnknown(message_id="b"), "b", "origin")
-    other = OutboundEvent(sms_pb2.SmsExpired(message_id="a"), "a", "origin")
+    repeated = OutboundEvent(
+        sms_pb2.SmsUnknown(message_id="a"), "a", "origin", causation="c", correlation="R-1"
+    )
+
+    assert first.id == repeated.id
+
+
+@pytest.mark.parametrize(
+    ("message", "origin"),
+    [
+        (sms_pb2.SmsUnknown(message_id="b"), "origin"),
+        (sms_pb2.SmsUnknown(), "origin"),
+        (sms_pb2.SmsExpired(message_id="a"), "origin"),
+        (sms_pb2.SmsUnknown(message_id="a"), "other"),
+    ],
+)
+def test_another_content_is_another_event(message: Message, origin: str) -> None:
+    """So are another type and another origin."""
+    first = OutboundEvent(sms_pb2.SmsUnknown(message_id="a"), "a", "origin")
+
+    assert OutboundEvent(message, "a", origin).id != first.id
+
+
+def test_the_id_of_an_event_does_not_depend_on_sealed_fields() -> None:
+    """A hash of a text or a number could be reversed by trying, and every sealing of a text differs."""
+    first, second = (
+        OutboundEvent(sms_pb2.SubmitSms(message_id="a", content=content), "a", "origin")
+        for content in ("one", "two")
+    )
 
     assert first.id == second.id
-    assert first.id != other.id
 
 
-def test_event_of_another_owner_is_not_published() -> None:
+def test_event_of_another_owner_is_not_published(tmp_path: Path) -> None:
     """A connector publishes only to its own exchange."""
+    make_keys(tmp_path, ["acquirer"])
+    key_ring = KeyRing("acquirer", tmp_path / "acquirer")
+
     with pytest.raises(TypeError, match="SmsUnknown is not published by acquirer"):
-        outbound(OutboundEvent(sms_pb2.SmsUnknown(), "a", "o"), "acquirer")
+        outbound(OutboundEvent(sms_pb2.SmsUnknown(), "a", "o"), "acquirer", key_ring)
+
+
+def test_sealed_field_of_a_published_event_opens_only_for_its_reader(tmp_path: Path) -> None:
+    """The body holds no plaintext; the event itself is not changed."""
+    make_keys(tmp_path, ["sms", "notification", "identity"])
+    event = OutboundEvent(sms_pb2.SmsReceipted(part_id="p", mobile="+201012345678"), "p", "origin")
+
+    published = outbound(event, "sms", KeyRing("sms", tmp_path / "sms"))
+
+    assert b"201012345678" not in published.body
+    assert event.message.mobile == "+201012345678"  # type: ignore[attr-defined]  # a message of any kind
+    sealed = json_format.Parse(published.body, sms_pb2.SmsReceipted())
+    binding = Binding(event.id, event.type, "diwan/sms")
+    assert KeyRing("notification", tmp_path / "notification").open(sealed.mobile, binding) == "+201012345678"
+    with pytest.raises(OpenError):
+        KeyRing("identity", tmp_path / "identity").open(sealed.mobile, binding)
 
 
 def test_recent_deliveries_are_bounded() -> None:

@@ -3,14 +3,17 @@
 import asyncio
 import json
 from io import StringIO
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from chassis.messaging.connection import reconnecting
+from chassis.messaging.policies import on
+from diwan.payments.v1 import events_pb2
 from testkit.broker import Broker
 from testkit.ports import free_port
 
-from .conftest import eventually
+from .conftest import QUEUE, Seen, eventually, settled
 
 FAULTS = {
     "no listener": (
@@ -54,3 +57,16 @@ async def test_one_line_reports_each_failed_attempt(broker: Broker, lines: Strin
     assert not any(
         word in lines.getvalue() for word in (f"{address.hostname}:{address.port}", str(address.password))
     )
+
+
+async def test_a_deleted_queue_costs_few_connections(bench: Any, seen: Seen, lines: StringIO) -> None:
+    """Each attempt connects, and fails after that; the pauses between them grow, and end when the queue is back."""
+    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, seen.handle, name="count"))
+
+    with bench.broker.without(QUEUE):
+        await eventually(lambda: lines.getvalue().count("consumer lost the broker") >= 3)
+        await asyncio.sleep(4)
+        assert lines.getvalue().count("broker connected") <= 10
+
+    bench.send(settled())
+    await eventually(lambda: seen.events)

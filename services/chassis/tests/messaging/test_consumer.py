@@ -202,7 +202,8 @@ async def test_an_event_is_parked_after_the_last_attempt(bench: Any) -> None:
     event_id = bench.send(settled(1))
 
     (entry,) = await eventually(bench.parked)
-    assert (entry.id, entry.attempt, entry.reason) == (f"count/{event_id}", 3, "ValueError")
+    assert (entry.id.rpartition("/")[0], entry.attempt) == (f"count/{event_id}", 3)
+    assert entry.reason == "ValueError"
     await asyncio.sleep(0.3)
     assert len(seen.events) == 3
 

@@ -1,9 +1,11 @@
 """The relay publishes committed events in order, also after crashes of the process or the broker."""
 
 import asyncio
+import json
 import os
 import signal
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from typing import Any
 from uuid import uuid4
 
@@ -212,3 +214,52 @@ async def test_the_message_belongs_to_the_trace_of_its_command(bench: Any, seen:
     assert send.context.trace_id == process.context.trace_id == parent.get_span_context().trace_id
     assert process.parent.span_id == send.context.span_id
     assert send.attributes["diwan.request_number"] == "PA-1"
+
+
+async def test_the_age_of_the_outbox_is_true_without_a_broker(bench: Any) -> None:
+    """It grows during the outage, also for events that were committed in it, and is 0 once they are sent."""
+
+    def gauge(name: str) -> float:
+        value = telemetry.current().registry.get_sample_value(name)
+        assert value is not None
+        return value
+
+    await eventually((await bench.relay()).check)
+    await eventually(lambda: gauge("diwan_outbox_age_seconds") == 0)
+    await asyncio.to_thread(bench.broker.node.kill)
+    try:
+        for number in range(3):
+            await bench.publish(settled(number), aggregate=str(number))
+
+        await eventually(lambda: gauge("diwan_outbox_aggregates") == 3)
+        first = gauge("diwan_outbox_age_seconds")
+        assert first > 0
+        await eventually(lambda: gauge("diwan_outbox_age_seconds") > first + 0.5)
+    finally:
+        await asyncio.to_thread(bench.broker.node.start)
+
+    await eventually(lambda: gauge("diwan_outbox_aggregates") == 0, 60)
+    assert gauge("diwan_outbox_age_seconds") == 0
+
+
+async def test_refused_events_of_many_aggregates_are_retried_at_a_bounded_rate(
+    bench: Any, lines: StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pauses grow with the number of waiting aggregates; all events are sent once the broker takes them."""
+    monkeypatch.setattr("chassis.messaging.relay.BACKOFF_FIRST_SECONDS", 0.01)
+    monkeypatch.setattr("chassis.messaging.relay.RETRIES_PER_SECOND", 10)
+    await eventually((await bench.relay("identity")).check)
+
+    def pauses() -> list[float]:
+        refused = [json.loads(line) for line in lines.getvalue().splitlines() if "event refused" in line]
+        first = {line["event_id"]: line["again_in_seconds"] for line in reversed(refused)}
+        return sorted(first.values())
+
+    with bench.broker.unbound("notification.identity.message"):
+        for number in range(20):
+            await bench.publish(command(), service="identity", aggregate=str(number))
+        await eventually(lambda: len(pauses()) == 20)
+
+    # Aggregates that are retried meanwhile wait no more, so some numbers occur twice.
+    assert pauses()[-1] >= 0.5
+    await eventually(lambda: _none_left(bench, "identity"))

@@ -21,7 +21,7 @@ from chassis.rpc.client import connect
 from chassis.rpc.current import call
 from chassis.rpc.server import Server
 from chassis.settings import ServiceSettings, UploadSettings
-from chassis.tokens import TokenKeys, generate_key, key_set, public_jwks, sign_access, verify_assertion
+from chassis.tokens import TokenKeys, generate_key, public_jwks, sign_access, verify_assertion
 from diwan.identity.v1 import identity_pb2, identity_pb2_grpc
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from grpc_tools import protoc
@@ -116,7 +116,7 @@ class Identity(identity_pb2_grpc.IdentityServiceServicer):
 
     async def IssueServiceToken(self, request, context):
         now = datetime.now(UTC)
-        verify_assertion(request.client_assertion, key_set(self.client_key), "notary", now)
+        verify_assertion(request.client_assertion, [self.client_key], "notary", now)
         caller = Caller(kind=Kind.SERVICE, id="notary", acting_for=request.acting_for)
         answer = identity_pb2.IssueServiceTokenResponse(
             access_token=sign_access(self.key, caller, audience=request.audience, now=now, jti="j")

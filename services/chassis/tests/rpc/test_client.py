@@ -223,6 +223,39 @@ async def test_an_unavailable_upstream_makes_a_call_unavailable(harness):
     assert (error.code().name, failure_of(error).reason) == ("UNAVAILABLE", "UPSTREAM_UNAVAILABLE")
 
 
+@pytest.mark.parametrize(
+    ("request_id", "reason"),
+    [("not an id", "VALIDATION"), ("", "VALIDATION"), ("{" + "0" * 36 + "}", "VALIDATION")],
+)
+async def test_a_refusal_of_another_service_is_no_fault(harness, request_id, reason):
+    """The caller learns the other service's reason, and that a repetition is of no use."""
+    elsewhere = connect(harness.target)
+    harness.channels.append(elsewhere)
+
+    async def ask(_request):
+        await harness.rpc("Open", elsewhere)(harness.trial.Request(request_id=request_id))
+
+    harness.servicer.deeds["it"] = ask
+    error = await harness.refused(harness.rpc("Open")(harness.request(deed="it")))
+
+    failure = failure_of(error)
+    assert (failure.code, failure.reason) == ("FAILED_PRECONDITION", "UPSTREAM_REFUSED")
+    assert failure.metadata == {"upstream_reason": reason, "upstream_domain": "diwan.trial"}
+
+
+@pytest.mark.parametrize("code", ["PERMISSION_DENIED", "UNAUTHENTICATED", "INTERNAL", "DATA_LOSS"])
+async def test_a_fault_of_another_service_is_a_fault(harness, code):
+    """No token of the service itself is accepted there, or it failed: an operator must act."""
+
+    async def ask(_request):
+        raise grpc.aio.AioRpcError(grpc.StatusCode[code], grpc.aio.Metadata(), grpc.aio.Metadata())
+
+    harness.servicer.deeds["it"] = ask
+    error = await harness.refused(harness.rpc("Open")(harness.request(deed="it")))
+
+    assert (error.code().name, failure_of(error).reason) == ("INTERNAL", "INTERNAL")
+
+
 async def test_the_request_number_is_propagated(harness, tokens):
     """A service sends the request number of its current work."""
     with log.correlated("R-2026-9"):

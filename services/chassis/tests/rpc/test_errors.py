@@ -3,12 +3,15 @@
 import asyncio
 import importlib.util
 import json
+from datetime import timedelta
 
 import pytest
 from chassis.domain import DomainError
 from chassis.errors import Contended
 from chassis.protojson import Unreadable
 from chassis.rpc.client import failure_of
+from chassis.store import RequestLimitReached
+from google.rpc import error_details_pb2, status_pb2
 
 NATIONAL_ID = "29901011234567"
 MOBILE = "+201012345678"
@@ -209,3 +212,24 @@ def test_errors_are_imported_without_grpc():
 
     assert importlib.util.find_spec("chassis") is not None
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+async def test_a_pause_in_the_metadata_is_a_retry_info_too(harness):
+    """Clients read it without knowing the reason; other errors have none."""
+    refused = await harness.refused(deed(harness, RequestLimitReached(256, timedelta(hours=1, seconds=0.2))))
+    other = await harness.refused(deed(harness, Contended()))
+
+    assert (refused.code().name, failure_of(refused).reason) == (
+        "RESOURCE_EXHAUSTED",
+        "REQUEST_LIMIT_REACHED",
+    )
+    assert failure_of(refused).metadata == {"limit": "256", "retry_after_seconds": "3601"}
+    assert [retry.retry_delay.seconds for retry in retries(refused)] == [3601]
+    assert retries(other) == []
+
+
+def retries(error):
+    packed = dict(error.trailing_metadata())["grpc-status-details-bin"]
+    details = status_pb2.Status.FromString(packed).details
+    found = [error_details_pb2.RetryInfo() for _ in details]
+    return [info for info, detail in zip(found, details, strict=True) if detail.Unpack(info)]

@@ -144,7 +144,7 @@ class Bench:
         )
 
     def event(
-        self, *, event_id: str = "", at: datetime | None = None, policy: str = "count"
+        self, *, event_id: str = "", at: datetime | None = None, policy: str = "count", content: str = ""
     ) -> EventCause[StringValue]:
         event_id = event_id or str(uuid4())
         return EventCause(
@@ -157,6 +157,7 @@ class Bench:
             sequence=1,
             time=at or self.clock(),
             message=StringValue(),
+            content=content,
         )
 
     def timer(self, origin: str) -> Cause:

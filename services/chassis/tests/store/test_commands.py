@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import pytest
 from chassis import log, telemetry
-from chassis.commands import Decision, TooOld, execute, execute_for_state
+from chassis.commands import ContentChanged, Decision, TooOld, execute, execute_for_state
 from chassis.errors import Contended, RequestIdReused
-from chassis.store import Duplicate, Index, LimitExceeded, Limits, dataclass_codec
+from chassis.store import Duplicate, Index, LimitExceeded, Limits, RequestLimitReached, dataclass_codec
 from google.protobuf.wrappers_pb2 import Int64Value, StringValue
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -252,14 +252,34 @@ async def test_an_event_older_than_a_full_memory_is_refused(open_bench: Any) -> 
     assert len((await bench.document("a"))["processed_events"]) == 3
 
 
+async def test_an_event_with_a_known_id_and_other_content_is_refused(bench: Any) -> None:
+    """The same content has one effect, and so has an event that was recorded without its content."""
+    ids = {content: str(uuid4()) for content in ("aa" * 8, "")}
+    for content, event_id in ids.items():
+        await execute(bench.accounts, "a", bench.put(1), bench.event(event_id=event_id, content=content))
+        await execute(bench.accounts, "a", bench.put(1), bench.event(event_id=event_id, content="aa" * 8))
+
+    with pytest.raises(ContentChanged):
+        await execute(
+            bench.accounts, "a", bench.put(1), bench.event(event_id=ids["aa" * 8], content="bb" * 8)
+        )
+
+    assert (await bench.state("a")).balance == 2
+
+
 async def test_requests_are_dropped_after_a_day(open_bench: Any) -> None:
-    """The next write drops them; more requests within a day than the limit are refused."""
+    """The next write drops them; more requests within a day than the limit are refused, with the pause to make."""
     bench = await open_bench(limits=Limits(requests=2))
     await execute(bench.accounts, "a", bench.put(1), bench.request())
+    bench.clock.move(timedelta(hours=1))
     await execute(bench.accounts, "a", bench.put(1), bench.request())
+    bench.clock.move(timedelta(hours=2))
 
-    with pytest.raises(LimitExceeded):
+    with pytest.raises(RequestLimitReached) as refused:
         await execute(bench.accounts, "a", bench.put(1), bench.request())
+    assert refused.value.metadata == {"limit": "2", "retry_after_seconds": str(21 * 3600)}
+    bench.clock.move(timedelta(hours=21))
+    await execute(bench.accounts, "a", bench.put(0), bench.request())
     bench.clock.move(timedelta(hours=24))
     last = bench.request()
     await execute(bench.accounts, "a", bench.put(1), last)

@@ -15,6 +15,7 @@ from chassis.messaging import headers
 from chassis.messaging.event_registry import event_type
 from chassis.messaging.inbound import fingerprint
 from chassis.messaging.names import parked_queue, retry_exchange
+from google.protobuf.message import Message
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError
 
@@ -29,6 +30,10 @@ USER: Final = "operator"
 READ_MAX: Final = 1000
 TIMEOUT_SECONDS: Final = 10
 REASON, ATTEMPT, FIRST_USER = "diwan-reason", "diwan-attempt", "diwan-user"
+
+
+class Refused(click.ClickException):
+    """A message cannot, or must not, be handled so; other messages can."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +67,17 @@ class ParkedMessage:
         return str(self.attributes.get(name, ""))
 
     def content(self) -> dict[str, Any]:
-        """Its body, personal and sealed fields masked; empty if the body is no message of its type."""
+        """Its body, personal and sealed fields masked; only the size of a body that cannot be read."""
+        message = self.message()
+        return {"unreadable_bytes": len(self.body)} if message is None else masked_message(message)
+
+    def message(self) -> Message | None:
+        """Its body as a message of its type; None if it cannot be read."""
         kind = event_type(self._text(headers.TYPE))
         try:
-            return masked_message(protojson.loads(self.body, kind)) if kind else {}
+            return protojson.loads(self.body, kind) if kind else None
         except protojson.Unreadable:
-            return {}
+            return None
 
 
 @contextmanager
@@ -98,18 +108,17 @@ def read(channel: BlockingChannel, connector: str, limit: int = READ_MAX) -> Ite
             yield ParkedMessage(queue, method.delivery_tag or 0, user, attributes, body or b"")
 
 
-def find(channel: BlockingChannel, connector: str, parked_id: str) -> ParkedMessage:
-    """The message with an id; a ClickException if it is not among the oldest."""
-    for parked in read(channel, connector):
-        if parked.id == parked_id:
-            return parked
-    raise click.ClickException(f"no such message among the {READ_MAX} oldest of {connector}")
+def check_replay(parked: ParkedMessage) -> None:
+    """Raise Refused for a message that the connector could not read, and for a one-time code."""
+    message = parked.message()
+    if message is None:
+        raise Refused("the message cannot be read: its type is unknown, or its body is none of its type")
+    if getattr(message, "once", False):
+        raise Refused("a one-time code is never submitted twice: let a new one be sent")
 
 
 def replay(channel: BlockingChannel, parked: ParkedMessage) -> None:
     """Publish a copy to the connector's queue, with its count of attempts reset, and remove the parked message."""
-    if parked.content().get("once"):
-        raise click.ClickException("a one-time code is never submitted twice: let a new one be sent")
     reader = parked.queue.split(".")[0]
     # A message parked by the broker still has its publisher's `user_id`; a connector's copy has it in a header.
     user = str(parked.attributes.get(FIRST_USER) or (parked.user if parked.user != reader else ""))

@@ -1,6 +1,6 @@
 """`diwan tariff`: published fees."""
 
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import click
 import yaml
 from chassis.money import PIASTRES_A_POUND, money
-from chassis.times import CAIRO
+from chassis.times import cairo_day, utc_now
 from diwan.payments.v1 import payments_pb2, payments_pb2_grpc
 from google.type import date_pb2, money_pb2
 
@@ -82,7 +82,7 @@ def fee(number: int, entry: dict[str, Any]) -> payments_pb2.Fee:
 
 def day(number: int, value: Any) -> date_pb2.Date:
     if value == "today":
-        value = datetime.now(CAIRO).date()
+        value = cairo_day(utc_now())
     if not isinstance(value, date):
         raise click.ClickException(f"fee {number}: {value!r} is not a date like 2026-01-31")
     return date_pb2.Date(year=value.year, month=value.month, day=value.day)

@@ -2,7 +2,8 @@
 
 from functools import partial
 
-from chassis import telemetry
+from chassis import access_log, telemetry
+from chassis.retention import Retention
 from chassis.service import ServiceContext, ServiceDefinition, serve
 from chassis.tokens import TokenKeys
 from diwan.identity.v1 import identity_pb2
@@ -11,6 +12,7 @@ from identity import policies, queries
 from identity.api import IdentityApi
 from identity.context import Context
 from identity.errors import ERRORS
+from identity.networks import Networks
 from identity.settings import Settings
 from identity.signing import Signing
 from identity.store import SCHEMA_VERSION, Store
@@ -24,10 +26,19 @@ async def build(service: ServiceContext[Settings]) -> ServiceDefinition:
     settings = service.env.settings
     signing = Signing.read(settings.keys_dir)
     store = await Store.open(service.database)
-    context = Context(store, service.keys, signing, settings, telemetry.current(), service.env.clock)
+    context = Context(
+        store,
+        service.keys,
+        signing,
+        settings,
+        telemetry.current(),
+        Networks(settings.starts_per_address),
+        service.env.clock,
+    )
     return ServiceDefinition(
         rpcs=[(SERVICE, IdentityApi(context))],
         policies=policies.table(context),
+        retentions=[Retention(store.access_log.records, access_log.TIME, settings.access_log_days)],
         tokens=TokenKeys.own(
             NAME,
             signing.key,

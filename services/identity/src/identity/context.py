@@ -8,10 +8,11 @@ from uuid import UUID, uuid4
 
 from chassis.key_ring import KeyRing
 from chassis.telemetry import Telemetry
-from chassis.times import Clock, utc_now
+from chassis.times import Clock, cairo_day, utc_now
 
 from identity.model.accounts import mobile_number
 from identity.model.national_id import CHECK_DIGIT_RULES, NationalId
+from identity.networks import Networks
 from identity.settings import Settings
 from identity.signing import Signing
 from identity.store import Store
@@ -22,6 +23,7 @@ class Context:
     """Stores, keys, settings, random source, metrics.
 
     Attributes:
+        networks: counts anonymous requests.
         clock: current time, UTC; the time of a command or query is that of its call.
         below: returns a uniform random number from 0 to n-1; `secrets.randbelow` except in tests.
         new_id: returns a random UUID, for ids that are not derived from a cause.
@@ -32,6 +34,7 @@ class Context:
     signing: Signing
     settings: Settings
     telemetry: Telemetry
+    networks: Networks
     clock: Clock = utc_now
     below: Callable[[int], int] = randbelow
     new_id: Callable[[], str] = field(default=lambda: str(uuid4()))
@@ -39,7 +42,7 @@ class Context:
     def national_id(self, text: str, now: datetime) -> NationalId:
         """A well-formed national ID, or NationalIdInvalid."""
         rule = CHECK_DIGIT_RULES[self.settings.check_digit_rule]
-        return NationalId.parse(text, today=now.date(), rule=rule)
+        return NationalId.parse(text, today=cairo_day(now), rule=rule)
 
     def person_key(self, national_id: NationalId) -> str:
         """Key of a person in the store: keyed hash of the national ID."""

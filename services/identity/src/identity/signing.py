@@ -1,4 +1,4 @@
-"""Identity's signing keys, its clients' keys, and the refresh tokens."""
+"""Identity's signing keys, its clients' keys, and the refresh and device tokens."""
 
 import hmac
 import re
@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
+from chassis import log
 from chassis.key_ring import KeyRing
 from chassis.tokens import key_set, public_jwks, read_key
+from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet
 
-from identity.model.errors import AssertionInvalid, SessionEnded
+from identity.model.errors import SessionEnded
 
+_log = log.get(__name__)
 _CLIENT = re.compile(r"[a-z]{1,40}")
 _GENERATION = re.compile(r"[1-9][0-9]{0,5}")
 
@@ -46,14 +49,26 @@ class Signing:
         """The keys by which identity itself verifies its tokens."""
         return key_set(self.key, *self.retired)
 
-    def client(self, name: str) -> ECKey:
-        """A client's public key; AssertionInvalid if there is none. Read each time, because keys are replaced."""
+    def client(self, name: str) -> tuple[ECKey, ...]:
+        """A client's public keys, `<name>.jwk` and `<name>-*.jwk`; empty for an unknown client.
+
+        They are read each time, because keys are replaced.
+        """
         if not _CLIENT.fullmatch(name):
-            raise AssertionInvalid
-        try:
-            return read_key(self.clients / f"{name}.jwk")
-        except (OSError, ValueError):
-            raise AssertionInvalid from None
+            return ()
+        paths = (self.clients / f"{name}.jwk", *sorted(self.clients.glob(f"{name}-*.jwk")))
+        return tuple(key for path in paths if (key := _readable(path)))
+
+
+def _readable(path: Path) -> ECKey | None:
+    """A client's key; None without the file, and, after a log line, for a file that holds no key."""
+    try:
+        return read_key(path)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError, JoseError) as error:
+        _log.warning("client key is unreadable", path=str(path), error=type(error).__qualname__)
+        return None
 
 
 def refresh_token(keys: KeyRing, session_id: str, generation: int) -> str:
@@ -76,3 +91,15 @@ def read_refresh_token(keys: KeyRing, token: str) -> tuple[str, int]:
     if not hmac.compare_digest(expected.encode(), token.encode()):
         raise SessionEnded
     return session_id, int(generation)
+
+
+def device_token(keys: KeyRing, session_id: str, holder_id: str) -> str:
+    """The token of a device that has opened a session, derived from the key ring like a refresh token."""
+    return f"{session_id}.{keys.keyed_hash(f'{session_id}/{holder_id}', 'device token')}"
+
+
+def read_device_token(keys: KeyRing, token: str, holder_id: str) -> str:
+    """The id of the session that a device has opened, or "" for a token of another holder, or none of identity's."""
+    session_id = token.partition(".")[0]
+    expected = device_token(keys, session_id, holder_id)
+    return session_id if hmac.compare_digest(expected.encode(), token.encode()) else ""

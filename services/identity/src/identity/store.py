@@ -42,11 +42,11 @@ class Store:
         officers: by an id derived from the staff number, so that it is unique.
         administrators: one document, which orders the ends of administrators' roles.
         enrolments: deleted after a day.
-        sessions: from sign-in to sign-out, deleted a day after their end.
+        sessions: from sign-in to sign-out; deleted a day after a sign-out, else with the device's token after 90 days.
         confirmations: deleted after a day.
         throttles: times of code requests, by keyed hash of the subject, deleted after a day.
         assertions: used client assertions, deleted after their expiry.
-        access_log: reads of accounts by services, with the purpose; never deleted.
+        access_log: reads of accounts by services, with the purpose; deleted after their retention.
     """
 
     persons: Aggregates[Person]

@@ -1,7 +1,8 @@
 """Wiring of the notary service: `python -m notary --help`."""
 
-from chassis import telemetry
+from chassis import access_log, telemetry
 from chassis.components import Component
+from chassis.retention import Retention
 from chassis.service import ServiceContext, ServiceDefinition, serve
 from diwan.notary.v1 import notary_pb2
 
@@ -49,6 +50,7 @@ async def build(service: ServiceContext[Settings]) -> ServiceDefinition:
         rpcs=[(SERVICE, PowerOfAttorneyApi(context))],
         policies=table,
         timers=timers.table(context, settings),
+        retentions=[Retention(context.store.access_log.records, access_log.TIME, settings.access_log_days)],
         components=components,
     )
 

@@ -5,10 +5,12 @@ from typing import Any
 
 import grpc
 from chassis.errors import AccessDenied
+from chassis.rpc.client import failure_of
 from chassis.tokens import acting_for
 from diwan.identity.v1 import identity_pb2, identity_pb2_grpc
 
 from notary.model.content import Party
+from notary.model.errors import NationalIdInvalid
 
 PURPOSE = "notary.power_of_attorney.draft"
 
@@ -40,7 +42,11 @@ class Accounts:
         return account
 
     async def by_national_id(self, national_id: str, first_name: str, acting_for: str) -> Account | None:
-        """The account of a national ID, if the first name matches, else None; in the name of account `acting_for`."""
+        """The account of a national ID, if the first name matches, else None; in the name of account `acting_for`.
+
+        Raises:
+            NationalIdInvalid: with the wrong `part`, such as an impossible date of birth.
+        """
         request = identity_pb2.GetAccountRequest(
             national_id=national_id, first_name=first_name, purpose=PURPOSE
         )
@@ -53,6 +59,9 @@ class Accounts:
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.NOT_FOUND:
                 return None
+            failure = failure_of(error)
+            if failure.reason == NationalIdInvalid.reason:
+                raise NationalIdInvalid(**failure.metadata) from None
             raise
         finally:
             acting_for.reset(token)

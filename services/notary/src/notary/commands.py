@@ -8,7 +8,7 @@ from chassis.commands import Cause, CommandRequest, Decision, cause_id, execute,
 from chassis.domain import Outcome
 from chassis.errors import RequestIdReused
 from chassis.store import Duplicate
-from chassis.times import CAIRO
+from chassis.times import cairo_day
 from diwan.notary.v1 import notary_pb2 as pb
 
 from notary import facts
@@ -89,7 +89,7 @@ async def _create(ctx: Context, request: Request, content: Content, *, entered_b
             raise RequestIdReused
         return _decision(model.draft(content, number=number, entered_by=entered_by, now=request.now))
 
-    year = request.now.astimezone(CAIRO).year
+    year = cairo_day(request.now).year
     for attempt in range(NUMBER_ATTEMPTS):
         number = number_of(content.draft_id, year, attempt)
         try:

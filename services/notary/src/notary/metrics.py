@@ -1,21 +1,21 @@
 """Notary's own metrics: documents issued, seconds at the renderer, cases waiting by age, verifications."""
 
-from collections import Counter
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+import math
+from collections.abc import Mapping
+from datetime import timedelta
 
 from chassis.telemetry import Telemetry
 
 from notary.model.content import Kind
 
-AGES: tuple[tuple[str, timedelta], ...] = (
-    ("under_1h", timedelta(hours=1)),
-    ("under_4h", timedelta(hours=4)),
-    ("under_1d", timedelta(days=1)),
-    ("under_3d", timedelta(days=3)),
-    ("older", timedelta.max),
-)
-"""Classes of waiting time: each name with its exclusive upper limit."""
+AGES: Mapping[str, timedelta] = {
+    "under_1h": timedelta(),
+    "under_4h": timedelta(hours=1),
+    "under_1d": timedelta(hours=4),
+    "under_3d": timedelta(days=1),
+    "older": timedelta(days=3),
+}
+"""Classes of waiting time, shortest first: the lower limit of each, which is the upper limit of the one before."""
 
 
 class Metrics:
@@ -32,9 +32,10 @@ class Metrics:
         )
         self._waiting = telemetry.gauge(
             "diwan_notary_cases_waiting",
-            "Cases that wait for a reviewer, by waiting time",
+            "Cases that wait for a reviewer, by waiting time; NaN if this process has no result",
             ("age",),
         )
+        self.waiting_unknown()
         self.renderer = telemetry.histogram(
             "diwan_notary_document_seconds",
             "Time to print and sign a document, waiting for a renderer included",
@@ -48,13 +49,11 @@ class Metrics:
         """Count a verification; `found` if number and code match a document."""
         self._verified.labels("yes" if found else "no").inc()
 
-    def waiting(self, since: Iterable[datetime], now: datetime) -> None:
-        """Set the numbers of waiting cases by waiting time; `since` is the start of each case's wait."""
-        ages = Counter(age_of(now - time) for time in since)
-        for name, _ in AGES:
-            self._waiting.labels(name).set(ages[name])
+    def waiting(self, numbers: Mapping[str, float]) -> None:
+        """Set the number of waiting cases of each class of waiting time."""
+        for name, number in numbers.items():
+            self._waiting.labels(name).set(number)
 
-
-def age_of(waited: timedelta) -> str:
-    """The name of the class of a waiting time."""
-    return next(name for name, limit in AGES if waited < limit or name == "older")
+    def waiting_unknown(self) -> None:
+        """Set the numbers of waiting cases to NaN, because 0 would mean an empty queue."""
+        self.waiting(dict.fromkeys(AGES, math.nan))

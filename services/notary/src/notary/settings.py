@@ -1,11 +1,11 @@
 """Settings of notary, variables `NOTARY_<SETTING>`."""
 
-from chassis.settings import ServiceSettings
+from chassis.settings import AccessLogSettings
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 
-class Settings(ServiceSettings):
+class Settings(AccessLogSettings):
     """Settings of notary, in addition to those of every service."""
 
     model_config = SettingsConfigDict(env_prefix="NOTARY_")

@@ -133,11 +133,12 @@ class Store:
             {"state.state": State.IN_REVIEW.value, "state.claim_time": {"$lt": claimed_before}}, limit=limit
         )
 
-    async def waiting(self, limit: int) -> Sequence[PowerOfAttorney]:
-        """The cases that wait for a reviewer, oldest first, at most `limit`."""
-        return await self.powers_of_attorney.find(
-            {"state.state": State.AWAITING_REVIEW.value}, sort=[("state.queue_time", 1)], limit=limit
-        )
+    async def count_waiting(self, before: datetime | None = None) -> int:
+        """The number of cases that wait for a reviewer, of those queued before a time if one is given."""
+        where: dict[str, Any] = {"state.state": State.AWAITING_REVIEW.value}
+        if before is not None:
+            where["state.queue_time"] = {"$lt": before}
+        return await self.powers_of_attorney.count(where)
 
     async def of_principal(self, account_id: str, page_size: int, page_token: str) -> Page[PowerOfAttorney]:
         """A page of a principal's own cases, newest first; PageTokenInvalid."""

@@ -2,16 +2,17 @@
 
 from datetime import timedelta
 from functools import partial
+from itertools import pairwise
 
 from chassis.commands import Cause, cause_id
 from chassis.timers import Timer, every
 
 from notary import commands
 from notary.context import Context
+from notary.metrics import AGES
 from notary.settings import Settings
 
 CASES_PER_RUN = 200
-CASES_COUNTED = 1000
 COUNT_PERIOD = timedelta(seconds=15)
 
 
@@ -20,7 +21,12 @@ def table(ctx: Context, settings: Settings) -> list[Timer]:
     release = partial(release_lying, ctx, timedelta(hours=settings.claim_hours))
     return [
         every("release_lying_cases", timedelta(seconds=settings.release_seconds), release),
-        every("count_waiting_cases", COUNT_PERIOD, partial(count_waiting, ctx)),
+        every(
+            "count_waiting_cases",
+            COUNT_PERIOD,
+            partial(count_waiting, ctx),
+            invalidate=ctx.metrics.waiting_unknown,
+        ),
     ]
 
 
@@ -34,6 +40,9 @@ async def release_lying(ctx: Context, age: timedelta) -> None:
 
 
 async def count_waiting(ctx: Context) -> None:
-    """Count the waiting cases by age, at most the oldest CASES_COUNTED."""
-    waiting = await ctx.store.waiting(CASES_COUNTED)
-    ctx.metrics.waiting([case.queue_time for case in waiting if case.queue_time], ctx.clock())
+    """Count the waiting cases by age, by the index of the queue."""
+    now = ctx.clock()
+    # Cases are queued and claimed between two counts, so a difference may be negative for a moment.
+    counts = [await ctx.store.count_waiting(now - age if age else None) for age in AGES.values()]
+    numbers = (max(0, older - oldest) for older, oldest in pairwise([*counts, 0]))
+    ctx.metrics.waiting(dict(zip(AGES, numbers, strict=True)))

@@ -14,6 +14,11 @@ class Metrics:
         self._messages = telemetry.counter(
             "diwan_notification_messages", "Messages that entered a state", ("template", "state")
         )
+        self._contradicting = telemetry.counter(
+            "diwan_notification_contradicting_receipts",
+            "Receipts that contradict an earlier receipt of their part",
+            ("template",),
+        )
         self._code_seconds = telemetry.histogram(
             "diwan_notification_code_delivery_seconds",
             "Time from the request for a one-time code to its receipt",
@@ -29,3 +34,7 @@ class Metrics:
         if after.once and after.state is MessageState.DELIVERED:
             seconds = (after.steps[-1].time - after.create_time).total_seconds()
             self._code_seconds.labels(after.template).observe(seconds)
+
+    def contradicted(self, message: Message) -> None:
+        """Count a receipt that contradicts an earlier one of its part."""
+        self._contradicting.labels(message.template).inc()

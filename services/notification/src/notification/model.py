@@ -1,7 +1,8 @@
 """The rules of messages. Events of a message arrive at least once and in any order.
 
 A message's state therefore follows from the event with the highest precedence, not from the latest: receipts precede a
-submission, which precedes the connector's other answers.
+submission, which precedes the connector's other answers. A receipt of a part that is not known yet is kept as a part:
+the operator accepted it, whatever the connector learned of its submission.
 """
 
 import re
@@ -59,7 +60,7 @@ class ContactUnknown(NotificationError):
 
 
 class PartUnknown(NotificationError):
-    """A receipt names a part that no message has; the event of its submission may not have arrived yet."""
+    """A receipt names a part that no message has, and more or less than one message to its phone can have it."""
 
     reason = "PART_UNKNOWN"
     code = "FAILED_PRECONDITION"
@@ -69,6 +70,13 @@ class ReceiptStateUnknown(NotificationError):
     """A receipt has an unknown state."""
 
     reason = "RECEIPT_STATE_UNKNOWN"
+    code = "INVALID_ARGUMENT"
+
+
+class ReceiptUnreadable(NotificationError):
+    """The connector cannot read a receipt with its settings; the receipt is kept for an operator."""
+
+    reason = "RECEIPT_UNREADABLE"
     code = "INVALID_ARGUMENT"
 
 
@@ -97,8 +105,12 @@ ANSWER_PRECEDENCE = {
     MessageState.EXPIRED: 1,  # of one attempt; another may have another answer
     MessageState.UNKNOWN: 2,
     MessageState.REFUSED: 3,
+    MessageState.SUBMITTED: 4,
 }
-"""Precedence among several answers for a message without a submitted part."""
+"""Precedence among several answers of the connector."""
+
+RECEIPT_PRECEDENCE = {ReceiptState.EXPIRED: 0, ReceiptState.UNDELIVERED: 1, ReceiptState.DELIVERED: 2}
+"""Precedence among contradicting receipts of one part: some operators report a failure before a late delivery."""
 
 
 @dataclass(frozen=True)
@@ -131,11 +143,22 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Text:
+    """A text, its recipient (keyed hash of the mobile), its number of parts, and the reference of several parts."""
+
+    text: str = field(repr=False)
+    recipient: str
+    part_count: int = 1
+    reference: int | None = None
+
+
+@dataclass(frozen=True)
 class SmsContent:
-    """The sealed part of an SMS request: a mobile in E.164 and the text."""
+    """The sealed part of an SMS request: a mobile in E.164, the text, and the reference of its parts if several."""
 
     mobile: str = field(repr=False)
     text: str = field(repr=False)
+    reference: int | None = None
 
 
 @dataclass(frozen=True)
@@ -150,7 +173,15 @@ class SmsRequested:
 
 @dataclass(frozen=True)
 class Message:
-    """A message to a person: its template and its outcome; neither text nor number is stored."""
+    """A message to a person: its template and its outcome; neither text nor number is stored.
+
+    Attributes:
+        recipient: keyed hash of the mobile.
+        part_count: number of parts of the text.
+        answer: the strongest of the connector's answers.
+        parts: parts that the operator accepted, according to the connector or to a receipt.
+        parts_unknown: the operator may have accepted further parts, whose ids only their receipts show.
+    """
 
     message_id: str
     account_id: str
@@ -159,9 +190,12 @@ class Message:
     once: bool
     create_time: datetime
     expire_time: datetime | None = None
+    recipient: str = ""
+    part_count: int = 1
     answer: MessageState = MessageState.PENDING
     reason: str = ""
     parts: tuple[Part, ...] = ()
+    parts_unknown: bool = False
     steps: tuple[Step, ...] = ()
     receipt_time: datetime | None = None
 
@@ -169,21 +203,36 @@ class Message:
     def state(self) -> MessageState:
         """The state by precedence: receipts, then a submission, then the connector's other answers."""
         receipts = {part.receipt for part in self.parts}
-        if not receipts:
-            return self.answer
         if ReceiptState.UNDELIVERED in receipts:
             return MessageState.UNDELIVERED
         if ReceiptState.EXPIRED in receipts:
             return MessageState.EXPIRED
-        if None in receipts:
-            return MessageState.SUBMITTED
+        if not receipts or None in receipts or not self._all_parts_known:
+            return self.answer
         return MessageState.DELIVERED
 
-    def submitted(self, part_ids: Sequence[str], now: datetime) -> "Message":
+    @property
+    def may_have_further_parts(self) -> bool:
+        """Whether the operator may have accepted a part whose id is not known here."""
+        refused = self.part_count == 1 and self.answer in {MessageState.REFUSED, MessageState.EXPIRED}
+        return self.parts_unknown or not (refused or self._all_parts_known)
+
+    @property
+    def _all_parts_known(self) -> bool:
+        return self.answer is MessageState.SUBMITTED or len(self.parts) >= self.part_count
+
+    def submitted(self, part_ids: Sequence[str], now: datetime, *, parts_unknown: bool = False) -> "Message":
         """Record that the operator accepted it. A second submission, after a crash of the connector, adds its parts."""
         known = {part.part_id for part in self.parts}
         new = tuple(Part(part_id) for part_id in dict.fromkeys(part_ids) if part_id not in known)
-        return _with_step(self, replace(self, parts=(self.parts + new)[:MAX_PARTS], reason=""), now)
+        after = replace(
+            self,
+            answer=MessageState.SUBMITTED,
+            parts=(self.parts + new)[:MAX_PARTS],
+            parts_unknown=self.parts_unknown or parts_unknown,
+            reason="",
+        )
+        return _with_step(self, after, now)
 
     def refused(self, reason: str, now: datetime) -> "Message":
         """Record that the operator refused it for good; ignored after a submission."""
@@ -198,19 +247,22 @@ class Message:
         return self._answered(MessageState.EXPIRED, "", now)
 
     def receipted(self, part_id: str, receipt: ReceiptState, time: datetime, now: datetime) -> "Message":
-        """Record the operator's receipt of one part; only the first of a part counts. PartUnknown for another part."""
-        if part_id not in {part.part_id for part in self.parts}:
-            raise PartUnknown("The receipt names a part that this message does not have.")
-        parts = tuple(
-            replace(part, receipt=part.receipt or receipt) if part.part_id == part_id else part
-            for part in self.parts
-        )
-        if parts == self.parts:
+        """Record the operator's receipt of one part. A part that is not known yet is added, up to `MAX_PARTS`."""
+        parts = {part.part_id: part.receipt for part in self.parts}
+        known = parts.get(part_id)
+        stronger = known is None or RECEIPT_PRECEDENCE[known] < RECEIPT_PRECEDENCE[receipt]
+        if not stronger or (part_id not in parts and len(parts) >= MAX_PARTS):
             return self
-        return _with_step(self, replace(self, parts=parts, receipt_time=time), now)
+        parts[part_id] = receipt
+        after = replace(self, parts=tuple(Part(*part) for part in parts.items()), receipt_time=time)
+        return _with_step(self, after, now)
+
+    def contradicts(self, part_id: str, receipt: ReceiptState) -> bool:
+        """Whether an earlier receipt of the part has another state."""
+        return any(part.part_id == part_id and part.receipt not in {None, receipt} for part in self.parts)
 
     def _answered(self, answer: MessageState, reason: str, now: datetime) -> "Message":
-        if self.parts or ANSWER_PRECEDENCE[answer] <= ANSWER_PRECEDENCE[self.answer]:
+        if ANSWER_PRECEDENCE[answer] <= ANSWER_PRECEDENCE[self.answer]:
             return self
         return _with_step(self, replace(self, answer=answer, reason=reason), now)
 
@@ -229,7 +281,7 @@ def open_message(
     template: str,
     request_number: str,
     once: bool,
-    text: str,
+    text: Text,
     expire_time: datetime | None,
     now: datetime,
 ) -> Outcome[Message, SmsRequested]:
@@ -242,9 +294,11 @@ def open_message(
         once=once,
         create_time=now,
         expire_time=expire_time,
+        recipient=text.recipient,
+        part_count=text.part_count,
         steps=(Step(MessageState.PENDING, now),),
     )
     if expire_time is not None and expire_time <= now:
         return Outcome(message.expired(now))
-    content = SmsContent(contact.mobile, text)
+    content = SmsContent(contact.mobile, text.text, text.reference)
     return Outcome(message, (SmsRequested(message_id, content, once=once, expire_time=expire_time),))

@@ -19,7 +19,7 @@ from google.protobuf.message import Message as Proto
 from notification import commands
 from notification.context import Context
 from notification.errors import NON_RETRYABLE
-from notification.model import Contact, ReceiptState, ReceiptStateUnknown
+from notification.model import Contact, ReceiptState, ReceiptStateUnknown, ReceiptUnreadable
 
 ACCOUNTS = "notification.identity.account"
 ORDERS = "notification.identity.message"
@@ -91,6 +91,7 @@ def table(ctx: Context) -> list[Policy]:
         on(SMS, sms.SmsUnknown, partial(_unknown, ctx), name="unknown"),
         on(SMS, sms.SmsExpired, partial(_expired, ctx), name="expired"),
         on(SMS, sms.SmsReceipted, partial(_receipted, ctx), name="receipted"),
+        on(SMS, sms.SmsReceiptUnreadable, _keep_unreadable, name="keep_unreadable"),
     ]
     return non_retryable(NON_RETRYABLE, lines)
 
@@ -131,7 +132,9 @@ async def _notify(ctx: Context, rule: NotificationRule, event: EventCause[Any], 
 
 
 async def _submitted(ctx: Context, event: EventCause[Any], message: sms.SmsSubmitted) -> None:
-    await commands.submitted(ctx, event, message.message_id, message.part_ids)
+    await commands.submitted(
+        ctx, event, message.message_id, message.part_ids, parts_unknown=message.parts_unknown
+    )
 
 
 async def _refused(ctx: Context, event: EventCause[Any], message: sms.SmsRefused) -> None:
@@ -151,4 +154,15 @@ async def _receipted(ctx: Context, event: EventCause[Any], message: sms.SmsRecei
     if receipt is None:
         raise ReceiptStateUnknown
     time = times.parse_time(message.receipt_time) if message.receipt_time else event.time
-    await commands.receipted(ctx, event, message.part_id, receipt, time)
+    await commands.receipted(
+        ctx,
+        event,
+        commands.Receipt(message.part_id, receipt, time),
+        message_id=message.message_id,
+        mobile=message.mobile,
+    )
+
+
+async def _keep_unreadable(_event: EventCause[Any], _message: sms.SmsReceiptUnreadable) -> None:
+    """Park the event: its sealed PDU waits for an operator."""
+    raise ReceiptUnreadable

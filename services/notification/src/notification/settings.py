@@ -14,3 +14,6 @@ class Settings(ServiceSettings):
         min_length=1,
         description="gRPC target of identity (public keys), such as dns:///identity:50051",
     )
+    message_days: int = Field(
+        400, ge=30, le=3650, description="Age at which a message and its receipts are deleted, days"
+    )

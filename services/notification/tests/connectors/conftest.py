@@ -31,6 +31,15 @@ class Operator:
         messages: list[dict[str, Any]] = read_json(f"{self._url}/phones/{mobile.lstrip('+')}/messages")
         return messages
 
+    def incomplete(self, mobile: str) -> list[dict[str, Any]]:
+        """Return the texts on a phone that lack parts."""
+        texts: list[dict[str, Any]] = read_json(f"{self._url}/phones/{mobile.lstrip('+')}/incomplete")
+        return texts
+
+    def dialect(self, **dialect: Any) -> None:
+        """Set the form of ids and receipts; the defaults for what is not given."""
+        assert http("POST", f"{self._url}/dialect", json.dumps(dialect).encode())[0] == 200
+
     def faults(self, **faults: Any) -> None:
         """Set faults of the SMSC."""
         assert http("POST", f"{self._url}/faults", json.dumps(faults).encode())[0] == 200
@@ -60,10 +69,21 @@ class Sms:
     http_port: int
     mobile: str
 
-    def submit(self, text: str, *, once: bool = False, expire_time: str = "", **attributes: Any) -> str:
+    def submit(
+        self,
+        text: str,
+        *,
+        once: bool = False,
+        expire_time: str = "",
+        reference: int | None = None,
+        **attributes: Any,
+    ) -> str:
         """Publish notification's command to send a text to the phone; return the message id."""
         message_id = str(uuid.uuid4())
-        content = json.dumps({"mobile": self.mobile, "text": text}, ensure_ascii=False)
+        reference = uuid.uuid4().int % 0x10000 if reference is None else reference
+        content = json.dumps(
+            {"mobile": self.mobile, "text": text, "reference": reference}, ensure_ascii=False
+        )
         self.side.publish(
             sms_pb2.SubmitSms(message_id=message_id, once=once, expire_time=expire_time, content=content),
             **attributes,
@@ -94,7 +114,18 @@ def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
 
 
 @pytest.fixture(scope="module")
-def scene(broker_node: Broker, operator: Operator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sms]:
+def connector_settings() -> dict[str, str]:
+    """Further settings of the connector; a module may replace them."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def scene(
+    broker_node: Broker,
+    operator: Operator,
+    connector_settings: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Sms]:
     """The connector, bound and consuming; shared by the tests of a module, because a start takes seconds."""
     folder = tmp_path_factory.mktemp("sms")
     make_keys(folder / "keys", ["notification", "sms"])
@@ -108,6 +139,7 @@ def scene(broker_node: Broker, operator: Operator, tmp_path_factory: pytest.Temp
         "SMS_SMSC_SYSTEM_ID": "diwan",
         "SMS_SMSC_PASSWORD": "secret",
         "SMS_ANSWER_SECONDS": "3",
+        **connector_settings,
     }
     ready = f"http://127.0.0.1:{http_port}/readyz"
     program = Program(["-m", "notification.connectors.sms"], environment, ready, folder / "sms.log")
@@ -125,7 +157,16 @@ def sms(scene: Sms, broker: Broker) -> Sms:
         if not program.alive:
             program.start()
     scene.connector.wait_ready()
-    operator.faults(throttle=0, throttle_at=0, silent=0, drop_after_submit=0, refuse=[], undeliverable=[])
+    operator.dialect()
+    operator.faults(
+        throttle=0,
+        throttle_at=0,
+        silent=0,
+        drop_after_submit=0,
+        receipt_first=0,
+        refuse=[],
+        undeliverable=[],
+    )
     take(broker, "operator", "sms.notification.message.parked")
     operator.accepted_before = operator.accepted_total
     return replace(scene, mobile=f"+2010{uuid.uuid4().int % 10**8:08}")

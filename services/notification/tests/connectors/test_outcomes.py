@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from chassis.connector import Delivery, Done, Outcome, Retry, Unknown
+from chassis.connector import Delivery, Done, Outcome, Park, Retry, Unknown
 from chassis.messaging.inbound import InboundEvent
 from diwan.notification.v1 import sms_pb2
 from google.protobuf import json_format
@@ -21,8 +21,10 @@ class Smsc:
     def __init__(self, *answers: Submitted | Exception) -> None:
         self.answers = list(answers)
         self.submitted = 0
+        self.data: list[bytes] = []
 
-    def submit(self, **_fields: Any) -> Submitted:
+    def submit(self, **fields: Any) -> Submitted:
+        self.data.append(fields["short_message"])
         answer = self.answers[self.submitted]
         self.submitted += 1
         if isinstance(answer, Exception):
@@ -33,7 +35,7 @@ class Smsc:
 class Context:
     """Settings and receiver; the receiver may raise a fault."""
 
-    smsc_sender, parts_max = "DIWAN", 10
+    smsc_sender, parts_max, smsc_answer_id = "DIWAN", 10, "exact"
 
     def __init__(self, fault: Exception | None = None) -> None:
         self.settings = self.receiver = self
@@ -48,7 +50,7 @@ def submit(smsc: Smsc, *, once: bool = False, progress: str = "", **options: Any
     """Return the outcome of one delivery."""
     connector = SmsConnector()
     connector.smsc, connector.context = smsc, options.pop("context", Context())  # type: ignore[assignment]
-    content = sms_pb2.SmsContent(mobile="+201012345678", text=ARABIC)
+    content = sms_pb2.SmsContent(mobile="+201012345678", text=ARABIC, reference=options.pop("reference", 300))
     message = sms_pb2.SubmitSms(message_id="m", once=once, content=json_format.MessageToJson(content))
     inbound = InboundEvent(
         queue="sms.notification.message", exchange="notification.commands", id="e", subject="s"
@@ -122,6 +124,39 @@ def test_the_mark_of_a_possible_submit_is_not_a_part() -> None:
     assert isinstance(event.message, sms_pb2.SmsSubmitted)
     assert list(event.message.part_ids) == ["1", "2"]
     assert smsc.submitted == 1
+
+
+def test_text_after_a_lost_answer_may_have_further_parts() -> None:
+    """Their ids are known from their receipts only."""
+    first, later = Smsc(Submitted(0, "1"), Submitted(0, "2")), Smsc(Submitted(0, "2"))
+
+    whole, resumed = submit(first), submit(later, progress=f"{PERHAPS_SENT} 1")
+
+    assert isinstance(whole, Done)
+    assert isinstance(resumed, Done)
+    assert [one.events[0].message.parts_unknown for one in (whole, resumed)] == [False, True]  # type: ignore[attr-defined]
+
+
+def test_text_of_several_parts_without_a_reference_waits_for_an_operator() -> None:
+    """The connector invents none: another text under way might have it."""
+    smsc = Smsc()
+
+    assert submit(smsc, reference=None) == Park("REFERENCE_MISSING")
+    assert smsc.submitted == 0
+
+
+def test_parts_of_every_attempt_have_the_reference_of_the_command() -> None:
+    """A phone joins the parts of a resubmission with those that it has."""
+    smsc = Smsc(Submitted(0, "1"), Submitted(0, "2"))
+
+    submit(smsc, reference=0xABCD)
+    submit(smsc_again := Smsc(Submitted(0, "2")), reference=0xABCD, progress=f"{PERHAPS_SENT} 1")
+
+    assert [data[3:7] for data in smsc.data + smsc_again.data] == [
+        b"\xab\xcd\x02\x01",
+        b"\xab\xcd\x02\x02",
+        b"\xab\xcd\x02\x02",
+    ]
 
 
 def test_sequence_numbers_start_again_after_the_largest() -> None:

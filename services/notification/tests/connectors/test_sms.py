@@ -57,7 +57,7 @@ def test_long_arabic_text_arrives_whole(sms: Sms) -> None:
 
 def test_receipt_becomes_an_event(sms: Sms) -> None:
     """The event holds the part, its state and its time."""
-    sms.submit("Your code is 123456")
+    message_id = sms.submit("Your code is 123456")
 
     (received,) = eventually(lambda: sms.operator.inbox(sms.mobile))
     # Receipts of earlier tests may still arrive.
@@ -68,6 +68,8 @@ def test_receipt_becomes_an_event(sms: Sms) -> None:
     assert event.state == sms_pb2.SMS_RECEIPT_STATE_DELIVERED
     assert abs(times.parse_time(event.receipt_time) - datetime.now(UTC)) < timedelta(minutes=1)
     assert event_headers[headers.SUBJECT] == event.part_id
+    assert event.message_id == message_id
+    assert not event.mobile
 
 
 def test_receipt_of_an_unreachable_phone_is_undelivered(sms: Sms) -> None:

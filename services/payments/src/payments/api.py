@@ -6,7 +6,7 @@ from functools import partial
 from chassis.mapping import members, to_message
 from chassis.money import money, piastres
 from chassis.rpc.current import call
-from chassis.times import CAIRO, timestamp
+from chassis.times import cairo_day, timestamp
 from diwan.payments.v1 import payments_pb2 as pb
 from diwan.payments.v1 import payments_pb2_grpc as pb_grpc
 from google.type.date_pb2 import Date
@@ -41,9 +41,7 @@ class PaymentApi(pb_grpc.PaymentServiceServicer):
             channel=request.channel,
             governorate=request.governorate,
             means=_MEANS[request.means],
-            day=_date(request.date, "date")
-            if request.HasField("date")
-            else call().now.astimezone(CAIRO).date(),
+            day=_date(request.date, "date") if request.HasField("date") else cairo_day(call().now),
         )
         return pb.Quote(
             service=request.service,

@@ -7,14 +7,14 @@ from uuid import UUID, uuid5
 
 from chassis.commands import Cause, CommandRequest, Decision, cause_id, execute
 from chassis.domain import Outcome
-from chassis.times import CAIRO
+from chassis.times import cairo_day
 from diwan.payments.v1 import payments_pb2 as pb
 
 from payments import facts
 from payments.context import Context
 from payments.model import journal
 from payments.model import payment as model
-from payments.model.errors import PaymentNotFound
+from payments.model.errors import AmountMismatch, ChargeContradicted, ChargeUnknown, PaymentNotFound
 from payments.model.journal import Entry
 from payments.model.payment import Overpaid, Payment
 from payments.model.tariff import Fee, Means, Schedule
@@ -40,7 +40,7 @@ async def publish_tariff(
     ctx: Context, request: CommandRequest[Schedule, pb.Tariff], fees: Sequence[Fee]
 ) -> pb.Tariff:
     """Publish fees, all of them or none; FeeInvalid, TariffInPast, TariffOverlap, TariffFull."""
-    tariff_id, today = request.new_id("tariff"), request.now.astimezone(CAIRO).date()
+    tariff_id, today = request.new_id("tariff"), cairo_day(request.now)
 
     def decide(state: Schedule | None) -> Decision[Schedule]:
         return Decision(state=(state or Schedule()).publish(fees, tariff_id, today))
@@ -63,7 +63,7 @@ async def make_due(
     """Make the fee due that is published for the day in Cairo; FeeNotPublished if there is none yet."""
     payment_id = payment_id_of(subject_id)
     schedule = await ctx.store.schedule()
-    day = time.astimezone(CAIRO).date()
+    day = cairo_day(time)
     created: list[Payment] = []
 
     def decide(state: Payment | None) -> Decision[Payment] | None:
@@ -138,14 +138,14 @@ async def accept(ctx: Context, cause: Cause, payment_id: str, *, charge_id: str,
 async def settle(
     ctx: Context, cause: Cause, payment_id: str, *, charge_id: str, amount: int, reference: str
 ) -> None:
-    """Record that a charge was settled; AmountMismatch, ChargeUnknown."""
+    """Record that a charge was settled; AmountMismatch, ChargeContradicted, ChargeUnknown."""
     await _apply(
         ctx, cause, payment_id, lambda payment: payment.settle(charge_id, amount, reference, cause.now)
     )
 
 
 async def refuse(ctx: Context, cause: Cause, payment_id: str, *, charge_id: str, reason: str) -> None:
-    """Record that a charge was refused; ChargeUnknown."""
+    """Record that a charge was refused; ChargeContradicted, ChargeUnknown."""
     await _apply(ctx, cause, payment_id, lambda payment: payment.refuse(charge_id, reason))
 
 
@@ -161,7 +161,11 @@ async def _apply(ctx: Context, cause: Cause, payment_id: str, change: Change) ->
         moves[:], emitted[:] = [(state, changed.state)], changed.facts
         return Decision(state=changed.state, facts=facts.messages(changed.facts))
 
-    await execute(ctx.store.payments, payment_id, decide, cause)
+    try:
+        await execute(ctx.store.payments, payment_id, decide, cause)
+    except (AmountMismatch, ChargeContradicted, ChargeUnknown) as error:
+        ctx.metrics.contradicted(error.reason)
+        raise
     _count(ctx, moves)
     if any(isinstance(fact, Overpaid) for fact in emitted):
         ctx.metrics.overpaid()

@@ -7,5 +7,12 @@ from payments.model import errors
 
 ERRORS = error_set(errors)
 
-NON_RETRYABLE = (errors.ChargeUnknown, errors.AmountMismatch, errors.EntryUnbalanced, MoneyInvalid)
+NON_RETRYABLE = (
+    errors.ChargeUnknown,
+    errors.AmountMismatch,
+    errors.ChargeContradicted,
+    errors.ReportUnreadable,
+    errors.EntryUnbalanced,
+    MoneyInvalid,
+)
 """An event that causes one of these is parked without a retry. FeeNotPublished is retried: the fee may follow."""

@@ -18,6 +18,11 @@ class Metrics:
         self._overpaid = telemetry.counter(
             "diwan_payments_overpaid", "Charges settled for a fee that was already paid"
         )
+        self._contradicted = telemetry.counter(
+            "diwan_payments_contradictions",
+            "Reports of the acquirer that contradict what was requested or reported before; each is parked",
+            ("reason",),
+        )
         self._imbalance = telemetry.gauge(
             "diwan_payments_ledger_imbalance_piastres",
             "Sum of all legs of the journal; any value but 0 is a fault, NaN if this process has no result",
@@ -41,6 +46,10 @@ class Metrics:
     def overpaid(self) -> None:
         """Count a second settled charge for one fee."""
         self._overpaid.inc()
+
+    def contradicted(self, reason: str) -> None:
+        """Count a report of the acquirer that contradicts others, by the reason of its refusal."""
+        self._contradicted.labels(reason).inc()
 
     def balance(self, imbalance: int, unbalanced: int) -> None:
         """Set the sum of all legs (piastres) and the number of unbalanced entries."""

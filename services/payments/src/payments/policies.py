@@ -16,6 +16,7 @@ from google.protobuf.message import Message
 from payments import commands
 from payments.context import Context
 from payments.errors import NON_RETRYABLE
+from payments.model.errors import ReportUnreadable
 
 CASES = "payments.notary.power_of_attorney"
 CHARGES = "payments.acquirer.charge"
@@ -38,6 +39,7 @@ def table(ctx: Context) -> list[Policy]:
         line(CHARGES, acquirer.ChargeAccepted, _accept, "accept"),
         line(CHARGES, acquirer.ChargeSettled, _settle, "settle"),
         line(CHARGES, acquirer.ChargeRefused, _refuse, "refuse"),
+        line(CHARGES, acquirer.ReportUnreadable, _keep_report, "keep_report"),
         line(OWN, payments.PaymentDue, _book_due, "book_due"),
         line(OWN, payments.PaymentSettled, _book_settled, "book_settled"),
         line(OWN, payments.PaymentOverpaid, _book_overpaid, "book_overpaid"),
@@ -84,6 +86,11 @@ async def _settle(ctx: Context, event: EventCause[Any], message: acquirer.Charge
 
 async def _refuse(ctx: Context, event: EventCause[Any], message: acquirer.ChargeRefused) -> None:
     await commands.refuse(ctx, event, message.payment_id, charge_id=message.charge_id, reason=message.reason)
+
+
+async def _keep_report(_ctx: Context, _event: EventCause[Any], _message: acquirer.ReportUnreadable) -> None:
+    # Parked with its content until an operator has decided; an inquiry may state the charge's result meanwhile.
+    raise ReportUnreadable
 
 
 async def _book_due(ctx: Context, event: EventCause[Any], message: payments.PaymentDue) -> None:

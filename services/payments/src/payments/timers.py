@@ -17,6 +17,11 @@ def table(ctx: Context, audit_seconds: float) -> list[Timer]:
     """Payments' timers."""
     period = min(LONGEST_PERIOD, ctx.inquire_after / CHECKS_PER_INQUIRY)
     return [
-        every("audit", timedelta(seconds=audit_seconds), Audit(ctx).run),
+        every(
+            "audit",
+            timedelta(seconds=audit_seconds),
+            Audit(ctx).run,
+            invalidate=ctx.metrics.balance_unknown,
+        ),
         every("inquire", period, partial(commands.inquire, ctx)),
     ]

@@ -31,6 +31,7 @@ class Acquiring:
     connector: Program
     acquirer: Program
     connector_url: str
+    callbacks_url: str
     acquirer_url: str
     key: bytes
 
@@ -70,7 +71,7 @@ class Acquiring:
 
     def call_back(self, body: bytes, headers: dict[str, str]) -> int:
         """Send a callback to the connector; return the HTTP status."""
-        return http("POST", f"{self.connector_url}/callbacks", body, headers)[0]
+        return http("POST", self.callbacks_url, body, headers)[0]
 
     def faults(self, **faults: int) -> None:
         """Set faults of the acquirer."""
@@ -107,14 +108,15 @@ def acquiring_scene(broker_node: Broker, tmp_path_factory: pytest.TempPathFactor
     make_keys(folder / "keys", ["payments", "acquirer"])
     key_file: Path = folder / "keys" / "acquirer" / "callback.key"
     key_file.write_text(secrets.token_hex(32))
-    ports = free_port(), free_port()
+    ports = free_port(), free_port(), free_port()
     urls = [f"http://127.0.0.1:{port}" for port in ports]
     arguments = ["-m", "sandbox.acquirer", "--port", str(ports[1]), "--api-key", API_KEY, "--delay", "0.05"]
-    arguments += ["--callback-url", f"{urls[0]}/callbacks", "--callback-key-file", str(key_file)]
+    arguments += ["--callback-url", f"{urls[2]}/callbacks", "--callback-key-file", str(key_file)]
     environment = {
         "ACQUIRER_BROKER_URI": broker_node.uri("acquirer"),
         "ACQUIRER_KEYS_DIR": str(folder / "keys" / "acquirer"),
         "ACQUIRER_HTTP_LISTEN": f"127.0.0.1:{ports[0]}",
+        "ACQUIRER_CALLBACKS_LISTEN": f"127.0.0.1:{ports[2]}",
         "ACQUIRER_API_URL": urls[1],
         "ACQUIRER_API_KEY": API_KEY,
         "ACQUIRER_ANSWER_SECONDS": "1",
@@ -126,7 +128,8 @@ def acquiring_scene(broker_node: Broker, tmp_path_factory: pytest.TempPathFactor
         broker_node, KeyRing("payments", folder / "keys" / "payments"), "payments", "payments.acquirer.charge"
     )
     with running(acquirer), running(connector):
-        yield Acquiring(side, connector, acquirer, urls[0], urls[1], bytes.fromhex(key_file.read_text()))
+        key = bytes.fromhex(key_file.read_text())
+        yield Acquiring(side, connector, acquirer, urls[0], f"{urls[2]}/callbacks", urls[1], key)
 
 
 @pytest.fixture

@@ -1,14 +1,18 @@
 """The acquirer connector with a real broker and a sandbox acquirer."""
 
+import hashlib
+import http.client
 import json
 import time
 import uuid
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 import pytest
 from chassis.messaging import headers
 from diwan.payments.v1 import acquirer_pb2
-from testkit.connectors import eventually, http, take
+from testkit.connectors import eventually, take
+from testkit.connectors import http as call
 
 from .conftest import API_KEY, Acquiring, settled
 
@@ -56,7 +60,7 @@ def test_settled_charge_is_in_the_settlement_file(acquiring: Acquiring) -> None:
     acquiring.side.hears(acquirer_pb2.ChargeSettled)
 
     url = f"{acquiring.acquirer_url}/days/{datetime.now(UTC):%Y-%m-%d}.csv"
-    status, text = http("GET", url, told={"Authorization": f"Bearer {API_KEY}"})
+    status, text = call("GET", url, told={"Authorization": f"Bearer {API_KEY}"})
 
     assert status == 200
     (line,) = [line for line in text.splitlines() if line.startswith(charge_id)]
@@ -114,7 +118,7 @@ def test_charge_without_an_answer_is_made_once(acquiring: Acquiring) -> None:
     await_settlement(acquiring, charge_id)
 
     url = f"{acquiring.acquirer_url}/days/{datetime.now(UTC):%Y-%m-%d}.csv"
-    _, text = http("GET", url, told={"Authorization": f"Bearer {API_KEY}"})
+    _, text = call("GET", url, told={"Authorization": f"Bearer {API_KEY}"})
 
     assert text.count(charge_id) == 1
 
@@ -139,7 +143,7 @@ def test_command_without_its_user_is_parked(acquiring: Acquiring) -> None:
 
     assert parked["diwan-reason"] == "USER_MISSING"
     url = f"{acquiring.acquirer_url}/charges/{charge_id}"
-    assert http("GET", url, told={"Authorization": f"Bearer {API_KEY}"})[0] == 404
+    assert call("GET", url, told={"Authorization": f"Bearer {API_KEY}"})[0] == 404
 
 
 def test_callback_is_answered_after_its_event_is_published(acquiring: Acquiring) -> None:
@@ -181,21 +185,137 @@ def test_refused_callbacks_are_counted(acquiring: Acquiring) -> None:
 
 
 @pytest.mark.parametrize(
-    "body",
+    ("body", "fields"),
     [
-        b"no json",
-        json.dumps({"type": "charge.settled"}).encode(),
-        settled("c", amount={"currency": "EGP", "minor_units": "5050"}),
-        settled("c", amount={"currency": "EGP", "minor_units": -1}),
-        settled("c", state="lost"),
-        settled("c", metadata={}),
+        (b"no json", ["body"]),
+        (b"[" * 20_000, ["body"]),
+        (b'{"type": "charge.settled", "type": "charge.refused"}', ["body"]),
+        (json.dumps({"type": "charge.settled"}).encode(), ["charge"]),
+        (settled("c", amount={"currency": "EGP", "minor_units": "50,50"}), ["charge.amount.minor_units"]),
+        (settled("c", amount={"currency": "EGP", "minor_units": 108.5}), ["charge.amount.minor_units"]),
+        (settled("c", amount={"currency": "EGP", "minor_units": True}), ["charge.amount.minor_units"]),
+        (settled("c", amount={"currency": "EGP", "minor_units": -1}), ["charge.amount.minor_units"]),
+        (settled("c", amount=None), ["charge.amount"]),
+        (settled("c", state="lost"), ["type", "charge.state"]),
+        (settled("c", metadata={}), ["charge.metadata.payment_id"]),
     ],
 )
-def test_malformed_callback_is_refused(acquiring: Acquiring, body: bytes) -> None:
-    """A signed callback with invalid content is answered with 422 and publishes no event."""
+def test_malformed_callback_is_kept_as_evidence(acquiring: Acquiring, body: bytes, fields: list[str]) -> None:
+    """A signed callback that cannot be read is answered with 422, counted, and published for an operator."""
+    line = 'diwan_acquirer_callbacks_total{result="malformed"}'
+    before = acquiring.metric(line)
+
     assert acquiring.call_back(body, acquiring.signed(body)) == 422
 
-    assert take_events(acquiring) == []
+    event, _ = acquiring.side.hears(acquirer_pb2.ReportUnreadable)
+    assert list(event.fields) == fields
+    assert event.digest == hashlib.sha256(body).hexdigest()
+    assert event.charge_id == ("c" if b'"c"' in body else "")
+    assert acquiring.metric(line) == before + 1
+
+
+def test_evidence_has_only_agreed_fields(acquiring: Acquiring) -> None:
+    """Other fields may be personal."""
+    body = settled("c", amount={"minor_units": "1,5", "holder": "Mona"}, card_holder="Mona")
+
+    acquiring.call_back(body, acquiring.signed(body))
+
+    event, _ = acquiring.side.hears(acquirer_pb2.ReportUnreadable)
+    assert json.loads(event.content)["charge"]["amount"] == {"minor_units": "1,5"}
+    assert "Mona" not in event.content
+
+
+@pytest.mark.parametrize("amount", [10800, 10800.0, "10800", "10800.00", " 10800 "])
+def test_amounts_with_one_meaning_are_read(acquiring: Acquiring, amount: object) -> None:
+    """Integers, integral fractions, and texts of both."""
+    body = settled(charge_id := str(uuid.uuid4()), amount={"currency": "egp", "minor_units": amount})
+
+    assert acquiring.call_back(body, acquiring.signed(body)) == 204
+
+    event, _ = acquiring.side.hears(acquirer_pb2.ChargeSettled)
+    assert (event.charge_id, event.amount.units, event.amount.nanos) == (charge_id, 108, 0)
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        ("Insufficient funds.", "INSUFFICIENT_FUNDS"),
+        (None, "DECLINED"),
+        ("", "DECLINED"),
+        ("رصيد غير كاف", "DECLINED"),
+        (51, "DECLINED"),
+        ("x" * 500, "X" * 64),
+    ],
+)
+def test_reasons_of_any_form_are_read(acquiring: Acquiring, reason: object, expected: str) -> None:
+    """A refusal needs neither a reason nor an amount."""
+    body = settled(str(uuid.uuid4()), state="refused", reason=reason, amount=None)
+
+    assert acquiring.call_back(body, acquiring.signed(body)) == 204
+
+    event, _ = acquiring.side.hears(acquirer_pb2.ChargeRefused)
+    assert event.reason == expected
+
+
+@pytest.mark.parametrize(
+    ("encoding", "content_type"),
+    [
+        ("utf-8", "application/json"),
+        ("utf-8", 'Application/JSON; Charset="UTF-8"; version=2'),
+        ("utf-8-sig", "text/plain"),
+        ("utf-16", "application/json; charset=utf-16"),
+        ("cp1256", "application/json; charset=windows-1256"),
+    ],
+)
+def test_bodies_in_any_charset_are_read(acquiring: Acquiring, encoding: str, content_type: str) -> None:
+    """The signature covers the bytes as sent; unknown fields and null ones are ignored."""
+    charge = json.loads(settled(charge_id := str(uuid.uuid4()), reference=None, reason=None, note="شكرا"))
+    charge["charge"]["metadata"] |= {"cause": None, "correlation": "x" * 900, "requested_at": 5}
+    body = json.dumps(charge, ensure_ascii=False).encode(encoding)
+    headers = {name.upper(): value for name, value in acquiring.signed(body).items()}
+
+    assert acquiring.call_back(body, {**headers, "content-type": content_type}) == 204
+
+    event, _ = acquiring.side.hears(acquirer_pb2.ChargeSettled)
+    assert event.charge_id == charge_id
+
+
+@pytest.mark.parametrize("size", [1, 7, 100_000])
+def test_chunked_callbacks_are_read(acquiring: Acquiring, size: int) -> None:
+    """The signature covers the body without its transfer encoding; a wrong one is refused as ever."""
+    body = settled(charge_id := str(uuid.uuid4()))
+    signed = acquiring.signed(body)
+
+    assert _send_chunked(acquiring, body, size, signed) == 204
+    assert _send_chunked(acquiring, body + b" ", size, signed) == 401
+
+    event, _ = acquiring.side.hears(acquirer_pb2.ChargeSettled)
+    assert event.charge_id == charge_id
+
+
+def _send_chunked(acquiring: Acquiring, body: bytes, size: int, headers: dict[str, str]) -> int:
+    address = urlsplit(acquiring.callbacks_url)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=30)
+    chunks = [body[at : at + size] for at in range(0, len(body), size)]
+    connection.request("POST", address.path, iter(chunks), headers, encode_chunked=True)
+    try:
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def test_another_content_is_another_event(acquiring: Acquiring) -> None:
+    """A callback with another amount reaches payments under an id of its own; a repetition under the same."""
+    charge_id = str(uuid.uuid4())
+    bodies = [
+        settled(charge_id, amount={"currency": "EGP", "minor_units": units}) for units in (5050, 5050, 1)
+    ]
+    for body in bodies:
+        assert acquiring.call_back(body, acquiring.signed(body)) == 204
+
+    first, repeated, other = [event_id for _, event_id in take_events(acquiring)]
+
+    assert first == repeated != other
 
 
 def test_callback_waits_for_the_broker(acquiring: Acquiring) -> None:
@@ -216,7 +336,7 @@ def test_killed_connector_charges_once(acquiring: Acquiring) -> None:
     acquiring.faults(hang=1)
     charge_id = acquiring.charge()
     url = f"{acquiring.acquirer_url}/charges/{charge_id}"
-    eventually(lambda: http("GET", url, told={"Authorization": f"Bearer {API_KEY}"})[0] == 200)
+    eventually(lambda: call("GET", url, told={"Authorization": f"Bearer {API_KEY}"})[0] == 200)
     acquiring.connector.kill()
 
     acquiring.connector.start()

@@ -27,9 +27,13 @@ class Broker:
         self.topology = replace(table.platform(), vhost=f"test_{uuid.uuid4().hex[:12]}")
         self._passwords = passwords
         node.vhost = self.topology.vhost
+        self._import()
+
+    def _import(self) -> None:
+        """Create what is missing of the table."""
         definitions = run.scratch("vhost") / "definitions.json"
         definitions.write_text(table.definitions(self.topology), encoding="utf-8")
-        result = node.evaluate(
+        result = self.node.evaluate(
             f'{{ok, Text}} = file:read_file("{definitions}"), rabbit_definitions:import_raw(Text).'
         )
         assert result == "ok", result
@@ -65,6 +69,18 @@ class Broker:
             yield
         finally:
             self._admin("bind", line)
+
+    @contextmanager
+    def without(self, queue: str) -> Iterator[None]:
+        """Delete a queue for the duration of the block; it is empty afterwards."""
+        self.node.evaluate(
+            f'{{ok, Queue}} = rabbit_amqqueue:lookup({{resource, <<"{self.topology.vhost}">>, queue, <<"{queue}">>}}), '
+            'rabbit_amqqueue:delete(Queue, false, false, <<"tests">>).'
+        )
+        try:
+            yield
+        finally:
+            self._import()
 
     @contextmanager
     def away(self) -> Iterator[None]:

@@ -284,6 +284,7 @@ class StartSignInRequest(_message.Message):
     NATIONAL_ID_FIELD_NUMBER: _builtins.int
     STAFF_NUMBER_FIELD_NUMBER: _builtins.int
     CHANNEL_FIELD_NUMBER: _builtins.int
+    DEVICE_TOKEN_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key, a UUID4: a repeated request has one effect and returns the first answer."""
     national_id: _builtins.str
@@ -294,6 +295,10 @@ class StartSignInRequest(_message.Message):
     """Channel. Citizens: `portal`, `governorate_portal`, `mobile_app`. Officers: `post_office`, `service_centre`,
     `mobile_centre`, `call_centre`, `partner`.
     """
+    device_token: _builtins.str
+    """The token of a device that has signed in to this account before, from `TokenPair`; optional. Requests of other
+    devices do not use up its limit. Any other text counts as none.
+    """
     def __init__(
         self,
         *,
@@ -301,10 +306,11 @@ class StartSignInRequest(_message.Message):
         national_id: _builtins.str = ...,
         staff_number: _builtins.str = ...,
         channel: _builtins.str = ...,
+        device_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["national_id", b"national_id", "staff_number", b"staff_number", "subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "national_id", b"national_id", "request_id", b"request_id", "staff_number", b"staff_number", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "device_token", b"device_token", "national_id", b"national_id", "request_id", b"request_id", "staff_number", b"staff_number", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_subject: _TypeAlias = _typing.Literal["national_id", "staff_number"]  # noqa: Y015
     _WhichOneofArgType_subject: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
@@ -399,8 +405,11 @@ class TokenPair(_message.Message):
     ACCESS_TOKENS_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     REFRESH_TOKEN_FIELD_NUMBER: _builtins.int
+    DEVICE_TOKEN_FIELD_NUMBER: _builtins.int
     refresh_token: _builtins.str
     """Opaque, single-use refresh token."""
+    device_token: _builtins.str
+    """Opaque token of the device, for `StartSignIn`; valid for 90 days, and revoked with its session."""
     @_builtins.property
     def access_tokens(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Access tokens by service name: JWTs (ES256), valid for 15 minutes. A service accepts only its own."""
@@ -415,10 +424,11 @@ class TokenPair(_message.Message):
         access_tokens: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         refresh_token: _builtins.str = ...,
+        device_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_tokens", b"access_tokens", "expire_time", b"expire_time", "refresh_token", b"refresh_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_tokens", b"access_tokens", "device_token", b"device_token", "expire_time", b"expire_time", "refresh_token", b"refresh_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -831,7 +841,7 @@ class IssueServiceTokenRequest(_message.Message):
     ACTING_FOR_FIELD_NUMBER: _builtins.int
     client_assertion: _builtins.str
     """JWT (ES256) signed with the client's own key: iss and sub are the client id, aud is `diwan.identity`, jti, exp
-    within 60 s.
+    within 60 s; iat, nbf, kid and typ are optional. ASSERTION_INVALID names the `problem`, see identity's README.
     """
     audience: _builtins.str
     """The service to call with the token."""

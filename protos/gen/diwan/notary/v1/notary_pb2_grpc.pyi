@@ -36,7 +36,7 @@ class PowerOfAttorneyServiceStub:
     DraftPowerOfAttorney: _grpc.UnaryUnaryMultiCallable[_notary_pb2.DraftPowerOfAttorneyRequest, _notary_pb2.PowerOfAttorney]
     """Drafts a power of attorney, or rewrites a draft before it is submitted. The principal confirms the digest in the
     answer.
-    Errors: AGENT_NOT_MATCHED (the same for an unknown national ID and for another name), TOO_MANY_DRAFTS,
+    Errors: NATIONAL_ID_INVALID, AGENT_NOT_MATCHED (the same for an unknown national ID and for another name), TOO_MANY_DRAFTS,
     AGENT_IS_PRINCIPAL, SPECIAL_TERM_INVALID, GOVERNORATE_NOT_SERVED, POWER_OF_ATTORNEY_NOT_FOUND, NOT_A_DRAFT,
     KIND_IS_PAID, NUMBERS_EXHAUSTED.
     """
@@ -84,7 +84,7 @@ class PowerOfAttorneyServiceAsyncStub(PowerOfAttorneyServiceStub):
     DraftPowerOfAttorney: _aio.UnaryUnaryMultiCallable[_notary_pb2.DraftPowerOfAttorneyRequest, _notary_pb2.PowerOfAttorney]  # type: ignore[assignment]
     """Drafts a power of attorney, or rewrites a draft before it is submitted. The principal confirms the digest in the
     answer.
-    Errors: AGENT_NOT_MATCHED (the same for an unknown national ID and for another name), TOO_MANY_DRAFTS,
+    Errors: NATIONAL_ID_INVALID, AGENT_NOT_MATCHED (the same for an unknown national ID and for another name), TOO_MANY_DRAFTS,
     AGENT_IS_PRINCIPAL, SPECIAL_TERM_INVALID, GOVERNORATE_NOT_SERVED, POWER_OF_ATTORNEY_NOT_FOUND, NOT_A_DRAFT,
     KIND_IS_PAID, NUMBERS_EXHAUSTED.
     """
@@ -135,7 +135,7 @@ class PowerOfAttorneyServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_notary_pb2.PowerOfAttorney, _abc.Awaitable[_notary_pb2.PowerOfAttorney]]:
         """Drafts a power of attorney, or rewrites a draft before it is submitted. The principal confirms the digest in the
         answer.
-        Errors: AGENT_NOT_MATCHED (the same for an unknown national ID and for another name), TOO_MANY_DRAFTS,
+        Errors: NATIONAL_ID_INVALID, AGENT_NOT_MATCHED (the same for an unknown national ID and for another name), TOO_MANY_DRAFTS,
         AGENT_IS_PRINCIPAL, SPECIAL_TERM_INVALID, GOVERNORATE_NOT_SERVED, POWER_OF_ATTORNEY_NOT_FOUND, NOT_A_DRAFT,
         KIND_IS_PAID, NUMBERS_EXHAUSTED.
         """

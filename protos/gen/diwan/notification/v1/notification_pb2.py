@@ -24,10 +24,11 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from diwan.options.v1 import options_pb2 as diwan_dot_options_dot_v1_dot_options__pb2
+from diwan.rules.v1 import rules_pb2 as diwan_dot_rules_dot_v1_dot_rules__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(diwan/notification/v1/notification.proto\x12\x15\x64iwan.notification.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1e\x64iwan/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xca\x02\n\x07Message\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x10\n\x08template\x18\x03 \x01(\t\x12\x16\n\x0erequest_number\x18\x04 \x01(\t\x12\x32\n\x05state\x18\x05 \x01(\x0e\x32#.diwan.notification.v1.MessageState\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\r\n\x05parts\x18\x07 \x01(\x05\x12\x37\n\x08\x61ttempts\x18\x08 \x03(\x0b\x32%.diwan.notification.v1.MessageAttempt\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0creceipt_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"n\n\x0eMessageAttempt\x12\x32\n\x05state\x18\x01 \x01(\x0e\x32#.diwan.notification.v1.MessageState\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x90\x01\n\x13ListMessagesRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\x12\x1b\n\naccount_id\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x1f\n\x0erequest_number\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18(\"a\n\x14ListMessagesResponse\x12\x30\n\x08messages\x18\x01 \x03(\x0b\x32\x1e.diwan.notification.v1.Message\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"1\n\x11GetMessageRequest\x12\x1c\n\nmessage_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01*\xf2\x01\n\x0cMessageState\x12\x1d\n\x19MESSAGE_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15MESSAGE_STATE_PENDING\x10\x01\x12\x1b\n\x17MESSAGE_STATE_SUBMITTED\x10\x02\x12\x1b\n\x17MESSAGE_STATE_DELIVERED\x10\x03\x12\x19\n\x15MESSAGE_STATE_REFUSED\x10\x04\x12\x19\n\x15MESSAGE_STATE_UNKNOWN\x10\x05\x12\x19\n\x15MESSAGE_STATE_EXPIRED\x10\x06\x12\x1d\n\x19MESSAGE_STATE_UNDELIVERED\x10\x07\x32\x8d\x02\n\x13NotificationService\x12\x82\x01\n\x0cListMessages\x12*.diwan.notification.v1.ListMessagesRequest\x1a+.diwan.notification.v1.ListMessagesResponse\"\x19\x8a\xb5\x18\x15\x10\x01\x1a\x07\x61uditor\"\x08operator\x12q\n\nGetMessage\x12(.diwan.notification.v1.GetMessageRequest\x1a\x1e.diwan.notification.v1.Message\"\x19\x8a\xb5\x18\x15\x10\x01\x1a\x07\x61uditor\"\x08operatorb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(diwan/notification/v1/notification.proto\x12\x15\x64iwan.notification.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1e\x64iwan/options/v1/options.proto\x1a\x1a\x64iwan/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xca\x02\n\x07Message\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x10\n\x08template\x18\x03 \x01(\t\x12\x16\n\x0erequest_number\x18\x04 \x01(\t\x12\x32\n\x05state\x18\x05 \x01(\x0e\x32#.diwan.notification.v1.MessageState\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\r\n\x05parts\x18\x07 \x01(\x05\x12\x37\n\x08\x61ttempts\x18\x08 \x03(\x0b\x32%.diwan.notification.v1.MessageAttempt\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0creceipt_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"n\n\x0eMessageAttempt\x12\x32\n\x05state\x18\x01 \x01(\x0e\x32#.diwan.notification.v1.MessageState\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x99\x01\n\x13ListMessagesRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\x12\x1f\n\naccount_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12$\n\x0erequest_number\x18\x04 \x01(\tB\x0c\xbaH\tr\x04\xa8\xb5\x18\x01\xd8\x01\x01\"a\n\x14ListMessagesResponse\x12\x30\n\x08messages\x18\x01 \x03(\x0b\x32\x1e.diwan.notification.v1.Message\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"1\n\x11GetMessageRequest\x12\x1c\n\nmessage_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01*\xf2\x01\n\x0cMessageState\x12\x1d\n\x19MESSAGE_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15MESSAGE_STATE_PENDING\x10\x01\x12\x1b\n\x17MESSAGE_STATE_SUBMITTED\x10\x02\x12\x1b\n\x17MESSAGE_STATE_DELIVERED\x10\x03\x12\x19\n\x15MESSAGE_STATE_REFUSED\x10\x04\x12\x19\n\x15MESSAGE_STATE_UNKNOWN\x10\x05\x12\x19\n\x15MESSAGE_STATE_EXPIRED\x10\x06\x12\x1d\n\x19MESSAGE_STATE_UNDELIVERED\x10\x07\x32\x8d\x02\n\x13NotificationService\x12\x82\x01\n\x0cListMessages\x12*.diwan.notification.v1.ListMessagesRequest\x1a+.diwan.notification.v1.ListMessagesResponse\"\x19\x8a\xb5\x18\x15\x10\x01\x1a\x07\x61uditor\"\x08operator\x12q\n\nGetMessage\x12(.diwan.notification.v1.GetMessageRequest\x1a\x1e.diwan.notification.v1.Message\"\x19\x8a\xb5\x18\x15\x10\x01\x1a\x07\x61uditor\"\x08operatorb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,27 +40,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTMESSAGESREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTMESSAGESREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\364\003'
   _globals['_LISTMESSAGESREQUEST'].fields_by_name['account_id']._loaded_options = None
-  _globals['_LISTMESSAGESREQUEST'].fields_by_name['account_id']._serialized_options = b'\272H\004r\002\030('
+  _globals['_LISTMESSAGESREQUEST'].fields_by_name['account_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_LISTMESSAGESREQUEST'].fields_by_name['request_number']._loaded_options = None
-  _globals['_LISTMESSAGESREQUEST'].fields_by_name['request_number']._serialized_options = b'\272H\004r\002\030('
+  _globals['_LISTMESSAGESREQUEST'].fields_by_name['request_number']._serialized_options = b'\272H\tr\004\250\265\030\001\330\001\001'
   _globals['_GETMESSAGEREQUEST'].fields_by_name['message_id']._loaded_options = None
   _globals['_GETMESSAGEREQUEST'].fields_by_name['message_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_NOTIFICATIONSERVICE'].methods_by_name['ListMessages']._loaded_options = None
   _globals['_NOTIFICATIONSERVICE'].methods_by_name['ListMessages']._serialized_options = b'\212\265\030\025\020\001\032\007auditor\"\010operator'
   _globals['_NOTIFICATIONSERVICE'].methods_by_name['GetMessage']._loaded_options = None
   _globals['_NOTIFICATIONSERVICE'].methods_by_name['GetMessage']._serialized_options = b'\212\265\030\025\020\001\032\007auditor\"\010operator'
-  _globals['_MESSAGESTATE']._serialized_start=904
-  _globals['_MESSAGESTATE']._serialized_end=1146
-  _globals['_MESSAGE']._serialized_start=162
-  _globals['_MESSAGE']._serialized_end=492
-  _globals['_MESSAGEATTEMPT']._serialized_start=494
-  _globals['_MESSAGEATTEMPT']._serialized_end=604
-  _globals['_LISTMESSAGESREQUEST']._serialized_start=607
-  _globals['_LISTMESSAGESREQUEST']._serialized_end=751
-  _globals['_LISTMESSAGESRESPONSE']._serialized_start=753
-  _globals['_LISTMESSAGESRESPONSE']._serialized_end=850
-  _globals['_GETMESSAGEREQUEST']._serialized_start=852
-  _globals['_GETMESSAGEREQUEST']._serialized_end=901
-  _globals['_NOTIFICATIONSERVICE']._serialized_start=1149
-  _globals['_NOTIFICATIONSERVICE']._serialized_end=1418
+  _globals['_MESSAGESTATE']._serialized_start=941
+  _globals['_MESSAGESTATE']._serialized_end=1183
+  _globals['_MESSAGE']._serialized_start=190
+  _globals['_MESSAGE']._serialized_end=520
+  _globals['_MESSAGEATTEMPT']._serialized_start=522
+  _globals['_MESSAGEATTEMPT']._serialized_end=632
+  _globals['_LISTMESSAGESREQUEST']._serialized_start=635
+  _globals['_LISTMESSAGESREQUEST']._serialized_end=788
+  _globals['_LISTMESSAGESRESPONSE']._serialized_start=790
+  _globals['_LISTMESSAGESRESPONSE']._serialized_end=887
+  _globals['_GETMESSAGEREQUEST']._serialized_start=889
+  _globals['_GETMESSAGEREQUEST']._serialized_end=938
+  _globals['_NOTIFICATIONSERVICE']._serialized_start=1186
+  _globals['_NOTIFICATIONSERVICE']._serialized_end=1455
 # @@protoc_insertion_point(module_scope)

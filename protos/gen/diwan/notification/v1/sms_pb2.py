@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from diwan.options.v1 import options_pb2 as diwan_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x64iwan/notification/v1/sms.proto\x12\x15\x64iwan.notification.v1\x1a\x1e\x64iwan/options/v1/options.proto\"\x8e\x01\n\tSubmitSms\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\x13\n\x0b\x65xpire_time\x18\x02 \x01(\t\x12\x0c\n\x04once\x18\x03 \x01(\x08\x12\x18\n\x07\x63ontent\x18\x04 \x01(\tB\x07\x92\xb5\x18\x03sms:0\x8a\xb5\x18,\n\x15notification.commands\x12\x11message.submit.v1\x18\x01\"6\n\nSmsContent\x12\x14\n\x06mobile\x18\x01 \x01(\tB\x04\x88\xb5\x18\x01\x12\x12\n\x04text\x18\x02 \x01(\tB\x04\x88\xb5\x18\x01\"\\\n\x0cSmsSubmitted\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\x10\n\x08part_ids\x18\x02 \x03(\t:&\x8a\xb5\x18\"\n\nsms.events\x12\x14message.submitted.v1\"V\n\nSmsRefused\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t:$\x8a\xb5\x18 \n\nsms.events\x12\x12message.refused.v1\"F\n\nSmsUnknown\x12\x12\n\nmessage_id\x18\x01 \x01(\t:$\x8a\xb5\x18 \n\nsms.events\x12\x12message.unknown.v1\"F\n\nSmsExpired\x12\x12\n\nmessage_id\x18\x01 \x01(\t:$\x8a\xb5\x18 \n\nsms.events\x12\x12message.expired.v1\"\x94\x01\n\x0cSmsReceipted\x12\x0f\n\x07part_id\x18\x01 \x01(\t\x12\x35\n\x05state\x18\x02 \x01(\x0e\x32&.diwan.notification.v1.SmsReceiptState\x12\x14\n\x0creceipt_time\x18\x03 \x01(\t:&\x8a\xb5\x18\"\n\nsms.events\x12\x14message.receipted.v1*\x97\x01\n\x0fSmsReceiptState\x12!\n\x1dSMS_RECEIPT_STATE_UNSPECIFIED\x10\x00\x12\x1f\n\x1bSMS_RECEIPT_STATE_DELIVERED\x10\x01\x12!\n\x1dSMS_RECEIPT_STATE_UNDELIVERED\x10\x02\x12\x1d\n\x19SMS_RECEIPT_STATE_EXPIRED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x64iwan/notification/v1/sms.proto\x12\x15\x64iwan.notification.v1\x1a\x1e\x64iwan/options/v1/options.proto\"\x8e\x01\n\tSubmitSms\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\x13\n\x0b\x65xpire_time\x18\x02 \x01(\t\x12\x0c\n\x04once\x18\x03 \x01(\x08\x12\x18\n\x07\x63ontent\x18\x04 \x01(\tB\x07\x92\xb5\x18\x03sms:0\x8a\xb5\x18,\n\x15notification.commands\x12\x11message.submit.v1\x18\x01\"\\\n\nSmsContent\x12\x14\n\x06mobile\x18\x01 \x01(\tB\x04\x88\xb5\x18\x01\x12\x12\n\x04text\x18\x02 \x01(\tB\x04\x88\xb5\x18\x01\x12\x16\n\treference\x18\x03 \x01(\rH\x00\x88\x01\x01\x42\x0c\n\n_reference\"s\n\x0cSmsSubmitted\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\x10\n\x08part_ids\x18\x02 \x03(\t\x12\x15\n\rparts_unknown\x18\x03 \x01(\x08:&\x8a\xb5\x18\"\n\nsms.events\x12\x14message.submitted.v1\"V\n\nSmsRefused\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t:$\x8a\xb5\x18 \n\nsms.events\x12\x12message.refused.v1\"F\n\nSmsUnknown\x12\x12\n\nmessage_id\x18\x01 \x01(\t:$\x8a\xb5\x18 \n\nsms.events\x12\x12message.unknown.v1\"F\n\nSmsExpired\x12\x12\n\nmessage_id\x18\x01 \x01(\t:$\x8a\xb5\x18 \n\nsms.events\x12\x12message.expired.v1\"\xce\x01\n\x0cSmsReceipted\x12\x0f\n\x07part_id\x18\x01 \x01(\t\x12\x35\n\x05state\x18\x02 \x01(\x0e\x32&.diwan.notification.v1.SmsReceiptState\x12\x14\n\x0creceipt_time\x18\x03 \x01(\t\x12\x12\n\nmessage_id\x18\x04 \x01(\t\x12$\n\x06mobile\x18\x05 \x01(\tB\x14\x88\xb5\x18\x01\x92\xb5\x18\x0cnotification:&\x8a\xb5\x18\"\n\nsms.events\x12\x14message.receipted.v1\"z\n\x14SmsReceiptUnreadable\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12!\n\x03pdu\x18\x02 \x01(\tB\x14\x88\xb5\x18\x01\x92\xb5\x18\x0cnotification:/\x8a\xb5\x18+\n\nsms.events\x12\x1dmessage.receipt_unreadable.v1*\x97\x01\n\x0fSmsReceiptState\x12!\n\x1dSMS_RECEIPT_STATE_UNSPECIFIED\x10\x00\x12\x1f\n\x1bSMS_RECEIPT_STATE_DELIVERED\x10\x01\x12!\n\x1dSMS_RECEIPT_STATE_UNDELIVERED\x10\x02\x12\x1d\n\x19SMS_RECEIPT_STATE_EXPIRED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,22 +48,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SMSUNKNOWN']._serialized_options = b'\212\265\030 \n\nsms.events\022\022message.unknown.v1'
   _globals['_SMSEXPIRED']._loaded_options = None
   _globals['_SMSEXPIRED']._serialized_options = b'\212\265\030 \n\nsms.events\022\022message.expired.v1'
+  _globals['_SMSRECEIPTED'].fields_by_name['mobile']._loaded_options = None
+  _globals['_SMSRECEIPTED'].fields_by_name['mobile']._serialized_options = b'\210\265\030\001\222\265\030\014notification'
   _globals['_SMSRECEIPTED']._loaded_options = None
   _globals['_SMSRECEIPTED']._serialized_options = b'\212\265\030\"\n\nsms.events\022\024message.receipted.v1'
-  _globals['_SMSRECEIPTSTATE']._serialized_start=769
-  _globals['_SMSRECEIPTSTATE']._serialized_end=920
+  _globals['_SMSRECEIPTUNREADABLE'].fields_by_name['pdu']._loaded_options = None
+  _globals['_SMSRECEIPTUNREADABLE'].fields_by_name['pdu']._serialized_options = b'\210\265\030\001\222\265\030\014notification'
+  _globals['_SMSRECEIPTUNREADABLE']._loaded_options = None
+  _globals['_SMSRECEIPTUNREADABLE']._serialized_options = b'\212\265\030+\n\nsms.events\022\035message.receipt_unreadable.v1'
+  _globals['_SMSRECEIPTSTATE']._serialized_start=1012
+  _globals['_SMSRECEIPTSTATE']._serialized_end=1163
   _globals['_SUBMITSMS']._serialized_start=91
   _globals['_SUBMITSMS']._serialized_end=233
   _globals['_SMSCONTENT']._serialized_start=235
-  _globals['_SMSCONTENT']._serialized_end=289
-  _globals['_SMSSUBMITTED']._serialized_start=291
-  _globals['_SMSSUBMITTED']._serialized_end=383
-  _globals['_SMSREFUSED']._serialized_start=385
-  _globals['_SMSREFUSED']._serialized_end=471
-  _globals['_SMSUNKNOWN']._serialized_start=473
-  _globals['_SMSUNKNOWN']._serialized_end=543
-  _globals['_SMSEXPIRED']._serialized_start=545
-  _globals['_SMSEXPIRED']._serialized_end=615
-  _globals['_SMSRECEIPTED']._serialized_start=618
-  _globals['_SMSRECEIPTED']._serialized_end=766
+  _globals['_SMSCONTENT']._serialized_end=327
+  _globals['_SMSSUBMITTED']._serialized_start=329
+  _globals['_SMSSUBMITTED']._serialized_end=444
+  _globals['_SMSREFUSED']._serialized_start=446
+  _globals['_SMSREFUSED']._serialized_end=532
+  _globals['_SMSUNKNOWN']._serialized_start=534
+  _globals['_SMSUNKNOWN']._serialized_end=604
+  _globals['_SMSEXPIRED']._serialized_start=606
+  _globals['_SMSEXPIRED']._serialized_end=676
+  _globals['_SMSRECEIPTED']._serialized_start=679
+  _globals['_SMSRECEIPTED']._serialized_end=885
+  _globals['_SMSRECEIPTUNREADABLE']._serialized_start=887
+  _globals['_SMSRECEIPTUNREADABLE']._serialized_end=1009
 # @@protoc_insertion_point(module_scope)

@@ -91,21 +91,29 @@ class SmsContent(_message.Message):
 
     MOBILE_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
     mobile: _builtins.str
     """Mobile number, E.164."""
     text: _builtins.str
     """Text of the message."""
+    reference: _builtins.int
+    """Concatenation reference of the parts, 0 to 65535, that no other text under way to this mobile has. Present if the
+    text has more than one part.
+    """
     def __init__(
         self,
         *,
         mobile: _builtins.str = ...,
         text: _builtins.str = ...,
+        reference: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_reference", b"_reference", "reference", b"reference"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["mobile", b"mobile", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_reference", b"_reference", "mobile", b"mobile", "reference", b"reference", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__reference: _TypeAlias = _typing.Literal["reference"]  # noqa: Y015
+    _WhichOneofArgType__reference: _TypeAlias = _typing.Literal["_reference", b"_reference"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reference) -> _WhichOneofReturnType__reference | None: ...
 
 Global___SmsContent: _TypeAlias = SmsContent  # noqa: Y015
 
@@ -117,8 +125,11 @@ class SmsSubmitted(_message.Message):
 
     MESSAGE_ID_FIELD_NUMBER: _builtins.int
     PART_IDS_FIELD_NUMBER: _builtins.int
+    PARTS_UNKNOWN_FIELD_NUMBER: _builtins.int
     message_id: _builtins.str
     """Id of the message."""
+    parts_unknown: _builtins.bool
+    """Whether an earlier attempt may have submitted further parts, whose ids are unknown."""
     @_builtins.property
     def part_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The operator's id of each part; receipts refer to them."""
@@ -128,10 +139,11 @@ class SmsSubmitted(_message.Message):
         *,
         message_id: _builtins.str = ...,
         part_ids: _abc.Iterable[_builtins.str] | None = ...,
+        parts_unknown: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_id", b"message_id", "part_ids", b"part_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_id", b"message_id", "part_ids", b"part_ids", "parts_unknown", b"parts_unknown"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -218,23 +230,57 @@ class SmsReceipted(_message.Message):
     PART_ID_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     RECEIPT_TIME_FIELD_NUMBER: _builtins.int
+    MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    MOBILE_FIELD_NUMBER: _builtins.int
     part_id: _builtins.str
-    """The operator's id of the part."""
+    """The operator's id of the part, in the form that `SmsSubmitted` has."""
     state: Global___SmsReceiptState.ValueType
     """State of the part."""
     receipt_time: _builtins.str
     """Time stated by the operator, RFC 3339; empty if not stated."""
+    message_id: _builtins.str
+    """Id of the message; empty if the connector does not know it, for example after a restart."""
+    mobile: _builtins.str
+    """Mobile number that the receipt names, E.164, sealed for notification; only if the message is not known."""
     def __init__(
         self,
         *,
         part_id: _builtins.str = ...,
         state: Global___SmsReceiptState.ValueType = ...,
         receipt_time: _builtins.str = ...,
+        message_id: _builtins.str = ...,
+        mobile: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["part_id", b"part_id", "receipt_time", b"receipt_time", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_id", b"message_id", "mobile", b"mobile", "part_id", b"part_id", "receipt_time", b"receipt_time", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SmsReceipted: _TypeAlias = SmsReceipted  # noqa: Y015
+
+@_typing.final
+class SmsReceiptUnreadable(_message.Message):
+    """The operator sent a receipt that cannot be read with the connector's settings."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    PDU_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Why: `PDU_MALFORMED`, `ID_MISSING`, `ID_MALFORMED`, `STATE_MISSING` or `STATE_UNKNOWN`."""
+    pdu: _builtins.str
+    """The PDU, hexadecimal, sealed for notification."""
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+        pdu: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pdu", b"pdu", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SmsReceiptUnreadable: _TypeAlias = SmsReceiptUnreadable  # noqa: Y015

@@ -27,7 +27,7 @@ from diwan.options.v1 import options_pb2 as diwan_dot_options_dot_v1_dot_options
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$diwan/operations/v1/operations.proto\x12\x13\x64iwan.operations.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1e\x64iwan/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc8\x01\n\rParkedMessage\x12\x11\n\tparked_id\x18\x01 \x01(\t\x12\x0e\n\x06policy\x18\x02 \x01(\t\x12\r\n\x05queue\x18\x03 \x01(\t\x12\x0c\n\x04type\x18\x04 \x01(\t\x12\x0e\n\x06source\x18\x05 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x06 \x01(\x05\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12\x30\n\x0creceive_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bmasked_body\x18\t \x01(\t\"P\n\x11ListParkedRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\"c\n\x12ListParkedResponse\x12\x34\n\x08messages\x18\x01 \x03(\x0b\x32\".diwan.operations.v1.ParkedMessage\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"1\n\x10GetParkedRequest\x12\x1d\n\tparked_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\"4\n\x13ReplayParkedRequest\x12\x1d\n\tparked_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\"Q\n\x14\x44iscardParkedRequest\x12\x1d\n\tparked_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1a\n\x06reason\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x03\x18\xc8\x01\"\x17\n\x15\x44iscardParkedResponse2\xd0\x03\n\x11OperationsService\x12m\n\nListParked\x12&.diwan.operations.v1.ListParkedRequest\x1a\'.diwan.operations.v1.ListParkedResponse\"\x0e\x8a\xb5\x18\n\"\x08operator\x12\x66\n\tGetParked\x12%.diwan.operations.v1.GetParkedRequest\x1a\".diwan.operations.v1.ParkedMessage\"\x0e\x8a\xb5\x18\n\"\x08operator\x12l\n\x0cReplayParked\x12(.diwan.operations.v1.ReplayParkedRequest\x1a\".diwan.operations.v1.ParkedMessage\"\x0e\x8a\xb5\x18\n\"\x08operator\x12v\n\rDiscardParked\x12).diwan.operations.v1.DiscardParkedRequest\x1a*.diwan.operations.v1.DiscardParkedResponse\"\x0e\x8a\xb5\x18\n\"\x08operatorb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$diwan/operations/v1/operations.proto\x12\x13\x64iwan.operations.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1e\x64iwan/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc8\x01\n\rParkedMessage\x12\x11\n\tparked_id\x18\x01 \x01(\t\x12\x0e\n\x06policy\x18\x02 \x01(\t\x12\r\n\x05queue\x18\x03 \x01(\t\x12\x0c\n\x04type\x18\x04 \x01(\t\x12\x0e\n\x06source\x18\x05 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x06 \x01(\x05\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12\x30\n\x0creceive_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bmasked_body\x18\t \x01(\t\"\xc3\x02\n\x11ListParkedRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\x12\x17\n\x06policy\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x17\n\x05queue\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x16\n\x04type\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x17\n\x06reason\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x46\n\x10min_receive_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x10\xbaH\r\xb2\x01\n\x1a\x06\x08\x80\x98\xfb\x8ay2\x00\x12\x46\n\x10max_receive_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x10\xbaH\r\xb2\x01\n\x1a\x06\x08\x80\x98\xfb\x8ay2\x00\"c\n\x12ListParkedResponse\x12\x34\n\x08messages\x18\x01 \x03(\x0b\x32\".diwan.operations.v1.ParkedMessage\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"1\n\x10GetParkedRequest\x12\x1d\n\tparked_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x05\"K\n\x13ReplayParkedRequest\x12\x1d\n\tparked_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x05\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\"Q\n\x14\x44iscardParkedRequest\x12\x1d\n\tparked_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x05\x12\x1a\n\x06reason\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x03\x18\xc8\x01\"\x17\n\x15\x44iscardParkedResponse2\xd0\x03\n\x11OperationsService\x12m\n\nListParked\x12&.diwan.operations.v1.ListParkedRequest\x1a\'.diwan.operations.v1.ListParkedResponse\"\x0e\x8a\xb5\x18\n\"\x08operator\x12\x66\n\tGetParked\x12%.diwan.operations.v1.GetParkedRequest\x1a\".diwan.operations.v1.ParkedMessage\"\x0e\x8a\xb5\x18\n\"\x08operator\x12l\n\x0cReplayParked\x12(.diwan.operations.v1.ReplayParkedRequest\x1a\".diwan.operations.v1.ParkedMessage\"\x0e\x8a\xb5\x18\n\"\x08operator\x12v\n\rDiscardParked\x12).diwan.operations.v1.DiscardParkedRequest\x1a*.diwan.operations.v1.DiscardParkedResponse\"\x0e\x8a\xb5\x18\n\"\x08operatorb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,12 +38,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTPARKEDREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\310\001(\000'
   _globals['_LISTPARKEDREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTPARKEDREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\364\003'
+  _globals['_LISTPARKEDREQUEST'].fields_by_name['policy']._loaded_options = None
+  _globals['_LISTPARKEDREQUEST'].fields_by_name['policy']._serialized_options = b'\272H\004r\002\030d'
+  _globals['_LISTPARKEDREQUEST'].fields_by_name['queue']._loaded_options = None
+  _globals['_LISTPARKEDREQUEST'].fields_by_name['queue']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_LISTPARKEDREQUEST'].fields_by_name['type']._loaded_options = None
+  _globals['_LISTPARKEDREQUEST'].fields_by_name['type']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_LISTPARKEDREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_LISTPARKEDREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\004r\002\030d'
+  _globals['_LISTPARKEDREQUEST'].fields_by_name['min_receive_time']._loaded_options = None
+  _globals['_LISTPARKEDREQUEST'].fields_by_name['min_receive_time']._serialized_options = b'\272H\r\262\001\n\032\006\010\200\230\373\212y2\000'
+  _globals['_LISTPARKEDREQUEST'].fields_by_name['max_receive_time']._loaded_options = None
+  _globals['_LISTPARKEDREQUEST'].fields_by_name['max_receive_time']._serialized_options = b'\272H\r\262\001\n\032\006\010\200\230\373\212y2\000'
   _globals['_GETPARKEDREQUEST'].fields_by_name['parked_id']._loaded_options = None
-  _globals['_GETPARKEDREQUEST'].fields_by_name['parked_id']._serialized_options = b'\272H\007r\005\020\001\030\310\001'
+  _globals['_GETPARKEDREQUEST'].fields_by_name['parked_id']._serialized_options = b'\272H\007r\005\020\001\030\200\005'
   _globals['_REPLAYPARKEDREQUEST'].fields_by_name['parked_id']._loaded_options = None
-  _globals['_REPLAYPARKEDREQUEST'].fields_by_name['parked_id']._serialized_options = b'\272H\007r\005\020\001\030\310\001'
+  _globals['_REPLAYPARKEDREQUEST'].fields_by_name['parked_id']._serialized_options = b'\272H\007r\005\020\001\030\200\005'
   _globals['_DISCARDPARKEDREQUEST'].fields_by_name['parked_id']._loaded_options = None
-  _globals['_DISCARDPARKEDREQUEST'].fields_by_name['parked_id']._serialized_options = b'\272H\007r\005\020\001\030\310\001'
+  _globals['_DISCARDPARKEDREQUEST'].fields_by_name['parked_id']._serialized_options = b'\272H\007r\005\020\001\030\200\005'
   _globals['_DISCARDPARKEDREQUEST'].fields_by_name['reason']._loaded_options = None
   _globals['_DISCARDPARKEDREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\007r\005\020\003\030\310\001'
   _globals['_OPERATIONSSERVICE'].methods_by_name['ListParked']._loaded_options = None
@@ -56,18 +68,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OPERATIONSSERVICE'].methods_by_name['DiscardParked']._serialized_options = b'\212\265\030\n\"\010operator'
   _globals['_PARKEDMESSAGE']._serialized_start=156
   _globals['_PARKEDMESSAGE']._serialized_end=356
-  _globals['_LISTPARKEDREQUEST']._serialized_start=358
-  _globals['_LISTPARKEDREQUEST']._serialized_end=438
-  _globals['_LISTPARKEDRESPONSE']._serialized_start=440
-  _globals['_LISTPARKEDRESPONSE']._serialized_end=539
-  _globals['_GETPARKEDREQUEST']._serialized_start=541
-  _globals['_GETPARKEDREQUEST']._serialized_end=590
-  _globals['_REPLAYPARKEDREQUEST']._serialized_start=592
-  _globals['_REPLAYPARKEDREQUEST']._serialized_end=644
-  _globals['_DISCARDPARKEDREQUEST']._serialized_start=646
-  _globals['_DISCARDPARKEDREQUEST']._serialized_end=727
-  _globals['_DISCARDPARKEDRESPONSE']._serialized_start=729
-  _globals['_DISCARDPARKEDRESPONSE']._serialized_end=752
-  _globals['_OPERATIONSSERVICE']._serialized_start=755
-  _globals['_OPERATIONSSERVICE']._serialized_end=1219
+  _globals['_LISTPARKEDREQUEST']._serialized_start=359
+  _globals['_LISTPARKEDREQUEST']._serialized_end=682
+  _globals['_LISTPARKEDRESPONSE']._serialized_start=684
+  _globals['_LISTPARKEDRESPONSE']._serialized_end=783
+  _globals['_GETPARKEDREQUEST']._serialized_start=785
+  _globals['_GETPARKEDREQUEST']._serialized_end=834
+  _globals['_REPLAYPARKEDREQUEST']._serialized_start=836
+  _globals['_REPLAYPARKEDREQUEST']._serialized_end=911
+  _globals['_DISCARDPARKEDREQUEST']._serialized_start=913
+  _globals['_DISCARDPARKEDREQUEST']._serialized_end=994
+  _globals['_DISCARDPARKEDRESPONSE']._serialized_start=996
+  _globals['_DISCARDPARKEDRESPONSE']._serialized_end=1019
+  _globals['_OPERATIONSSERVICE']._serialized_start=1022
+  _globals['_OPERATIONSSERVICE']._serialized_end=1486
 # @@protoc_insertion_point(module_scope)

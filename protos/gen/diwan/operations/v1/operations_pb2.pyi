@@ -83,19 +83,47 @@ class ListParkedRequest(_message.Message):
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    QUEUE_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    MIN_RECEIVE_TIME_FIELD_NUMBER: _builtins.int
+    MAX_RECEIVE_TIME_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Maximum number of results; 50 if 0."""
     page_token: _builtins.str
     """`next_page_token` of the previous page; empty for the first page."""
+    policy: _builtins.str
+    """Only messages of this policy; `refused` for rejected messages."""
+    queue: _builtins.str
+    """Only messages of this queue."""
+    type: _builtins.str
+    """Only messages of this CloudEvents type."""
+    reason: _builtins.str
+    """Only messages with this reason; its details, after a colon, are not compared."""
+    @_builtins.property
+    def min_receive_time(self) -> _timestamp_pb2.Timestamp:
+        """Only messages delivered first at this time or later."""
+
+    @_builtins.property
+    def max_receive_time(self) -> _timestamp_pb2.Timestamp:
+        """Only messages delivered first before this time."""
+
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        policy: _builtins.str = ...,
+        queue: _builtins.str = ...,
+        type: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        min_receive_time: _timestamp_pb2.Timestamp | None = ...,
+        max_receive_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["max_receive_time", b"max_receive_time", "min_receive_time", b"min_receive_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_receive_time", b"max_receive_time", "min_receive_time", b"min_receive_time", "page_size", b"page_size", "page_token", b"page_token", "policy", b"policy", "queue", b"queue", "reason", b"reason", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -158,16 +186,20 @@ class ReplayParkedRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PARKED_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     parked_id: _builtins.str
     """Id of the parked message."""
+    validate_only: _builtins.bool
+    """Only checks whether the message can be replayed, and changes nothing."""
     def __init__(
         self,
         *,
         parked_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["parked_id", b"parked_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parked_id", b"parked_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -62,7 +62,7 @@ class OperationsServiceServicer:
     """
 
     def ListParked(self, request, context):
-        """Lists parked messages in the order of their ids.
+        """Lists the parked messages that match all given filters, in the order of their ids.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -78,7 +78,8 @@ class OperationsServiceServicer:
 
     def ReplayParked(self, request, context):
         """Processes a parked message again, now.
-        Errors: PARKED_NOT_FOUND, SECRET_NOT_REPLAYED (it contains a secret).
+        Errors: PARKED_NOT_FOUND, SECRET_NOT_REPLAYED (it contains a secret), PARKED_UNREADABLE (it would be rejected again;
+        metadata `detail`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -86,7 +87,7 @@ class OperationsServiceServicer:
 
     def DiscardParked(self, request, context):
         """Deletes a parked message; operator and reason are logged.
-        Errors: PARKED_NOT_FOUND.
+        Errors: PARKED_NOT_FOUND, NOT_PARKED (it was replayed and is being processed).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,18 +34,19 @@ class OperationsServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> OperationsServiceAsyncStub: ...
     ListParked: _grpc.UnaryUnaryMultiCallable[_operations_pb2.ListParkedRequest, _operations_pb2.ListParkedResponse]
-    """Lists parked messages in the order of their ids."""
+    """Lists the parked messages that match all given filters, in the order of their ids."""
     GetParked: _grpc.UnaryUnaryMultiCallable[_operations_pb2.GetParkedRequest, _operations_pb2.ParkedMessage]
     """Returns one parked message with personal fields masked.
     Errors: PARKED_NOT_FOUND.
     """
     ReplayParked: _grpc.UnaryUnaryMultiCallable[_operations_pb2.ReplayParkedRequest, _operations_pb2.ParkedMessage]
     """Processes a parked message again, now.
-    Errors: PARKED_NOT_FOUND, SECRET_NOT_REPLAYED (it contains a secret).
+    Errors: PARKED_NOT_FOUND, SECRET_NOT_REPLAYED (it contains a secret), PARKED_UNREADABLE (it would be rejected again;
+    metadata `detail`).
     """
     DiscardParked: _grpc.UnaryUnaryMultiCallable[_operations_pb2.DiscardParkedRequest, _operations_pb2.DiscardParkedResponse]
     """Deletes a parked message; operator and reason are logged.
-    Errors: PARKED_NOT_FOUND.
+    Errors: PARKED_NOT_FOUND, NOT_PARKED (it was replayed and is being processed).
     """
 
 @_typing.type_check_only
@@ -54,18 +55,19 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListParked: _aio.UnaryUnaryMultiCallable[_operations_pb2.ListParkedRequest, _operations_pb2.ListParkedResponse]  # type: ignore[assignment]
-    """Lists parked messages in the order of their ids."""
+    """Lists the parked messages that match all given filters, in the order of their ids."""
     GetParked: _aio.UnaryUnaryMultiCallable[_operations_pb2.GetParkedRequest, _operations_pb2.ParkedMessage]  # type: ignore[assignment]
     """Returns one parked message with personal fields masked.
     Errors: PARKED_NOT_FOUND.
     """
     ReplayParked: _aio.UnaryUnaryMultiCallable[_operations_pb2.ReplayParkedRequest, _operations_pb2.ParkedMessage]  # type: ignore[assignment]
     """Processes a parked message again, now.
-    Errors: PARKED_NOT_FOUND, SECRET_NOT_REPLAYED (it contains a secret).
+    Errors: PARKED_NOT_FOUND, SECRET_NOT_REPLAYED (it contains a secret), PARKED_UNREADABLE (it would be rejected again;
+    metadata `detail`).
     """
     DiscardParked: _aio.UnaryUnaryMultiCallable[_operations_pb2.DiscardParkedRequest, _operations_pb2.DiscardParkedResponse]  # type: ignore[assignment]
     """Deletes a parked message; operator and reason are logged.
-    Errors: PARKED_NOT_FOUND.
+    Errors: PARKED_NOT_FOUND, NOT_PARKED (it was replayed and is being processed).
     """
 
 class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -77,7 +79,7 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operations_pb2.ListParkedRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_pb2.ListParkedResponse, _abc.Awaitable[_operations_pb2.ListParkedResponse]]:
-        """Lists parked messages in the order of their ids."""
+        """Lists the parked messages that match all given filters, in the order of their ids."""
 
     @_abc_1.abstractmethod
     def GetParked(
@@ -96,7 +98,8 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operations_pb2.ParkedMessage, _abc.Awaitable[_operations_pb2.ParkedMessage]]:
         """Processes a parked message again, now.
-        Errors: PARKED_NOT_FOUND, SECRET_NOT_REPLAYED (it contains a secret).
+        Errors: PARKED_NOT_FOUND, SECRET_NOT_REPLAYED (it contains a secret), PARKED_UNREADABLE (it would be rejected again;
+        metadata `detail`).
         """
 
     @_abc_1.abstractmethod
@@ -106,7 +109,7 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operations_pb2.DiscardParkedResponse, _abc.Awaitable[_operations_pb2.DiscardParkedResponse]]:
         """Deletes a parked message; operator and reason are logged.
-        Errors: PARKED_NOT_FOUND.
+        Errors: PARKED_NOT_FOUND, NOT_PARKED (it was replayed and is being processed).
         """
 
 def add_OperationsServiceServicer_to_server(servicer: OperationsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -26,7 +26,7 @@ from diwan.options.v1 import options_pb2 as diwan_dot_options_dot_v1_dot_options
 from google.type import money_pb2 as google_dot_type_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n diwan/payments/v1/acquirer.proto\x12\x11\x64iwan.payments.v1\x1a\x1e\x64iwan/options/v1/options.proto\x1a\x17google/type/money.proto\"\xb9\x01\n\rRequestCharge\x12\x11\n\tcharge_id\x18\x01 \x01(\t\x12\x12\n\npayment_id\x18\x02 \x01(\t\x12\"\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x12.google.type.Money\x12\x1a\n\x04\x63\x61rd\x18\x04 \x01(\tB\x0c\x92\xb5\x18\x08\x61\x63quirer\x12\x13\n\x0b\x65xpire_time\x18\x05 \x01(\t:,\x8a\xb5\x18(\n\x11payments.commands\x12\x11\x63harge.request.v1\x18\x01\"b\n\rInquireCharge\x12\x11\n\tcharge_id\x18\x01 \x01(\t\x12\x12\n\npayment_id\x18\x02 \x01(\t:*\x8a\xb5\x18&\n\x11payments.commands\x12\x11\x63harge.inquire.v1\"\'\n\x0b\x43\x61rdContent\x12\x18\n\ncard_token\x18\x01 \x01(\tB\x04\x88\xb5\x18\x01\"~\n\x0e\x43hargeAccepted\x12\x11\n\tcharge_id\x18\x01 \x01(\t\x12\x12\n\npayment_id\x18\x02 \x01(\t\x12\x1a\n\x12\x61\x63quirer_reference\x18\x03 \x01(\t:)\x8a\xb5\x18%\n\x0f\x61\x63quirer.events\x12\x12\x63harge.accepted.v1\"\xa0\x01\n\rChargeSettled\x12\x11\n\tcharge_id\x18\x01 \x01(\t\x12\x12\n\npayment_id\x18\x02 \x01(\t\x12\x1a\n\x12\x61\x63quirer_reference\x18\x03 \x01(\t\x12\"\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x12.google.type.Money:(\x8a\xb5\x18$\n\x0f\x61\x63quirer.events\x12\x11\x63harge.settled.v1\"p\n\rChargeRefused\x12\x11\n\tcharge_id\x18\x01 \x01(\t\x12\x12\n\npayment_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t:(\x8a\xb5\x18$\n\x0f\x61\x63quirer.events\x12\x11\x63harge.refused.v1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n diwan/payments/v1/acquirer.proto\x12\x11\x64iwan.payments.v1\x1a\x1e\x64iwan/options/v1/options.proto\x1a\x17google/type/money.proto\"\xb9\x01\n\rRequestCharge\x12\x11\n\tcharge_id\x18\x01 \x01(\t\x12\x12\n\npayment_id\x18\x02 \x01(\t\x12\"\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x12.google.type.Money\x12\x1a\n\x04\x63\x61rd\x18\x04 \x01(\tB\x0c\x92\xb5\x18\x08\x61\x63quirer\x12\x13\n\x0b\x65xpire_time\x18\x05 \x01(\t:,\x8a\xb5\x18(\n\x11payments.commands\x12\x11\x63harge.request.v1\x18\x01\"b\n\rInquireCharge\x12\x11\n\tcharge_id\x18\x01 \x01(\t\x12\x12\n\npayment_id\x18\x02 \x01(\t:*\x8a\xb5\x18&\n\x11payments.commands\x12\x11\x63harge.inquire.v1\"\'\n\x0b\x43\x61rdContent\x12\x18\n\ncard_token\x18\x01 \x01(\tB\x04\x88\xb5\x18\x01\"~\n\x0e\x43hargeAccepted\x12\x11\n\tcharge_id\x18\x01 \x01(\t\x12\x12\n\npayment_id\x18\x02 \x01(\t\x12\x1a\n\x12\x61\x63quirer_reference\x18\x03 \x01(\t:)\x8a\xb5\x18%\n\x0f\x61\x63quirer.events\x12\x12\x63harge.accepted.v1\"\xa0\x01\n\rChargeSettled\x12\x11\n\tcharge_id\x18\x01 \x01(\t\x12\x12\n\npayment_id\x18\x02 \x01(\t\x12\x1a\n\x12\x61\x63quirer_reference\x18\x03 \x01(\t\x12\"\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x12.google.type.Money:(\x8a\xb5\x18$\n\x0f\x61\x63quirer.events\x12\x11\x63harge.settled.v1\"\x97\x01\n\x10ReportUnreadable\x12\x11\n\tcharge_id\x18\x01 \x01(\t\x12\x12\n\npayment_id\x18\x02 \x01(\t\x12\x0e\n\x06\x66ields\x18\x03 \x03(\t\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\t\x12\x0e\n\x06\x64igest\x18\x05 \x01(\t:+\x8a\xb5\x18\'\n\x0f\x61\x63quirer.events\x12\x14\x63harge.unreadable.v1\"p\n\rChargeRefused\x12\x11\n\tcharge_id\x18\x01 \x01(\t\x12\x12\n\npayment_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t:(\x8a\xb5\x18$\n\x0f\x61\x63quirer.events\x12\x11\x63harge.refused.v1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,6 +45,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHARGEACCEPTED']._serialized_options = b'\212\265\030%\n\017acquirer.events\022\022charge.accepted.v1'
   _globals['_CHARGESETTLED']._loaded_options = None
   _globals['_CHARGESETTLED']._serialized_options = b'\212\265\030$\n\017acquirer.events\022\021charge.settled.v1'
+  _globals['_REPORTUNREADABLE']._loaded_options = None
+  _globals['_REPORTUNREADABLE']._serialized_options = b'\212\265\030\'\n\017acquirer.events\022\024charge.unreadable.v1'
   _globals['_CHARGEREFUSED']._loaded_options = None
   _globals['_CHARGEREFUSED']._serialized_options = b'\212\265\030$\n\017acquirer.events\022\021charge.refused.v1'
   _globals['_REQUESTCHARGE']._serialized_start=113
@@ -57,6 +59,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHARGEACCEPTED']._serialized_end=567
   _globals['_CHARGESETTLED']._serialized_start=570
   _globals['_CHARGESETTLED']._serialized_end=730
-  _globals['_CHARGEREFUSED']._serialized_start=732
-  _globals['_CHARGEREFUSED']._serialized_end=844
+  _globals['_REPORTUNREADABLE']._serialized_start=733
+  _globals['_REPORTUNREADABLE']._serialized_end=884
+  _globals['_CHARGEREFUSED']._serialized_start=886
+  _globals['_CHARGEREFUSED']._serialized_end=998
 # @@protoc_insertion_point(module_scope)

@@ -3,8 +3,10 @@
 isort:skip_file
 Commands and events between payments and the acquirer connector."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 from google.type import money_pb2 as _money_pb2
 import builtins as _builtins
 import sys
@@ -174,6 +176,48 @@ class ChargeSettled(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ChargeSettled: _TypeAlias = ChargeSettled  # noqa: Y015
+
+@_typing.final
+class ReportUnreadable(_message.Message):
+    """The acquirer reported about a charge, with a valid signature or in answer to an inquiry, in a form that the connector
+    cannot read. The event is kept for an operator.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHARGE_ID_FIELD_NUMBER: _builtins.int
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    FIELDS_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    charge_id: _builtins.str
+    """Id of the charge, if it could be read."""
+    payment_id: _builtins.str
+    """Id of the payment, if it could be read."""
+    content: _builtins.str
+    """The agreed fields of the report as JSON, each cut after 200 characters; no other fields, which may be personal."""
+    digest: _builtins.str
+    """SHA-256 of the report as received, hexadecimal, to find it in the acquirer's own log."""
+    @_builtins.property
+    def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Paths of the fields that could not be read; `body` if it is no JSON object."""
+
+    def __init__(
+        self,
+        *,
+        charge_id: _builtins.str = ...,
+        payment_id: _builtins.str = ...,
+        fields: _abc.Iterable[_builtins.str] | None = ...,
+        content: _builtins.str = ...,
+        digest: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charge_id", b"charge_id", "content", b"content", "digest", b"digest", "fields", b"fields", "payment_id", b"payment_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportUnreadable: _TypeAlias = ReportUnreadable  # noqa: Y015
 
 @_typing.final
 class ChargeRefused(_message.Message):

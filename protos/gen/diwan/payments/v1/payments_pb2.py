@@ -30,7 +30,7 @@ from google.type import date_pb2 as google_dot_type_dot_date__pb2
 from google.type import money_pb2 as google_dot_type_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n diwan/payments/v1/payments.proto\x12\x11\x64iwan.payments.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1e\x64iwan/options/v1/options.proto\x1a\x1a\x64iwan/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x17google/type/money.proto\"\x94\x03\n\x03\x46\x65\x65\x12*\n\x07service\x18\x01 \x01(\tB\x19\xbaH\x16r\x14\x32\x12^[a-z0-9_.]{3,80}$\x12,\n\x07\x63hannel\x18\x02 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^([a-z_]{1,40}|[*])$\x12,\n\x0bgovernorate\x18\x03 \x01(\tB\x17\xbaH\x14r\x12\x32\x10^([0-9]{2}|[*])$\x12-\n\nvalid_from\x18\x04 \x01(\x0b\x32\x11.google.type.DateB\x06\xbaH\x03\xc8\x01\x01\x12&\n\x0bvalid_until\x18\x05 \x01(\x0b\x32\x11.google.type.Date\x12*\n\x06\x61mount\x18\x06 \x01(\x0b\x32\x12.google.type.MoneyB\x06\xbaH\x03\xc8\x01\x01\x12/\n\x13\x65lectronic_discount\x18\x07 \x01(\x0b\x32\x12.google.type.Money\x12*\n\x0eplatform_share\x18\x08 \x01(\x0b\x32\x12.google.type.Money\x12%\n\x06\x61gency\x18\t \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[a-z_]{1,40}$\"s\n\x06Tariff\x12\x11\n\ttariff_id\x18\x01 \x01(\t\x12$\n\x04\x66\x65\x65s\x18\x02 \x03(\x0b\x32\x16.diwan.payments.v1.Fee\x12\x30\n\x0cpublish_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x96\x01\n\x05Quote\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x1f\n\x03\x66\x65\x65\x18\x02 \x01(\x0b\x32\x12.google.type.Money\x12$\n\x08\x64iscount\x18\x03 \x01(\x0b\x32\x12.google.type.Money\x12\"\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x12.google.type.Money\x12\x11\n\ttariff_id\x18\x05 \x01(\t\"\xf3\x02\n\x07Payment\x12\x12\n\npayment_id\x18\x01 \x01(\t\x12\x12\n\nsubject_id\x18\x02 \x01(\t\x12.\n\x05state\x18\x03 \x01(\x0e\x32\x1f.diwan.payments.v1.PaymentState\x12\x1f\n\x03\x66\x65\x65\x18\x04 \x01(\x0b\x32\x12.google.type.Money\x12$\n\x08\x64iscount\x18\x05 \x01(\x0b\x32\x12.google.type.Money\x12\"\n\x06\x61mount\x18\x06 \x01(\x0b\x32\x12.google.type.Money\x12.\n\x05means\x18\x07 \x01(\x0e\x32\x1f.diwan.payments.v1.PaymentMeans\x12\x16\n\x0erefusal_reason\x18\x08 \x01(\t\x12,\n\x08\x64ue_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bsettle_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x9c\x01\n\x0bLedgerEntry\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x12\n\npayment_id\x18\x03 \x01(\t\x12-\n\tbook_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x04legs\x18\x05 \x03(\x0b\x32\x1c.diwan.payments.v1.LedgerLeg\"@\n\tLedgerLeg\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\"\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x12.google.type.Money\"h\n\x14PublishTariffRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x88\xb5\x18\x01\x12\x31\n\x04\x66\x65\x65s\x18\x02 \x03(\x0b\x32\x16.diwan.payments.v1.FeeB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\"\xea\x01\n\x0fGetQuoteRequest\x12*\n\x07service\x18\x01 \x01(\tB\x19\xbaH\x16r\x14\x32\x12^[a-z0-9_.]{3,80}$\x12&\n\x07\x63hannel\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[a-z_]{1,40}$\x12&\n\x0bgovernorate\x18\x03 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{2}$\x12:\n\x05means\x18\x04 \x01(\x0e\x32\x1f.diwan.payments.v1.PaymentMeansB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1f\n\x04\x64\x61te\x18\x05 \x01(\x0b\x32\x11.google.type.Date\"\xc6\x01\n\x14\x43reatePaymentRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x88\xb5\x18\x01\x12\x1c\n\nsubject_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x38\n\x05means\x18\x03 \x01(\x0e\x32\x1f.diwan.payments.v1.PaymentMeansB\x08\xbaH\x05\x82\x01\x02\x18\x01\x12\x37\n\ncard_token\x18\x04 \x01(\tB#\xbaH\x1cr\x1a\x32\x18^tok_[a-zA-Z0-9_]{1,60}$\x88\xb5\x18\x01\"a\n\x11GetPaymentRequest\x12\x1e\n\npayment_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12\x1e\n\nsubject_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x42\x0c\n\x03key\x12\x05\xbaH\x02\x08\x01\"\xaf\x01\n\x18ListLedgerEntriesRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\x12\x1b\n\npayment_id\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x18\n\x07\x61\x63\x63ount\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1f\n\x0erequest_number\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18(\"e\n\x19ListLedgerEntriesResponse\x12/\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1e.diwan.payments.v1.LedgerEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*]\n\x0cPaymentMeans\x12\x1d\n\x19PAYMENT_MEANS_UNSPECIFIED\x10\x00\x12\x16\n\x12PAYMENT_MEANS_CARD\x10\x01\x12\x16\n\x12PAYMENT_MEANS_CASH\x10\x02*}\n\x0cPaymentState\x12\x1d\n\x19PAYMENT_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11PAYMENT_STATE_DUE\x10\x01\x12\x1c\n\x18PAYMENT_STATE_PROCESSING\x10\x02\x12\x19\n\x15PAYMENT_STATE_SETTLED\x10\x03\x32\xa2\x04\n\x0ePaymentService\x12u\n\rPublishTariff\x12\'.diwan.payments.v1.PublishTariffRequest\x1a\x19.diwan.payments.v1.Tariff\" \x8a\xb5\x18\x1c\x1a\x0etariff_manager\"\x08operator(\x01\x12P\n\x08GetQuote\x12\".diwan.payments.v1.GetQuoteRequest\x1a\x18.diwan.payments.v1.Quote\"\x06\x8a\xb5\x18\x02\x08\x01\x12\\\n\rCreatePayment\x12\'.diwan.payments.v1.CreatePaymentRequest\x1a\x1a.diwan.payments.v1.Payment\"\x06\x8a\xb5\x18\x02\x10\x01\x12_\n\nGetPayment\x12$.diwan.payments.v1.GetPaymentRequest\x1a\x1a.diwan.payments.v1.Payment\"\x0f\x8a\xb5\x18\x0b\x10\x01\x1a\x07\x61uditor\x12\x87\x01\n\x11ListLedgerEntries\x12+.diwan.payments.v1.ListLedgerEntriesRequest\x1a,.diwan.payments.v1.ListLedgerEntriesResponse\"\x17\x8a\xb5\x18\x13\x1a\x07\x61uditor\"\x08operatorb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n diwan/payments/v1/payments.proto\x12\x11\x64iwan.payments.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1e\x64iwan/options/v1/options.proto\x1a\x1a\x64iwan/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x17google/type/money.proto\"\xc5\x05\n\x03\x46\x65\x65\x12*\n\x07service\x18\x01 \x01(\tB\x19\xbaH\x16r\x14\x32\x12^[a-z0-9_.]{3,80}$\x12,\n\x07\x63hannel\x18\x02 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^([a-z_]{1,40}|[*])$\x12?\n\x0bgovernorate\x18\x03 \x01(\tB*\xbaH\'r%2#^(0[1-4]|1[1-9]|2[1-9]|3[1-5]|[*])$\x12-\n\nvalid_from\x18\x04 \x01(\x0b\x32\x11.google.type.DateB\x06\xbaH\x03\xc8\x01\x01\x12&\n\x0bvalid_until\x18\x05 \x01(\x0b\x32\x11.google.type.Date\x12\x85\x01\n\x06\x61mount\x18\x06 \x01(\x0b\x32\x12.google.type.MoneyBa\xbaH^\xba\x01X\n\x0bmoney.range\x12\x1fmust be between 0 and 1,000,000\x1a(this.units >= 0 && this.units <= 1000000\xc8\x01\x01\x12\x8f\x01\n\x13\x65lectronic_discount\x18\x07 \x01(\x0b\x32\x12.google.type.MoneyB^\xbaH[\xba\x01X\n\x0bmoney.range\x12\x1fmust be between 0 and 1,000,000\x1a(this.units >= 0 && this.units <= 1000000\x12\x8a\x01\n\x0eplatform_share\x18\x08 \x01(\x0b\x32\x12.google.type.MoneyB^\xbaH[\xba\x01X\n\x0bmoney.range\x12\x1fmust be between 0 and 1,000,000\x1a(this.units >= 0 && this.units <= 1000000\x12%\n\x06\x61gency\x18\t \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[a-z_]{1,40}$\"s\n\x06Tariff\x12\x11\n\ttariff_id\x18\x01 \x01(\t\x12$\n\x04\x66\x65\x65s\x18\x02 \x03(\x0b\x32\x16.diwan.payments.v1.Fee\x12\x30\n\x0cpublish_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x96\x01\n\x05Quote\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x1f\n\x03\x66\x65\x65\x18\x02 \x01(\x0b\x32\x12.google.type.Money\x12$\n\x08\x64iscount\x18\x03 \x01(\x0b\x32\x12.google.type.Money\x12\"\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x12.google.type.Money\x12\x11\n\ttariff_id\x18\x05 \x01(\t\"\xf3\x02\n\x07Payment\x12\x12\n\npayment_id\x18\x01 \x01(\t\x12\x12\n\nsubject_id\x18\x02 \x01(\t\x12.\n\x05state\x18\x03 \x01(\x0e\x32\x1f.diwan.payments.v1.PaymentState\x12\x1f\n\x03\x66\x65\x65\x18\x04 \x01(\x0b\x32\x12.google.type.Money\x12$\n\x08\x64iscount\x18\x05 \x01(\x0b\x32\x12.google.type.Money\x12\"\n\x06\x61mount\x18\x06 \x01(\x0b\x32\x12.google.type.Money\x12.\n\x05means\x18\x07 \x01(\x0e\x32\x1f.diwan.payments.v1.PaymentMeans\x12\x16\n\x0erefusal_reason\x18\x08 \x01(\t\x12,\n\x08\x64ue_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bsettle_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x9c\x01\n\x0bLedgerEntry\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x12\n\npayment_id\x18\x03 \x01(\t\x12-\n\tbook_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x04legs\x18\x05 \x03(\x0b\x32\x1c.diwan.payments.v1.LedgerLeg\"@\n\tLedgerLeg\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\"\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x12.google.type.Money\"h\n\x14PublishTariffRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x88\xb5\x18\x01\x12\x31\n\x04\x66\x65\x65s\x18\x02 \x03(\x0b\x32\x16.diwan.payments.v1.FeeB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\"\xff\x01\n\x0fGetQuoteRequest\x12*\n\x07service\x18\x01 \x01(\tB\x19\xbaH\x16r\x14\x32\x12^[a-z0-9_.]{3,80}$\x12&\n\x07\x63hannel\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[a-z_]{1,40}$\x12;\n\x0bgovernorate\x18\x03 \x01(\tB&\xbaH#r!2\x1f^(0[1-4]|1[1-9]|2[1-9]|3[1-5])$\x12:\n\x05means\x18\x04 \x01(\x0e\x32\x1f.diwan.payments.v1.PaymentMeansB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1f\n\x04\x64\x61te\x18\x05 \x01(\x0b\x32\x11.google.type.Date\"\xc6\x01\n\x14\x43reatePaymentRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x88\xb5\x18\x01\x12\x1c\n\nsubject_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x38\n\x05means\x18\x03 \x01(\x0e\x32\x1f.diwan.payments.v1.PaymentMeansB\x08\xbaH\x05\x82\x01\x02\x18\x01\x12\x37\n\ncard_token\x18\x04 \x01(\tB#\xbaH\x1cr\x1a\x32\x18^tok_[a-zA-Z0-9_]{1,60}$\x88\xb5\x18\x01\"a\n\x11GetPaymentRequest\x12\x1e\n\npayment_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12\x1e\n\nsubject_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x42\x0c\n\x03key\x12\x05\xbaH\x02\x08\x01\"\xb8\x01\n\x18ListLedgerEntriesRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\x12\x1f\n\npayment_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x18\n\x07\x61\x63\x63ount\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12$\n\x0erequest_number\x18\x05 \x01(\tB\x0c\xbaH\tr\x04\xa8\xb5\x18\x01\xd8\x01\x01\"e\n\x19ListLedgerEntriesResponse\x12/\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1e.diwan.payments.v1.LedgerEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*]\n\x0cPaymentMeans\x12\x1d\n\x19PAYMENT_MEANS_UNSPECIFIED\x10\x00\x12\x16\n\x12PAYMENT_MEANS_CARD\x10\x01\x12\x16\n\x12PAYMENT_MEANS_CASH\x10\x02*}\n\x0cPaymentState\x12\x1d\n\x19PAYMENT_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11PAYMENT_STATE_DUE\x10\x01\x12\x1c\n\x18PAYMENT_STATE_PROCESSING\x10\x02\x12\x19\n\x15PAYMENT_STATE_SETTLED\x10\x03\x32\xa2\x04\n\x0ePaymentService\x12u\n\rPublishTariff\x12\'.diwan.payments.v1.PublishTariffRequest\x1a\x19.diwan.payments.v1.Tariff\" \x8a\xb5\x18\x1c\x1a\x0etariff_manager\"\x08operator(\x01\x12P\n\x08GetQuote\x12\".diwan.payments.v1.GetQuoteRequest\x1a\x18.diwan.payments.v1.Quote\"\x06\x8a\xb5\x18\x02\x08\x01\x12\\\n\rCreatePayment\x12\'.diwan.payments.v1.CreatePaymentRequest\x1a\x1a.diwan.payments.v1.Payment\"\x06\x8a\xb5\x18\x02\x10\x01\x12_\n\nGetPayment\x12$.diwan.payments.v1.GetPaymentRequest\x1a\x1a.diwan.payments.v1.Payment\"\x0f\x8a\xb5\x18\x0b\x10\x01\x1a\x07\x61uditor\x12\x87\x01\n\x11ListLedgerEntries\x12+.diwan.payments.v1.ListLedgerEntriesRequest\x1a,.diwan.payments.v1.ListLedgerEntriesResponse\"\x17\x8a\xb5\x18\x13\x1a\x07\x61uditor\"\x08operatorb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,11 +42,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FEE'].fields_by_name['channel']._loaded_options = None
   _globals['_FEE'].fields_by_name['channel']._serialized_options = b'\272H\030r\0262\024^([a-z_]{1,40}|[*])$'
   _globals['_FEE'].fields_by_name['governorate']._loaded_options = None
-  _globals['_FEE'].fields_by_name['governorate']._serialized_options = b'\272H\024r\0222\020^([0-9]{2}|[*])$'
+  _globals['_FEE'].fields_by_name['governorate']._serialized_options = b'\272H\'r%2#^(0[1-4]|1[1-9]|2[1-9]|3[1-5]|[*])$'
   _globals['_FEE'].fields_by_name['valid_from']._loaded_options = None
   _globals['_FEE'].fields_by_name['valid_from']._serialized_options = b'\272H\003\310\001\001'
   _globals['_FEE'].fields_by_name['amount']._loaded_options = None
-  _globals['_FEE'].fields_by_name['amount']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_FEE'].fields_by_name['amount']._serialized_options = b'\272H^\272\001X\n\013money.range\022\037must be between 0 and 1,000,000\032(this.units >= 0 && this.units <= 1000000\310\001\001'
+  _globals['_FEE'].fields_by_name['electronic_discount']._loaded_options = None
+  _globals['_FEE'].fields_by_name['electronic_discount']._serialized_options = b'\272H[\272\001X\n\013money.range\022\037must be between 0 and 1,000,000\032(this.units >= 0 && this.units <= 1000000'
+  _globals['_FEE'].fields_by_name['platform_share']._loaded_options = None
+  _globals['_FEE'].fields_by_name['platform_share']._serialized_options = b'\272H[\272\001X\n\013money.range\022\037must be between 0 and 1,000,000\032(this.units >= 0 && this.units <= 1000000'
   _globals['_FEE'].fields_by_name['agency']._loaded_options = None
   _globals['_FEE'].fields_by_name['agency']._serialized_options = b'\272H\022r\0202\016^[a-z_]{1,40}$'
   _globals['_PUBLISHTARIFFREQUEST'].fields_by_name['request_id']._loaded_options = None
@@ -58,7 +62,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETQUOTEREQUEST'].fields_by_name['channel']._loaded_options = None
   _globals['_GETQUOTEREQUEST'].fields_by_name['channel']._serialized_options = b'\272H\022r\0202\016^[a-z_]{1,40}$'
   _globals['_GETQUOTEREQUEST'].fields_by_name['governorate']._loaded_options = None
-  _globals['_GETQUOTEREQUEST'].fields_by_name['governorate']._serialized_options = b'\272H\016r\0142\n^[0-9]{2}$'
+  _globals['_GETQUOTEREQUEST'].fields_by_name['governorate']._serialized_options = b'\272H#r!2\037^(0[1-4]|1[1-9]|2[1-9]|3[1-5])$'
   _globals['_GETQUOTEREQUEST'].fields_by_name['means']._loaded_options = None
   _globals['_GETQUOTEREQUEST'].fields_by_name['means']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_CREATEPAYMENTREQUEST'].fields_by_name['request_id']._loaded_options = None
@@ -80,11 +84,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTLEDGERENTRIESREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTLEDGERENTRIESREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\364\003'
   _globals['_LISTLEDGERENTRIESREQUEST'].fields_by_name['payment_id']._loaded_options = None
-  _globals['_LISTLEDGERENTRIESREQUEST'].fields_by_name['payment_id']._serialized_options = b'\272H\004r\002\030('
+  _globals['_LISTLEDGERENTRIESREQUEST'].fields_by_name['payment_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_LISTLEDGERENTRIESREQUEST'].fields_by_name['account']._loaded_options = None
   _globals['_LISTLEDGERENTRIESREQUEST'].fields_by_name['account']._serialized_options = b'\272H\004r\002\030d'
   _globals['_LISTLEDGERENTRIESREQUEST'].fields_by_name['request_number']._loaded_options = None
-  _globals['_LISTLEDGERENTRIESREQUEST'].fields_by_name['request_number']._serialized_options = b'\272H\004r\002\030('
+  _globals['_LISTLEDGERENTRIESREQUEST'].fields_by_name['request_number']._serialized_options = b'\272H\tr\004\250\265\030\001\330\001\001'
   _globals['_PAYMENTSERVICE'].methods_by_name['PublishTariff']._loaded_options = None
   _globals['_PAYMENTSERVICE'].methods_by_name['PublishTariff']._serialized_options = b'\212\265\030\034\032\016tariff_manager\"\010operator(\001'
   _globals['_PAYMENTSERVICE'].methods_by_name['GetQuote']._loaded_options = None
@@ -95,34 +99,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PAYMENTSERVICE'].methods_by_name['GetPayment']._serialized_options = b'\212\265\030\013\020\001\032\007auditor'
   _globals['_PAYMENTSERVICE'].methods_by_name['ListLedgerEntries']._loaded_options = None
   _globals['_PAYMENTSERVICE'].methods_by_name['ListLedgerEntries']._serialized_options = b'\212\265\030\023\032\007auditor\"\010operator'
-  _globals['_PAYMENTMEANS']._serialized_start=2426
-  _globals['_PAYMENTMEANS']._serialized_end=2519
-  _globals['_PAYMENTSTATE']._serialized_start=2521
-  _globals['_PAYMENTSTATE']._serialized_end=2646
+  _globals['_PAYMENTMEANS']._serialized_start=2761
+  _globals['_PAYMENTMEANS']._serialized_end=2854
+  _globals['_PAYMENTSTATE']._serialized_start=2856
+  _globals['_PAYMENTSTATE']._serialized_end=2981
   _globals['_FEE']._serialized_start=227
-  _globals['_FEE']._serialized_end=631
-  _globals['_TARIFF']._serialized_start=633
-  _globals['_TARIFF']._serialized_end=748
-  _globals['_QUOTE']._serialized_start=751
-  _globals['_QUOTE']._serialized_end=901
-  _globals['_PAYMENT']._serialized_start=904
-  _globals['_PAYMENT']._serialized_end=1275
-  _globals['_LEDGERENTRY']._serialized_start=1278
-  _globals['_LEDGERENTRY']._serialized_end=1434
-  _globals['_LEDGERLEG']._serialized_start=1436
-  _globals['_LEDGERLEG']._serialized_end=1500
-  _globals['_PUBLISHTARIFFREQUEST']._serialized_start=1502
-  _globals['_PUBLISHTARIFFREQUEST']._serialized_end=1606
-  _globals['_GETQUOTEREQUEST']._serialized_start=1609
-  _globals['_GETQUOTEREQUEST']._serialized_end=1843
-  _globals['_CREATEPAYMENTREQUEST']._serialized_start=1846
-  _globals['_CREATEPAYMENTREQUEST']._serialized_end=2044
-  _globals['_GETPAYMENTREQUEST']._serialized_start=2046
-  _globals['_GETPAYMENTREQUEST']._serialized_end=2143
-  _globals['_LISTLEDGERENTRIESREQUEST']._serialized_start=2146
-  _globals['_LISTLEDGERENTRIESREQUEST']._serialized_end=2321
-  _globals['_LISTLEDGERENTRIESRESPONSE']._serialized_start=2323
-  _globals['_LISTLEDGERENTRIESRESPONSE']._serialized_end=2424
-  _globals['_PAYMENTSERVICE']._serialized_start=2649
-  _globals['_PAYMENTSERVICE']._serialized_end=3195
+  _globals['_FEE']._serialized_end=936
+  _globals['_TARIFF']._serialized_start=938
+  _globals['_TARIFF']._serialized_end=1053
+  _globals['_QUOTE']._serialized_start=1056
+  _globals['_QUOTE']._serialized_end=1206
+  _globals['_PAYMENT']._serialized_start=1209
+  _globals['_PAYMENT']._serialized_end=1580
+  _globals['_LEDGERENTRY']._serialized_start=1583
+  _globals['_LEDGERENTRY']._serialized_end=1739
+  _globals['_LEDGERLEG']._serialized_start=1741
+  _globals['_LEDGERLEG']._serialized_end=1805
+  _globals['_PUBLISHTARIFFREQUEST']._serialized_start=1807
+  _globals['_PUBLISHTARIFFREQUEST']._serialized_end=1911
+  _globals['_GETQUOTEREQUEST']._serialized_start=1914
+  _globals['_GETQUOTEREQUEST']._serialized_end=2169
+  _globals['_CREATEPAYMENTREQUEST']._serialized_start=2172
+  _globals['_CREATEPAYMENTREQUEST']._serialized_end=2370
+  _globals['_GETPAYMENTREQUEST']._serialized_start=2372
+  _globals['_GETPAYMENTREQUEST']._serialized_end=2469
+  _globals['_LISTLEDGERENTRIESREQUEST']._serialized_start=2472
+  _globals['_LISTLEDGERENTRIESREQUEST']._serialized_end=2656
+  _globals['_LISTLEDGERENTRIESRESPONSE']._serialized_start=2658
+  _globals['_LISTLEDGERENTRIESRESPONSE']._serialized_end=2759
+  _globals['_PAYMENTSERVICE']._serialized_start=2984
+  _globals['_PAYMENTSERVICE']._serialized_end=3530
 # @@protoc_insertion_point(module_scope)

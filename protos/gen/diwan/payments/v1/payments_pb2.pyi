@@ -94,20 +94,20 @@ class Fee(_message.Message):
     channel: _builtins.str
     """Channel; `*` means any."""
     governorate: _builtins.str
-    """Governorate, two digits; `*` means any."""
+    """One of the 27 governorates, two digits as in the national ID; `*` means any."""
     agency: _builtins.str
     """Agency that owns the fee, such as `notary`."""
     @_builtins.property
     def valid_from(self) -> _date_pb2.Date:
-        """First day in force, Africa/Cairo."""
+        """First day in force, Africa/Cairo, at most ten years ahead."""
 
     @_builtins.property
     def valid_until(self) -> _date_pb2.Date:
-        """First day that is not in force any more; not set if the fee has no end."""
+        """First day that is not in force any more; at most ten years ahead; not set if the fee has no end."""
 
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """Amount of the fee."""
+        """Amount of the fee, at most 1,000,000 pounds."""
 
     @_builtins.property
     def electronic_discount(self) -> _money_pb2.Money:
@@ -398,7 +398,7 @@ class GetQuoteRequest(_message.Message):
     channel: _builtins.str
     """Channel."""
     governorate: _builtins.str
-    """Governorate, two digits."""
+    """One of the 27 governorates, two digits as in the national ID."""
     means: Global___PaymentMeans.ValueType
     """Means of payment."""
     @_builtins.property

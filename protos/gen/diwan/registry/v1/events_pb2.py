@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from diwan.options.v1 import options_pb2 as diwan_dot_options_dot_v1_dot_options__pb2
+from diwan.rules.v1 import rules_pb2 as diwan_dot_rules_dot_v1_dot_rules__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x64iwan/registry/v1/events.proto\x12\x11\x64iwan.registry.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1e\x64iwan/options/v1/options.proto\"\x84\x01\n\x10PersonRegistered\x12\x1b\n\tperson_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12&\n\x06record\x18\x02 \x01(\tB\x16\xbaH\x07r\x05\x10\x01\x18\x80@\x92\xb5\x18\x08identity:+\x8a\xb5\x18\'\n\x0fregistry.events\x12\x14person.registered.v1\"\xa9\x01\n\x0cPersonRecord\x12\x19\n\x0bnational_id\x18\x01 \x01(\tB\x04\x88\xb5\x18\x01\x12\x18\n\nfirst_name\x18\x02 \x01(\tB\x04\x88\xb5\x18\x01\x12\x1f\n\x11mother_first_name\x18\x03 \x01(\tB\x04\x88\xb5\x18\x01\x12\x17\n\tfull_name\x18\x04 \x01(\tB\x04\x88\xb5\x18\x01\x12\x15\n\x07\x61\x64\x64ress\x18\x05 \x01(\tB\x04\x88\xb5\x18\x01\x12\x13\n\x0bgovernorate\x18\x06 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x64iwan/registry/v1/events.proto\x12\x11\x64iwan.registry.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1e\x64iwan/options/v1/options.proto\x1a\x1a\x64iwan/rules/v1/rules.proto\"\x84\x01\n\x10PersonRegistered\x12\x1b\n\tperson_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12&\n\x06record\x18\x02 \x01(\tB\x16\xbaH\x07r\x05\x10\x01\x18\x80@\x92\xb5\x18\x08identity:+\x8a\xb5\x18\'\n\x0fregistry.events\x12\x14person.registered.v1\"\xb2\x01\n\x0cPersonRecord\x12\"\n\x0bnational_id\x18\x01 \x01(\tB\r\xbaH\x06r\x04\x90\xb5\x18\x01\x88\xb5\x18\x01\x12\x18\n\nfirst_name\x18\x02 \x01(\tB\x04\x88\xb5\x18\x01\x12\x1f\n\x11mother_first_name\x18\x03 \x01(\tB\x04\x88\xb5\x18\x01\x12\x17\n\tfull_name\x18\x04 \x01(\tB\x04\x88\xb5\x18\x01\x12\x15\n\x07\x61\x64\x64ress\x18\x05 \x01(\tB\x04\x88\xb5\x18\x01\x12\x13\n\x0bgovernorate\x18\x06 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,7 +41,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PERSONREGISTERED']._loaded_options = None
   _globals['_PERSONREGISTERED']._serialized_options = b'\212\265\030\'\n\017registry.events\022\024person.registered.v1'
   _globals['_PERSONRECORD'].fields_by_name['national_id']._loaded_options = None
-  _globals['_PERSONRECORD'].fields_by_name['national_id']._serialized_options = b'\210\265\030\001'
+  _globals['_PERSONRECORD'].fields_by_name['national_id']._serialized_options = b'\272H\006r\004\220\265\030\001\210\265\030\001'
   _globals['_PERSONRECORD'].fields_by_name['first_name']._loaded_options = None
   _globals['_PERSONRECORD'].fields_by_name['first_name']._serialized_options = b'\210\265\030\001'
   _globals['_PERSONRECORD'].fields_by_name['mother_first_name']._loaded_options = None
@@ -49,8 +50,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PERSONRECORD'].fields_by_name['full_name']._serialized_options = b'\210\265\030\001'
   _globals['_PERSONRECORD'].fields_by_name['address']._loaded_options = None
   _globals['_PERSONRECORD'].fields_by_name['address']._serialized_options = b'\210\265\030\001'
-  _globals['_PERSONREGISTERED']._serialized_start=115
-  _globals['_PERSONREGISTERED']._serialized_end=247
-  _globals['_PERSONRECORD']._serialized_start=250
-  _globals['_PERSONRECORD']._serialized_end=419
+  _globals['_PERSONREGISTERED']._serialized_start=143
+  _globals['_PERSONREGISTERED']._serialized_end=275
+  _globals['_PERSONRECORD']._serialized_start=278
+  _globals['_PERSONRECORD']._serialized_end=456
 # @@protoc_insertion_point(module_scope)

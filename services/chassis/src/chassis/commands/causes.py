@@ -22,6 +22,13 @@ class TooOld(ChassisError):
     code = "FAILED_PRECONDITION"
 
 
+class ContentChanged(ChassisError):
+    """An event with this id was handled before with other content: its publisher contradicts itself."""
+
+    reason = "CONTENT_CHANGED"
+    code = "FAILED_PRECONDITION"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Decision(Generic[S]):
     """A model's decision.
@@ -80,6 +87,7 @@ class EventCause(Cause, Generic[M]):
         sequence: its position among the subject's events, from 1; 0 if it has none.
         time: time of the event, UTC.
         message: the event's message.
+        content: keyed hash of the message, or empty: an event with a known id and another hash is refused.
     """
 
     event_id: str
@@ -89,6 +97,7 @@ class EventCause(Cause, Generic[M]):
     sequence: int
     time: datetime
     message: M
+    content: str = ""
 
     @staticmethod
     def identify(policy: str, source: str, event_id: str) -> str:

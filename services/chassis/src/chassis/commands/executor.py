@@ -53,6 +53,7 @@ async def execute(
         RequestIdReused: the request id was used before with other content, or for another aggregate.
         Contended: 8 attempts met a concurrent change.
         TooOld: the event is older than all events recorded in the aggregate.
+        ContentChanged: an event with this id was handled before with other content.
         StoreUnavailable: the store was unavailable for 15 seconds.
         Duplicate: a unique index forbids the new state.
         LimitExceeded: the aggregate would exceed a limit.

@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from opentelemetry.trace import Span
 
 from chassis import log
-from chassis.commands.causes import CommandRequest, Decision, EventCause, TooOld
+from chassis.commands.causes import CommandRequest, ContentChanged, Decision, EventCause, TooOld
 from chassis.errors import Contended, RequestIdReused
 from chassis.store import (
     REQUEST_INDEX,
@@ -145,6 +145,7 @@ class _Command(Generic[S]):
             entries=self._entries(decision.facts, loaded.sequence if loaded else 0),
             answer=self._keep(decision, answer),
             processed_event=None if isinstance(self._cause, CommandRequest) else _cause_time(self._cause),
+            content=_content(self._cause),
         )
         try:
             await self._aggregates.save(change)
@@ -171,6 +172,9 @@ class _Command(Generic[S]):
         if isinstance(cause, CommandRequest):
             return cause.id in loaded.requests
         if cause.id in loaded.processed_events:
+            # An event recorded without a hash, before hashes were recorded, counts as the same.
+            if _content(cause) and loaded.contents.get(cause.id, _content(cause)) != _content(cause):
+                raise ContentChanged("an event with this id was handled before with other content")
             return True
         full = len(loaded.processed_events) >= self._aggregates.limits.processed_events
         if (
@@ -239,6 +243,10 @@ class _Command(Generic[S]):
             )
             for number, fact in enumerate(facts, start=1)
         ]
+
+
+def _content(cause: Cause) -> str:
+    return cause.content if isinstance(cause, EventCause) else ""
 
 
 def _cause_time(cause: Cause) -> datetime:

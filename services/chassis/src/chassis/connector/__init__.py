@@ -17,11 +17,12 @@ then calls `run`. Nothing here imports gRPC or the store: eventlet cannot share 
 from chassis.connector.delivery import Delivery
 from chassis.connector.events import OutboundEvent
 from chassis.connector.handles import handles
+from chassis.connector.http_server import HttpRequest, HttpResponse
 from chassis.connector.outcomes import Done, Outcome, Park, Refused, Retry, Unknown
 from chassis.connector.process import run
 from chassis.connector.publisher import PublisherExtension
 from chassis.connector.settings import ConnectorSettings
-from chassis.connector.web import HttpRequest, HttpResponse, Web, serves
+from chassis.connector.web import Web, serves
 
 __all__ = [
     "ConnectorSettings",

@@ -48,7 +48,7 @@ def connected(uri: str, name: str) -> Iterator[Any]:
 
 
 def backoff() -> Backoff:
-    """Backoff between attempts to connect."""
+    """Backoff between attempts to connect, also after a connection that was soon lost."""
     return Backoff(PAUSE_FIRST_SECONDS, PAUSE_LAST_SECONDS)
 
 

@@ -95,7 +95,7 @@ class QueueConsumer(SharedExtension):  # type: ignore[misc]  # nameko has no typ
         ]
         consuming, polls = False, 0
         self.connected = True
-        backoff.reset()
+        backoff.opened()
         while not (self._draining and not self._in_hand):
             is_open = not self._draining and all(gate() for gate in self._gates)
             if is_open != consuming:

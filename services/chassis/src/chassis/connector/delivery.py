@@ -116,7 +116,7 @@ class Delivery(Generic[M_co]):
         return self.inbound.expired(now) or bool(until and times.parse_time(until) <= now)
 
     def event(self, message: Message, subject: str = "") -> OutboundEvent:
-        """An event caused by this delivery; its id follows from the delivery and the type."""
+        """An event caused by this delivery; its id follows from the delivery, the type and the content."""
         return OutboundEvent(
             message=message,
             subject=subject or self.inbound.subject,

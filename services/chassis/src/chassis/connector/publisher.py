@@ -17,6 +17,7 @@ from chassis.backoff import Backoff
 from chassis.connector import broker
 from chassis.connector.events import OutboundEvent, OutboundMessage, outbound
 from chassis.connector.settings import ConnectorSettings
+from chassis.key_ring import KeyRing
 from chassis.messaging import headers
 
 BATCH_MAX = 200
@@ -57,6 +58,7 @@ class PublisherExtension(SharedExtension):  # type: ignore[misc]  # nameko has n
         settings: ConnectorSettings = self.container.config["settings"]
         self._uri = settings.broker_uri
         self._user = str(self.container.service_name)
+        self._keys: KeyRing = self.container.config["keys"]
         self._pending: deque[_Pending] = deque()
         self._unconfirmed: dict[int, _Pending] = {}
         self._wake = Signal()
@@ -77,7 +79,7 @@ class PublisherExtension(SharedExtension):  # type: ignore[misc]  # nameko has n
         messages = []
         for event in events:
             with telemetry.span(f"publish {event.type}", kind=SpanKind.PRODUCER) as span:
-                message = outbound(event, self._user)
+                message = outbound(event, self._user, self._keys)
                 span.set_attributes(
                     {
                         "messaging.system": "rabbitmq",
@@ -137,6 +139,7 @@ class PublisherExtension(SharedExtension):  # type: ignore[misc]  # nameko has n
         channel.events["basic_nack"].add(self._on_nack)
         channel.events["basic_return"].add(self._on_return)
         self.connected, tag = True, 0
+        backoff.opened()
         while not self._stopping:
             if not self._pending:
                 self._idle(connection)
@@ -149,7 +152,6 @@ class PublisherExtension(SharedExtension):  # type: ignore[misc]  # nameko has n
             with eventlet.Timeout(CONFIRM_LIMIT_SECONDS, TimeoutError("no confirm from the broker")):
                 while self._unconfirmed:
                     connection.drain_events(timeout=CONFIRM_LIMIT_SECONDS)
-            backoff.reset()
 
     def _idle(self, connection: Any) -> None:
         self._wake = Signal()

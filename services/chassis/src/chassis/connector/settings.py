@@ -9,10 +9,14 @@ class ConnectorSettings(ProcessSettings):
     """Settings of every connector. A subclass sets `env_prefix` and adds its own."""
 
     keys_dir: DirectoryPath = Field(description="Folder with the keys of the connector (hash.key, seal.jwk)")
-    # A fixed port, because external systems call back on it.
     http_listen: Address = Field(
         "127.0.0.1:8080",
-        description="Address of the HTTP server for /healthz, /readyz, /metrics and callbacks, host:port",
+        description="Address of the HTTP server for /healthz, /readyz and /metrics, host:port",
+    )
+    # Fixed, because external systems call it; separate, because what they send must not exhaust health and metrics.
+    callbacks_listen: Address = Field(
+        "127.0.0.1:8081",
+        description="Address of the HTTP server for callbacks, host:port; not opened by a connector without callbacks",
     )
     workers: int = Field(default=50, ge=1, le=1000, description="Requests processed concurrently")
     prefetch: int = Field(

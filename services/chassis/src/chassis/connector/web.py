@@ -1,151 +1,70 @@
-"""HTTP server of a connector: health, metrics, and callbacks of external systems, on a pool of its own."""
+"""HTTP servers of a connector: health and metrics at one address, callbacks of external systems at another.
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+Each has connections and limits of its own, so that callers of the one cannot exhaust the other.
+"""
+
+from collections.abc import Callable
 from typing import Any, Protocol
 
-import eventlet
-from eventlet import wsgi
 from nameko.extensions import Entrypoint, SharedExtension
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from chassis import log, telemetry
+from chassis import telemetry
 from chassis.connector.consumer import QueueConsumer
+from chassis.connector.http_server import Handler, HttpRequest, HttpResponse, HttpServer
 from chassis.connector.publisher import PublisherExtension
 from chassis.connector.settings import ConnectorSettings
 
-POOL = 256
-ANSWER_LIMIT_SECONDS = 5
-BODY_BYTES_MAX = 64 * 1024
-SOCKET_TIMEOUT_SECONDS = 15
-
-_log = log.get(__name__)
-_STATUS = {
-    200: "200 OK",
-    204: "204 No Content",
-    400: "400 Bad Request",
-    401: "401 Unauthorized",
-    404: "404 Not Found",
-    405: "405 Method Not Allowed",
-    413: "413 Content Too Large",
-    422: "422 Unprocessable Content",
-    500: "500 Internal Server Error",
-    503: "503 Service Unavailable",
-}
-
-
-@dataclass(frozen=True)
-class HttpRequest:
-    """An HTTP request. Header names are lower case; the body is at most 64 KiB."""
-
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    body: bytes
-
-
-@dataclass(frozen=True)
-class HttpResponse:
-    """An HTTP response."""
-
-    status: int
-    body: bytes = b""
-    content_type: str = "text/plain; charset=utf-8"
-
-
-@dataclass
-class _Routes:
-    handlers: dict[tuple[str, str], Callable[[HttpRequest], HttpResponse]] = field(default_factory=dict)
-    checks: dict[str, Callable[[], bool]] = field(default_factory=dict)
-
 
 class Web(SharedExtension):  # type: ignore[misc]  # nameko has no types
-    """The connector's HTTP server. nameko's own shares the workers' pool and hangs when that is full."""
+    """The connector's HTTP servers. nameko's own shares the workers' pool and hangs when that is full."""
 
     consumer = QueueConsumer()
     publisher = PublisherExtension()
 
     def __init__(self) -> None:
         # Entrypoints may register before `setup` of this one: nameko sets extensions up in no order.
-        self._routes = _Routes()
+        self._callbacks: dict[tuple[str, str], Handler] = {}
+        self._checks: dict[str, Callable[[], bool]] = {}
         self._started = False
         super().__init__()
 
     def setup(self) -> None:
         settings: ConnectorSettings = self.container.config["settings"]
-        host, _, port = settings.http_listen.rpartition(":")
-        self._address = (host or "127.0.0.1", int(port))
+        self._settings = settings
         self._draining = False
-        routes = self._routes
-        routes.handlers["GET", "/healthz"] = lambda _: HttpResponse(200, b"ok\n")
-        routes.handlers["GET", "/readyz"] = self._ready
-        routes.handlers["GET", "/metrics"] = _metrics
-        routes.checks["publisher"] = lambda: self.publisher.connected
-        routes.checks["consumer"] = lambda: self.consumer.connected
+        self._checks["publisher"] = lambda: self.publisher.connected
+        self._checks["consumer"] = lambda: self.consumer.connected
 
-    def route(self, method: str, path: str, handler: Callable[[HttpRequest], HttpResponse]) -> None:
-        """Register the handler of a method and path."""
-        self._routes.handlers[method, path] = handler
+    def route(self, method: str, path: str, handler: Handler) -> None:
+        """Register the handler of a callback's method and path; the first opens the server of callbacks."""
+        self._callbacks[method, path] = handler
+        if len(self._callbacks) == 1:
+            self._open("callbacks", self._settings.callbacks_listen, self._callbacks)
 
     def check(self, name: str, is_ready: Callable[[], bool]) -> None:
         """Add a readiness check."""
-        self._routes.checks[name] = is_ready
+        self._checks[name] = is_ready
 
     def start(self) -> None:
         if self._started:
             return
         self._started = True
-        listener = eventlet.listen(self._address)
-        self.container.spawn_managed_thread(lambda: self._serve(listener))
+        health: dict[tuple[str, str], Handler] = {
+            ("GET", "/healthz"): lambda _: HttpResponse(200, b"ok\n"),
+            ("GET", "/readyz"): self._ready,
+            ("GET", "/metrics"): _metrics,
+        }
+        self._open("health", self._settings.http_listen, health)
 
     def stop(self) -> None:
         self._draining = True
 
-    def _serve(self, listener: Any) -> None:
-        wsgi.server(
-            listener,
-            self._app,
-            custom_pool=eventlet.GreenPool(POOL),
-            log_output=False,
-            socket_timeout=SOCKET_TIMEOUT_SECONDS,
-            keepalive=False,
-            debug=False,
-        )
-
-    def _app(self, environ: Mapping[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
-        response = self._respond(environ)
-        headers = [("Content-Length", str(len(response.body)))] if response.status != 204 else []
-        if response.body:
-            headers.append(("Content-Type", response.content_type))
-        start_response(_STATUS[response.status], headers)
-        return [response.body]
-
-    def _respond(self, environ: Mapping[str, Any]) -> HttpResponse:
-        routes, method, path = self._routes, environ["REQUEST_METHOD"], environ["PATH_INFO"]
-        handler = routes.handlers.get((method, path))
-        if handler is None:
-            return HttpResponse(405 if any(path == known for _, known in routes.handlers) else 404)
-        length = environ.get("CONTENT_LENGTH") or "0"
-        if not length.isdecimal() or int(length) > BODY_BYTES_MAX:
-            return HttpResponse(413)
-        headers = {
-            name.removeprefix("HTTP_").replace("_", "-").lower(): str(value)
-            for name, value in environ.items()
-            if name.startswith("HTTP_")
-        }
-        try:
-            # Callbacks wait for the broker: without a limit they would fill the pool during an outage, and health
-            # checks would hang. The caller tries again.
-            with eventlet.Timeout(ANSWER_LIMIT_SECONDS):
-                return handler(HttpRequest(method, path, headers, environ["wsgi.input"].read(int(length))))
-        except eventlet.Timeout:
-            return HttpResponse(503)
-        except Exception:  # noqa: BLE001 -- one bad call must not end the server
-            _log.exception("HTTP call failed", path=path)
-            return HttpResponse(500)
+    def _open(self, name: str, listen: str, handlers: dict[tuple[str, str], Handler]) -> None:
+        self.container.spawn_managed_thread(HttpServer(name, listen, handlers).listen())
 
     def _ready(self, _request: HttpRequest) -> HttpResponse:
-        states = {name: is_ready() for name, is_ready in self._routes.checks.items()}
+        states = {name: is_ready() for name, is_ready in self._checks.items()}
         states["serving"] = not self._draining
         lines = "".join(
             f"{name} {'ok' if is_ready else 'waiting'}\n" for name, is_ready in sorted(states.items())

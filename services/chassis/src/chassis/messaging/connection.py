@@ -16,7 +16,6 @@ HEARTBEAT_SECONDS = 20
 OPEN_LIMIT_SECONDS = 15
 BACKOFF_FIRST_SECONDS = 0.1
 BACKOFF_LAST_SECONDS = 5.0
-STEADY_SECONDS = 5.0
 
 _log = log.get(__name__)
 
@@ -106,22 +105,19 @@ class Connection:
 
 async def reconnecting(uri: str, name: str, stopping: asyncio.Event) -> AsyncGenerator[Connection, None]:
     """Yield one connection after another until `stopping` is set; closing the generator closes the last."""
-    loop = asyncio.get_running_loop()
     backoff = Backoff(BACKOFF_FIRST_SECONDS, BACKOFF_LAST_SECONDS)
     while not stopping.is_set():
-        started = loop.time()
         try:
             connection = await Connection.open(uri, name)
         except (BrokerLost, OSError) as error:
             _log.warning("broker is away", connection=name, error_type=str(error) or type(error).__name__)
         else:
             _log.info("broker connected", connection=name)
+            backoff.opened()
             try:
                 yield connection
             finally:
                 await connection.close()
-            if loop.time() - started > STEADY_SECONDS:
-                backoff.reset()
         await within(stopping, backoff.next())
 
 

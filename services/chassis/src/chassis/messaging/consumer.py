@@ -5,9 +5,11 @@ inbox and blocks no other. Only while the store is away do messages stay in the 
 """
 
 import asyncio
+import math
 import random
 from contextlib import aclosing
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from pika.channel import Channel
@@ -65,7 +67,11 @@ class Consumer(Background):
         self._paused = asyncio.Event()
         self._readers: list[_QueueReader] = []
         metrics = telemetry.current()
-        self.age = metrics.gauge("diwan_queue_age_seconds", "Age of the event last taken", ("queue",))
+        age = metrics.gauge(
+            "diwan_queue_age_seconds", "Age of the oldest event in hand, 0 without one", ("queue",)
+        )
+        for queue in self._queues:
+            age.labels(queue).set_function(partial(self._age, queue))
         self.ready = False
 
     async def run(self) -> None:
@@ -129,6 +135,10 @@ class Consumer(Background):
             else:
                 return
 
+    def _age(self, queue: str) -> float:
+        """Age in seconds of the oldest event in hand; NaN while this process does not consume the queue."""
+        return next((reader.age() for reader in self._readers if reader.queue == queue), math.nan)
+
     def pause(self) -> None:
         """Stop consuming at once, because the store is away; `_consume` resumes when it answers."""
         if not self._paused.is_set():
@@ -171,11 +181,12 @@ class _QueueReader:
 
     def __init__(self, consumer: Consumer, queue: str, connection: Connection) -> None:
         self._consumer = consumer
-        self._queue = queue
+        self.queue = queue
         self._connection = connection
         self._channel: Channel | None = None
         self._tag = ""
-        self._tasks: set[asyncio.Task[None]] = set()
+        # Each message in hand, with the time of its event, if it has one.
+        self._tasks: dict[asyncio.Task[None], datetime | None] = {}
 
     async def open(self) -> None:
         self._channel = channel = await self._connection.channel()
@@ -186,9 +197,16 @@ class _QueueReader:
         channel.basic_qos(prefetch_count=CONCURRENCY, callback=prefetch_set.set_result)
         await self._connection.wait(prefetch_set)
 
+    def age(self) -> float:
+        """Age in seconds of the oldest event in hand, 0 without one; NaN if the queue is not consumed."""
+        if not self._tag:
+            return math.nan
+        oldest = min((time for time in self._tasks.values() if time is not None), default=None)
+        return max(0.0, (datetime.now(UTC) - oldest).total_seconds()) if oldest else 0.0
+
     def begin(self) -> None:
         assert self._channel is not None
-        self._tag = self._channel.basic_consume(self._queue, self._on_message)
+        self._tag = self._channel.basic_consume(self.queue, self._on_message)
 
     def pause(self) -> None:
         """Cancel the consumer, before a message is requeued, so that it is not delivered here again."""
@@ -213,14 +231,13 @@ class _QueueReader:
             self._requeue(method.delivery_tag)
             return
         task = asyncio.create_task(self._handle(method, properties, body))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = _event_time(properties.headers or {})
+        task.add_done_callback(self._tasks.pop)
 
     async def _handle(self, method: Any, properties: Any, body: bytes) -> None:
         attributes = properties.headers or {}
-        self._measure(attributes)
         received = ReceivedMessage(
-            queue=self._queue,
+            queue=self.queue,
             exchange=method.exchange,
             user=properties.user_id,
             attributes=attributes,
@@ -251,9 +268,9 @@ class _QueueReader:
         if self._channel is not None and self._channel.is_open:
             self._channel.basic_nack(tag, requeue=True)
 
-    def _measure(self, attributes: Any) -> None:
-        try:
-            time = times.parse_time(headers.text(attributes, headers.TIME))
-        except ValueError:
-            return
-        self._consumer.age.labels(self._queue).set(max(0.0, (datetime.now(UTC) - time).total_seconds()))
+
+def _event_time(attributes: Any) -> datetime | None:
+    try:
+        return times.parse_time(headers.text(attributes, headers.TIME))
+    except ValueError:
+        return None

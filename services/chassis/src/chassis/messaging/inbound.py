@@ -14,6 +14,7 @@ import protovalidate
 from google.protobuf.message import Message
 
 from chassis import protojson, times
+from chassis.input_forms import normalise
 from chassis.key_ring import Binding, KeyRing, OpenError
 from chassis.messaging import headers
 
@@ -44,6 +45,7 @@ class InboundEvent:
         expires: time after which it must not be handled, as RFC 3339, or empty.
         traceparent: the W3C trace context of the publisher's span, or empty.
         data: the body, proto-JSON.
+        content: keyed hash of the message, empty while it is not parsed.
     """
 
     queue: str
@@ -60,6 +62,7 @@ class InboundEvent:
     expires: str = ""
     traceparent: str = ""
     data: str = ""
+    content: str = ""
 
     @property
     def happened(self) -> datetime:
@@ -158,7 +161,7 @@ _FORMATS: Mapping[str, Callable[[str], bool]] = {
 
 
 def parse(inbound: InboundEvent, kind: type[Message], keys: KeyRing) -> Message:
-    """The body as a message: parsed, validated by its rules, the fields sealed for this service opened.
+    """The body as a message: parsed, normalised, validated by its rules, the fields sealed for this service opened.
 
     Raises:
         MessageRejected: BODY, INVALID (paths and rules) or SEALED_FIELD_UNREADABLE.
@@ -167,6 +170,7 @@ def parse(inbound: InboundEvent, kind: type[Message], keys: KeyRing) -> Message:
         message = protojson.loads(inbound.data, kind)
     except protojson.Unreadable:
         raise MessageRejected("BODY", "no proto-JSON of its type") from None
+    normalise(message)
     violations = _validator().collect_violations(message)
     if violations:
         detail = "; ".join(_path_and_rule(violation.proto) for violation in violations[:10])

@@ -5,6 +5,7 @@ Used by the consumer for deliveries and by the inbox worker for retries; indepen
 
 import random
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
@@ -12,7 +13,7 @@ from google.protobuf.message import Message
 from opentelemetry.trace import SpanKind
 
 from chassis import log, telemetry, times
-from chassis.commands import TooOld
+from chassis.commands import ContentChanged, TooOld
 from chassis.exceptions import failure_reason
 from chassis.key_ring import KeyRing
 from chassis.messaging import headers, inbound
@@ -119,23 +120,30 @@ class MessageProcessor:
         """Park a message that cannot be stored otherwise: its body without headers, for an operator."""
         await self.reject(received, MessageRejected("NOT_KEPT", type(error).__name__), with_headers=False)
 
-    async def retry(self, entry: InboxEntry) -> None:
-        """Process a message of the inbox again, in a trace of its own, linked to its publisher's span."""
+    async def retry(self, entry: InboxEntry) -> bool:
+        """Process a message of the inbox again, in a trace of its own, linked to its publisher's span.
+
+        Returns:
+            Whether the attempt did not fail. A message that no attempt was made for does not count as a failure.
+
+        Raises:
+            StoreUnavailable: the message is unchanged.
+        """
         received = ReceivedMessage.of(entry)
         try:
             event, message = self._read(received)
         except MessageRejected as rejection:
             await self._inbox.park(entry.id, attempt=entry.attempt + 1, reason=str(rejection))
-            return
+            return True
         if entry.policy == REFUSED:
             # The cause of the rejection was repaired: the message is processed like a new one.
             await self.process(received)
             await self._inbox.delete(entry.id)
-            return
+            return True
         policy = self._policies.get(entry.policy)
         if policy is None:
             await self._inbox.park(entry.id, attempt=entry.attempt, reason="POLICY_GONE")
-            return
+            return True
         attempt = entry.attempt + 1
         failure = await self._try(policy, event, message, attempt=attempt, late=True)
         if failure is None:
@@ -147,22 +155,16 @@ class MessageProcessor:
             await self._inbox.retry(
                 entry.id, attempt=attempt, next_at=next_at, reason=failure_reason(failure)
             )
+        return failure is None
 
     def _read(self, received: ReceivedMessage) -> tuple[InboundEvent, Message]:
         """Check the publisher, the attributes, the type and the body."""
-        event = inbound.read(
-            received.queue, received.exchange, received.user, received.attributes, received.body
-        )
-        kind = event_type(event.type)
-        if kind is None:
-            raise MessageRejected("TYPE_UNKNOWN")
-        option = event_option(kind)
-        if option is None or option.exchange != event.exchange:
-            raise MessageRejected("TYPE_FOREIGN", f"not published on {event.exchange}")
+        event, kind = received.read()
         if not self._policies.find(event.queue, event.type):
             self._ignored.labels(event.queue).inc()
             return event, kind()  # no policy reads it: not parsed
-        return event, inbound.parse(event, kind, self._keys)
+        message = inbound.parse(event, kind, self._keys)
+        return replace(event, content=self._keys.content_hash(message)), message
 
     async def _try(
         self, policy: Policy, event: InboundEvent, message: Message, *, attempt: int, late: bool
@@ -203,7 +205,7 @@ class MessageProcessor:
         return None
 
     def _is_final(self, failure: Exception, attempt: int) -> bool:
-        return isinstance(failure, PermanentFailure | TooOld) or attempt >= ATTEMPTS
+        return isinstance(failure, PermanentFailure | TooOld | ContentChanged) or attempt >= ATTEMPTS
 
     def _log_failure(
         self, policy: Policy, event: InboundEvent, error: Exception, attempt: int, outcome: ProcessingOutcome
@@ -225,11 +227,11 @@ class MessageProcessor:
     async def _store_failed(
         self, policy: Policy, received: ReceivedMessage, event: InboundEvent, failure: Exception
     ) -> None:
-        """Store a failed message in the inbox; a second delivery of it is the same entry."""
+        """Store a failed message in the inbox; a second delivery of the same content is the same entry."""
         now = self._clock()
         await self._inbox.put(
             InboxEntry(
-                id=f"{policy.name}/{event.id}",
+                id=f"{policy.name}/{event.id}/{event.content}",
                 policy=policy.name,
                 queue=event.queue,
                 headers=received.stored_headers(),

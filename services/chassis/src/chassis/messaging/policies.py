@@ -74,6 +74,7 @@ class Policy:
             sequence=inbound.sequence,
             time=inbound.happened,
             message=message,
+            content=inbound.content,
         )
         with log.correlated(inbound.correlation):
             try:

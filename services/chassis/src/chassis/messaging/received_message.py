@@ -3,7 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from google.protobuf.message import Message
+
 from chassis.messaging import headers, inbound
+from chassis.messaging.event_registry import event_option, event_type
+from chassis.messaging.inbound import InboundEvent, MessageRejected
 from chassis.store import InboxEntry
 
 REFUSED = "refused"
@@ -29,6 +33,21 @@ class ReceivedMessage:
     def rejected_id(self) -> str:
         """The inbox id of a rejected message, whose own id is not checked."""
         return f"{REFUSED}/{inbound.fingerprint(self.queue, self.stored_headers(), self.body)}"
+
+    def read(self) -> tuple[InboundEvent, type[Message]]:
+        """Check the publisher, the attributes and the type; returns the event, its body unparsed, and its class.
+
+        Raises:
+            MessageRejected: see `inbound.read`; or TYPE_UNKNOWN, or TYPE_FOREIGN.
+        """
+        event = inbound.read(self.queue, self.exchange, self.user, self.attributes, self.body)
+        kind = event_type(event.type)
+        if kind is None:
+            raise MessageRejected("TYPE_UNKNOWN")
+        option = event_option(kind)
+        if option is None or option.exchange != event.exchange:
+            raise MessageRejected("TYPE_FOREIGN", f"not published on {event.exchange}")
+        return event, kind
 
     def stored_headers(self) -> dict[str, str]:
         """The headers for the inbox: the known ones, as text that any store can hold, and the origin."""

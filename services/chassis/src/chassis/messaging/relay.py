@@ -6,7 +6,9 @@ periodic scan finds events of processes that died, and events that the stream mi
 """
 
 import asyncio
+import math
 import random
+import time
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 from itertools import islice
@@ -23,6 +25,8 @@ from chassis.store import Database, Key, OutboxEntry, StoreError, Unsent
 
 BACKOFF_FIRST_SECONDS = 0.5
 BACKOFF_LAST_SECONDS = 60.0
+RETRIES_PER_SECOND = 50
+"""Most retries of refused events, of all aggregates together; with more of them the pauses grow."""
 STORE_AWAY_SECONDS = 5.0
 OUTSTANDING = 500
 """Limit of events published and not yet confirmed."""
@@ -32,6 +36,8 @@ PAGE = 500
 """Aggregates per read of the outboxes."""
 SCAN_SECONDS = 1.0
 """Period of the scan for unsent events."""
+SCAN_STALE_SECONDS = 15.0
+"""Age of the last scan after which its result says nothing about new events: longer than a round trip may take."""
 _log = log.get(__name__)
 
 
@@ -59,8 +65,11 @@ class Relay(Background):
         database.listen(self._on_commit)
         metrics = telemetry.current()
         self._events = metrics.counter("diwan_relay_events", "Events by outcome", ("exchange", "outcome"))
-        self._age = metrics.gauge("diwan_outbox_age_seconds", "Age of the oldest event not yet confirmed")
-        self._size = metrics.gauge("diwan_outbox_aggregates", "Aggregates with events not yet confirmed")
+        # Computed when they are read, so that they are true without a broker, a store or the lease too.
+        age = metrics.gauge("diwan_outbox_age_seconds", "Age of the oldest event not yet confirmed")
+        age.set_function(self._outbox_age)
+        size = metrics.gauge("diwan_outbox_aggregates", "Aggregates with events not yet confirmed")
+        size.set_function(self._outbox_size)
 
     async def run(self) -> None:
         """Publish while this process holds the lease."""
@@ -77,13 +86,19 @@ class Relay(Background):
         self._reset()
         self._leased = True
         try:
-            async with aclosing(
-                reconnecting(self._uri, f"{self._service} relay", self.stopping)
-            ) as connections:
-                async for connection in connections:
-                    await self._run_connected(connection)
+            async with asyncio.TaskGroup() as group:
+                # The outboxes are read while the broker is away too, so that their age is known.
+                jobs = [group.create_task(job) for job in (self._read_loop(), self._removal_loop())]
+                await self._run_connections()
+                for job in jobs:
+                    job.cancel()
         finally:
             self._leased = False
+
+    async def _run_connections(self) -> None:
+        async with aclosing(reconnecting(self._uri, f"{self._service} relay", self.stopping)) as connections:
+            async for connection in connections:
+                await self._run_connected(connection)
 
     async def check(self) -> bool:
         """Whether it publishes, or another process holds the lease."""
@@ -92,11 +107,13 @@ class Relay(Background):
     def _reset(self) -> None:
         self._queues = OutboxQueues()
         self._keys_to_read: set[Key] = set()
+        self._paused = 0
         self._scan_requested = True
         self._read_requested = asyncio.Event()
         self._removal_requested = asyncio.Event()
         self._wake = asyncio.Event()
         self._confirmed: list[tuple[AggregateQueue, OutboxEntry]] = []
+        self._scanned_at = -math.inf
 
     async def _run_connected(self, connection: Connection) -> None:
         """Publish over one connection, until it is lost or the relay stops."""
@@ -114,17 +131,15 @@ class Relay(Background):
         self._request_read(None)
         self._removal_requested.set()
         self._publish()
-        jobs = (self._read_loop(), self._removal_loop(), watch(self._change_stream, self._request_read))
-        tasks = [connection.hold(job) for job in jobs]
+        task = connection.hold(watch(self._change_stream, self._request_read))
         try:
             while not (self.stopping.is_set() and not publisher.outstanding and not self._confirmed):
                 await connection.wait(asyncio.ensure_future(self._wake.wait()))
                 self._wake.clear()
                 self._publish()
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
             # Events without an answer at the loss of the connection are published again over the next one.
             for queue, entry in publisher.abandon():
                 queue.abandon(entry)
@@ -183,7 +198,9 @@ class Relay(Background):
         """Block the event and those after it, and retry it after a growing pause."""
         if not queue.refuse(entry):
             return
+        self._paused += 1
         longest = min(BACKOFF_FIRST_SECONDS * 2 ** (queue.failures - 1), BACKOFF_LAST_SECONDS)
+        longest = max(longest, 2 * self._paused / RETRIES_PER_SECOND)
         delay = longest * random.uniform(0.5, 1.0)  # noqa: S311 -- jitter is no secret
         _log.error(
             "event refused by the broker",
@@ -195,9 +212,12 @@ class Relay(Background):
             failures=queue.failures,
             again_in_seconds=round(delay, 1),
         )
-        asyncio.get_running_loop().call_later(delay, self._resume, queue)
+        asyncio.get_running_loop().call_later(delay, self._resume, queue, self._queues)
 
-    def _resume(self, queue: AggregateQueue) -> None:
+    def _resume(self, queue: AggregateQueue, queues: OutboxQueues) -> None:
+        if queues is not self._queues:
+            return  # of an earlier lease
+        self._paused -= 1
         queue.resume()
         self._queues.list_ready(queue)
         self._wake.set()
@@ -212,9 +232,10 @@ class Relay(Background):
             scan, self._scan_requested = self._scan_requested or clock() >= due, False
             with suppress(StoreError):
                 await self._read_outboxes(scan=scan)
+                if scan:
+                    self._scanned_at = time.monotonic()
             if scan:
                 due = clock() + SCAN_SECONDS
-                self._measure()
 
     async def _read_outboxes(self, *, scan: bool) -> None:
         keys = list(islice(self._keys_to_read, PAGE))
@@ -228,10 +249,22 @@ class Relay(Background):
             self._queues.add(unsent)
         self._wake.set()
 
-    def _measure(self) -> None:
-        oldest = self._queues.oldest()
-        self._age.set((datetime.now(UTC) - oldest).total_seconds() if oldest else 0)
-        self._size.set(len(self._queues))
+    def _outbox_age(self) -> float:
+        """Age in seconds of the oldest unconfirmed event; NaN without the lease, or if the store does not answer.
+
+        An event that is known stays unconfirmed while the store is away, so its age is still true.
+        """
+        oldest = self._queues.oldest() if self._leased else None
+        if oldest is not None:
+            return max(0.0, (datetime.now(UTC) - oldest).total_seconds())
+        return 0.0 if self._has_scanned() else math.nan
+
+    def _outbox_size(self) -> float:
+        """Number of aggregates with unconfirmed events, at most AGGREGATES and those of a page; NaN if unknown."""
+        return len(self._queues) if self._has_scanned() else math.nan
+
+    def _has_scanned(self) -> bool:
+        return self._leased and time.monotonic() - self._scanned_at < SCAN_STALE_SECONDS
 
     async def _removal_loop(self) -> None:
         """Remove confirmed events from the outboxes, all since the last removal in one write."""

@@ -18,7 +18,7 @@ async def authenticate(keys: TokenKeys, access: Access, metadata: Mapping[str, s
         # A token is ignored here. Otherwise a request that is repeated after its token has expired, or with
         # another one, would have another caller, and be executed a second time.
         return ANONYMOUS
-    return await keys.caller(_bearer(metadata))
+    return await keys.caller(bearer(metadata))
 
 
 async def authorise(keys: TokenKeys, access: Access, caller: Caller, metadata: Mapping[str, str]) -> None:
@@ -30,10 +30,11 @@ async def authorise(keys: TokenKeys, access: Access, caller: Caller, metadata: M
     """
     access.check(caller)
     if access.asks_identity(caller):
-        await keys.verify_at_identity(_bearer(metadata))
+        await keys.verify_at_identity(bearer(metadata))
 
 
-def _bearer(metadata: Mapping[str, str]) -> str:
+def bearer(metadata: Mapping[str, str]) -> str:
+    """The bearer token in the call's metadata. Raises TokenMissing."""
     scheme, _, token = metadata.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise TokenMissing("This RPC wants a bearer token")

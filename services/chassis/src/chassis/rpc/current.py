@@ -30,6 +30,8 @@ class Call:
         now: time of its arrival, UTC; also the time of its decisions.
         correlation: the journey's request number if another service sent it, or "".
         hashed: computes keyed hashes with the service's key.
+        client: the network that the end user calls from, such as `192.0.2.7/32` or `2001:db8:1:2::/64`; "" if the RPC
+            needs a token, or the network is unknown.
     """
 
     caller: Caller
@@ -37,6 +39,7 @@ class Call:
     now: datetime
     correlation: str
     hashed: Hash
+    client: str = ""
 
     def request(
         self,

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -22,6 +22,7 @@ from chassis.errors import (
     DeadlineExceeded,
     ErrorSet,
     Unimplemented,
+    UpstreamRefused,
     UpstreamUnavailable,
     code_of,
     reason_of,
@@ -32,6 +33,8 @@ from chassis.rpc import validation
 from chassis.rpc.access import Access
 from chassis.rpc.admission import Admission
 from chassis.rpc.authentication import authenticate, authorise
+from chassis.rpc.client import failure_of
+from chassis.rpc.client_address import client_network
 from chassis.rpc.current import Call, Hash, begin
 from chassis.rpc.propagation import REQUEST_NUMBER, set_deadline
 from chassis.rpc.uploads import UPLOAD_SECONDS, Uploads, check_form
@@ -54,6 +57,11 @@ _TRANSIENT: Final = frozenset(
     {"UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "ABORTED", "CANCELLED"}
 )
 """Codes of another service that a retry may repair. CANCELLED: it stops, and had not begun our call."""
+
+_REFUSALS: Final = frozenset(
+    {"INVALID_ARGUMENT", "NOT_FOUND", "ALREADY_EXISTS", "FAILED_PRECONDITION", "OUT_OF_RANGE"}
+)
+"""Codes by which another service refuses what it was asked. The other codes are faults of it or of the deployment."""
 
 _log = log.get(__name__)
 
@@ -121,6 +129,7 @@ class Pipeline:
         uploads: Uploads | None,
         admission: Admission,
         stream_admission: Admission,
+        front_services: Collection[str],
         clock: Clock,
     ) -> None:
         self._service = service
@@ -130,6 +139,7 @@ class Pipeline:
         self._uploads = uploads
         self._admission = admission
         self._stream_admission = stream_admission
+        self._front_services = front_services
         self._clock = clock
         self._tracer = telemetry.current().tracer
         self._seconds = telemetry.current().histogram(
@@ -201,6 +211,9 @@ class Pipeline:
                 now=self._clock(),
                 correlation=number,
                 hashed=self._hashed,
+                client=await client_network(self._keys, self._front_services, metadata, context.peer())
+                if method.access.anyone
+                else "",
             )
         )
 
@@ -245,6 +258,9 @@ class Pipeline:
         translated = _translated(error)
         outcome.code = code_of(translated, self._errors)
         outcome.reason = reason_of(translated, self._errors)
+        if isinstance(translated, UpstreamRefused):
+            # The service should have translated the refusal to one of its own.
+            _log.warning("another service refused", **translated.metadata)
         if outcome.code == "INTERNAL":
             _log.error("rpc failed", error=type(error).__qualname__, exc_info=error)
         return to_status(translated, self._service, self._errors)
@@ -298,6 +314,9 @@ def _translated(error: Exception) -> Exception:
         return Unimplemented("This RPC is not served")
     if isinstance(error, grpc.RpcError) and _name(error.code()) in _TRANSIENT:
         return UpstreamUnavailable("A service that is needed for the answer does not answer")
+    if isinstance(error, grpc.RpcError) and _name(error.code()) in _REFUSALS:
+        failure = failure_of(error)
+        return UpstreamRefused(upstream_reason=failure.reason or failure.code, upstream_domain=failure.domain)
     return error
 
 

@@ -111,6 +111,7 @@ class Server:
             admission=Admission(settings.max_concurrent_calls, settings.max_waiting_calls),
             # The duration of a stream depends on its caller, so slow callers must not occupy the places of other calls.
             stream_admission=Admission(settings.max_concurrent_calls, settings.max_waiting_calls),
+            front_services=settings.trusted_front_services,
             clock=clock,
         )
         self._health = health.aio.HealthServicer()

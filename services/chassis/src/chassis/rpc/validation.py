@@ -6,6 +6,7 @@ import protovalidate
 from google.protobuf.message import DecodeError, Message
 
 from chassis.errors import FieldViolation, Invalid
+from chassis.input_forms import normalise
 
 _validator = protovalidate.Validator()
 
@@ -16,12 +17,13 @@ def warm_up(kind: type[Message]) -> None:
 
 
 def parse(kind: type[Message], raw: bytes) -> Message:
-    """Parse and validate a request; Invalid with at most 20 violations, each a path and a rule, never a value."""
+    """Parse, normalise and validate a request; Invalid with at most 20 violations, by path and rule, never by value."""
     message = kind()
     try:
         message.ParseFromString(raw)
     except DecodeError:
         raise Invalid([FieldViolation("", "not a " + kind.DESCRIPTOR.full_name)]) from None
+    normalise(message)
     violations = _validator.collect_violations(message)
     if violations:
         raise Invalid([_violation(one.proto) for one in violations])

@@ -12,12 +12,13 @@ from chassis.store.errors import (
     Duplicate,
     LimitExceeded,
     Rejected,
+    RequestLimitReached,
     SchemaTooNew,
     StoreError,
     StoreUnavailable,
     Unstorable,
 )
-from chassis.store.inbox import Inbox, InboxEntry
+from chassis.store.inbox import Inbox, InboxEntry, InboxFilter
 from chassis.store.indexes import Index
 from chassis.store.lease import Lease
 from chassis.store.limits import Limits
@@ -38,6 +39,7 @@ __all__ = [
     "EventContext",
     "Inbox",
     "InboxEntry",
+    "InboxFilter",
     "Index",
     "KeptAnswer",
     "KeptRefusal",
@@ -49,6 +51,7 @@ __all__ = [
     "Outbox",
     "OutboxEntry",
     "Rejected",
+    "RequestLimitReached",
     "Revocation",
     "RevocationLog",
     "Saved",

@@ -115,6 +115,15 @@ class Aggregates(Generic[S]):
                 cursor = cursor.sort(list(sort))
             return [self._codec.decode(document["state"]) for document in await cursor.to_list(limit)]
 
+    async def count(self, where: Mapping[str, Any]) -> int:
+        """The number of documents that match. An index should have all fields of the filter: then none is read.
+
+        Raises:
+            StoreUnavailable: the server does not respond within 5 seconds.
+        """
+        with translated():
+            return await self.collection.count_documents(where, maxTimeMS=_SLOWEST_SCAN_MS)
+
     async def page(
         self,
         where: Mapping[str, Any],

@@ -4,6 +4,7 @@ import asyncio
 import random
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Self, TypeVar
 
@@ -14,6 +15,7 @@ from chassis.errors import ErrorSet
 from chassis.store.aggregates import Aggregates, Committed, Correlation, EncodeEvent
 from chassis.store.change_stream import ChangeStream
 from chassis.store.codec import Codec
+from chassis.store.deletion import SENT
 from chassis.store.document import OPTIONS, REQUEST_INDEX, Document
 from chassis.store.driver import DUPLICATE_KEY, translate, translated
 from chassis.store.envelope import Unsent
@@ -138,7 +140,7 @@ class Database:
         """
         if name in self._aggregates:
             raise ValueError(f"the collection {name} is open already")
-        indexes = (*indexes, UNSENT_INDEX, REQUEST_INDEX)
+        indexes = (*map(_without_unsent, indexes), UNSENT_INDEX, REQUEST_INDEX)
         if len({index.name for index in indexes}) < len(indexes):
             raise ValueError(f"two indexes of {name} have the same name; the store defines {_OWN_INDEXES}")
         await self._ensure(name, indexes)
@@ -210,6 +212,11 @@ class Database:
     async def _ensure(self, name: str, indexes: Sequence[Index]) -> None:
         with translated():
             await self._database[name].create_indexes([index.model() for index in indexes])
+
+
+def _without_unsent(index: Index) -> Index:
+    """An index that removes documents, limited to those whose events are all sent: the server knows no outbox."""
+    return index if index.expire_after_seconds is None else replace(index, where={**index.where, **SENT})
 
 
 async def _wait_for_server(client: "AsyncIOMotorClient[Document]", timeout: timedelta) -> None:

@@ -1,7 +1,8 @@
 """The document of one aggregate: state, outbox, stored responses and the events that it has processed.
 
 {_id, version, state, outbox: [event], unsent, sequence, requests: {cause id: kept answer},
-     request_ids: [cause ids of requests], processed_events: {cause id: time}, write_token}
+     request_ids: [cause ids of requests], processed_events: {cause id: time, or [time, content hash]},
+     write_token}
 """
 
 import dataclasses
@@ -18,7 +19,7 @@ from pymongo import InsertOne, UpdateOne
 
 from chassis.store.codec import Codec
 from chassis.store.envelope import OutboxEntry
-from chassis.store.errors import LimitExceeded, Unstorable
+from chassis.store.errors import LimitExceeded, RequestLimitReached, Unstorable
 from chassis.store.indexes import Index
 from chassis.store.limits import REQUEST_AGE, Limits
 
@@ -102,6 +103,7 @@ class Loaded(Generic[S]):
         unsent: number of entries in its outbox.
         requests: stored responses by cause id.
         processed_events: time of each processed event, by cause id.
+        contents: keyed hash of the content of each processed event that has one, by cause id.
         rest_bytes: size of its document without state and outbox.
     """
 
@@ -113,6 +115,7 @@ class Loaded(Generic[S]):
     requests: Mapping[str, KeptAnswer]
     processed_events: Mapping[str, datetime]
     rest_bytes: int
+    contents: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +131,7 @@ class Change(Generic[S]):
         entries: events to send, in order; their sequence numbers follow `base.sequence`.
         answer: the response to store; None if the cause was not a request.
         processed_event: time of the event or timer that was the cause, UTC; None if it was a request.
+        content: keyed hash of the event's content, hexadecimal, or empty.
     """
 
     id: str
@@ -138,6 +142,7 @@ class Change(Generic[S]):
     entries: Sequence[OutboxEntry] = ()
     answer: KeptAnswer | None = None
     processed_event: datetime | None = None
+    content: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +156,7 @@ class Saved:
 def read(raw: RawBSONDocument, codec: Codec[S]) -> Loaded[S]:
     """Decode a raw document to a loaded aggregate. Raises Unstorable if it cannot be read as a state."""
     document = bson.decode(raw.raw, OPTIONS)
-    requests = document.get("requests", {})
+    requests, processed = document.get("requests", {}), document.get("processed_events", {})
     return Loaded(
         id=document["_id"],
         version=document["version"],
@@ -159,7 +164,10 @@ def read(raw: RawBSONDocument, codec: Codec[S]) -> Loaded[S]:
         sequence=document.get("sequence", 0),
         unsent=document.get("unsent", 0),
         requests={key: KeptAnswer.from_document(kept) for key, kept in requests.items()},
-        processed_events=document.get("processed_events", {}),
+        processed_events={
+            key: kept[0] if isinstance(kept, list) else kept for key, kept in processed.items()
+        },
+        contents={key: kept[1].hex() for key, kept in processed.items() if isinstance(kept, list)},
         rest_bytes=len(raw.raw) - len(raw["state"].raw),
     )
 
@@ -189,7 +197,8 @@ def prepare(change: Change[S], codec: Codec[S], limits: Limits, write_token: str
     """Encode a change before it joins a batch, so that an error affects only its own caller.
 
     Raises:
-        LimitExceeded: the document, an entry, the outbox or the requests would exceed their limit.
+        LimitExceeded: the document, an entry or the outbox would exceed its limit.
+        RequestLimitReached: the aggregate remembers as many requests as it may.
         Unstorable: the state contains a value that a document cannot.
     """
     state = _encoded(codec.encode(change.state))
@@ -232,7 +241,12 @@ def _record(change: Change[Any]) -> Document:
     if change.answer is not None:
         return {"requests": {change.cause: change.answer.to_document()}}
     if change.processed_event is not None:
-        return {"processed_events": {change.cause: change.processed_event}}
+        kept = change.processed_event
+        return {
+            "processed_events": {
+                change.cause: [kept, bytes.fromhex(change.content)] if change.content else kept
+            }
+        }
     return {}
 
 
@@ -250,7 +264,8 @@ def _check(change: Change[Any], limits: Limits, entries: Sequence[RawBSONDocumen
 def _forgotten(change: Change[S], base: Loaded[S], limits: Limits) -> Forgotten:
     old = [key for key, kept in base.requests.items() if kept.at <= change.now - REQUEST_AGE]
     if change.answer is not None and len(base.requests) - len(old) >= limits.requests:
-        raise LimitExceeded("requests remembered", limits.requests)
+        oldest = min(kept.at for key, kept in base.requests.items() if key not in old)
+        raise RequestLimitReached(limits.requests, oldest + REQUEST_AGE - change.now)
     if change.processed_event is None:
         return Forgotten(requests=old)
     surplus = len(base.processed_events) + 1 - limits.processed_events

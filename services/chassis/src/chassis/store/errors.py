@@ -1,6 +1,9 @@
 """Errors of the store. Their texts never contain a key, a value or a document."""
 
-from chassis.errors import ChassisError
+import math
+from datetime import timedelta
+
+from chassis.errors import RETRY_AFTER, ChassisError
 
 
 class StoreError(ChassisError):
@@ -51,6 +54,20 @@ class LimitExceeded(StoreError):
         super().__init__(f"more {what} than the limit of {limit}", what=what, limit=str(limit))
         self.what = what
         self.limit = limit
+
+
+class RequestLimitReached(StoreError):
+    """The aggregate remembers as many requests as it may; the metadata has the pause until it forgets one."""
+
+    reason = "REQUEST_LIMIT_REACHED"
+    code = "RESOURCE_EXHAUSTED"
+
+    def __init__(self, limit: int, retry_after: timedelta) -> None:
+        super().__init__(
+            f"more than {limit} requests for one object within 24 hours; the next one is accepted after the pause",
+            limit=str(limit),
+            **{RETRY_AFTER: str(max(1, math.ceil(retry_after.total_seconds())))},
+        )
 
 
 class Rejected(StoreError):

@@ -1,7 +1,8 @@
 """The inbox: messages that wait for their next attempt, and messages that are parked for an operator."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any, Self
 
@@ -9,6 +10,7 @@ from motor.motor_asyncio import AsyncIOMotorCollection
 from pymongo.errors import DuplicateKeyError
 
 from chassis.pages import Page
+from chassis.store.deletion import delete_older
 from chassis.store.document import Document
 from chassis.store.driver import translated
 from chassis.store.errors import LimitExceeded
@@ -18,6 +20,7 @@ from chassis.store.keyset import Keyset, size_of
 INBOX = "inbox"
 INBOX_INDEXES = (
     Index(name="due", keys=(("parked", 1), ("next_at", 1))),
+    Index(name="parked_since", keys=(("parked", 1), ("at", 1))),
     Index(name="expires", keys=(("expires", 1),), expire_after_seconds=0),
 )
 
@@ -30,7 +33,7 @@ class InboxEntry:
     """A message that waits in the inbox.
 
     Attributes:
-        id: `<policy>/<event id>`: the same message for the same policy is one entry.
+        id: `<policy>/<event id>/<content hash>`: the same message for the same policy is one entry.
         policy: the policy's name.
         queue: the queue it was consumed from.
         headers: its AMQP headers.
@@ -66,7 +69,45 @@ class InboxEntry:
         return cls(id=document["_id"], **{**known, "body": bytes(document["body"])})
 
 
-_NAMES = tuple(field.name for field in fields(InboxEntry) if field.name != "id")
+_NAMES = tuple(each.name for each in fields(InboxEntry) if each.name != "id")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InboxFilter:
+    """Conditions on entries; an empty one is true for all. Values are compared exactly.
+
+    Attributes:
+        policy: the policy's name.
+        queue: the queue it was consumed from.
+        headers: values of its headers.
+        reason: its reason; the details after a colon are not compared.
+        since: earliest time of the insertion, UTC.
+        before: the insertion is earlier than this time, UTC.
+    """
+
+    policy: str = ""
+    queue: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    reason: str = ""
+    since: datetime | None = None
+    before: datetime | None = None
+
+    def texts(self) -> Document:
+        """The conditions on texts."""
+        texts: Document = {"policy": self.policy, "queue": self.queue}
+        texts |= {f"headers.{name}": value for name, value in self.headers.items()}
+        if self.reason:
+            texts["reason"] = {"$regex": f"^{re.escape(self.reason)}(:|$)"}
+        return {name: value for name, value in texts.items() if value}
+
+    def times(self) -> Document:
+        """The conditions on times."""
+        bounds = {"$gte": self.since, "$lt": self.before}
+        given = {operator: time for operator, time in bounds.items() if time is not None}
+        return {"at": given} if given else {}
+
+
+_ALL = InboxFilter()
 
 
 class Inbox:
@@ -115,16 +156,25 @@ class Inbox:
             result = await self._collection.delete_one({"_id": entry_id})
         return result.deleted_count == 1
 
+    async def delete_parked(self, before: datetime, limit: int) -> int:
+        """Remove at most `limit` parked messages that were inserted before a time; their number."""
+        return await delete_older(self._collection, "at", before, where={"parked": True}, limit=limit)
+
     async def get(self, entry_id: str) -> InboxEntry | None:
         entries = await self._find({"_id": entry_id}, [], 1)
         return entries[0] if entries else None
 
-    async def page(self, *, parked: bool, page_size: int = 0, page_token: str = "") -> Page[InboxEntry]:
-        """A page of messages in order of id; see `Aggregates.page`."""
-        keyset, size = Keyset(INBOX, {"parked": parked}, []), size_of(page_size)
-        after = keyset.position(page_token)
+    async def page(
+        self, *, parked: bool, matching: InboxFilter = _ALL, page_size: int = 0, page_token: str = ""
+    ) -> Page[InboxEntry]:
+        """A page of the messages that match a filter, in order of id; see `Aggregates.page`.
+
+        The times of the filter may differ from page to page, so that they may follow the clock.
+        """
+        keyset, size = Keyset(INBOX, {"parked": parked, **matching.texts()}, []), size_of(page_size)
+        where = {"$and": [keyset.filter(keyset.position(page_token)), matching.times(), self._alive()]}
         with translated():
-            cursor = self._collection.find({**keyset.filter(after), **self._alive()}).sort(keyset.sort)
+            cursor = self._collection.find(where).sort(keyset.sort)
             documents = await cursor.limit(size + 1).to_list(size + 1)
         shown, next_page_token = keyset.page(documents, size)
         return Page([InboxEntry.from_document(document) for document in shown], next_page_token)

@@ -16,7 +16,8 @@ class Index:
         keys: document fields (`state.mobile_hash`), each with 1 (ascending) or -1 (descending).
         unique: a second document with the same keys is refused.
         where: filter of a partial index; empty: all documents.
-        expire_after_seconds: documents are removed this time after the single date in `keys`; None: never.
+        expire_after_seconds: documents are removed this time after the single date in `keys`; None: never. An
+            aggregate with unsent events is not removed before they are sent.
     """
 
     name: str

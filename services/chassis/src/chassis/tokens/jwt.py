@@ -1,11 +1,10 @@
-"""JWTs signed with ES256: access tokens, confirmations of one exact content, client assertions.
+"""JWTs signed with ES256 by identity: access tokens, and confirmations of one exact content.
 
-The header `typ` distinguishes the three kinds, so that none is accepted in place of another:
+The header `typ` distinguishes the kinds, so that none is accepted in place of another; `assertions` has the third one:
 
 - access token (`at+jwt`): iss `diwan.identity`, aud, sub, kind, person, roles, office, channel, act, sid (the
   session), jti, iat, exp (15 minutes);
-- confirmation (`confirmation+jwt`): sub the account, sid, purpose, digest, jti (single use), exp (5 minutes);
-- assertion (`client-authentication+jwt`, RFC 7523): a client's statement of its identity, exp (60 seconds).
+- confirmation (`confirmation+jwt`): sub the account, sid, purpose, digest, jti (single use), exp (5 minutes).
 
 Each has exactly one audience, so that its receiver cannot use it elsewhere. Times are UTC; clocks may differ by 30
 seconds. Imports no gRPC.
@@ -38,13 +37,11 @@ ISSUER: Final = "diwan.identity"
 SKEW: Final = timedelta(seconds=30)
 ACCESS_LIFETIME: Final = timedelta(minutes=15)
 CONFIRMATION_LIFETIME: Final = timedelta(minutes=5)
-ASSERTION_LIFETIME: Final = timedelta(seconds=60)
 MAX_TOKEN: Final = 4096
 """Longest token that is verified, characters."""
 
 _ACCESS: Final = "at+jwt"
 _CONFIRMATION: Final = "confirmation+jwt"
-_ASSERTION: Final = "client-authentication+jwt"
 _registry: Final = JWSRegistry(algorithms=[ALGORITHM])
 
 
@@ -61,18 +58,18 @@ class Confirmation:
 
 def read_key(path: Path) -> ECKey:
     """An EC P-256 key from a JWK file; its `kid` is its thumbprint (RFC 7638)."""
-    return _with_kid(ECKey.import_key(json.loads(path.read_text(encoding="utf-8"))))
+    return with_kid(ECKey.import_key(json.loads(path.read_text(encoding="utf-8"))))
 
 
 def generate_key() -> ECKey:
     """A new EC P-256 key."""
-    return _with_kid(ECKey.generate_key("P-256"))
+    return with_kid(ECKey.generate_key("P-256"))
 
 
 def public_jwks(keys: Sequence[ECKey]) -> str:
     """The public parts as a JWK set (RFC 7517), the response of ListSigningKeys."""
     return json.dumps(
-        {"keys": [{**_with_kid(key).as_dict(private=False), "alg": ALGORITHM, "use": "sig"} for key in keys]}
+        {"keys": [{**with_kid(key).as_dict(private=False), "alg": ALGORITHM, "use": "sig"} for key in keys]}
     )
 
 
@@ -86,7 +83,7 @@ def parse_jwks(text: str) -> KeySet:
     if any(key.is_private or key.curve_name != "P-256" for key in keys):
         msg = "a JWK set must hold only public P-256 keys"
         raise ValueError(msg)
-    return KeySet([_with_kid(key) for key in keys])
+    return KeySet([with_kid(key) for key in keys])
 
 
 def sign_access(
@@ -112,7 +109,7 @@ def sign_access(
         "sid": caller.session,
     }
     non_empty = {name: value for name, value in claims.items() if value}
-    return _sign(key, _ACCESS, non_empty, now=now, jti=jti, lifetime=lifetime)
+    return sign(key, _ACCESS, non_empty, now=now, jti=jti, lifetime=lifetime)
 
 
 def verify_access(token: str, keys: KeySet, audience: str, now: datetime) -> Caller:
@@ -154,7 +151,7 @@ def sign_confirmation(
         "purpose": purpose,
         "digest": digest,
     }
-    return _sign(key, _CONFIRMATION, claims, now=now, jti=jti, lifetime=CONFIRMATION_LIFETIME)
+    return sign(key, _CONFIRMATION, claims, now=now, jti=jti, lifetime=CONFIRMATION_LIFETIME)
 
 
 def verify_confirmation(
@@ -186,36 +183,9 @@ def confirming_caller(token: str, keys: KeySet, *, audience: str, now: datetime)
     )
 
 
-def sign_assertion(key: ECKey, client: str, now: datetime, jti: str, audience: str = ISSUER) -> str:
-    """A client's statement of its identity, signed with its own key (private_key_jwt)."""
-    claims = {"iss": client, "sub": client, "aud": audience}
-    return _sign(key, _ASSERTION, claims, now=now, jti=jti, lifetime=ASSERTION_LIFETIME)
-
-
-def claimed_client(assertion: str) -> str:
-    """The issuer claimed by an assertion, not verified: selects the key that verifies it."""
-    try:
-        payload = assertion.split(".", 2)[1]
-        claims = json.loads(_unpadded(payload))
-        return _text(claims, "iss")
-    except (IndexError, ValueError, TypeError, AttributeError):
-        raise TokenInvalid from None
-
-
-def verify_assertion(
-    assertion: str, keys: KeySet, client: str, now: datetime, audience: str = ISSUER
-) -> tuple[str, datetime]:
-    """The assertion's jti and its expiry, by which the caller refuses a second use."""
-    claims = _verify(assertion, keys, typ=_ASSERTION, issuer=client, audience=audience, now=now)
-    lifetime = claims["exp"] - claims.get("iat", 0)
-    if claims.get("sub") != client or lifetime > ASSERTION_LIFETIME.total_seconds():
-        raise TokenInvalid
-    return claims["jti"], datetime.fromtimestamp(claims["exp"], tz=now.tzinfo)
-
-
 def key_set(*keys: ECKey) -> KeySet:
     """A set of keys for verification."""
-    return KeySet([_with_kid(key) for key in keys])
+    return KeySet([with_kid(key) for key in keys])
 
 
 def key_ids(keys: KeySet) -> frozenset[str]:
@@ -226,7 +196,7 @@ def key_ids(keys: KeySet) -> frozenset[str]:
 def key_id(token: str) -> str:
     """The id of the key named by a token's header, not verified; TokenInvalid when the header is malformed."""
     try:
-        header = json.loads(_unpadded(token.split(".", 1)[0]))
+        header = json.loads(unpadded(token.split(".", 1)[0]))
         return _text(header, "kid")
     except (ValueError, TypeError, AttributeError):
         raise TokenInvalid from None
@@ -235,12 +205,13 @@ def key_id(token: str) -> str:
 _KINDS: Final = frozenset({str(Kind.CITIZEN), str(Kind.OFFICER), str(Kind.SERVICE)})
 
 
-def _sign(
+def sign(
     key: ECKey, typ: str, claims: dict[str, Any], *, now: datetime, jti: str, lifetime: timedelta
 ) -> str:
+    """A JWT with these claims, jti, iat and exp."""
     issued = int(now.timestamp())
     payload = {**claims, "jti": jti, "iat": issued, "exp": issued + int(lifetime.total_seconds())}
-    header = {"alg": ALGORITHM, "typ": typ, "kid": _with_kid(key).kid}
+    header = {"alg": ALGORITHM, "typ": typ, "kid": with_kid(key).kid}
     return jwt.encode(header, payload, key, registry=_registry)
 
 
@@ -278,10 +249,12 @@ def _text(claims: dict[str, Any], name: str, default: str | None = None) -> str:
     return value
 
 
-def _with_kid(key: ECKey) -> ECKey:
+def with_kid(key: ECKey) -> ECKey:
+    """The key, with its own id or its thumbprint as `kid`."""
     key.ensure_kid()
     return key
 
 
-def _unpadded(text: str) -> bytes:
+def unpadded(text: str) -> bytes:
+    """The bytes of a base64url text without padding; ValueError for another text."""
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -12,7 +12,7 @@ from typing import Final
 from joserfc.jwk import ECKey
 
 from chassis.times import Clock, utc_now
-from chassis.tokens.jwt import sign_assertion
+from chassis.tokens.assertions import sign_assertion
 
 Exchange = Callable[[str, str, str], Awaitable[tuple[str, datetime]]]
 """(assertion, audience, acting_for) -> (token, expiry): IdentityService.IssueServiceToken."""

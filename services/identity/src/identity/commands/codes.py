@@ -8,11 +8,12 @@ from typing import TypeVar
 from chassis.commands import Cause, Decision, execute
 from chassis.domain import Outcome
 from chassis.key_ring import Binding
+from chassis.rpc.current import Call
 from google.protobuf.message import Message
 
 from identity import facts
 from identity.context import Context
-from identity.model.codes import RateLimit, Throttle
+from identity.model.codes import RateLimit, Source, Throttle
 from identity.model.errors import CodeTooSoon, IdentityError, TooManyStarts
 from identity.model.facts import CodeIssued, Fact
 
@@ -21,7 +22,24 @@ S = TypeVar("S")
 STEP_SECONDS = 0.1
 
 
-async def throttle(ctx: Context, cause: Cause, purpose: str, subject: str, limit: RateLimit) -> None:
+def account_source(ctx: Context, account_id: str) -> Source:
+    """The source of requests that an account makes for itself."""
+    return Source(ctx.keys.keyed_hash(account_id, "source"), known=True)
+
+
+def network_source(ctx: Context, call: Call) -> Source:
+    """The source of requests without a token: the caller's network. TooManyStarts if it makes too many requests."""
+    try:
+        ctx.networks.count(call.client, call.now)
+    except TooManyStarts:
+        ctx.count_code("any", "NETWORK_LIMIT")
+        raise
+    return Source(ctx.keys.keyed_hash(call.client, "source"), known=False)
+
+
+async def throttle(
+    ctx: Context, cause: Cause, purpose: str, subject: str, *, source: Source, limit: RateLimit
+) -> None:
     """Count a start for one subject, whether or not it exists; CodeTooSoon or TooManyStarts.
 
     A repeated cause is counted once, so that the first request does not block its own repetition.
@@ -29,7 +47,7 @@ async def throttle(ctx: Context, cause: Cause, purpose: str, subject: str, limit
     key = ctx.keys.keyed_hash(f"{purpose}/{subject}", "throttle")
 
     def decide(kept: Throttle | None) -> Decision[Throttle]:
-        return Decision(state=(kept or Throttle.new(key)).start(limit, cause.now))
+        return Decision(state=(kept or Throttle.new(key)).start(source, limit, cause.now))
 
     once = Cause(id=cause.id, now=cause.now, correlation=cause.correlation)
     try:

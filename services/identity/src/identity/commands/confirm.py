@@ -47,8 +47,9 @@ async def start_confirmation(
 
     request: CommandRequest[Confirmation, pb.StartConfirmationResponse] = call.request(form, answer=answer)
     content = f"{account_id}/{form.purpose}/{form.digest}"
-    await codes.throttle(ctx, request, PURPOSE, content, ctx.settings.starts)
-    await codes.throttle(ctx, request, PURPOSE, account_id, ctx.settings.confirmations)
+    source = codes.account_source(ctx, account_id)
+    await codes.throttle(ctx, request, PURPOSE, content, source=source, limit=ctx.settings.starts)
+    await codes.throttle(ctx, request, PURPOSE, account_id, source=source, limit=ctx.settings.confirmations)
     confirmation_id = request.new_id(PURPOSE)
     code = new_code(ctx.below)
     started = confirmations.start_confirmation(

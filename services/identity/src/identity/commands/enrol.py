@@ -59,8 +59,13 @@ async def start_enrolment(
         )
 
     request: CommandRequest[accounts.Enrolment, pb.StartEnrolmentResponse] = call.request(form, answer=answer)
-    await codes.throttle(ctx, request, PURPOSE, applicant.person_key, ctx.settings.starts)
-    await codes.throttle(ctx, request, PURPOSE, applicant.mobile_key, ctx.settings.starts)
+    source = codes.network_source(ctx, call)
+    await codes.throttle(
+        ctx, request, PURPOSE, applicant.person_key, source=source, limit=ctx.settings.starts
+    )
+    await codes.throttle(
+        ctx, request, PURPOSE, applicant.mobile_key, source=source, limit=ctx.settings.starts
+    )
     person = await _person(ctx, applicant.person_key)
     enrolment_id = request.new_id(PURPOSE)
     code = new_code(ctx.below)

@@ -2,6 +2,7 @@
 
 from chassis import protojson
 from chassis.commands import Decision, EventCause, execute
+from chassis.input_forms import normalise
 from chassis.store import Duplicate
 from diwan.registry.v1 import events_pb2 as registry
 
@@ -23,6 +24,7 @@ async def register_person(
         payload = protojson.loads(message.record, registry.PersonRecord)
     except protojson.Unreadable:
         raise RecordConflict(what="record") from None
+    normalise(payload)
     record = PersonRecord(
         person_id=message.person_id,
         national_id=ctx.national_id(payload.national_id, event.now),

@@ -2,10 +2,9 @@
 
 from chassis.caller import Caller, Kind
 from chassis.commands import Cause, Decision, cause_id, execute
-from chassis.errors import TokenExpired, TokenInvalid
 from chassis.rpc.current import Call
 from chassis.times import timestamp
-from chassis.tokens import claimed_client, key_set, sign_access, verify_assertion
+from chassis.tokens import AssertionRefused, claimed_client, sign_access, verify_assertion
 from diwan.identity.v1 import identity_pb2 as pb
 
 from identity.context import Context
@@ -24,10 +23,10 @@ async def issue_service_token(
     """
     try:
         client = claimed_client(form.client_assertion)
-        key = ctx.signing.client(client)
-        jti, ends = verify_assertion(form.client_assertion, key_set(key), client, call.now)
-    except (TokenInvalid, TokenExpired):
-        raise AssertionInvalid from None
+        keys = ctx.signing.client(client)
+        jti, ends = verify_assertion(form.client_assertion, keys, client, call.now)
+    except AssertionRefused as refused:
+        raise AssertionInvalid(problem=refused.problem) from None
     if form.audience not in ctx.settings.audiences:
         raise AudienceUnknown(field="audience")
     await _may_act(ctx, client, form.acting_for)

@@ -15,12 +15,12 @@ from google.protobuf.message import Message
 from identity.commands import codes
 from identity.context import Context
 from identity.model import channels, sessions
-from identity.model.codes import new_code
+from identity.model.codes import Source, new_code
 from identity.model.errors import SessionEnded, SignInNotFound
 from identity.model.facts import CodeIssued, Fact, MessageContent, RevocationReason
 from identity.model.revocations import first_issue_time
 from identity.model.sessions import Holder, Session
-from identity.signing import read_refresh_token, refresh_token
+from identity.signing import device_token, read_device_token, read_refresh_token, refresh_token
 
 PURPOSE = "sign_in"
 _NO_MOBILE = "+201000000000"
@@ -34,6 +34,7 @@ class _Subject:
         key: key of the rate limit.
         holder_id: id of the account or officer; a derived id if there is none.
         mobile: empty if there is no holder.
+        revoke_time: sessions started until then have ended; None if none was ended so.
     """
 
     key: str
@@ -41,6 +42,7 @@ class _Subject:
     holder_id: str
     mobile: str
     channel: str
+    revoke_time: datetime | None
 
 
 async def _subject(ctx: Context, form: pb.StartSignInRequest, now: datetime) -> _Subject:
@@ -49,13 +51,30 @@ async def _subject(ctx: Context, form: pb.StartSignInRequest, now: datetime) -> 
         officer_id = ctx.officer_id(form.staff_number)
         officer = await ctx.store.officers.load(officer_id)
         mobile = officer.state.mobile if officer and officer.state.roles else ""
-        return _Subject(officer_id, Holder.OFFICER, officer_id, mobile, channel)
+        revoke_time = officer.state.revoke_time if officer else None
+        return _Subject(officer_id, Holder.OFFICER, officer_id, mobile, channel, revoke_time)
     channel = channels.for_citizens(form.channel)
     person_key = ctx.person_key(ctx.national_id(form.national_id, now))
     account_id = ctx.account_id(person_key)
     account = await ctx.store.accounts.load(account_id)
     mobile = account.state.mobile if account else ""
-    return _Subject(person_key, Holder.CITIZEN, account_id, mobile, channel)
+    revoke_time = account.state.revoke_time if account else None
+    return _Subject(person_key, Holder.CITIZEN, account_id, mobile, channel, revoke_time)
+
+
+async def _source(ctx: Context, call: Call, device: str, subject: _Subject) -> Source:
+    """The source of a start: a device that has signed in to this account before, else the caller's network.
+
+    A token that is not valid for this subject counts as none; the store is read for it too, so that the time does not
+    reveal which it is.
+    """
+    if not device:
+        return codes.network_source(ctx, call)
+    session_id = read_device_token(ctx.keys, device, subject.holder_id)
+    loaded = await ctx.store.sessions.load(session_id or ctx.new_id())
+    if loaded and loaded.state.knows_device(subject.holder_id, subject.revoke_time, call.now):
+        return Source(ctx.keys.keyed_hash(session_id, "source"), known=True)
+    return codes.network_source(ctx, call)
 
 
 async def start_sign_in(ctx: Context, call: Call, form: pb.StartSignInRequest) -> pb.StartSignInResponse:
@@ -71,7 +90,8 @@ async def start_sign_in(ctx: Context, call: Call, form: pb.StartSignInRequest) -
         )
 
     request: CommandRequest[Session, pb.StartSignInResponse] = call.request(form, answer=answer)
-    await codes.throttle(ctx, request, PURPOSE, subject.key, ctx.settings.starts)
+    source = await _source(ctx, call, form.device_token, subject)
+    await codes.throttle(ctx, request, PURPOSE, subject.key, source=source, limit=ctx.settings.starts)
     session_id = request.new_id(PURPOSE)
     code = new_code(ctx.below)
     started = sessions.start_sign_in(
@@ -216,4 +236,5 @@ async def _tokens(ctx: Context, session: Session, generation: int) -> pb.TokenPa
         access_tokens={audience: access(audience) for audience in ctx.settings.audiences},
         expire_time=timestamp((issue_time + lifetime).replace(microsecond=0)),
         refresh_token=refresh_token(ctx.keys, session.session_id, generation),
+        device_token=device_token(ctx.keys, session.session_id, session.holder_id),
     )

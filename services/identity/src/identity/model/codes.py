@@ -1,7 +1,7 @@
 """One-time codes: lifetime, limit of wrong attempts, rate limit of new codes."""
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -67,35 +67,83 @@ def challenge(code_hash: str, *, real: bool, now: datetime) -> Challenge:
 
 @dataclass(frozen=True)
 class RateLimit:
-    """Limit of new codes: `per_hour` of them, with at least `min_interval` between two."""
+    """Limit of new codes for one subject.
+
+    Attributes:
+        per_hour: codes per hour that one source may request.
+        min_interval: time between two codes that one source requests.
+        unknown_per_hour: codes per hour that all unknown sources together may request.
+        unknown_per_day: the same for 24 hours.
+    """
 
     per_hour: int
     min_interval: timedelta
+    unknown_per_hour: int
+    unknown_per_day: int
 
 
-_HOUR = timedelta(hours=1)
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a request for a code comes from.
+
+    Attributes:
+        key: keyed hash of the network address, or of the device.
+        known: a device that has signed in to this account before, or the account itself.
+    """
+
+    key: str
+    known: bool
+
+
+@dataclass(frozen=True)
+class Start:
+    """A counted request for a code."""
+
+    time: datetime
+    source: Source
 
 
 @dataclass(frozen=True)
 class Throttle:
-    """Times of code requests of one subject (a national ID, a mobile, an account); the key is a hash."""
+    """Code requests of one subject (a national ID, a mobile, an account) in the last day; the key is a hash.
+
+    A stranger who requests codes for a subject uses up the limit of their own source. All strangers together use up
+    the limit of unknown sources, which bounds the unwanted messages; a known device is not affected.
+    """
 
     key: str
-    starts: tuple[datetime, ...]
+    starts: tuple[Start, ...]
     forget_time: datetime
 
     @classmethod
     def new(cls, key: str) -> "Throttle":
         return cls(key=key, starts=(), forget_time=datetime.max.replace(tzinfo=UTC))
 
-    def start(self, limit: RateLimit, now: datetime) -> "Throttle":
+    def start(self, source: Source, limit: RateLimit, now: datetime) -> "Throttle":
         """Add a request; CodeTooSoon or TooManyStarts, each with `retry_after_seconds`."""
-        recent = tuple(at for at in self.starts if now - at < _HOUR)
-        if recent and now - recent[-1] < limit.min_interval:
-            raise CodeTooSoon(retry_after_seconds=_seconds(recent[-1] + limit.min_interval - now))
-        if len(recent) >= limit.per_hour:
-            raise TooManyStarts(retry_after_seconds=_seconds(recent[0] + _HOUR - now))
-        return Throttle(key=self.key, starts=(*recent, now), forget_time=now + RETENTION)
+        kept = tuple(start for start in self.starts if now - start.time < self._retention(start))
+        own = [start.time for start in kept if start.source == source]
+        if own and now - own[-1] < limit.min_interval:
+            raise CodeTooSoon(retry_after_seconds=_seconds(own[-1] + limit.min_interval - now))
+        _check_count(own, limit.per_hour, _HOUR, now)
+        if not source.known:
+            unknown = [start.time for start in kept if not start.source.known]
+            _check_count(unknown, limit.unknown_per_hour, _HOUR, now)
+            _check_count(unknown, limit.unknown_per_day, _DAY, now)
+        return Throttle(key=self.key, starts=(*kept, Start(now, source)), forget_time=now + RETENTION)
+
+    @staticmethod
+    def _retention(start: Start) -> timedelta:
+        return _HOUR if start.source.known else _DAY
+
+
+def _check_count(times: Sequence[datetime], count: int, period: timedelta, now: datetime) -> None:
+    recent = [time for time in times if now - time < period]
+    if len(recent) >= count:
+        raise TooManyStarts(retry_after_seconds=_seconds(recent[-count] + period - now))
 
 
 def _seconds(wait: timedelta) -> str:

@@ -218,7 +218,7 @@ class AdministratorEnded(IdentityError):
 
 
 class AssertionInvalid(IdentityError):
-    """The client assertion is not valid."""
+    """The client assertion is not valid; see `problem`."""
 
     reason = "ASSERTION_INVALID"
     code = "UNAUTHENTICATED"

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from identity.model.arabic import latin_digits
 from identity.model.errors import NationalIdInvalid
 
 _LENGTH = 14
@@ -40,9 +39,8 @@ class NationalId:
     digits: str = field(repr=False)
 
     @classmethod
-    def parse(cls, text: str, *, today: date, rule: CheckDigitRule = no_rule) -> "NationalId":
-        """Parse a national ID as entered (also with Arabic-Indic digits); NationalIdInvalid with the wrong `part`."""
-        digits = latin_digits(text)
+    def parse(cls, digits: str, *, today: date, rule: CheckDigitRule = no_rule) -> "NationalId":
+        """Check a national ID of digits 0-9; NationalIdInvalid with the wrong `part`."""
         if len(digits) != _LENGTH or not (digits.isascii() and digits.isdigit()):
             raise NationalIdInvalid(part="structure")
         if digits[0] not in _CENTURIES:

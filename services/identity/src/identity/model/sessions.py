@@ -12,6 +12,8 @@ from identity.model.facts import CodeIssued, Fact, MessageContent, RevocationRea
 from identity.model.revocations import ACCESS_LIFETIME, of_session
 
 SESSION_LIFETIME = timedelta(hours=12)
+DEVICE_LIFETIME = timedelta(days=90)
+"""Time from a sign-in for which its device is known; the session's document is kept for as long."""
 
 
 class Holder(StrEnum):
@@ -65,7 +67,7 @@ class Session:
             generation=1,
             issued_at=now,
             end_time=now + SESSION_LIFETIME,
-            forget_time=now + SESSION_LIFETIME + RETENTION,
+            forget_time=now + DEVICE_LIFETIME,
         )
         return Outcome(opened)
 
@@ -85,7 +87,7 @@ class Session:
             return Outcome(self, refusal=SessionEnded())
         if generation != self.generation:
             revoked = of_session(self.session_id, RevocationReason.REFRESH_TOKEN_REUSED, now)
-            return Outcome(replace(self, stage=Stage.ENDED), (revoked,), refusal=SessionEnded())
+            return Outcome(self._ended(now), (revoked,), refusal=SessionEnded())
         return Outcome(replace(self, generation=self.generation + 1, issued_at=now))
 
     def sign_out(self, now: datetime) -> Outcome["Session", Fact]:
@@ -93,7 +95,19 @@ class Session:
         if self.stage is Stage.ENDED:
             return Outcome(self)
         revoked = of_session(self.session_id, RevocationReason.SIGNED_OUT, now)
-        return Outcome(replace(self, stage=Stage.ENDED), (revoked,))
+        return Outcome(self._ended(now), (revoked,))
+
+    def _ended(self, now: datetime) -> "Session":
+        return replace(self, stage=Stage.ENDED, forget_time=now + RETENTION)
+
+    def knows_device(self, holder_id: str, revoke_time: datetime | None, now: datetime) -> bool:
+        """Whether a device that has opened this session is known: it was not signed out, and not all devices were."""
+        return (
+            self.stage is Stage.OPEN
+            and self.holder_id == holder_id
+            and now < self.forget_time
+            and self.outlasts(revoke_time)
+        )
 
     def issued(self, generation: int) -> datetime:
         """Time of issue of a generation's tokens; SessionEnded if it is not the latest, or the session not open."""

@@ -7,7 +7,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from chassis.times import CAIRO
+from chassis.times import cairo_day
 
 _DIGITS = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
 
@@ -28,14 +28,14 @@ def digits(text: str) -> str:
 def day(moment: datetime) -> str:
     """The day in Cairo: ٧ مارس ٢٠٢٦ م."""
     words = catalogue()["calendar"]
-    local = moment.astimezone(CAIRO)
+    local = cairo_day(moment)
     month = words["months"][local.month - 1]
     return digits(words["date"].format(day=local.day, month=month, year=local.year))
 
 
 def weekday(moment: datetime) -> str:
     """The weekday in Cairo."""
-    return str(catalogue()["calendar"]["weekdays"][moment.astimezone(CAIRO).weekday()])
+    return str(catalogue()["calendar"]["weekdays"][cairo_day(moment).weekday()])
 
 
 def governorate(code: str) -> str:

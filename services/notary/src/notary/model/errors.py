@@ -17,6 +17,14 @@ class AgentNotMatched(NotaryError):
     field = "agent_national_id"
 
 
+class NationalIdInvalid(NotaryError):
+    """The agent's national ID is not well-formed."""
+
+    reason = "NATIONAL_ID_INVALID"
+    code = "INVALID_ARGUMENT"
+    field = "agent_national_id"
+
+
 class TooManyDrafts(NotaryError):
     """The account has reached its limit of drafts per hour; wait before the next draft."""
 

@@ -91,6 +91,20 @@ class AmountMismatch(PaymentsError):
     code = "FAILED_PRECONDITION"
 
 
+class ChargeContradicted(PaymentsError):
+    """The acquirer reports the contrary of what it reported before about the charge; an operator must decide."""
+
+    reason = "CHARGE_CONTRADICTED"
+    code = "FAILED_PRECONDITION"
+
+
+class ReportUnreadable(PaymentsError):
+    """The acquirer reported in a form that cannot be read; an operator must decide."""
+
+    reason = "REPORT_UNREADABLE"
+    code = "FAILED_PRECONDITION"
+
+
 class EntryUnbalanced(PaymentsError):
     """The legs of a journal entry do not sum to zero, are fewer than two, or one of them is zero."""
 

@@ -1,8 +1,8 @@
 """A payment: one fee that is due, and the charges for it.
 
 Events of charges arrive at least once and not always in order. A settlement takes precedence: it settles the payment
-even after a refusal of the same charge, and if another charge has settled the payment before, the amount is overpaid
-and owed to the citizen.
+even after a refusal of the same charge, and a later refusal contradicts it. If another charge has settled the payment
+before, the amount is overpaid and owed to the citizen.
 """
 
 from dataclasses import dataclass, field, replace
@@ -14,6 +14,7 @@ from chassis.domain import Outcome
 from payments.model.errors import (
     AlreadySettled,
     AmountMismatch,
+    ChargeContradicted,
     ChargeUnknown,
     PaymentInProgress,
     PaymentNotFound,
@@ -229,11 +230,17 @@ class Payment:
         return Outcome(self._with(replace(charge, state=ChargeState.ACCEPTED, reference=reference)))
 
     def settle(self, charge_id: str, amount: int, reference: str, now: datetime) -> Outcome["Payment", Fact]:
-        """Record that a charge was settled; AmountMismatch if its amount differs from the requested one."""
+        """Record that a charge was settled; a repetition changes nothing.
+
+        AmountMismatch if its amount differs from the requested one; ChargeContradicted if it is settled already under
+        another reference of the acquirer, which may have collected twice.
+        """
         charge = self._find(charge_id)
         if amount != charge.amount:
             raise AmountMismatch
         if charge.state is ChargeState.SETTLED:
+            if reference and charge.reference and reference != charge.reference:
+                raise ChargeContradicted
             return Outcome(self)
         after = self._with(replace(charge, state=ChargeState.SETTLED, reference=reference, reason=""))
         if self.settled_by:
@@ -245,8 +252,13 @@ class Payment:
         return Outcome(replace(after, settled_by=charge_id, settle_time=now), (settled,))
 
     def refuse(self, charge_id: str, reason: str) -> Outcome["Payment", Fact]:
-        """Record that a charge was refused; ignored after its settlement, and no fact once the fee is paid."""
+        """Record that a charge was refused; no fact once the fee is paid.
+
+        ChargeContradicted after its settlement: the settlement stands, and an operator must decide.
+        """
         charge = self._find(charge_id)
+        if charge.state is ChargeState.SETTLED:
+            raise ChargeContradicted
         if not charge.state.under_way:
             return Outcome(self)
         after = self._with(replace(charge, state=ChargeState.REFUSED, reason=reason))

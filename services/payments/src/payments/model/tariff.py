@@ -12,6 +12,13 @@ from payments.model.errors import FeeInvalid, FeeNotPublished, TariffFull, Tarif
 
 ANY = "*"
 MAX_FEES = 5_000
+MAX_AMOUNT = 100_000_000
+"""Piastres: a greater amount is a mistake of units."""
+MAX_YEARS_AHEAD = 10
+GOVERNORATES = frozenset(
+    f"{number:02}" for numbers in ((1, 5), (11, 20), (21, 30), (31, 36)) for number in range(*numbers)
+)
+"""The 27 governorates, numbered as in the national ID."""
 
 
 class Means(Enum):
@@ -69,14 +76,27 @@ class Fee:
 
     def check(self, path: str) -> None:
         """Raise FeeInvalid with the wrong field; `path` is the fee's path in the request."""
-        if self.amount <= 0:
-            raise FeeInvalid("A fee must be above zero.", field=f"{path}.amount")
+        if not 0 < self.amount <= MAX_AMOUNT:
+            raise FeeInvalid(
+                "A fee must be above zero, and 1,000,000 pounds at most.", field=f"{path}.amount"
+            )
+        if self.governorate != ANY and self.governorate not in GOVERNORATES:
+            raise FeeInvalid("A fee must be for one of the 27 governorates.", field=f"{path}.governorate")
         if not 0 <= self.electronic_discount < self.amount:
             raise FeeInvalid("A discount must be less than the fee.", field=f"{path}.electronic_discount")
         if not 0 <= self.platform_share <= self.amount:
             raise FeeInvalid("A share must be at most the fee.", field=f"{path}.platform_share")
         if self.valid_until is not None and self.valid_until <= self.valid_from:
             raise FeeInvalid("A fee must be in force for at least one day.", field=f"{path}.valid_until")
+
+    def check_days(self, path: str, today: date) -> None:
+        """Raise FeeInvalid if a day is more than MAX_YEARS_AHEAD ahead: such a year is a mistake."""
+        for name, day in (("valid_from", self.valid_from), ("valid_until", self.valid_until)):
+            if day is not None and day.year > today.year + MAX_YEARS_AHEAD:
+                raise FeeInvalid(
+                    "A fee must begin and end within ten years; leave its end out if it has none.",
+                    field=f"{path}.{name}",
+                )
 
 
 @dataclass(frozen=True)
@@ -101,6 +121,7 @@ class Schedule:
         for number, fee in enumerate(fees):
             path = f"fees[{number}]"
             fee.check(path)
+            fee.check_days(path, today)
             index = next((n for n, old in enumerate(self.fees) if _repeats(fee, old)), None)
             if index is None:
                 added.append((path, fee))

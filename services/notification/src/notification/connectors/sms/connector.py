@@ -1,15 +1,27 @@
 """The SMS connector: submits the text of each delivery and returns the outcome."""
 
-import hashlib
 from datetime import UTC, datetime, timedelta
 
 from chassis import log, protojson, times
-from chassis.connector import Delivery, Done, OutboundEvent, Outcome, Refused, Retry, Unknown, Web, handles
+from chassis.connector import (
+    Delivery,
+    Done,
+    OutboundEvent,
+    Outcome,
+    Park,
+    Refused,
+    Retry,
+    Unknown,
+    Web,
+    handles,
+)
 from diwan.notification.v1 import sms_pb2
 from google.protobuf.message import Message
 from nameko.extensions import DependencyProvider
 
-from notification.connectors.sms import status, text
+from notification import sms_text
+from notification.connectors.sms import status
+from notification.connectors.sms.receipts import read_part_id
 from notification.connectors.sms.receiver import Receiver
 from notification.connectors.sms.session import AnswerUnknown, Malformed, NotSent
 from notification.connectors.sms.settings import Settings
@@ -55,23 +67,24 @@ class SmsConnector:
         if message.once and delivery.uncertain:
             return _unknown(delivery)
         content = protojson.loads(message.content, sms_pb2.SmsContent)
-        if text.count_parts(content.text) > self.context.settings.parts_max:
+        part_count = sms_text.count_parts(content.text)
+        if part_count > self.context.settings.parts_max:
             return _refused(delivery, "TOO_LONG")
+        if part_count > 1 and not content.HasField("reference"):
+            return Park("REFERENCE_MISSING")
         return self._submit_parts(delivery, content)
 
     def _submit_parts(self, delivery: Delivery[sms_pb2.SubmitSms], content: sms_pb2.SmsContent) -> Outcome:
         """Submit the parts that earlier attempts did not; the ids of submitted parts are the delivery's progress."""
-        message_id = delivery.message.message_id
-        reference = hashlib.sha256(message_id.encode()).digest()[0]
         perhaps_sent, part_ids = _progress(delivery)
-        parts = text.parts(content.text, reference)[len(part_ids) :]
+        parts = sms_text.parts(content.text, content.reference)[len(part_ids) :]
         # All fields are built before the first submit, so that an error here means: nothing was sent.
         for fields in [self._fields(delivery.message, content.mobile, part) for part in parts]:
             try:
                 answer = self.smsc.submit(**fields)
                 if answer.status == status.ROK:
-                    part_ids.append(answer.part_id)
-                    self._record_submitted(delivery, answer.part_id)
+                    part_ids.append(self._part_id(answer.part_id))
+                    self._record_submitted(delivery, part_ids[-1])
             except NotSent:
                 return _retry(delivery, "NOT_SENT", part_ids, perhaps_sent=perhaps_sent)
             except Malformed:
@@ -87,13 +100,24 @@ class SmsConnector:
                 return _retry(delivery, status.name(answer.status), part_ids, perhaps_sent=perhaps_sent)
             if answer.status != status.ROK:
                 return _refused(delivery, status.name(answer.status))
-        return Done((_event(delivery, sms_pb2.SmsSubmitted(message_id=message_id, part_ids=part_ids)),))
+        submitted = sms_pb2.SmsSubmitted(
+            message_id=delivery.message.message_id, part_ids=part_ids, parts_unknown=perhaps_sent
+        )
+        return Done((_event(delivery, submitted),))
+
+    def _part_id(self, text: str) -> str:
+        """The operator's id of a part in the form of our events; one in another form than the setting's as it is."""
+        try:
+            return read_part_id(text, self.context.settings.smsc_answer_id)
+        except ValueError:
+            _log.warning("message id of an answer has another form than SMS_SMSC_ANSWER_ID")
+            return text
 
     def _record_submitted(self, delivery: Delivery[sms_pb2.SubmitSms], part_id: str) -> None:
         inbound = delivery.inbound
-        self.context.receiver.submitted(part_id, inbound.correlation, inbound.id)
+        self.context.receiver.submitted(part_id, delivery.message.message_id, inbound.correlation, inbound.id)
 
-    def _fields(self, message: sms_pb2.SubmitSms, mobile: str, part: text.Part) -> dict[str, object]:
+    def _fields(self, message: sms_pb2.SubmitSms, mobile: str, part: sms_text.Part) -> dict[str, object]:
         return {
             "source_addr": self.context.settings.smsc_sender,
             "source_addr_ton": ALPHANUMERIC,

@@ -54,7 +54,7 @@ class Session:
         idle: set by the user of the session; cleared by each PDU that is received.
     """
 
-    def __init__(self, connection: Any, on_deliver: Callable[[smpp34.DeliverSm], bool]) -> None:
+    def __init__(self, connection: Any, on_deliver: Callable[[bytes], bool]) -> None:
         self._socket = connection
         self._on_deliver = on_deliver
         self._sequence = 0
@@ -70,7 +70,7 @@ class Session:
         address: tuple[str, int],
         system_id: str,
         password: str,
-        on_deliver: Callable[[smpp34.DeliverSm], bool],
+        on_deliver: Callable[[bytes], bool],
     ) -> "Session":
         """Connect and bind as transceiver.
 
@@ -78,7 +78,7 @@ class Session:
             address: host and port.
             system_id: of the bind.
             password: of the bind.
-            on_deliver: called for each `deliver_sm`; returns whether it was accepted.
+            on_deliver: called with each `deliver_sm`; returns whether it was accepted.
 
         Raises:
             OSError: no connection.
@@ -217,8 +217,7 @@ class Session:
         self._receipts.spawn_n(self._deliver_and_respond, data, sequence)
 
     def _deliver_and_respond(self, data: bytes, sequence: int) -> None:
-        pdu = smpp34.decode(data)
-        accepted = isinstance(pdu, smpp34.DeliverSm) and self._on_deliver(pdu)
+        accepted = self._on_deliver(data)
         # After a temporary error the SMSC sends it again.
         self._respond(_deliver_sm_resp(sequence, status.ROK if accepted else status.RX_T_APPN))
 

@@ -1,8 +1,10 @@
 """Settings of the SMS connector, variables `SMS_<SETTING>`."""
 
 from chassis.connector import ConnectorSettings
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
+
+from notification.connectors.sms.receipts import RADIX, Dialect, IdForm
 
 
 class Settings(ConnectorSettings):
@@ -35,3 +37,25 @@ class Settings(ConnectorSettings):
     smsc_utc_offset_hours: int = Field(
         default=0, ge=-12, le=14, description="UTC offset of the times in the SMSC's receipts, hours"
     )
+    smsc_answer_id: IdForm = Field(
+        default="exact", description="Form of message ids in the SMSC's answers to submissions"
+    )
+    smsc_receipt_id: IdForm = Field(
+        default="exact",
+        description="Form of message ids in the SMSC's receipts; `exact` and `any-case` only if answers have it too",
+    )
+
+    @model_validator(mode="after")
+    def _same_kind(self) -> "Settings":
+        """Numbers can be compared in any radix, but not with other ids."""
+        answer, receipt = self.smsc_answer_id, self.smsc_receipt_id
+        if answer != receipt and not {answer, receipt} <= RADIX.keys():
+            raise ValueError(
+                "SMS_SMSC_ANSWER_ID and SMS_SMSC_RECEIPT_ID must be equal, or both decimal or hexadecimal"
+            )
+        return self
+
+    @property
+    def dialect(self) -> Dialect:
+        """The operator's way to write receipts."""
+        return Dialect(self.smsc_answer_id, self.smsc_receipt_id, self.smsc_utc_offset_hours)

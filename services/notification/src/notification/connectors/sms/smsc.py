@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import eventlet
-import smpp34
 from chassis import log, telemetry
 from chassis.backoff import Backoff
 from chassis.connector import PublisherExtension, Web
@@ -24,7 +23,7 @@ POLL_SECONDS: Final = 0.05
 
 _log = log.get(__name__)
 
-OnDeliver = Callable[[smpp34.DeliverSm], bool]
+OnDeliver = Callable[[bytes], bool]
 
 
 class Bind(SharedExtension):  # type: ignore[misc]  # nameko has no types
@@ -46,7 +45,8 @@ class Bind(SharedExtension):  # type: ignore[misc]  # nameko has no types
         self._stopping = False
         self._started = False
         metrics = telemetry.current()
-        self._bound = metrics.gauge("diwan_sms_bound", "Whether the connector is bound at the SMSC")
+        bound = metrics.gauge("diwan_sms_bound", "Whether the connector is bound at the SMSC")
+        bound.set_function(lambda: self.bound)
         self._submits = metrics.counter(
             "diwan_sms_submits_total", "Parts submitted, by the SMSC's answer", ("status",)
         )
@@ -59,7 +59,7 @@ class Bind(SharedExtension):  # type: ignore[misc]  # nameko has no types
         return self._session is not None and not self._session.closed
 
     def listen(self, on_deliver: OnDeliver) -> None:
-        """Pass each `deliver_sm` to `on_deliver`, which returns whether it accepted it, and must not raise."""
+        """Pass each `deliver_sm` PDU to `on_deliver`, which returns whether it accepted it, and must not raise."""
         self._on_deliver = on_deliver
 
     def start(self) -> None:
@@ -117,8 +117,10 @@ class Bind(SharedExtension):  # type: ignore[misc]  # nameko has no types
                 _log.warning("SMSC is away", error_type=type(error).__name__)
                 eventlet.sleep(backoff.next())
                 continue
-            backoff.reset()
+            backoff.opened()
             self._run_session(self._session)
+            if not self._stopping:
+                eventlet.sleep(backoff.next())
 
     def _open(self) -> Session:
         settings = self._settings
@@ -131,12 +133,10 @@ class Bind(SharedExtension):  # type: ignore[misc]  # nameko has no types
 
     def _run_session(self, session: Session) -> None:
         _log.info("bound to the SMSC")
-        self._bound.set(1)
         enquirer = eventlet.spawn(self._enquire_when_idle, session)
         try:
             session.run()
         finally:
-            self._bound.set(0)
             enquirer.kill()
         _log.info("unbound from the SMSC" if self._stopping else "lost the SMSC")
 

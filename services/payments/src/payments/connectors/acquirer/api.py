@@ -15,6 +15,7 @@ from nameko.extensions import DependencyProvider
 from opentelemetry.trace import SpanKind
 from requests.adapters import HTTPAdapter
 
+from payments.connectors.acquirer.reading import NotJson, optional, read_json, reason
 from payments.connectors.acquirer.settings import Settings
 
 _CODE: Final = re.compile(r"[A-Z][A-Z0-9_]{0,62}")
@@ -62,13 +63,15 @@ class ApiResult:
         verdict: its meaning.
         code: the acquirer's error code, or ours if it sent none.
         reference: the acquirer's own reference of the charge.
-        charge: the JSON object of the charge, not validated.
+        body: the body of the answer.
+        content_type: its content type.
     """
 
     verdict: Verdict
     code: str = ""
     reference: str = ""
-    charge: dict[str, Any] = field(default_factory=dict)
+    body: bytes = field(default=b"", repr=False)
+    content_type: str = ""
 
 
 class Api(DependencyProvider):  # type: ignore[misc]  # nameko has no types
@@ -130,19 +133,19 @@ class Api(DependencyProvider):  # type: ignore[misc]  # nameko has no types
                 "peer.service": "acquirer-api",
             },
         ) as span:
-            status, body_received = self._send(method, path or template, headers, body)
-            result = _result_of(status, body_received)
-            if isinstance(status, int):
-                span.set_attribute("http.response.status_code", status)
+            answer = self._send(method, path or template, headers, body)
+            result = ApiResult(answer, answer.name) if isinstance(answer, Verdict) else _result_of(answer)
+            if not isinstance(answer, Verdict):
+                span.set_attribute("http.response.status_code", answer.status_code)
             if result.verdict is not Verdict.ACCEPTED:
                 telemetry.failed(span, result.code)
             return result
 
     def _send(
         self, method: str, path: str, headers: dict[str, str], body: dict[str, Any] | None
-    ) -> tuple[int | Verdict, dict[str, Any]]:
+    ) -> requests.Response | Verdict:
         try:
-            response = self._session.request(
+            return self._session.request(
                 method,
                 f"{self._settings.api_url}{path}",
                 json=body,
@@ -154,15 +157,10 @@ class Api(DependencyProvider):  # type: ignore[misc]  # nameko has no types
                 allow_redirects=False,
             )
         except (requests.exceptions.ConnectTimeout, requests.exceptions.SSLError):
-            return Verdict.NOT_SENT, {}
+            return Verdict.NOT_SENT
         except requests.exceptions.RequestException as error:
             refused = "NewConnectionError" in repr(error)
-            return (Verdict.NOT_SENT if refused else Verdict.NO_ANSWER), {}
-        try:
-            received = response.json()
-        except ValueError:
-            received = {}
-        return response.status_code, received if isinstance(received, dict) else {}
+            return Verdict.NOT_SENT if refused else Verdict.NO_ANSWER
 
 
 def in_minor_units(amount: Money) -> dict[str, str | int]:
@@ -170,12 +168,17 @@ def in_minor_units(amount: Money) -> dict[str, str | int]:
     return {"currency": amount.currency_code, "minor_units": piastres(amount, "amount")}
 
 
-def _result_of(status: int | Verdict, body: dict[str, Any]) -> ApiResult:
+def _result_of(response: requests.Response) -> ApiResult:
     """The result of a response, by its HTTP status and its error code."""
-    if isinstance(status, Verdict):
-        return ApiResult(status, status.name)
+    status, content_type = response.status_code, response.headers.get("Content-Type", "")
+    try:
+        received = read_json(response.content, content_type)
+    except NotJson:
+        received = {}
+    body = received if isinstance(received, dict) else {}
     if status in (HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED):
-        return ApiResult(Verdict.ACCEPTED, "", str(body.get("reference", ""))[:64], body)
+        reference = optional(body.get("reference"))
+        return ApiResult(Verdict.ACCEPTED, "", reference, response.content, content_type)
     code = _code(body, status)
     if status == HTTPStatus.CONFLICT and code != "IN_PROGRESS":
         return ApiResult(Verdict.CONFLICT, code)
@@ -185,5 +188,5 @@ def _result_of(status: int | Verdict, body: dict[str, Any]) -> ApiResult:
 
 
 def _code(body: dict[str, Any], status: int) -> str:
-    code = str(body.get("error", "")).upper()
+    code = reason(body.get("error"))
     return code if _CODE.fullmatch(code) else f"HTTP_{status}"

@@ -1,7 +1,9 @@
 """The acquirer connector: sends charge requests and inquiries, receives callbacks."""
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from chassis import log, protojson, telemetry
@@ -97,10 +99,10 @@ class AcquirerConnector:
         if result.verdict is not Verdict.ACCEPTED:
             return Unknown()
         try:
-            decision = callbacks.parse_charge(result.charge)
+            decision = callbacks.parse_charge(result.body, result.content_type)
         except callbacks.Malformed as error:
-            _log.error("charge is malformed", fields=str(error))
-            return Unknown()
+            _log.error("charge is malformed", charge_id=message.charge_id, fields=str(error))
+            return Unknown((_unreadable(error.report, message.charge_id, message.payment_id),))
         if decision is None:
             return Done()
         if (decision.charge_id, decision.payment_id) != (message.charge_id, message.payment_id):
@@ -110,28 +112,39 @@ class AcquirerConnector:
 
     @serves("POST", "/callbacks")
     def callback(self, request: HttpRequest) -> HttpResponse:
-        """204 once the broker has confirmed the event; after any other status the acquirer calls again."""
+        """204 once the broker has confirmed the event; after any other status the acquirer calls again.
+
+        A signed callback that cannot be read is answered with 422, once it is published as evidence.
+        """
         context = self.context
         try:
             callbacks.verify(
                 context.callback_key, request.headers, request.body, time.time(), context.window_seconds
             )
-            callback = callbacks.parse(request.body)
+            callback = callbacks.parse(request.body, request.headers.get("content-type", ""))
         except callbacks.SignatureInvalid as error:
             context.callbacks.labels(f"unsigned_{error}").inc()
             _log.warning("signature of a callback is invalid", check=str(error))
             return HttpResponse(401)
         except callbacks.Malformed as error:
-            context.callbacks.labels("malformed").inc()
-            _log.error("callback is malformed", fields=str(error))
-            return HttpResponse(422)
+            _log.error("callback is malformed", charge_id=error.report.charge_id, fields=str(error))
+            return self._published(422, "malformed", partial(self._keep, error.report))
+        return self._published(
+            204, "settled" if callback.settled else "refused", partial(self._publish, callback)
+        )
+
+    def _published(self, status: int, result: str, publish: Callable[[], None]) -> HttpResponse:
+        """Publish, count the result, and return the status; 503 if the event could not be published."""
         try:
-            self._publish(callback)
+            publish()
         except (Stopped, Unroutable):
-            context.callbacks.labels("not_published").inc()
+            self.context.callbacks.labels("not_published").inc()
             return HttpResponse(503)
-        context.callbacks.labels("settled" if callback.settled else "refused").inc()
-        return HttpResponse(204)
+        self.context.callbacks.labels(result).inc()
+        return HttpResponse(status)
+
+    def _keep(self, report: callbacks.Unreadable) -> None:
+        self.context.publisher.publish([_unreadable(report)])
 
     def _publish(self, callback: Callback) -> None:
         """Publish the event of a callback, in the trace of the charge request if that is recent."""
@@ -182,8 +195,21 @@ def _refused(
     )
 
 
+def _unreadable(report: callbacks.Unreadable, charge_id: str = "", payment_id: str = "") -> OutboundEvent:
+    """The event of a report that cannot be read; the ids of an inquiry precede what could be read."""
+    charge_id = charge_id or report.charge_id
+    message = acquirer_pb2.ReportUnreadable(
+        charge_id=charge_id,
+        payment_id=payment_id or report.payment_id,
+        fields=report.fields,
+        content=report.content,
+        digest=report.digest,
+    )
+    return OutboundEvent(message, subject=charge_id or report.digest, origin=report.digest)
+
+
 def _event(callback: Callback) -> OutboundEvent:
-    """The event of a callback; its id follows from charge and state, so that a repeated callback repeats it."""
+    """The event of a callback; a repeated callback repeats it, another content is another event."""
     ids = {"charge_id": callback.charge_id, "payment_id": callback.payment_id}
     settled = acquirer_pb2.ChargeSettled(**ids, acquirer_reference=callback.reference, amount=callback.amount)
     refused = acquirer_pb2.ChargeRefused(**ids, reason=callback.reason)

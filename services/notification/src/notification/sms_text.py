@@ -1,5 +1,11 @@
-"""Encoding of texts: GSM 7-bit if that alphabet has all letters, UCS-2 otherwise; long texts split with a UDH."""
+"""Encoding of texts: GSM 7-bit if that alphabet has all letters, UCS-2 otherwise; long texts split with a UDH.
 
+The UDH has a reference of 16 bits (3GPP TS 23.040, 9.2.3.24.8). With the eight bits of 9.2.3.24.1 the references of one
+phone are used up by 256 texts, fewer than may wait for it after an outage, and a part that an operator still holds
+would soon meet another text with its reference. The price is one letter in each part.
+"""
+
+import struct
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,9 +33,15 @@ _SEPTETS: Final = {letter: bytes([code]) for code, letter in enumerate(_BASIC) i
     letter: bytes([_ESCAPE, code]) for letter, code in _ESCAPED.items()
 }
 
-# Capacity of a single message, and of a part with a UDH of six bytes: septets, or bytes of UCS-2.
+REFERENCES: Final = 0x10000
+"""Number of concatenation references."""
+
+_UDH = struct.Struct(">BBBHBB")
+_CONCATENATED_16_BIT: Final = 0x08
+
+# Capacity of a single message, and of a part with a UDH of seven bytes: septets, or bytes of UCS-2.
 _SINGLE: Final = {GSM_DEFAULT: 160, UCS2: 140}
-_CONCATENATED: Final = {GSM_DEFAULT: 153, UCS2: 134}
+_CONCATENATED: Final = {GSM_DEFAULT: 152, UCS2: 132}
 
 
 @dataclass(frozen=True)
@@ -46,7 +58,7 @@ def parts(text: str, reference: int) -> list[Part]:
 
     Args:
         text: as the phone displays it.
-        reference: 0..255, concatenation reference of the text's parts; the same for each attempt.
+        reference: 0..65535, concatenation reference of the text's parts; the same for each attempt.
     """
     letters = [_SEPTETS.get(letter) for letter in text]
     if all(letter is not None for letter in letters):
@@ -59,7 +71,11 @@ def parts(text: str, reference: int) -> list[Part]:
         return [Part(encoded, coding, concatenated=False)]
     pieces = _pack(units, _CONCATENATED[coding])
     return [
-        Part(bytes([5, 0, 3, reference, len(pieces) & 0xFF, number]) + piece, coding, concatenated=True)
+        Part(
+            _UDH.pack(6, _CONCATENATED_16_BIT, 4, reference, len(pieces) & 0xFF, number) + piece,
+            coding,
+            concatenated=True,
+        )
         for number, piece in enumerate((piece for piece in pieces[:255]), start=1)
     ]
 
