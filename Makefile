@@ -39,8 +39,8 @@ images-load: ## Load the images into a cluster, for example with LOAD="kind load
 images-sizes: ## Print the size of each image
 	@deploy/image/build.sh sizes
 
-cluster-demo: setup ## Run the journey on the cluster in KUBECONFIG, and remove everything afterwards
-	@$(PYTHON) -m demo.cluster
+cluster-demo: setup ## Run the journey on the cluster in KUBECONFIG, and remove everything; OPTIONS="--namespace NAME"
+	@$(PYTHON) -m demo.cluster $(OPTIONS)
 
 test: setup ## Run every check: lint, types, import contracts, protos, charts, unit, service and journey tests
 	@sh scripts/charts.sh

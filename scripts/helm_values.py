@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from chassis.telemetry import SAMPLERS
 from platform_table.load import platform
 from platform_table.table import IDENTITY
 from pydantic_settings import BaseSettings
@@ -34,22 +35,73 @@ KEPT_RULES = ("type", "enum", "pattern", "minimum", "maximum", "exclusiveMinimum
 
 Schema = dict[str, Any]
 
+CIDR: Schema = {
+    "type": "string",
+    "pattern": r"^([0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9a-fA-F:]*:[0-9a-fA-F:]*)/[0-9]{1,3}$",
+}
 PEERS: Schema = {
     "type": "array",
     "items": {
         "type": "object",
         "minProperties": 1,
         "additionalProperties": False,
-        "properties": {name: {"type": "object"} for name in ("podSelector", "namespaceSelector", "ipBlock")},
+        "properties": {
+            "podSelector": {"type": "object"},
+            "namespaceSelector": {"type": "object"},
+            "ipBlock": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["cidr"],
+                "properties": {"cidr": CIDR, "except": {"type": "array", "items": CIDR}},
+            },
+        },
     },
 }
+_NUMBER = r"[0-9]+(\.[0-9]+)?"
+# Quantities of Kubernetes without its exponents, which nobody writes in values.
+_CPU: Schema = {"type": ["string", "number"], "minimum": 0, "pattern": f"^{_NUMBER}m?$"}
+_BYTES: Schema = {"type": ["string", "number"], "minimum": 0, "pattern": f"^{_NUMBER}(k|[KMGTPE]i|[MGTPE])?$"}
 RESOURCES: Schema = {
     "type": "object",
     "additionalProperties": False,
     "properties": {
-        name: {"type": "object", "additionalProperties": {"type": ["string", "number"]}}
+        name: {
+            "type": "object",
+            "properties": {"cpu": _CPU, "memory": _BYTES, "ephemeral-storage": _BYTES},
+            "additionalProperties": _BYTES,
+        }
         for name in ("requests", "limits")
     },
+}
+# The rules of Kubernetes: an optional DNS prefix and a name of at most 63 characters; a value of at most 63.
+_KEY = r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$"
+ANNOTATIONS: Schema = {
+    "type": "object",
+    "additionalProperties": False,
+    "patternProperties": {_KEY: {"type": "string"}},
+}
+LABELS: Schema = ANNOTATIONS | {
+    "patternProperties": {
+        _KEY: {"type": "string", "pattern": "^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$"}
+    },
+}
+VARIABLES: Schema = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "OTEL_TRACES_SAMPLER": {"enum": [p + s for p in ("", "parentbased_") for s in SAMPLERS]},
+        "OTEL_TRACES_SAMPLER_ARG": {"type": "string", "pattern": r"^(0(\.[0-9]+)?|1(\.0+)?)$"},
+        # Set by the chart: a second entry of the same name would be refused by Kubernetes' server-side apply.
+        **dict.fromkeys(("OTEL_RESOURCE_ATTRIBUTES", "OTEL_EXPORTER_OTLP_ENDPOINT"), False),
+    },
+    "patternProperties": {"^OTEL_[A-Z_]+$": {"type": "string"}},
+}
+SHAPES = {
+    "$peers": PEERS,
+    "$resources": RESOURCES,
+    "$labels": LABELS,
+    "$annotations": ANNOTATIONS,
+    "$variables": VARIABLES,
 }
 
 
@@ -68,11 +120,8 @@ def schema_of(node: Schema) -> Schema:
     if not is_leaf(node):
         return closed({name: schema_of(child) for name, child in node.items()})
     rules = {name: rule for name, rule in node.items() if not name.startswith("$")}
-    if "$peers" in node:
-        return PEERS | rules
-    if "$resources" in node:
-        return RESOURCES | rules
-    return rules
+    shape = next((shape for name, shape in SHAPES.items() if name in node), {})
+    return shape | rules
 
 
 def closed(properties: Schema, required: tuple[str, ...] = ()) -> Schema:
@@ -102,11 +151,16 @@ def settings_of(chart: str) -> Schema:
     schema = settings.model_json_schema()
     properties = {
         field: {"description": (settings.model_fields[field].description or "").strip()}
-        | {rule: rules[rule] for rule in KEPT_RULES if rule in rules}
+        | {rule: _or_template(rule, rules[rule]) for rule in KEPT_RULES if rule in rules}
         for field, rules in schema["properties"].items()
         if field not in given
     }
     return closed(properties, tuple(name for name in schema.get("required", ()) if name in properties))
+
+
+def _or_template(rule: str, value: Any) -> Any:
+    """A rule of a setting; a pattern also accepts a template, which the program checks when it is filled in."""
+    return rf"{value}|\{{\{{" if rule == "pattern" else value
 
 
 def program_source(source: Schema, chart: str) -> Schema:

@@ -1,11 +1,11 @@
 """The packages of each image, by the platform table."""
 
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from platform_table.load import platform
+from testkit import processes
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICE = "./protos ./services/chassis ./services/identity ./services/payments ./services/notification ./services/ctl"
@@ -16,10 +16,7 @@ ADDED = {name for name in platform().programs if name not in PROGRAMS}
 
 def run(*arguments: str, folder: Path = ROOT) -> str:
     command = [sys.executable, str(ROOT / "deploy" / "image" / "packages.py"), *arguments]
-    completed = subprocess.run(
-        [*command, "--folder", str(folder)], capture_output=True, text=True, check=True
-    )
-    return completed.stdout.strip()
+    return processes.run([*command, "--folder", str(folder)]).strip()
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ password is set in the same way.
 """
 
 import argparse
+import fcntl
 import hashlib
 import hmac
 import os
@@ -78,6 +79,7 @@ def create_user(options: argparse.Namespace, password: str) -> None:
             running.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             running.kill()
+            running.wait()
     write_whole(
         options.storage_path / USER_RECORD_FILE, user_record(options.user, password, secrets.token_hex(8))
     )
@@ -95,6 +97,23 @@ def await_server(client: pymongo.MongoClient[dict[str, object]], running: subpro
             time.sleep(0.1)
         else:
             return
+
+
+def await_unlocked(storage: Path) -> None:
+    """Wait until no other process has the storage engine's lock: a former one may still end ("resource busy")."""
+    deadline, pause = time.monotonic() + STOP_SECONDS, 0.05
+    for lock in storage.rglob("WiredTiger.lock"):
+        while True:
+            try:
+                with lock.open("r+b") as file:
+                    # The engine's own kind of lock: of the process, on the whole file, and released with it.
+                    fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if time.monotonic() > deadline:
+                    sys.exit(f"trial store: another process uses {lock.parent}; stop it first")
+                time.sleep(pause)
+                pause = min(2 * pause, 1.0)
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -123,6 +142,7 @@ def main() -> None:
     (options.storage_path / "store").mkdir(exist_ok=True)
     if not has_user(options.storage_path, options.user, password):
         create_user(options, password)
+    await_unlocked(options.storage_path / "store")
     command = server(options, options.host, options.port, "--auth")
     os.execv(command[0], command)  # noqa: S606  our own table
 

@@ -78,12 +78,12 @@ def test_a_program_has_its_edges() -> None:
 
 
 def test_the_library_chart_has_a_line_for_each_program() -> None:
-    """It has package, image, calls and secrets."""
+    """It has package, image, calls, secrets, and whether it takes callbacks."""
     text = charts.files(with_program(SHOP))[charts.LIBRARY / "templates" / "_platform.tpl"]
 
     assert (
-        "  shop: {package: notary, image: service, calls: [identity, payments], secrets: [shop-key]}\n"
-        in text
+        "  shop: {package: notary, image: service, calls: [identity, payments], secrets: [shop-key], "
+        "callbacks: false}\n" in text
     )
     assert f"services: [{', '.join((*platform().services, 'shop'))}]\n" in text
 

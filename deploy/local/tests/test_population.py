@@ -3,7 +3,6 @@
 import itertools
 import json
 import re
-import subprocess
 import sys
 import unicodedata
 from datetime import date
@@ -12,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from population import EXTRACT_DAY, families, numbers, people, spelling_variants
+from testkit import processes
 
 PLACES = {f"{code:02}" for code in (*range(1, 5), *range(11, 20), *range(21, 30), *range(31, 36), 88)}
 SEEDS = st.integers(min_value=0, max_value=2**31)
@@ -139,9 +139,7 @@ def test_the_command_writes_one_person_per_line(tmp_path):
     """`python -m population` writes the people that the library returns."""
     out = tmp_path / "people.ndjson"
 
-    subprocess.run(
-        [sys.executable, "-m", "population", "--seed", "5", "--count", "12", "--out", str(out)], check=True
-    )
+    processes.run([sys.executable, "-m", "population", "--seed", "5", "--count", "12", "--out", str(out)])
 
     written = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
     assert [line["national_id"] for line in written] == [person.national_id for person in people(5, 12)]

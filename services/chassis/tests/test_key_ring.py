@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from chassis.key_ring import ALGORITHM, ENCRYPTION, Binding, KeyRing, OpenError, SealError
+from chassis.settings import WrongSetting
 from diwan.identity.v1 import events_pb2
 from hypothesis import given
 from hypothesis import strategies as st
@@ -160,5 +161,5 @@ def test_a_short_hash_key_is_refused(tmp_path: Path) -> None:
     make_keys(tmp_path, ["identity"])
     (tmp_path / "identity" / "hash.key").write_text("00" * 31)
 
-    with pytest.raises(ValueError, match="fewer than 32 bytes"):
+    with pytest.raises(WrongSetting, match=r"hash\.key has 31 bytes"):
         KeyRing("identity", tmp_path / "identity")

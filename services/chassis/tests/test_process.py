@@ -10,6 +10,9 @@ import sys
 import pytest
 from chassis.admin_server import AdminServer
 from chassis.readiness import Readiness
+from testkit.processes import check_status
+
+pytestmark = pytest.mark.process
 
 # Enough for a busy machine.
 START_SECONDS = 60
@@ -91,10 +94,10 @@ def test_sigterm_stops_the_components_in_reverse_order(program):
     until(process, "started api")
 
     process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=START_SECONDS)
+    out, errors = process.communicate(timeout=START_SECONDS)
 
+    check_status(process.returncode, 0, out + errors)
     assert errors.split("\n")[:4] == ["stopping api", "stopped api", "stopping store", "stopped store"]
-    assert process.returncode == 0
 
 
 def test_a_component_waits_for_its_dependencies(program):
@@ -112,7 +115,7 @@ def test_a_permanent_failure_at_the_start_ends_the_process(program):
     process = program('return [Component("store"), Component("api", lambda n: ValueError("wrong"))]')
     out, errors = process.communicate(timeout=START_SECONDS)
 
-    assert process.returncode == 1
+    check_status(process.returncode, 1, out + errors)
     assert "stopped store" in errors
     assert any(json.loads(line)["event"] == "process fails" for line in out.splitlines())
 
@@ -122,7 +125,7 @@ def test_a_component_that_ends_by_itself_ends_the_process(program):
     process = program('return [Component("store"), Mortal("relay", lives=0.1)]')
     out, errors = process.communicate(timeout=START_SECONDS)
 
-    assert process.returncode == 1
+    check_status(process.returncode, 1, out + errors)
     assert "stopped store" in errors
     assert "relay ended by itself" in out
 
@@ -148,7 +151,8 @@ def test_a_second_sigterm_ends_the_process_at_once(program):
 
     process.send_signal(signal.SIGTERM)
 
-    assert process.wait(timeout=START_SECONDS) == 130
+    out, errors = process.communicate(timeout=START_SECONDS)
+    check_status(process.returncode, 130, out + errors)
 
 
 @pytest.mark.parametrize(
@@ -167,9 +171,9 @@ def test_a_process_runs_the_requested_roles(program, arguments, roles):
 def test_help_lists_every_setting(program):
     """It works without any setting."""
     process = program("return []", "--help")
-    out, _ = process.communicate(timeout=START_SECONDS)
+    out, errors = process.communicate(timeout=START_SECONDS)
 
-    assert process.returncode == 0
+    check_status(process.returncode, 0, out + errors)
     assert "TRIAL_KEYS_DIR  [required]" in out
     assert "--only" in out
 
@@ -177,9 +181,9 @@ def test_help_lists_every_setting(program):
 def test_a_wrong_setting_ends_the_process_with_status_2(program):
     """It is reported in one line before anything is started."""
     process = program("return []", TRIAL_DRAIN_SECONDS="-1")
-    _, errors = process.communicate(timeout=START_SECONDS)
+    out, errors = process.communicate(timeout=START_SECONDS)
 
-    assert process.returncode == 2
+    check_status(process.returncode, 2, out + errors)
     assert errors.startswith("trial: TRIAL_DRAIN_SECONDS is wrong")
 
 

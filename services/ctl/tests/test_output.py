@@ -11,14 +11,16 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.type import date_pb2, money_pb2
 
 
-def printed(value, *, as_json=False, **more):
+def printed(value, *, as_json=False, columns=200, **more):
     @click.command()
     @click.option("--json", "as_json", is_flag=True)
     @click.pass_context
     def command(context, as_json):
         emit(context, value, **more)
 
-    result = CliRunner(env={"COLUMNS": "200"}).invoke(command, ["--json"] if as_json else [])
+    result = CliRunner(env={"COLUMNS": str(columns) if columns else None}).invoke(
+        command, ["--json"] if as_json else []
+    )
     assert result.exit_code == 0, result.output
     return result.output
 
@@ -86,3 +88,48 @@ def test_rows_within_a_row_are_lines():
     ]
 
     assert formatted(legs) == "acquirer  108.00 EGP\nagency/notary  -108.00 EGP"
+
+
+ID, CHARGE = "4c1f7a52-0d7e-4a55-9c3e-2f64b1d3a001", "9b0e6c2d-7f11-4f0a-8d53-5a1c0a7be002"
+PARKED = {
+    "parked_id": ID,
+    "causing_charge_reference": CHARGE,
+    "reason": "CONTACT_UNKNOWN",
+    "time": "2026-11-29T14:00:00Z",
+    "amount": {"currency_code": "EGP", "units": "120", "nanos": 0},
+    "explanation": "The account has no contact yet, and its event may follow later.",
+}
+
+
+@pytest.mark.parametrize("columns", [20, 40, 60, 80, 100, 120, 200, 0])
+@pytest.mark.parametrize("value", [[PARKED, PARKED], PARKED, {"case": ID, "rows": [PARKED]}], ids=str)
+def test_no_width_breaks_an_id_or_a_heading(columns, value):
+    """Each is on one line, whether the rows are a table or, on a narrow terminal, records; 0 is a file or pipe."""
+    lines = printed(value, columns=columns).splitlines()
+
+    for word in (ID, CHARGE, "CONTACT_UNKNOWN", "2026-11-29T14:00:00Z", "120.00 EGP", *PARKED):
+        assert any(word in line for line in lines), (word, lines)
+    if columns >= 40:
+        assert all(
+            len(line.rstrip()) <= columns
+            for line in lines
+            if "explanation" not in line and "The " not in line
+        )
+
+
+def test_a_row_in_a_pipe_is_one_line():
+    """Other programs read it."""
+    head, row = printed([PARKED], columns=0).splitlines()
+
+    assert head.split() == list(PARKED)
+    assert row.startswith(ID)
+    assert row.rstrip().endswith("may follow later.")
+
+
+def test_a_wide_terminal_wraps_prose_only():
+    """Rows stay a table as long as the words of every column fit."""
+    lines = printed([PARKED], columns=170).splitlines()
+
+    assert lines[0].split() == list(PARKED)
+    assert ID in lines[1]
+    assert len(lines) > 2

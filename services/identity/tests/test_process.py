@@ -16,9 +16,11 @@ import pytest
 import pytest_asyncio
 from diwan.identity.v1 import identity_pb2 as pb
 from diwan.identity.v1 import identity_pb2_grpc
+from testkit import processes
 from testkit.ports import free_port
+from testkit.processes import check_status
 
-pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.real, pytest.mark.process, pytest.mark.asyncio(loop_scope="session")]
 
 
 class Process:
@@ -41,7 +43,11 @@ class Process:
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "identity"], env=self._environment, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "identity"],
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
 
     def end(self, how: signal.Signals) -> tuple[int, str]:
@@ -73,9 +79,7 @@ async def process(world: Any) -> AsyncIterator[Process]:
 async def test_help_lists_every_setting() -> None:
     """Each environment variable is listed by its name."""
     command = [sys.executable, "-m", "identity", "--help"]
-    output = (
-        await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True)
-    ).stdout
+    output = await asyncio.to_thread(processes.run, command)
 
     for name in (
         "STORE_URI",
@@ -110,6 +114,6 @@ async def test_an_enrolment_outlives_the_process(world: Any, process: Process) -
 
     assert account.person_id == person.person_id
     assert 'diwan_identity_enrolments_total{outcome="done",way="online"} 1.0' in metrics
-    assert status == 0
+    check_status(status, 0, log)
     assert '"process ends"' in log
     assert person.national_id not in log

@@ -14,8 +14,10 @@ from diwan.notification.v1 import sms_pb2
 from google.protobuf import json_format
 from notification.settings import Settings
 from testkit.ports import free_port
+from testkit.processes import check_status
 from testkit.service import Trial, eventually
 
+pytestmark = pytest.mark.process
 real = pytest.mark.real
 module_loop = pytest.mark.asyncio(loop_scope="module")
 
@@ -46,7 +48,7 @@ async def test_help_lists_every_setting() -> None:
     """Each environment variable is listed by its name."""
     text, status = await output_of(await process("--help"))
 
-    assert status == 0
+    check_status(status, 0, text)
     for field in Settings.model_fields:
         assert f"NOTIFICATION_{field.upper()}" in text
 
@@ -56,7 +58,7 @@ async def test_missing_settings_end_it_with_status_2() -> None:
     """The output names each missing setting on its own line."""
     text, status = await output_of(await process())
 
-    assert status == 2
+    check_status(status, 2, text)
     assert "NOTIFICATION_STORE_URI is not set" in text
     assert "NOTIFICATION_IDENTITY_TARGET is not set" in text
 
@@ -100,7 +102,7 @@ async def test_it_runs_beside_another_logs_no_secret_and_stops_on_sigterm(trial:
     text, status = await output_of(running)
 
     assert len({one.message_id for one in commands}) == 20
-    assert status == 0
+    check_status(status, 0, text)
     assert all(json.loads(line) for line in text.splitlines() if line.startswith("{"))
     for secret in (CODE, MOBILE, MOBILE[3:]):
         assert secret not in text

@@ -7,7 +7,10 @@ metadata:
   name: {{ .root.Release.Name }}-{{ .name }}{{ include "diwan-lib.suffix" . }}
   labels: {{- include "diwan-lib.labels" . | nindent 4 }}
 spec:
+  {{- /* Without the key, whatever scales the Deployment owns the number; Helm would fail on it, or reset it. */}}
+  {{- if not (kindIs "invalid" .replicas) }}
   replicas: {{ .replicas }}
+  {{- end }}
   selector:
     matchLabels: {{- include "diwan-lib.selector" . | nindent 6 }}
   strategy:
@@ -15,16 +18,9 @@ spec:
     rollingUpdate: {maxUnavailable: 0, maxSurge: 1}
   template:
     metadata:
-      labels: {{- include "diwan-lib.labels" . | nindent 8 }}
-        {{- with .v.podLabels }}{{ toYaml . | nindent 8 }}{{ end }}
-      annotations:
-        kubectl.kubernetes.io/default-container: {{ .name }}
-        {{- if .v.global.metrics.annotations }}
-        prometheus.io/scrape: "true"
-        prometheus.io/port: "8080"
-        prometheus.io/path: /metrics
-        {{- end }}
-        {{- with .v.podAnnotations }}{{ toYaml . | nindent 8 }}{{ end }}
+      {{- /* The chart's own labels win: selectors and network policies depend on them. */}}
+      labels: {{- merge (fromYaml (include "diwan-lib.labels" .)) .v.podLabels | toYaml | nindent 8 }}
+      annotations: {{- merge (deepCopy .v.podAnnotations) (fromYaml (include "diwan-lib.annotations" .)) | toYaml | nindent 8 }}
     spec: {{- include "diwan-lib.pod" . | nindent 6 }}
       {{- $pause := ternary 0 (int .v.preStopSeconds) (eq .component "worker") }}
       # Time for callers to move to other pods, for the drain, and for the export of the last spans.
@@ -68,6 +64,16 @@ spec:
             - {name: tmp, mountPath: /tmp}
             - {name: state, mountPath: /var/lib/diwan}
       volumes: {{- include "diwan-lib.volumes" . | nindent 8 }}
+{{- end -}}
+
+{{/* The chart's annotations of pods; `podAnnotations` may replace each of them. */}}
+{{- define "diwan-lib.annotations" -}}
+kubectl.kubernetes.io/default-container: {{ .name }}
+{{- if .v.global.metrics.annotations }}
+prometheus.io/scrape: "true"
+prometheus.io/port: "8080"
+prometheus.io/path: /metrics
+{{- end }}
 {{- end -}}
 
 {{/*

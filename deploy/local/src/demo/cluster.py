@@ -78,7 +78,7 @@ def trial_namespace(
         manifests: further manifests to apply in the namespace.
     """
     click.echo(f"• creating namespace {namespace} with Pod Security restricted", err=True)
-    run("kubectl", "create", "namespace", namespace)
+    _create(namespace)
     try:
         run("kubectl", "label", "namespace", namespace, RESTRICTED)
         secrets = ("embedded", "secrets", "--namespace", namespace, "--release", release)
@@ -96,6 +96,20 @@ def trial_namespace(
     finally:
         click.echo(f"• deleting namespace {namespace}", err=True)
         run("kubectl", "delete", "namespace", namespace, "--wait", "--timeout", INSTALL_LIMIT)
+
+
+def _create(namespace: str) -> None:
+    """Create the namespace; ClusterError with the remedy if it exists, because its content may be somebody's."""
+    try:
+        run("kubectl", "create", "namespace", namespace)
+    except ClusterError as error:
+        if "AlreadyExists" not in str(error):
+            raise
+        raise ClusterError(
+            f"the namespace {namespace} exists, perhaps from a run that was killed; delete it with "
+            f"`kubectl delete namespace {namespace}`, or choose another one: "
+            'make cluster-demo OPTIONS="--namespace NAME"'
+        ) from None
 
 
 def install(namespace: str, release: str, values: tuple[Path, ...]) -> None:

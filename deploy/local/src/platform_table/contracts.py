@@ -16,6 +16,7 @@ CHASSIS_LAYERS = (
     ("commands", "process", "run_with_lease"),
     ("admin_server", "mapping", "startup", "store", "tokens"),
     ("input_forms", "key_ring", "money", "pages", "protojson", "readiness", "telemetry"),
+    ("broker_login", "key_files"),
     ("errors", "log"),
     (
         "backoff",

@@ -9,7 +9,6 @@ Imports neither gRPC nor the store: connectors use it too.
 
 import hashlib
 import hmac
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -23,11 +22,12 @@ from joserfc import jwe
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
+from chassis import key_files
 from chassis.errors import ChassisError
+from chassis.settings import WrongSetting
 
 ALGORITHM = "ECDH-ES+A256KW"
 ENCRYPTION = "A256GCM"
-HASH_KEY_BYTES_MIN = 32
 
 # The strict check would refuse the header parameters `id`, `type` and `source`, which are not in the RFC.
 _REGISTRY = jwe.JWERegistry(algorithms=[ALGORITHM, ENCRYPTION], strict_check_header=False)
@@ -62,10 +62,10 @@ class KeyRing:
     """
 
     def __init__(self, service: str, folder: Path) -> None:
-        """Read the keys; ValueError or FileNotFoundError names the wrong file."""
+        """Read the keys; WrongSetting names the wrong file."""
         self.service = service
         self._folder = folder
-        self._hash_key = _read_hash_key(folder / "hash.key")
+        self._hash_key = key_files.read_hex(folder / "hash.key")
         self._private_keys = _read_private_keys(folder)
         self._public_keys: dict[str, ECKey] = {}
 
@@ -142,26 +142,17 @@ class KeyRing:
     def _read_public_key(self, reader: str) -> ECKey:
         path = self._folder / "public" / "seal" / f"{reader}.jwk"
         try:
-            key = ECKey.import_key(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, JoseError, ValueError) as error:
-            raise SealError(f"no public key of the reader {reader}: {type(error).__name__}") from None
+            key = key_files.read_jwk(path)
+        except WrongSetting as error:
+            raise SealError(f"no public key of the reader {reader}: {error}") from None
         self._public_keys[reader] = key
         return key
 
 
-def _read_hash_key(path: Path) -> bytes:
-    key = bytes.fromhex(path.read_text(encoding="utf-8").strip())
-    if len(key) < HASH_KEY_BYTES_MIN:
-        raise ValueError(f"{path.name} holds fewer than {HASH_KEY_BYTES_MIN} bytes")
-    return key
-
-
 def _read_private_keys(folder: Path) -> list[ECKey]:
     # In descending order, so that `seal.jwk`, the current key, comes before the kept `seal-<date>.jwk`.
-    paths = sorted(folder.glob("seal*.jwk"), reverse=True)
-    if not paths:
-        raise FileNotFoundError(folder / "seal.jwk")
-    return [ECKey.import_key(json.loads(path.read_text(encoding="utf-8"))) for path in paths]
+    paths = sorted(folder.glob("seal*.jwk"), reverse=True) or [folder / "seal.jwk"]
+    return [key_files.read_private_jwk(path) for path in paths]
 
 
 def _sealed_fields(message: Message) -> Iterator[tuple[Message, FieldDescriptor, str]]:

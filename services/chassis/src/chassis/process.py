@@ -2,7 +2,8 @@
 
 `chassis.service` makes the components of a service. The sequence:
 
-1. `run` reads the command line and the settings (exit status 2 for wrong ones), and starts log and telemetry.
+1. `run` reads the command line and the settings, and starts log and telemetry. Exit status 2 for a wrong setting, and
+   for a key file or login that is found wrong later.
 2. `live` listens on the admin server's port and calls `build`, which makes the components.
 3. All components start at the same time. If a dependency is not available yet, the start is repeated with growing
    pauses. `Readiness` checks all dependencies once a second and sets the result of gRPC health and `/readyz`.
@@ -26,9 +27,10 @@ from chassis import log, startup, telemetry
 from chassis.admin_server import AdminServer
 from chassis.backoff import Backoff
 from chassis.components import Component, Watched
-from chassis.errors import code_of
+from chassis.errors import AddressTaken, code_of
 from chassis.readiness import Readiness
-from chassis.settings import ProcessSettings
+from chassis.settings import EXIT_STATUS, ProcessSettings, WrongSetting, refuse
+from chassis.store.errors import SchemaTooNew, StoreUnavailable
 from chassis.times import Clock, utc_now
 
 Role = Literal["api", "policies", "relay"]
@@ -39,6 +41,8 @@ S = TypeVar("S", bound=ProcessSettings)
 _FIRST_PAUSE: Final = 0.2
 _LONGEST_PAUSE: Final = 5.0
 _HARD_EXIT: Final = 130
+_EXPLAINED: Final = (WrongSetting, AddressTaken, StoreUnavailable, SchemaTooNew)
+"""Errors whose text says what an operator needs; a stack would hide it."""
 
 _log = log.get(__name__)
 
@@ -93,13 +97,30 @@ async def live(env: Env[S], build: Build[S]) -> int:
         await admin.start()
         status = await _until_stopped(_work(env, build, components), stopping)
     except Exception as error:  # noqa: BLE001 -- no caller above handles it: log it and end the process
-        _log.error("process fails", error=type(error).__qualname__, exc_info=error)
+        status = _report(env.name, error)
     finally:
         env.readiness.close()
         await _stop([admin, *components], env.settings.drain_seconds)
         await asyncio.to_thread(telemetry.current().shutdown)
         _log.info("process ends", status=status)
     return status
+
+
+def _report(name: str, error: Exception) -> int:
+    """Write why the process ends; return its exit status."""
+    cause = error
+    if isinstance(error, ExceptionGroup):
+        cause = error.subgroup(_EXPLAINED) or error
+    while isinstance(cause, ExceptionGroup):
+        cause = cause.exceptions[0]
+    if isinstance(cause, WrongSetting):
+        refuse(name, cause)
+        return EXIT_STATUS
+    if isinstance(cause, _EXPLAINED):
+        _log.error("process fails", error=type(cause).__qualname__, reason=str(cause))
+    else:
+        _log.error("process fails", error=type(cause).__qualname__, exc_info=error)
+    return 1
 
 
 async def _work(env: Env[S], build: Build[S], components: list[Component]) -> None:

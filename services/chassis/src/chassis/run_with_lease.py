@@ -10,6 +10,7 @@ from typing import Any
 from chassis import log
 from chassis.backoff import Backoff
 from chassis.components import within
+from chassis.settings import WrongSetting
 from chassis.store import Lease, StoreError
 
 TTL = timedelta(seconds=6)
@@ -27,7 +28,8 @@ async def run_with_lease(
     """Run `work` whenever the lease is held, until `work` returns; it must return once `stopping` is set.
 
     When the lease is lost, `work` is cancelled; it is started again when the lease is acquired again. An exception of
-    `work` is logged, and `work` is started again after a growing pause, because a fault must not end it permanently.
+    `work` is logged, and `work` is started again after a growing pause, because a fault must not end it permanently;
+    only WrongSetting ends the process.
     """
     backoff = Backoff(RESTART_FIRST_SECONDS, RESTART_LAST_SECONDS)
     while not stopping.is_set():
@@ -46,6 +48,8 @@ async def run_with_lease(
         if not task.cancelled() and task.exception() is None:
             return
         if not task.cancelled():
+            if isinstance(error := task.exception(), WrongSetting):
+                raise error  # it ends the process
             _log.error("leased work failed", lease=name, exc_info=task.exception())
         await within(stopping, backoff.next())
 

@@ -93,10 +93,21 @@ class ServiceDefinition:
 
 
 Build = Callable[[ServiceContext[S]], Awaitable[ServiceDefinition]]
+CheckKeys = Callable[[Env[S]], object]
+
+
+def _no_keys(_env: object) -> None:
+    """The check of a service that has no keys beside those of every service."""
 
 
 def serve(
-    name: str, settings_class: type[S], build: Build[S], *, errors: ErrorSet, schema_version: int
+    name: str,
+    settings_class: type[S],
+    build: Build[S],
+    *,
+    errors: ErrorSet,
+    schema_version: int,
+    check_keys: CheckKeys[S] = _no_keys,
 ) -> NoReturn:
     """Run a service until SIGTERM.
 
@@ -106,16 +117,28 @@ def serve(
         build: makes the service's definition from its context.
         errors: its closed set of refusals.
         schema_version: version of the documents that it writes, from 1.
+        check_keys: reads the key files that `build` will use, WrongSetting for a wrong one, before the store is opened.
     """
-    run(name, settings_class, partial(assemble, build=build, errors=errors, schema_version=schema_version))
+    assembled = partial(
+        assemble, build=build, errors=errors, schema_version=schema_version, check_keys=check_keys
+    )
+    run(name, settings_class, assembled)
 
 
 async def assemble(
-    env: Env[S], *, build: Build[S], errors: ErrorSet, schema_version: int
+    env: Env[S],
+    *,
+    build: Build[S],
+    errors: ErrorSet,
+    schema_version: int,
+    check_keys: CheckKeys[S] = _no_keys,
 ) -> Sequence[Component]:
     """A service's components, each after those that it uses; they stop in reverse order."""
     settings = env.settings
     keys = KeyRing(env.name, settings.keys_dir)
+    check_keys(env)
+    # `/readyz` names the store also while the process waits for it.
+    env.readiness.add("store", _not_open)
     database = await Database.open(
         settings.store_uri,
         settings.store_database,
@@ -203,6 +226,10 @@ class _Connections:
         """Close the channels, then the database."""
         await self._clients.close()
         await self._database.close()
+
+
+async def _not_open() -> bool:
+    return False
 
 
 async def _answers(database: Database) -> bool:

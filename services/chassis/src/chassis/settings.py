@@ -9,16 +9,55 @@ import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import DirectoryPath, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, DirectoryPath, Field, StringConstraints, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-Address = Annotated[str, StringConstraints(pattern=r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]*):\d{1,5}$")]
+
+class WrongSetting(Exception):
+    """A setting, or a file that a setting names, is wrong. The text says which, why and what to do, never its value.
+
+    It ends the process with exit status 2 and this text.
+    """
+
+
+def _checked_port(address: str) -> str:
+    if int(address.rpartition(":")[2]) > PORT_MAX:
+        raise ValueError(f"a port is at most {PORT_MAX}")
+    return address
+
+
+def _checked_uri(uri: str) -> str:
+    """Refuse a URI without a host or with an unreadable port, which the client would only meet later."""
+    try:
+        parts = urlsplit(uri)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("the address or port is malformed; a password must be percent-encoded") from None
+    if not host:
+        raise ValueError("it names no host")
+    return uri
+
+
+PORT_MAX = 65_535
+
+Uri = Annotated[str, AfterValidator(_checked_uri)]
+"""A URI with one host."""
+
+Address = Annotated[
+    str,
+    StringConstraints(pattern=r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]*):\d{1,5}$"),
+    AfterValidator(_checked_port),
+]
 """`host:port`; an empty host means all interfaces, port 0 a free port."""
 
 S = TypeVar("S", bound=BaseSettings)
+
+EXIT_STATUS = 2
+"""Exit status of a process with a wrong setting."""
 
 _SHARED = ("broker_uri",)
 
@@ -28,7 +67,7 @@ class ProcessSettings(BaseSettings):
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
-    broker_uri: str = Field(
+    broker_uri: Uri = Field(
         description="URI of the broker with user and password: amqp://user:password@host:5672/vhost",
         pattern=r"^amqps?://",
         repr=False,
@@ -95,6 +134,11 @@ class ServiceSettings(ProcessSettings):
         90, ge=1, le=3650, description="Age at which a parked message of this service is deleted, days"
     )
 
+    @property
+    def trusted_front_services(self) -> frozenset[str]:
+        """Services that state their user's network address; a service that counts requests by it overrides this."""
+        return frozenset()
+
 
 class AccessLogSettings(ServiceSettings):
     """Settings of a service with an access log (`access_log`)."""
@@ -102,11 +146,6 @@ class AccessLogSettings(ServiceSettings):
     access_log_days: int = Field(
         1825, ge=30, le=36_500, description="Age at which a record of the access log is deleted, days"
     )
-
-    @property
-    def trusted_front_services(self) -> frozenset[str]:
-        """Services that state their user's network address; a service that counts requests by it overrides this."""
-        return frozenset()
 
 
 class UploadSettings(ServiceSettings):
@@ -135,6 +174,12 @@ def load(settings_class: type[S], name: str) -> S:
         return settings_class(**given)
     except ValidationError as error:
         _refuse(settings_class, name, error)
+
+
+def refuse(name: str, error: WrongSetting) -> None:
+    """Write the line of a wrong setting to standard error; the caller ends the process with EXIT_STATUS."""
+    sys.stderr.write(f"{name}: {error}. See --help.\n")
+    sys.stderr.flush()
 
 
 def variable(settings_class: type[BaseSettings], field: str) -> str:
@@ -168,7 +213,7 @@ def _refuse(settings_class: type[BaseSettings], name: str, error: ValidationErro
         why = "is not set" if missing else f"is wrong ({problem['msg']})"
         what = f" to: {info.description}" if info and info.description else ""
         sys.stderr.write(f"{name}: {variable(settings_class, field)} {why}; set it{what}. See --help.\n")
-    raise SystemExit(2)
+    raise SystemExit(EXIT_STATUS)
 
 
 class _Files(PydanticBaseSettingsSource):
@@ -181,11 +226,11 @@ class _Files(PydanticBaseSettingsSource):
             return None, field_name, False
         try:
             return Path(path).read_text(encoding="utf-8").strip(), field_name, False
-        except OSError as error:
+        except (OSError, UnicodeDecodeError) as error:
             name = variable(self.settings_cls, field_name)
-            why = error.strerror or "unreadable"
+            why = getattr(error, "strerror", None) or "not a text file"
             sys.stderr.write(f"{name}_FILE is wrong ({why}); set it to a readable file, or set {name}.\n")
-            raise SystemExit(2) from None
+            raise SystemExit(EXIT_STATUS) from None
 
     def __call__(self) -> dict[str, Any]:
         read = {

@@ -5,7 +5,7 @@ import importlib.metadata
 from typing import TypeVar
 
 from chassis import log, telemetry
-from chassis.settings import ProcessSettings, explain, load
+from chassis.settings import EXIT_STATUS, ProcessSettings, WrongSetting, explain, load, refuse
 
 S = TypeVar("S", bound=ProcessSettings)
 
@@ -30,7 +30,11 @@ def configure(name: str, settings_class: type[S], package: str) -> S:
     """
     settings = load(settings_class, name)
     log.setup(name, settings.log_level)
-    telemetry.start(name, version(package))
+    try:
+        telemetry.start(name, version(package))
+    except WrongSetting as error:
+        refuse(name, error)
+        raise SystemExit(EXIT_STATUS) from None
     return settings
 
 

@@ -39,6 +39,7 @@ from prometheus_client.process_collector import ProcessCollector
 from chassis import log, resource
 from chassis.exceptions import failure_reason
 from chassis.masks import mask_text
+from chassis.settings import WrongSetting
 
 LIMIT_SECONDS: Final = 5
 """Longest time for one export, and for the last flush at the end of the process, also with a dead collector."""
@@ -49,6 +50,10 @@ BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.
 SAME_TRACE_SECONDS: Final = 60
 """A callback or receipt that comes later than this begins a trace of its own."""
 
+SAMPLERS: Final = ("always_on", "always_off", "traceidratio")
+"""Values of OTEL_TRACES_SAMPLER, with or without the prefix `parentbased_`."""
+
+_HTTP: Final = re.compile(r"https?://[^/]")
 _LABEL: Final = re.compile(r"[^a-zA-Z0-9_]")
 
 _propagator: Final = TraceContextTextMapPropagator()
@@ -103,9 +108,17 @@ class Telemetry:
 
     def shutdown(self, limit: float = LIMIT_SECONDS) -> None:
         """Export the remaining spans, within `limit` seconds also with a dead collector. Blocks."""
-        worker = threading.Thread(target=self.provider.shutdown, daemon=True, name="telemetry-shutdown")
-        worker.start()
-        worker.join(limit)
+        done = threading.Event()
+
+        def work() -> None:
+            try:
+                self.provider.shutdown()
+            finally:
+                done.set()
+
+        threading.Thread(target=work, daemon=True, name="telemetry-shutdown").start()
+        # Not `join`: on Python 3.13 eventlet's `join` raises its Timeout at the limit.
+        done.wait(limit)
 
 
 class MaskingExporter(SpanExporter):
@@ -130,7 +143,10 @@ _current: Telemetry | None = None
 
 
 def start(service: str, version: str, *, instance: str = "") -> Telemetry:
-    """Start telemetry of this process; spans are exported if the environment names a collector."""
+    """Start telemetry of this process; spans are exported if the environment names a collector.
+
+    WrongSetting for a variable `OTEL_*` that would be ignored.
+    """
     processors = [_otlp()] if _endpoint(os.environ) else []
     return install(Telemetry(service, version, instance=instance, processors=processors))
 
@@ -243,8 +259,12 @@ def exposition() -> tuple[str, bytes]:
 def _endpoint(environ: Mapping[str, str]) -> str:
     if environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return ""
-    traces = environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "")
-    return traces or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")
+    for name in ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"):
+        if endpoint := environ.get(name, ""):
+            if not _HTTP.match(endpoint):
+                raise WrongSetting(f"{name} is wrong; set it to the collector's address, http://host:4318")
+            return endpoint
+    return ""
 
 
 def _otlp() -> SpanProcessor:
@@ -263,10 +283,22 @@ def _otlp() -> SpanProcessor:
 def _sampler(environ: Mapping[str, str]) -> Sampler:
     """Our own decision for roots and remote parents; a local child follows its parent."""
     name = environ.get("OTEL_TRACES_SAMPLER", "always_on").removeprefix("parentbased_")
+    if name not in SAMPLERS:
+        raise WrongSetting(f"OTEL_TRACES_SAMPLER is wrong (unknown); set it to one of {', '.join(SAMPLERS)}")
     ours: Sampler = ALWAYS_OFF if name == "always_off" else ALWAYS_ON
     if name == "traceidratio":
-        ours = TraceIdRatioBased(min(1.0, max(0.0, float(environ.get("OTEL_TRACES_SAMPLER_ARG") or 1))))
+        ours = TraceIdRatioBased(_ratio(environ.get("OTEL_TRACES_SAMPLER_ARG") or "1"))
     return ParentBased(root=ours, remote_parent_sampled=ours, remote_parent_not_sampled=ours)
+
+
+def _ratio(text: str) -> float:
+    try:
+        ratio = float(text)
+    except ValueError:
+        ratio = -1
+    if not 0 <= ratio <= 1:
+        raise WrongSetting("OTEL_TRACES_SAMPLER_ARG is wrong; set it to a number from 0 to 1")
+    return ratio
 
 
 def _mask_span(span: ReadableSpan) -> None:

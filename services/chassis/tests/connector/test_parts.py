@@ -1,6 +1,5 @@
 """The parts of the connectors' runtime that need no broker."""
 
-import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from chassis.settings import explain, load
 from diwan.notification.v1 import sms_pb2
 from google.protobuf import json_format
 from google.protobuf.message import Message
+from testkit import processes
 from testkit.keys import make_keys
 
 QUEUE = "sms.notification.message"
@@ -229,8 +229,4 @@ def test_connectors_import_neither_grpc_nor_the_driver(module: str) -> None:
     check = "print([m for m in ('grpc', 'motor', 'pymongo') if m in sys.modules])"
     code = f"import eventlet; eventlet.monkey_patch(); import sys, {module}; {check}"
 
-    completed = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True
-    )
-
-    assert completed.stdout.strip() == "[]"
+    assert processes.run([sys.executable, "-W", "ignore", "-c", code]).strip() == "[]"

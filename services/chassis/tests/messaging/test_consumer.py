@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from chassis import telemetry
 from chassis.commands import EventCause
+from chassis.domain import DomainError
 from chassis.messaging import consumer as consumer_module
 from chassis.messaging import headers, message_processor
 from chassis.messaging.policies import PermanentFailure, non_retryable, on
@@ -183,6 +184,39 @@ async def test_the_log_line_of_a_failure_has_its_trace_id(bench: Any, lines: Str
         f"{process.context.trace_id:032x}",
         f"{process.context.span_id:016x}",
     )
+
+
+class Early(DomainError):
+    """What it needs has not arrived yet."""
+
+    reason = "PART_UNKNOWN"
+    code = "FAILED_PRECONDITION"
+
+
+@pytest.mark.parametrize(
+    ("failure", "level"),
+    [(Early(), "info"), (ValueError("no"), "warning"), (PermanentFailure("NO"), "error")],
+    ids=["race", "fault", "parked"],
+)
+async def test_the_level_of_a_failure_is_that_of_its_urgency(
+    bench: Any, lines: StringIO, failure: Exception, level: str
+) -> None:
+    """A first attempt that comes before another publisher's event is ordinary; a parked message needs an operator."""
+    await bench.listen(settled_policy(Seen(failures=[failure])))
+
+    bench.send(settled(1))
+
+    await eventually(lambda: "policy failed" in lines.getvalue())
+    line = next(line for line in map(json.loads, lines.getvalue().splitlines()) if "policy" in line)
+    assert (line["event"], line["level"]) == ("policy failed", level)
+
+
+@pytest.mark.parametrize(("attempt", "level"), [(1, "info"), (2, "info"), (3, "warning"), (8, "warning")])
+def test_a_race_that_persists_is_a_warning(attempt: int, level: str) -> None:
+    """From the third attempt on, the missing event is probably lost."""
+    outcome = message_processor.ProcessingOutcome.WAITS
+
+    assert message_processor.log_level(outcome, Early(), attempt) == level
 
 
 def _spans(bench: Any, prefix: str) -> list[Any]:

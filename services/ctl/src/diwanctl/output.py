@@ -1,6 +1,7 @@
 """Output of all commands: tables for people, JSON for programs."""
 
 import json
+import os
 from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any, Final
@@ -9,8 +10,11 @@ import click
 from google.protobuf import json_format
 from google.protobuf.message import Message
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
+_PAGE_WIDTH: Final = 1000
+_WORDS_KEPT: Final = 2
 _NANO: Final = Decimal("1e-9")
 
 
@@ -43,25 +47,64 @@ def print_table(rows: list[Mapping[str, Any]], without: Collection[str] = ()) ->
         click.echo("none")
         return
     columns = dict.fromkeys(name for row in rows for name in row if name not in without)
+    cells = [[formatted(row.get(column, "")) for column in columns] for row in rows]
     table = Table(box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(formatted(row.get(column, "")) for column in columns))
-    Console().print(table)
+    for column, values in zip(columns, zip(*cells, strict=True), strict=True):
+        table.add_column(column, no_wrap=not any(map(_is_prose, (column, *values))))
+    for row_cells in cells:
+        table.add_row(*row_cells)
+    console = _console()
+    if _fits(table, console):
+        console.print(table)
+        return
+    for number, row_cells in enumerate(cells):
+        if number:
+            click.echo()
+        _print_record(dict(zip(columns, row_cells, strict=True)), console)
 
 
 def print_fields(value: Mapping[str, Any]) -> None:
     """Print a line for each field, and below them a table for each field that holds rows."""
     tables = {name: field for name, field in value.items() if _has_rows(field)}
-    table = Table(box=None, show_header=False, pad_edge=False)
-    for name, field in value.items():
-        if name not in tables:
-            table.add_row(name, formatted(field))
-    Console().print(table)
+    _print_record({name: formatted(field) for name, field in value.items() if name not in tables}, _console())
     for name, rows in tables.items():
         click.echo(f"\n{name}:")
         print_table(rows)
+
+
+def _print_record(fields: Mapping[str, str], console: Console) -> None:
+    """Print a line for each field; on a terminal that is too narrow, the value below the name."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=not any(map(_is_prose, fields.values())))
+    for name, value in fields.items():
+        table.add_row(name, value)
+    if _fits(table, console):
+        console.print(table)
+        return
+    for name, value in fields.items():
+        # Not broken here: a terminal that wraps it still copies it as one word.
+        click.echo(f"{name}\n  {value}")
+
+
+def _is_prose(text: str) -> bool:
+    """Whether a text may be wrapped at its blanks. Ids, times and amounts with a currency are one thing each."""
+    return len(text.split()) > _WORDS_KEPT
+
+
+def _fits(table: Table, console: Console) -> bool:
+    """Whether the table can be printed without breaking a word."""
+    # Measured on a wide page, because a measure is cut to the width of its page.
+    wide = console.options.update(max_width=_PAGE_WIDTH)
+    return Measurement.get(console, wide, table).minimum <= console.width
+
+
+def _console() -> Console:
+    """The terminal, or a wide page for a file or pipe, whose reader expects a row on a line."""
+    console = Console()
+    if console.is_terminal or "COLUMNS" in os.environ:
+        return console
+    return Console(width=_PAGE_WIDTH)
 
 
 def formatted(value: Any) -> str:

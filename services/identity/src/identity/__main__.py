@@ -50,4 +50,11 @@ async def build(service: ServiceContext[Settings]) -> ServiceDefinition:
 
 
 if __name__ == "__main__":
-    serve(NAME, Settings, build, errors=ERRORS, schema_version=SCHEMA_VERSION)
+    serve(
+        NAME,
+        Settings,
+        build,
+        errors=ERRORS,
+        schema_version=SCHEMA_VERSION,
+        check_keys=lambda env: Signing.read(env.settings.keys_dir),
+    )

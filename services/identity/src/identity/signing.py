@@ -8,8 +8,8 @@ from uuid import UUID
 
 from chassis import log
 from chassis.key_ring import KeyRing
-from chassis.tokens import key_set, public_jwks, read_key
-from joserfc.errors import JoseError
+from chassis.settings import WrongSetting
+from chassis.tokens import key_set, public_jwks, read_key, read_signing_key
 from joserfc.jwk import ECKey, KeySet
 
 from identity.model.errors import SessionEnded
@@ -35,9 +35,9 @@ class Signing:
 
     @classmethod
     def read(cls, folder: Path) -> "Signing":
-        """Read `signing.jwk` (signs) and `signing-*.jwk` (published only); FileNotFoundError without the first."""
+        """Read `signing.jwk` (signs) and `signing-*.jwk` (published only); WrongSetting names a wrong file."""
         retired = tuple(read_key(path) for path in sorted(folder.glob("signing-*.jwk")))
-        return cls(read_key(folder / "signing.jwk"), retired, folder / "clients")
+        return cls(read_signing_key(folder / "signing.jwk"), retired, folder / "clients")
 
     @property
     def jwks(self) -> str:
@@ -62,12 +62,12 @@ class Signing:
 
 def _readable(path: Path) -> ECKey | None:
     """A client's key; None without the file, and, after a log line, for a file that holds no key."""
+    if not path.exists():
+        return None
     try:
         return read_key(path)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, TypeError, KeyError, JoseError) as error:
-        _log.warning("client key is unreadable", path=str(path), error=type(error).__qualname__)
+    except WrongSetting as error:
+        _log.warning("client key is unreadable", path=str(path), error=str(error))
         return None
 
 

@@ -2,11 +2,14 @@
 
 from chassis import access_log, telemetry
 from chassis.components import Component
+from chassis.process import Env
 from chassis.retention import Retention
+from chassis.rpc.clients import CLIENT_KEY
 from chassis.service import ServiceContext, ServiceDefinition, serve
+from chassis.tokens import read_signing_key
 from diwan.notary.v1 import notary_pb2
 
-from notary import catalogue, policies, timers
+from notary import catalogue, policies, signer_check, timers
 from notary.accounts import Accounts
 from notary.api import PowerOfAttorneyApi
 from notary.context import Context
@@ -18,6 +21,13 @@ from notary.settings import Settings
 from notary.store import SCHEMA_VERSION, Store
 
 SERVICE = notary_pb2.DESCRIPTOR.services_by_name["PowerOfAttorneyService"]
+
+
+def check_keys(env: Env[Settings]) -> None:
+    """Read the keys of its calls and, where documents are signed, those of the signer."""
+    read_signing_key(env.settings.keys_dir / CLIENT_KEY)
+    if env.wants("policies"):
+        signer_check.check(env.settings.keys_dir)
 
 
 async def build(service: ServiceContext[Settings]) -> ServiceDefinition:
@@ -56,4 +66,4 @@ async def build(service: ServiceContext[Settings]) -> ServiceDefinition:
 
 
 if __name__ == "__main__":
-    serve("notary", Settings, build, errors=ERRORS, schema_version=SCHEMA_VERSION)
+    serve("notary", Settings, build, errors=ERRORS, schema_version=SCHEMA_VERSION, check_keys=check_keys)

@@ -16,7 +16,7 @@ from testkit.connectors import http as call
 
 from .conftest import API_KEY, Acquiring, settled
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.process]
 
 PARKED = "acquirer.payments.charge.parked"
 

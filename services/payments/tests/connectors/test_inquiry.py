@@ -9,7 +9,7 @@ from testkit.connectors import eventually, http, take
 
 from .conftest import API_KEY, Acquiring
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.process]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import amqp.exceptions
 from kombu.connection import Connection
@@ -12,6 +12,7 @@ from kombu.transport.pyamqp import Transport
 
 from chassis import log
 from chassis.backoff import Backoff
+from chassis.broker_login import BrokerLogin
 
 HEARTBEAT_SECONDS = 20
 CONNECT_LIMIT_SECONDS = 10
@@ -29,9 +30,16 @@ CONNECTION_ERRORS: tuple[type[BaseException], ...] = (
 _log = log.get(__name__)
 
 
+LOGIN_ERRORS: Final = (amqp.exceptions.AccessRefused, amqp.exceptions.NotAllowed)
+"""Raised by `connected` when the broker refuses user, password (403) or vhost (530)."""
+
+
 @contextmanager
-def connected(uri: str, name: str) -> Iterator[Any]:
-    """An open connection, closed at the end of the block; one of `CONNECTION_ERRORS` when it cannot be opened."""
+def connected(uri: str, name: str, login: BrokerLogin) -> Iterator[Any]:
+    """An open connection, closed at the end of the block; one of `CONNECTION_ERRORS` when it cannot be opened.
+
+    WrongSetting when the broker has refused the login for a minute.
+    """
     connection: Any = Connection(  # type: ignore[no-untyped-call]  # see above
         uri,
         heartbeat=HEARTBEAT_SECONDS,
@@ -39,12 +47,24 @@ def connected(uri: str, name: str) -> Iterator[Any]:
         transport_options={"client_properties": {"connection_name": name, "product": "diwan"}},
     )
     try:
-        connection.connect()
+        _connect(connection, login)
         _log.info("broker connected", connection=name)
         yield connection
     finally:
         # An orderly close of a lost connection would wait for its time-out.
         connection.collect()
+
+
+def _connect(connection: Any, login: BrokerLogin) -> None:
+    try:
+        connection.connect()
+    except LOGIN_ERRORS:
+        login.refused()
+        raise
+    except CONNECTION_ERRORS:
+        login.accepted()
+        raise
+    login.accepted()
 
 
 def backoff() -> Backoff:

@@ -10,11 +10,13 @@ from nameko.extensions import SharedExtension
 
 from chassis import log
 from chassis.backoff import Backoff
+from chassis.broker_login import BrokerLogin
 from chassis.connector import broker
 from chassis.connector.settings import ConnectorSettings
 
 POLL_SECONDS = 0.25
 POLLS_PER_HEARTBEAT = 4
+CLOSE_LIMIT_SECONDS = 2
 
 _log = log.get(__name__)
 
@@ -71,10 +73,11 @@ class QueueConsumer(SharedExtension):  # type: ignore[misc]  # nameko has no typ
         self.drain()
 
     def _run(self) -> None:
-        backoff = broker.backoff()
+        backoff, name = broker.backoff(), f"{self.container.service_name} consumer"
+        login = BrokerLogin(self._uri, name)
         while not self._draining:
             try:
-                with broker.connected(self._uri, f"{self.container.service_name} consumer") as connection:
+                with broker.connected(self._uri, name, login) as connection:
                     self._read(connection, backoff)
             except broker.CONNECTION_ERRORS as error:
                 self.connected = False
@@ -96,7 +99,8 @@ class QueueConsumer(SharedExtension):  # type: ignore[misc]  # nameko has no typ
         consuming, polls = False, 0
         self.connected = True
         backoff.opened()
-        while not (self._draining and not self._in_hand):
+        # It ends with cancelled consumers: what comes after that is another process's.
+        while consuming or self._in_hand or not self._draining:
             is_open = not self._draining and all(gate() for gate in self._gates)
             if is_open != consuming:
                 for consumer in consumers:
@@ -108,6 +112,9 @@ class QueueConsumer(SharedExtension):  # type: ignore[misc]  # nameko has no typ
                 polls += 1
             if polls % POLLS_PER_HEARTBEAT == 0:
                 connection.heartbeat_check()
+        # The answer shows that the broker has taken the last acks; a socket that is just closed may lose them.
+        with eventlet.Timeout(CLOSE_LIMIT_SECONDS, TimeoutError("no answer from the broker")):
+            channel.close()
 
     def _on_message(self, reader: Reader, raw: Message) -> None:
         self._in_hand += 1

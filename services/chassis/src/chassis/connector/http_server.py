@@ -11,6 +11,7 @@ from eventlet.green import socket
 
 from chassis import log, telemetry
 from chassis.connections import Connection, OpenConnections
+from chassis.errors import AddressTaken
 
 HEAD_LIMIT_SECONDS: Final = 5
 BODY_LIMIT_SECONDS: Final = 10
@@ -81,9 +82,13 @@ class HttpServer:
         )
 
     def listen(self) -> Callable[[], None]:
-        """Open the port, and return the function that accepts connections until its greenlet is killed."""
+        """Open the port, and return the function that accepts connections until its greenlet ends. AddressTaken."""
         family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
-        listener = eventlet.listen(self._address, family=family, backlog=BACKLOG)
+        try:
+            listener = eventlet.listen(self._address, family=family, backlog=BACKLOG)
+        except OSError as error:
+            host, port = self._address
+            raise AddressTaken(f"cannot listen on {host}:{port}: {error.strerror or 'refused'}") from None
         server = wsgi.Server(
             listener,
             listener.getsockname(),

@@ -14,6 +14,7 @@ from opentelemetry.trace import SpanKind
 
 from chassis import log, telemetry
 from chassis.backoff import Backoff
+from chassis.broker_login import BrokerLogin
 from chassis.connector import broker
 from chassis.connector.events import OutboundEvent, OutboundMessage, outbound
 from chassis.connector.settings import ConnectorSettings
@@ -118,10 +119,11 @@ class PublisherExtension(SharedExtension):  # type: ignore[misc]  # nameko has n
             self._wake.send(None)
 
     def _run(self) -> None:
-        backoff = broker.backoff()
+        backoff, name = broker.backoff(), f"{self._user} publisher"
+        login = BrokerLogin(self._uri, name)
         while not self._stopping:
             try:
-                with broker.connected(self._uri, f"{self._user} publisher") as connection:
+                with broker.connected(self._uri, name, login) as connection:
                     self._serve(connection, backoff)
             except broker.CONNECTION_ERRORS as error:
                 _log.warning("publisher lost the broker", error_type=type(error).__name__)

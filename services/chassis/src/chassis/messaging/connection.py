@@ -7,9 +7,16 @@ from typing import Any
 import pika
 from pika.adapters.asyncio_connection import AsyncioConnection
 from pika.channel import Channel
+from pika.exceptions import (
+    AuthenticationError,
+    ConnectionClosedByBroker,
+    ProbableAccessDeniedError,
+    ProbableAuthenticationError,
+)
 
 from chassis import log
 from chassis.backoff import Backoff
+from chassis.broker_login import BrokerLogin
 from chassis.components import within
 
 HEARTBEAT_SECONDS = 20
@@ -17,11 +24,18 @@ OPEN_LIMIT_SECONDS = 15
 BACKOFF_FIRST_SECONDS = 0.1
 BACKOFF_LAST_SECONDS = 5.0
 
+_LOGIN_ERRORS = (AuthenticationError, ProbableAuthenticationError, ProbableAccessDeniedError)
+_REFUSALS = (403, 530)  # ACCESS_REFUSED, and NOT_ALLOWED for a vhost
+
 _log = log.get(__name__)
 
 
 class BrokerLost(Exception):
     """The connection or channel was lost or could not be opened; the text is the kind of fault, without addresses."""
+
+
+class LoginRefused(BrokerLost):
+    """The broker refuses user, password or vhost."""
 
 
 class Connection:
@@ -37,7 +51,10 @@ class Connection:
 
     @classmethod
     async def open(cls, uri: str, name: str) -> "Connection":
-        """Connect under a name, which the broker's management shows. BrokerLost if it does not answer in 15 s."""
+        """Connect under a name, which the broker's management shows.
+
+        BrokerLost if it does not answer in 15 s; LoginRefused.
+        """
         opened: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         parameters = pika.URLParameters(uri)
         parameters.heartbeat = HEARTBEAT_SECONDS
@@ -54,6 +71,8 @@ class Connection:
         except TimeoutError:
             _close(connection)
             raise BrokerLost("the broker does not answer") from None
+        if _is_refusal(result):
+            raise LoginRefused(type(result).__name__) from None
         if isinstance(result, BaseException):
             raise BrokerLost(type(result).__name__) from None
         return cls(connection)
@@ -104,14 +123,22 @@ class Connection:
 
 
 async def reconnecting(uri: str, name: str, stopping: asyncio.Event) -> AsyncGenerator[Connection, None]:
-    """Yield one connection after another until `stopping` is set; closing the generator closes the last."""
+    """Yield one connection after another until `stopping` is set; closing the generator closes the last.
+
+    WrongSetting when the broker has refused the login for a minute.
+    """
+    login = BrokerLogin(uri, name)
     backoff = Backoff(BACKOFF_FIRST_SECONDS, BACKOFF_LAST_SECONDS)
     while not stopping.is_set():
         try:
             connection = await Connection.open(uri, name)
+        except LoginRefused:
+            login.refused()
         except (BrokerLost, OSError) as error:
+            login.accepted()
             _log.warning("broker is away", connection=name, error_type=str(error) or type(error).__name__)
         else:
+            login.accepted()
             _log.info("broker connected", connection=name)
             backoff.opened()
             try:
@@ -119,6 +146,11 @@ async def reconnecting(uri: str, name: str, stopping: asyncio.Event) -> AsyncGen
             finally:
                 await connection.close()
         await within(stopping, backoff.next())
+
+
+def _is_refusal(result: object) -> bool:
+    closed = isinstance(result, ConnectionClosedByBroker) and result.reply_code in _REFUSALS
+    return closed or isinstance(result, _LOGIN_ERRORS)
 
 
 def _settle(future: "asyncio.Future[Any]", result: object) -> None:

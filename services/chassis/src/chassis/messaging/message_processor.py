@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from google.protobuf.message import Message
 from opentelemetry.trace import SpanKind
@@ -28,6 +29,10 @@ ATTEMPTS = 8
 FIRST_PAUSE_SECONDS = 1.0
 PAUSE_FACTOR = 3.0
 LONGEST_PAUSE_SECONDS = 15 * 60.0
+RACE_ATTEMPTS: Final = 3
+_RACE_CODES: Final = ("FAILED_PRECONDITION", "NOT_FOUND")
+"""Codes of a policy that needs what another event brings: events of several publishers arrive in no order."""
+
 _log = log.get(__name__)
 
 
@@ -210,8 +215,7 @@ class MessageProcessor:
     def _log_failure(
         self, policy: Policy, event: InboundEvent, error: Exception, attempt: int, outcome: ProcessingOutcome
     ) -> None:
-        write = _log.error if outcome is ProcessingOutcome.PARKED else _log.warning
-        write(
+        getattr(_log, log_level(outcome, error, attempt))(
             "policy failed",
             policy=policy.name,
             queue=event.queue,
@@ -275,3 +279,11 @@ def _attributes(policy: Policy, event: InboundEvent, attempt: int) -> dict[str, 
     if event.correlation:
         attributes["diwan.request_number"] = event.correlation
     return attributes
+
+
+def log_level(outcome: ProcessingOutcome, error: Exception, attempt: int) -> str:
+    """Level of a failure's log line: error for a parked message, info for the first attempts of an ordinary race."""
+    if outcome is ProcessingOutcome.PARKED:
+        return "error"
+    race = getattr(error, "code", "") in _RACE_CODES and attempt < RACE_ATTEMPTS
+    return "info" if race else "warning"

@@ -7,7 +7,7 @@ from typing import Any
 from chassis.rpc.client import connect, identity_exchange, identity_keys, identity_verify
 from chassis.settings import ServiceSettings, variable
 from chassis.times import Clock, utc_now
-from chassis.tokens import ServiceTokens, read_key
+from chassis.tokens import ServiceTokens, read_signing_key
 from chassis.tokens.keys import Fetch, Verify
 
 CLIENT_KEY = "client.jwk"
@@ -72,7 +72,7 @@ class Clients:
         if self._tokens is None:
             if self._identity is None:
                 raise ValueError(f"{self._name} gets no tokens: it has no target of identity")
-            key = read_key(self._settings.keys_dir / CLIENT_KEY)
+            key = read_signing_key(self._settings.keys_dir / CLIENT_KEY)
             self._tokens = ServiceTokens(
                 self._name, key, identity_exchange(self._identity), clock=self._clock
             )

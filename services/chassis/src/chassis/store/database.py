@@ -11,7 +11,9 @@ from typing import Any, Self, TypeVar
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo.errors import OperationFailure, PyMongoError
 
+from chassis import log
 from chassis.errors import ErrorSet
+from chassis.settings import WrongSetting
 from chassis.store.aggregates import Aggregates, Committed, Correlation, EncodeEvent
 from chassis.store.change_stream import ChangeStream
 from chassis.store.codec import Codec
@@ -42,6 +44,9 @@ _CONNECTION: dict[str, Any] = {
     "maxPoolSize": 16,
 }
 _SLOWEST_PING_SECONDS = 1.0
+_LOGIN_REFUSED = (18, 13)  # AuthenticationFailed, Unauthorized
+
+_log = log.get(__name__)
 _OWN_INDEXES = f"{UNSENT_INDEX.name}, {REQUEST_INDEX.name}"
 
 
@@ -104,8 +109,9 @@ class Database:
         Raises:
             StoreUnavailable: the server did not respond in time.
             SchemaTooNew: a newer program has written to the database.
+            WrongSetting: the URI cannot be read, or the server refuses the user.
         """
-        client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(uri, **_CONNECTION)
+        client = _client(uri)
         try:
             await _wait_for_server(client, timeout)
             database = cls(client, name, encode_event=encode_event, refusals=refusals, clock=clock)
@@ -219,16 +225,37 @@ def _without_unsent(index: Index) -> Index:
     return index if index.expire_after_seconds is None else replace(index, where={**index.where, **SENT})
 
 
+def _client(uri: str) -> "AsyncIOMotorClient[Document]":
+    try:
+        return AsyncIOMotorClient(uri, **_CONNECTION)
+    except (PyMongoError, ValueError) as error:
+        # The driver's text may quote the URI, which holds a password.
+        raise WrongSetting(
+            f"the store's URI is wrong ({type(error).__name__}); set STORE_URI to "
+            "mongodb://user:password@host:27017/?…, with user and password percent-encoded"
+        ) from None
+
+
 async def _wait_for_server(client: "AsyncIOMotorClient[Document]", timeout: timedelta) -> None:
-    """Ping the server with growing pauses until it responds."""
-    end = asyncio.get_running_loop().time() + timeout.total_seconds()
-    pause = 0.05
+    """Ping the server with growing pauses until it responds; log the wait at once, then after growing intervals."""
+    clock = asyncio.get_running_loop().time
+    started, pause, report_at = clock(), 0.05, 0.0
+    end = started + timeout.total_seconds()
     while True:
         try:
             await client.admin.command("ping")
         except PyMongoError as error:
+            if isinstance(error, OperationFailure) and error.code in _LOGIN_REFUSED:
+                raise WrongSetting(
+                    "the store refuses the login (AuthenticationFailed); correct user, password and authSource in "
+                    "STORE_URI, or the user in the store"
+                ) from None
+            waited = clock() - started
+            if waited >= report_at:
+                _log.warning("store does not answer", waited_seconds=round(waited, 1))
+                report_at = max(2 * waited, 1.0)
             failure = translate(error)
-            if not isinstance(failure, StoreUnavailable) or asyncio.get_running_loop().time() + pause > end:
+            if not isinstance(failure, StoreUnavailable) or clock() + pause > end:
                 raise failure from None
         else:
             return

@@ -31,6 +31,7 @@ from chassis.errors import (
     TokenExpired,
     TokenInvalid,
 )
+from chassis.key_files import read_jwk, read_private_jwk
 
 ALGORITHM: Final = "ES256"
 ISSUER: Final = "diwan.identity"
@@ -57,8 +58,13 @@ class Confirmation:
 
 
 def read_key(path: Path) -> ECKey:
-    """An EC P-256 key from a JWK file; its `kid` is its thumbprint (RFC 7638)."""
-    return with_kid(ECKey.import_key(json.loads(path.read_text(encoding="utf-8"))))
+    """An EC P-256 key from a JWK file; its `kid` is its thumbprint (RFC 7638). WrongSetting for another file."""
+    return with_kid(read_jwk(path))
+
+
+def read_signing_key(path: Path) -> ECKey:
+    """As `read_key`, of a private key."""
+    return with_kid(read_private_jwk(path))
 
 
 def generate_key() -> ECKey:

@@ -12,24 +12,27 @@ class Settings(ConnectorSettings):
 
     model_config = SettingsConfigDict(env_prefix="SMS_")
 
-    smsc_host: str = Field(description="Host of the operator's SMSC")
-    smsc_port: int = Field(default=2775, description="SMPP port of the SMSC")
-    smsc_system_id: str = Field(max_length=15, description="System id of Diwan at the SMSC")
+    smsc_host: str = Field(pattern=r"^[A-Za-z0-9:._-]+$", description="Host of the operator's SMSC")
+    smsc_port: int = Field(default=2775, ge=1, le=65_535, description="SMPP port of the SMSC")
+    smsc_system_id: str = Field(min_length=1, max_length=15, description="System id of Diwan at the SMSC")
     smsc_password: SecretStr = Field(
-        max_length=8, description="Password of the system id; SMPP allows 8 characters"
+        min_length=1, max_length=8, description="Password of the system id; SMPP allows 8 characters"
     )
     smsc_sender: str = Field(
-        default="DIWAN", max_length=11, description="Alphanumeric sender that the phone displays"
+        default="DIWAN",
+        min_length=1,
+        max_length=11,
+        description="Alphanumeric sender that the phone displays",
     )
     window: int = Field(default=20, ge=1, le=1000, description="Concurrent submits without an answer")
     answer_seconds: float = Field(
-        default=10, gt=0, description="Time limit for the SMSC's answer to one submit, seconds"
+        default=10, gt=0, le=300, description="Time limit for the SMSC's answer to one submit, seconds"
     )
     bind_wait_seconds: float = Field(
-        default=3, gt=0, description="Time that a message waits for a lost bind, seconds"
+        default=3, gt=0, le=60, description="Time that a message waits for a lost bind, seconds"
     )
     enquire_seconds: float = Field(
-        default=15, gt=0, description="Interval of enquire_link on an idle bind, seconds"
+        default=15, gt=0, le=3600, description="Interval of enquire_link on an idle bind, seconds"
     )
     parts_max: int = Field(
         default=10, ge=1, le=255, description="Maximum number of parts of one text; longer texts are refused"

@@ -4,9 +4,8 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 
-from chassis import log, protojson, telemetry
+from chassis import key_files, log, protojson, telemetry
 from chassis.connector import (
     Delivery,
     Done,
@@ -47,8 +46,7 @@ class Context(DependencyProvider):  # type: ignore[misc]  # nameko has no types
     def setup(self) -> None:
         settings: Settings = self.container.config["settings"]
         self.window_seconds = settings.replay_window_seconds
-        path: Path = settings.callback_key_file or settings.keys_dir / "callback.key"
-        self.callback_key = bytes.fromhex(path.read_text(encoding="utf-8").strip())
+        self.callback_key = key_files.read_hex(settings.callback_key_path)
         self.callbacks = telemetry.current().counter(
             "diwan_acquirer_callbacks_total",
             "Callbacks of the acquirer, by result",

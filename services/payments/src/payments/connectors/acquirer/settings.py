@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from chassis.connector import ConnectorSettings
+from chassis.settings import Uri
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
@@ -12,17 +13,22 @@ class Settings(ConnectorSettings):
 
     model_config = SettingsConfigDict(env_prefix="ACQUIRER_")
 
-    api_url: str = Field(
+    api_url: Uri = Field(
         pattern="^https?://", description="Address of the acquirer's API, without a final slash"
     )
-    api_key: SecretStr = Field(description="API key of Diwan at the acquirer")
+    api_key: SecretStr = Field(min_length=1, description="API key of Diwan at the acquirer")
     answer_seconds: float = Field(
-        default=10, gt=0, description="Time limit for one answer of the API, seconds"
+        default=10, gt=0, le=300, description="Time limit for one answer of the API, seconds"
     )
     replay_window_seconds: float = Field(
-        default=300, gt=0, description="Maximum age of a callback's signature, seconds"
+        default=300, gt=0, le=86_400, description="Maximum age of a callback's signature, seconds"
     )
     callback_key_file: Path | None = Field(
         default=None,
-        description="File with the HMAC key of callbacks, hexadecimal; <keys dir>/callback.key by default",
+        description="File with the HMAC key of callbacks, 32 bytes in hexadecimal; default <keys dir>/callback.key",
     )
+
+    @property
+    def callback_key_path(self) -> Path:
+        """The file with the HMAC key of callbacks."""
+        return self.callback_key_file or self.keys_dir / "callback.key"
