@@ -26,7 +26,7 @@ class Settings(ProcessSettings):
     model_config = SettingsConfigDict(env_prefix="TRIAL_")
 
 def say(*words):
-    print(*words, file=sys.stderr, flush=True)
+    print(*words, file=sys.__stderr__, flush=True)
 
 class Component:
     def __init__(self, name, starts=lambda n: None, stops=0.0, lives=None):

@@ -431,6 +431,9 @@ async def test_a_late_older_record_is_ignored(world: Any) -> None:
     [
         ({"national_id": "29002300112345"}, "NATIONAL_ID_INVALID"),
         ({"first_name": "..."}, "NAME_INVALID"),
+        # A longer record does not fit into the event, and is parked as INVALID.
+        ({"full_name": "م" * 300}, "NAME_INVALID"),
+        ({"full_name": "أحمد م" + "\u064e" * 100}, "NAME_INVALID"),
         ({"governorate": "99"}, "RECORD_CONFLICT"),
         ({"person_id": str(uuid.uuid4())}, "RECORD_CONFLICT"),
     ],

@@ -8,6 +8,8 @@ from . import world as worlds
 class FakeRenderer:
     """Replaces the renderer in tests of other parts: returns other bytes each time, as signatures differ."""
 
+    concurrency = 64
+
     def __init__(self):
         self.rendered = 0
         self.before = None

@@ -17,7 +17,8 @@ CHASSIS_LAYERS = (
     ("admin_server", "mapping", "startup", "store", "tokens"),
     ("input_forms", "key_ring", "money", "pages", "protojson", "readiness", "telemetry"),
     ("broker_login", "key_files"),
-    ("errors", "log"),
+    ("errors", "plain_lines"),
+    ("log",),
     (
         "backoff",
         "caller",
@@ -27,6 +28,7 @@ CHASSIS_LAYERS = (
         "exceptions",
         "greenlets",
         "masks",
+        "printable",
         "resource",
         "settings",
         "times",
@@ -82,7 +84,12 @@ def rendered(platform: Platform) -> str:
             source_modules=_modules(services, "model"),
             forbidden_modules=BEYOND_MODELS,
             # The base of all refusals, which imports the standard library alone.
-            options=("ignore_imports =", "    *.model -> chassis.domain", "    *.model.* -> chassis.domain"),
+            options=(
+                "ignore_imports =",
+                "    *.model -> chassis.domain",
+                "    *.model.* -> chassis.domain",
+                "    *.model.* -> chassis.printable",
+            ),
         ),
         _contract(
             "store-door",

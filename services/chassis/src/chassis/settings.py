@@ -178,8 +178,10 @@ def load(settings_class: type[S], name: str) -> S:
 
 def refuse(name: str, error: WrongSetting) -> None:
     """Write the line of a wrong setting to standard error; the caller ends the process with EXIT_STATUS."""
-    sys.stderr.write(f"{name}: {error}. See --help.\n")
-    sys.stderr.flush()
+    # This line is for the person who starts the program; `plain_lines` would make it a line of the log.
+    stream = getattr(sys.stderr, "plain", sys.stderr)
+    stream.write(f"{name}: {error}. See --help.\n")
+    stream.flush()
 
 
 def variable(settings_class: type[BaseSettings], field: str) -> str:

@@ -4,7 +4,7 @@ import argparse
 import importlib.metadata
 from typing import TypeVar
 
-from chassis import log, telemetry
+from chassis import log, plain_lines, telemetry
 from chassis.settings import EXIT_STATUS, ProcessSettings, WrongSetting, explain, load, refuse
 
 S = TypeVar("S", bound=ProcessSettings)
@@ -30,6 +30,7 @@ def configure(name: str, settings_class: type[S], package: str) -> S:
     """
     settings = load(settings_class, name)
     log.setup(name, settings.log_level)
+    plain_lines.capture()
     try:
         telemetry.start(name, version(package))
     except WrongSetting as error:

@@ -509,3 +509,22 @@ async def test_stop_finishes_the_messages_in_progress(bench: Any, monkeypatch: p
     await stopping
 
     await eventually(lambda: bench.depth() == 1)
+
+
+async def test_slow_work_takes_no_more_than_it_can_do(bench: Any) -> None:
+    """Events beyond a policy's concurrency stay in the broker; all are handled in the end."""
+    running: list[int] = []
+    most: list[int] = []
+
+    async def handle(event: Any, message: events_pb2.PaymentSettled) -> None:
+        running.append(1)
+        most.append(len(running))
+        await asyncio.sleep(0.01)
+        running.pop()
+
+    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, handle, name="slow", concurrency=2))
+    await bench.publish(*(settled(number) for number in range(20)))
+    await bench.relay()
+
+    await eventually(lambda: len(most) == 20)
+    assert max(most) == 2

@@ -27,6 +27,7 @@ def table(ctx: Context, printer: Printer) -> list[Policy]:
                 PowerOfAttorneyApproved,
                 partial(issue_document, ctx, printer),
                 name="issue_document.PowerOfAttorneyApproved",
+                concurrency=printer.concurrency,
             ),
         ],
     )

@@ -10,7 +10,13 @@ from notary.model.power_of_attorney import PowerOfAttorney
 
 
 class Printer(Protocol):
-    """Creates documents; slow, but not on the event loop."""
+    """Creates documents; slow, but not on the event loop.
+
+    Attributes:
+        concurrency: documents that it creates at the same time.
+    """
+
+    concurrency: int
 
     async def document(self, case: PowerOfAttorney, now: datetime) -> bytes:
         """The signed PDF of an approved case, dated `now`."""
@@ -32,6 +38,7 @@ class DocumentPrinter:
             metrics: of notary; measures the renderer's time.
             verify_url: address of the verification page in the QR code.
         """
+        self.concurrency = renderer.workers
         self._renderer = renderer
         self._catalogue = catalogue
         self._metrics = metrics

@@ -90,7 +90,7 @@ class PowerOfAttorneyServiceServicer:
         """Drafts a power of attorney, or rewrites a draft before it is submitted. The principal confirms the digest in the
         answer.
         Errors: NATIONAL_ID_INVALID, AGENT_NOT_MATCHED (the same for an unknown national ID and for another name), TOO_MANY_DRAFTS,
-        AGENT_IS_PRINCIPAL, SPECIAL_TERM_INVALID, GOVERNORATE_NOT_SERVED, POWER_OF_ATTORNEY_NOT_FOUND, NOT_A_DRAFT,
+        AGENT_IS_PRINCIPAL, NAME_UNPRINTABLE, SPECIAL_TERM_INVALID, GOVERNORATE_NOT_SERVED, POWER_OF_ATTORNEY_NOT_FOUND, NOT_A_DRAFT,
         KIND_IS_PAID, NUMBERS_EXHAUSTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

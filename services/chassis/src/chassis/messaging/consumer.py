@@ -27,7 +27,7 @@ from chassis.store import Database, StoreError, StoreUnavailable
 
 DELIVERY_COUNT = "x-delivery-count"
 CONCURRENCY = 64
-"""Messages of one queue in hand at once; also the prefetch of its channel."""
+"""Messages of one queue in hand at once, unless a policy says fewer; also the prefetch of its channel."""
 DELIVERIES = 20
 """Deliveries of a message without an acknowledgement before it is parked: its handling may kill the process."""
 PING_SECONDS = 5.0
@@ -63,6 +63,7 @@ class Consumer(Background):
         self._uri = uri
         self._service = service
         self._queues = policies.queues
+        self._concurrency = policies.concurrency
         self._processor = processor
         self._paused = asyncio.Event()
         self._readers: list[_QueueReader] = []
@@ -105,7 +106,10 @@ class Consumer(Background):
     async def _consume(self, connection: Connection) -> None:
         """Consume over one connection, until it is lost or the component stops."""
         self._paused.clear()
-        self._readers = [_QueueReader(self, queue, connection) for queue in self._queues]
+        self._readers = [
+            _QueueReader(self, queue, connection, min(CONCURRENCY, self._concurrency(queue)))
+            for queue in self._queues
+        ]
         try:
             for reader in self._readers:
                 await reader.open()
@@ -179,8 +183,9 @@ class Consumer(Background):
 class _QueueReader:
     """Consumes one queue on one channel."""
 
-    def __init__(self, consumer: Consumer, queue: str, connection: Connection) -> None:
+    def __init__(self, consumer: Consumer, queue: str, connection: Connection, prefetch: int) -> None:
         self._consumer = consumer
+        self._prefetch = prefetch
         self.queue = queue
         self._connection = connection
         self._channel: Channel | None = None
@@ -194,7 +199,7 @@ class _QueueReader:
         # The broker cancels a consumer when its queue is deleted or moves to another node.
         channel.add_on_cancel_callback(lambda _: self._connection.fail("consumer cancelled"))
         prefetch_set: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        channel.basic_qos(prefetch_count=CONCURRENCY, callback=prefetch_set.set_result)
+        channel.basic_qos(prefetch_count=self._prefetch, callback=prefetch_set.set_result)
         await self._connection.wait(prefetch_set)
 
     def age(self) -> float:

@@ -7,7 +7,7 @@ def table(ctx: Context) -> list[Policy]:
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -24,6 +24,8 @@ M = TypeVar("M", bound=Message)
 Handler = Callable[[EventCause[M], M], Awaitable[None]]
 
 HANDLER_LIMIT_SECONDS = 30.0
+CONCURRENCY = 64
+"""Events of one policy in hand at once, unless the policy says fewer."""
 
 
 class PermanentFailure(Exception):
@@ -48,6 +50,7 @@ class Policy:
         message: generated class of its events.
         handler: receives the event and its message.
         non_retryable: refusals that no retry would repair; see `non_retryable`.
+        concurrency: events in hand at once in this process, new ones and retries together; the others wait.
     """
 
     name: str
@@ -55,6 +58,11 @@ class Policy:
     message: type[Message]
     handler: Callable[[EventCause[Any], Any], Awaitable[None]]
     non_retryable: tuple[type[Exception], ...] = ()
+    concurrency: int = CONCURRENCY
+    _slots: asyncio.Semaphore = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_slots", asyncio.Semaphore(self.concurrency))
 
     @property
     def type(self) -> str:
@@ -62,7 +70,10 @@ class Policy:
         return self.message.DESCRIPTOR.full_name
 
     async def handle(self, inbound: InboundEvent, message: Message, now: datetime) -> None:
-        """Run the handler within 30 seconds, else TimeoutError; raise errors in `non_retryable` as PermanentFailure."""
+        """Run the handler within 30 seconds, else TimeoutError; raise errors in `non_retryable` as PermanentFailure.
+
+        The time counts from the start of the handler: an event is not late because others come before it.
+        """
         event: EventCause[Any] = EventCause(
             id=EventCause.identify(self.name, inbound.source, inbound.id),
             now=now,
@@ -78,13 +89,15 @@ class Policy:
         )
         with log.correlated(inbound.correlation):
             try:
-                async with asyncio.timeout(HANDLER_LIMIT_SECONDS):
+                async with self._slots, asyncio.timeout(HANDLER_LIMIT_SECONDS):
                     await self.handler(event, message)
             except self.non_retryable as refusal:
                 raise PermanentFailure(failure_reason(refusal)) from None
 
 
-def on(queue: str, message: type[M], handler: Handler[M], *, name: str) -> Policy:
+def on(
+    queue: str, message: type[M], handler: Handler[M], *, name: str, concurrency: int = CONCURRENCY
+) -> Policy:
     """Create a line of the table: the handler of one message type from one queue.
 
     Args:
@@ -95,13 +108,15 @@ def on(queue: str, message: type[M], handler: Handler[M], *, name: str) -> Polic
         name: name of the policy, unique in its service. It is part of the cause id, and is stored with waiting and
             parked messages: after a change of the name, handled events count as new and waiting ones have no policy.
             Keep it when the handler is renamed.
+        concurrency: events in hand at once. Slow work states how many it can do within the handler's time; the other
+            events then stay in the broker, where they may be taken by other processes.
 
     Raises:
         TypeError: the message's proto declares no exchange and key.
     """
     if event_option(message) is None:
         raise TypeError(f"{message.DESCRIPTOR.full_name} declares no exchange and key")
-    return Policy(name, queue, message, handler)
+    return Policy(name, queue, message, handler, concurrency=concurrency)
 
 
 def non_retryable(errors: Iterable[type[Exception]], table: Iterable[Policy]) -> list[Policy]:
@@ -134,6 +149,13 @@ class Policies:
     def queues(self) -> list[str]:
         """The queues that have a policy."""
         return sorted({queue for queue, _ in self._by_type})
+
+    def concurrency(self, queue: str) -> int:
+        """Messages of a queue that may be in hand at once: those of its slowest policy."""
+        table = [
+            policy for (name, _), policies in self._by_type.items() if name == queue for policy in policies
+        ]
+        return min((policy.concurrency for policy in table), default=CONCURRENCY)
 
     def find(self, queue: str, kind: str) -> Sequence[Policy]:
         """The policies for a type from a queue, empty if there are none."""

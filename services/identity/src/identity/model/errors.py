@@ -36,7 +36,7 @@ class ChannelNotAllowed(IdentityError):
 
 
 class NameInvalid(IdentityError):
-    """The name contains no letter."""
+    """The name contains no letter, or is too long or otherwise unfit to be printed."""
 
     reason = "NAME_INVALID"
     code = "INVALID_ARGUMENT"

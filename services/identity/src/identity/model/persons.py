@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from chassis.printable import NAME, fault, visible
+
 from identity.model.arabic import has_letter, match_key
 from identity.model.errors import NameInvalid, RecordConflict
 from identity.model.national_id import GOVERNORATES, NationalId
@@ -69,12 +71,15 @@ def register(existing: Person | None, record: PersonRecord, person_key: str, now
 
     Raises:
         RecordConflict: the national ID is another person's, or the governorate does not exist.
-        NameInvalid: a name has no letter.
+        NameInvalid: a name has no letter, or cannot be printed.
     """
     if existing is not None and existing.person_id != record.person_id:
         raise RecordConflict(what="person_id")
     if not (has_letter(record.first_name) and has_letter(record.mother_first_name)):
         raise NameInvalid
+    for name in ("first_name", "mother_first_name", "full_name"):
+        if why := fault(visible(getattr(record, name)), NAME):
+            raise NameInvalid(what=name, why=why)
     if record.governorate and record.governorate not in GOVERNORATES:
         raise RecordConflict(what="governorate")
     version = (record.sequence, record.record_time)
@@ -86,8 +91,8 @@ def register(existing: Person | None, record: PersonRecord, person_key: str, now
         national_id=record.national_id.digits,
         first_name_key=match_key(record.first_name),
         mother_name_key=match_key(record.mother_first_name),
-        full_name=" ".join(record.full_name.split()),
-        address=" ".join(record.address.split()),
+        full_name=" ".join(visible(record.full_name).split()),
+        address=" ".join(visible(record.address).split()),
         governorate=record.governorate,
         registered_at=now,
         sequence=record.sequence,

@@ -2,7 +2,7 @@
 
 from notary.document_renderer.document import Document, DocumentError, Party
 from notary.document_renderer.renderer import DocumentRenderer, RendererBusy, RendererError, RendererTimeout
-from notary.document_renderer.signing import SignerFiles
+from notary.document_renderer.signer_files import SignerFiles
 
 __all__ = [
     "Document",

@@ -1,9 +1,11 @@
 """The renderer's input: the content of a power of attorney's document."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from chassis.domain import DomainError
+from chassis.printable import NAME, TERM, Bounds, fault, visible
 
 TEXT_LIMIT = 40_000
 """Longest sum of a document's texts, characters: a longer one is an error or an attack."""
@@ -14,6 +16,14 @@ class DocumentError(DomainError):
 
     reason = "DOCUMENT_UNPRINTABLE"
     code = "FAILED_PRECONDITION"
+
+
+@dataclass(frozen=True)
+class SignedDocument:
+    """A signed PDF, and for each part of the work its name, start and end (nanoseconds since 1970)."""
+
+    pdf: bytes
+    parts: tuple[tuple[str, int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -57,7 +67,7 @@ class Document:
     content_digest: str
 
     def check(self) -> None:
-        """Raise DocumentError if a required field is empty, the time has no zone, or the texts are too long."""
+        """Raise DocumentError if a field is empty, the time has no zone, or a text cannot be laid out in time."""
         required = ("number", "verification_code", "verify_url", "kind", "office", "content_digest")
         for name in required:
             if not getattr(self, name).strip():
@@ -73,3 +83,15 @@ class Document:
         )
         if sum(map(len, texts)) > TEXT_LIMIT:
             raise DocumentError(f"the texts together are longer than {TEXT_LIMIT} characters")
+        for name, text, bounds in self._laid_out():
+            # Invisible characters are not printed, see `visible`.
+            if why := fault(visible(text), bounds):
+                raise DocumentError(f"{name} cannot be printed: {why}")
+
+    def _laid_out(self) -> Iterator[tuple[str, str, Bounds]]:
+        yield "principal", self.principal.full_name, NAME
+        yield "agent", self.agent.full_name, NAME
+        for name in ("kind", "office", "reviewer_office"):
+            yield name, getattr(self, name), TERM
+        for term in (*self.terms, *self.special_terms):
+            yield "a term", term, TERM

@@ -9,10 +9,10 @@ from urllib.parse import urlencode
 
 import segno
 import weasyprint
-from weasyprint.text.fonts import FontConfiguration
+from chassis.printable import visible
 from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherResponse
 
-from notary.document_renderer import wording
+from notary.document_renderer import text_layer, wording
 from notary.document_renderer.document import Document
 
 _FILES = {
@@ -20,21 +20,6 @@ _FILES = {
     "renderer:fonts/Amiri-Regular.ttf": "font/ttf",
     "renderer:fonts/Amiri-Bold.ttf": "font/ttf",
 }
-# Joiners are needed to shape letters. Other invisible marks are removed: they can change the direction of a text, so
-# that the printed document differs from the confirmed one.
-_JOINERS = {0x200C, 0x200D}
-_INVISIBLE = (
-    *range(0x20),
-    *range(0x7F, 0xA0),
-    0xAD,
-    0x061C,
-    0xFEFF,
-    *range(0xD800, 0xE000),
-    *range(0xFFF0, 0xFFFC),
-)
-_MARKS = (*range(0x200B, 0x2010), *range(0x2028, 0x202F), *range(0x2060, 0x2070), *range(0xE0000, 0xE0080))
-_PLAIN: dict[int, str | None] = {code: None for code in (*_INVISIBLE, *_MARKS) if code not in _JOINERS}
-_PLAIN |= dict.fromkeys((0x09, 0x0A, 0x0D, 0x85, 0x2028, 0x2029), " ")
 
 
 def qr_text(document: Document) -> str:
@@ -83,9 +68,7 @@ def pdf(document: Document) -> bytes:
         DocumentError: the document cannot be printed.
     """
     page = weasyprint.HTML(string=html(document), url_fetcher=_Fetcher(document.number), base_url="renderer:")
-    content = page.write_pdf(font_config=FontConfiguration())
-    assert isinstance(content, bytes)
-    return content
+    return text_layer.write_pdf(page)
 
 
 def warm_up() -> None:
@@ -124,19 +107,14 @@ def _template() -> string.Template:
     return string.Template(_file("page.html").decode())
 
 
-def plain(value: str) -> str:
-    """The text without control characters, direction marks and lone surrogates."""
-    return value.translate(_PLAIN)
-
-
 def _text(value: str) -> str:
-    return escape(plain(value), quote=True)
+    return escape(visible(value), quote=True)
 
 
 def _css_text(value: str) -> str:
     """The value, escaped for a quoted CSS string."""
     return "".join(
-        letter if letter.isalnum() or letter in "- " else f"\\{ord(letter):06x} " for letter in plain(value)
+        letter if letter.isalnum() or letter in "- " else f"\\{ord(letter):06x} " for letter in visible(value)
     )
 
 

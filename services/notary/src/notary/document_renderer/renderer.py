@@ -2,19 +2,15 @@
 
 import asyncio
 import contextlib
-import os
-import signal
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
 from types import TracebackType
 from typing import Self
 
 from opentelemetry import trace
 
-from notary.document_renderer import worker
-from notary.document_renderer.document import Document, DocumentError
-from notary.document_renderer.signing import SignerFiles
+from notary.document_renderer.document import Document, DocumentError, SignedDocument
+from notary.document_renderer.signer_files import SignerFiles
+from notary.document_renderer.worker_process import WorkerProcess
 
 ATTEMPTS = 2
 """A document whose process died is tried once more; after a second death the document counts as the cause."""
@@ -32,41 +28,6 @@ class RendererTimeout(RendererError):
     """Rendering took longer than the time limit."""
 
 
-# A fork server: gRPC and the service's threads would not survive a fork of their own process, and a killed process is
-# replaced without importing the libraries again (2 seconds).
-_FORKSERVER = get_context("forkserver")
-_FORKSERVER.set_forkserver_preload([worker.__name__])
-
-
-class _WorkerProcess:
-    """One process, for one document at a time, so that its death or a kill affects no other document."""
-
-    def __init__(self, files: SignerFiles) -> None:
-        self._pool = ProcessPoolExecutor(
-            1, mp_context=_FORKSERVER, initializer=worker.initialize, initargs=(files,)
-        )
-        self.pid = 0
-
-    async def warm_up(self) -> None:
-        """Wait until the process has loaded key and fonts."""
-        # In a thread: `submit` blocks until the fork server has started the process.
-        self.pid = await asyncio.to_thread(lambda: self._pool.submit(worker.process_id).result())
-
-    async def render(self, document: Document) -> worker.SignedDocument:
-        if not self.pid:
-            await self.warm_up()
-        return await asyncio.get_running_loop().run_in_executor(self._pool, worker.render, document)
-
-    def kill(self) -> None:
-        if self.pid:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
-        self._pool.shutdown(wait=False, cancel_futures=True)
-
-    async def close(self) -> None:
-        await asyncio.get_running_loop().run_in_executor(None, self._pool.shutdown)
-
-
 class DocumentRenderer:
     """A pool of processes that render and sign.
 
@@ -74,7 +35,7 @@ class DocumentRenderer:
         files: key, certificate and authority.
         workers: number of processes; each handles one document at a time.
         waiting_limit: documents that may wait for a process; a further one is refused.
-        timeout_seconds: time limit of one document, waiting included.
+        timeout_seconds: time limit of one document, from the moment when a process is free for it.
         tracer: creates the spans; the program's own if not given.
 
     """
@@ -88,14 +49,16 @@ class DocumentRenderer:
         timeout_seconds: float = 25,
         tracer: trace.Tracer | None = None,
     ) -> None:
-        files.load()  # an unusable key is an error at the start, not at the first document
+        files.check()  # an unusable key is an error at the start, not at the first document
         self._files = files
         self.timeout_seconds = timeout_seconds
         self._tracer = tracer or trace.get_tracer("notary.document_renderer")
+        self.workers = workers
         self._limit = workers + waiting_limit
         self._in_hand = 0
-        self._processes = [_WorkerProcess(files) for _ in range(workers)]
-        self._idle: asyncio.Queue[_WorkerProcess] = asyncio.Queue()
+        self._processes = [WorkerProcess(files) for _ in range(workers)]
+        self._slots = asyncio.Semaphore(workers)
+        self._idle: asyncio.Queue[WorkerProcess] = asyncio.Queue()
         for process in self._processes:
             self._idle.put_nowait(process)
 
@@ -142,9 +105,10 @@ class DocumentRenderer:
         finally:
             self._in_hand -= 1
 
-    async def _render_within_limit(self, document: Document) -> worker.SignedDocument:
+    async def _render_within_limit(self, document: Document) -> SignedDocument:
         try:
-            async with asyncio.timeout(self.timeout_seconds):
+            # The limit counts from the start of the work: a document is not late because others come before it.
+            async with self._slots, asyncio.timeout(self.timeout_seconds):
                 for _ in range(ATTEMPTS):
                     with contextlib.suppress(BrokenProcessPool):
                         return await self._render_once(document)
@@ -157,7 +121,7 @@ class DocumentRenderer:
             raise RendererError(f"rendering failed with {type(error).__name__}") from None
         raise RendererError(f"{ATTEMPTS} processes died in a row")
 
-    async def _render_once(self, document: Document) -> worker.SignedDocument:
+    async def _render_once(self, document: Document) -> SignedDocument:
         process = await self._idle.get()
         try:
             signed = await process.render(document)
@@ -171,13 +135,13 @@ class DocumentRenderer:
         self._idle.put_nowait(process)
         return signed
 
-    def _replace(self, process: _WorkerProcess) -> _WorkerProcess:
+    def _replace(self, process: WorkerProcess) -> WorkerProcess:
         process.kill()
-        replacement = _WorkerProcess(self._files)
+        replacement = WorkerProcess(self._files)
         self._processes[self._processes.index(process)] = replacement
         return replacement
 
-    def _trace_parts(self, signed: worker.SignedDocument) -> None:
+    def _trace_parts(self, signed: SignedDocument) -> None:
         """Create spans for the process's work here, so that the process needs no exporter."""
         for name, started_ns, ended_ns in signed.parts:
             self._tracer.start_span(f"renderer.{name}", start_time=started_ns).end(ended_ns)

@@ -1,40 +1,26 @@
 """The platform's signature on a document: PAdES B-B, over the whole file."""
 
 import io
-from dataclasses import dataclass
-from pathlib import Path
 
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.sign import signers
 from pyhanko.sign.fields import SigSeedSubFilter
 
 from notary.document_renderer import wording
+from notary.document_renderer.signer_files import SignerFiles
 
 FIELD = "DiwanSignature"
 
 
-@dataclass(frozen=True)
-class SignerFiles:
-    """PEM files of the signing key (not encrypted), its certificate, and the issuing authority's certificate."""
-
-    key: Path
-    certificate: Path
-    authority: Path
-
-    @classmethod
-    def of(cls, folder: Path) -> "SignerFiles":
-        """The files in a keys folder: signer.key, signer.crt, ca.crt."""
-        return cls(folder / "signer.key", folder / "signer.crt", folder / "ca.crt")
-
-    def load(self) -> signers.SimpleSigner:
-        """Read them; ValueError names the folder if they cannot be used."""
-        signer: signers.SimpleSigner | None
-        signer = signers.SimpleSigner.load(  # type: ignore[no-untyped-call]  # pyHanko leaves it untyped
-            str(self.key), str(self.certificate), ca_chain_files=[str(self.authority)]
-        )
-        if signer is None:
-            raise ValueError(f"no usable key and certificate in {self.key.parent}")
-        return signer
+def load(files: SignerFiles) -> signers.SimpleSigner:
+    """The signer; ValueError names the folder if the files cannot be used."""
+    signer: signers.SimpleSigner | None
+    signer = signers.SimpleSigner.load(  # type: ignore[no-untyped-call]  # pyHanko leaves it untyped
+        str(files.key), str(files.certificate), ca_chain_files=[str(files.authority)]
+    )
+    if signer is None:
+        raise ValueError(f"no usable key and certificate in {files.key.parent}")
+    return signer
 
 
 def sign(unsigned: bytes, signer: signers.SimpleSigner) -> bytes:

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from notary.model.errors import AgentIsPrincipal, SpecialTermInvalid
+from chassis.printable import NAME, TERM, fault
+
+from notary.model.errors import AgentIsPrincipal, NameUnprintable, SpecialTermInvalid
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Base32 without I, L, O and U, which are easily misread in print."""
@@ -57,14 +59,18 @@ class Content:
     special_terms: tuple[str, ...]
 
     def check(self) -> None:
-        """Raise AgentIsPrincipal or SpecialTermInvalid if the content is not valid."""
+        """Raise AgentIsPrincipal, NameUnprintable or SpecialTermInvalid if the content is not valid."""
         if (
             self.agent.person_id == self.principal.person_id
             or self.agent.account_id == self.principal.account_id
         ):
             raise AgentIsPrincipal
+        # Before the fee is paid: the renderer would refuse the approved document.
+        for party in ("principal", "agent"):
+            if why := fault(getattr(self, party).full_name, NAME):
+                raise NameUnprintable(party=party, why=why)
         for position, term in enumerate(self.special_terms):
-            if not is_plain_arabic(term):
+            if not is_plain_arabic(term) or fault(term, TERM):
                 raise SpecialTermInvalid(position=str(position))
 
     def canonical(self) -> bytes:

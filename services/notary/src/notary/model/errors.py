@@ -40,8 +40,15 @@ class AgentIsPrincipal(NotaryError):
     field = "agent_national_id"
 
 
+class NameUnprintable(NotaryError):
+    """A party's name in the civil registry cannot be printed; the registry must correct it."""
+
+    reason = "NAME_UNPRINTABLE"
+    code = "FAILED_PRECONDITION"
+
+
 class SpecialTermInvalid(NotaryError):
-    """A special term is not plain Arabic text."""
+    """A special term is not plain Arabic text, or has a word or marks that cannot be printed."""
 
     reason = "SPECIAL_TERM_INVALID"
     code = "INVALID_ARGUMENT"
