@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = "services/chassis/src/chassis/times.py"
 ALLOWED = {
     SOURCE: "the one place",
-    "deploy/local/src/sandbox/smsc.py": "an operator's format of times",
+    "deploy/local/src/sandbox/dialects.py": "an operator's format of times",
     "services/payments/tests/connectors/test_acquirer.py": "names the acquirer's file of a day, which is that of UTC",
 }
 FORMATS = ("%Y", "%y", "%m", "%d", "%j", "%a", "%A", "%F", "%D", "%x", "%c")

@@ -49,11 +49,11 @@ def replay(actors: Actors) -> Scenario:
         json_format.MessageToJson(event),
         subject=event.charge_id,
     )
-    parked_id = f"settle/{event_id}"
-    wait_for(
+    (parked,) = wait_for(
         "the message to be parked",
-        lambda: actors.probes.count("payments", "inbox", _id=parked_id, parked=True),
+        lambda: actors.probes.documents("payments", "inbox", headers__cloudEvents_id=event_id, parked=True),
     )
+    parked_id = parked["_id"]
     actors.platform.call("payments", "CreatePayment", payment_request, principal.session)
     return Scenario(
         operations.ReplayParkedRequest(parked_id=parked_id),

@@ -163,6 +163,7 @@ class Stack:
         ports, running, node = self.layout.ports(), self.running(), self._node()
         ours = {program.port for program in self.table() if program.name in running}
         ours |= {f"{name}-grpc" for name in platform().services if name in running}
+        ours |= {f"{name}-callbacks" for name in running}
         ours |= {"phones"} if "smsc" in running else set()
         ours |= {"broker"} if node and node.running else set()
         taken = [name for name, port in ports.items() if name not in ours and listens(port)]
