@@ -51,12 +51,13 @@ def session(completed, platform) -> Session:
 
 @dataclass
 class CompletedJourney:
-    """A completed journey with its steps, messages, spans and document."""
+    """A completed journey with its steps, messages, spans and document, and the messages parked until its end."""
 
     journey: Journey
     steps: list[Step] = field(default_factory=list)
     messages: list[dict[str, Any]] = field(default_factory=list)
     spans: list[tree.Span] = field(default_factory=list)
+    parked: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def document(self) -> Path:
@@ -73,6 +74,8 @@ def completed(environment, tmp_path_factory) -> CompletedJourney:
     completed.messages += _delivered_messages(completed.journey)
     trace_id = trace.format_trace_id(completed.journey.trace_id)
     completed.spans += tree.fetch(environment.traces_url, trace_id, settle_seconds=3)
+    for service in environment.targets:
+        completed.parked += operator.diwan(environment.operator_config, "parked", "list", service)
     return completed
 
 
