@@ -99,6 +99,11 @@ def _of_identity(actors: Actors, citizen: Citizen) -> Iterator[Call]:
     yield IDENTITY + "EnrolAtCounter", changed(actors.counter_request(own), national_id=future_birth), clerk
     sign_in = identity.StartSignInRequest(request_id=new_id(), channel="portal")
     yield IDENTITY + "StartSignIn", changed(sign_in, national_id=own.national_id), ""
+    device = citizen.session.device_token
+    of_other = changed(sign_in, request_id=new_id(), national_id=other.national_id, device_token=device)
+    yield IDENTITY + "StartSignIn", of_other, ""
+    yield IDENTITY + "StartSignIn", changed(of_other, request_id=new_id()), ""
+    yield IDENTITY + "StartSignIn", changed(of_other, request_id=new_id(), device_token=device * 3), ""
     staff_sign_in = changed(sign_in, channel="post_office")
     yield IDENTITY + "StartSignIn", changed(staff_sign_in, staff_number=own.national_id), ""
     yield IDENTITY + "StartSignIn", changed(staff_sign_in, staff_number=own.full_name), ""

@@ -46,6 +46,7 @@ class Locations:
         self._wire = wire
         self._journey = journey
         self.case: Any = None
+        self._sessions = [journey.principal.session, journey.administrator.session]
         self.texts: dict[str, Texts] = {}
 
     def fill(self) -> None:
@@ -54,6 +55,7 @@ class Locations:
         citizen = Citizen(person := actors.person(), actors.phone(person))
         before = len(actors.probes.tap.captured())
         self.case = self._run_journey(citizen)
+        self._sessions.append(citizen.session)
         wait_for("the services to be idle", actors.probes.idle)
         messages = actors.probes.tap.captured()[before:]
         refused = failure_cases.refusals(actors, self._wire, citizen)
@@ -149,8 +151,10 @@ class Locations:
             DECLINED_CARD: "card token",
             journey.case.verification_code: "verification code",
         }
-        for person in (journey.principal, journey.administrator):
-            canaries.words |= dict.fromkeys(person.session.access_tokens.values(), "token")
+        for session in self._sessions:
+            # The ids of sessions are public: the secret of a refresh or device token is its last part.
+            secrets = (token.rpartition(".")[2] for token in (session.refresh_token, session.device_token))
+            canaries.words |= dict.fromkeys((*session.access_tokens.values(), *secrets), "token")
         return canaries
 
 

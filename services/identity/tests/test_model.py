@@ -212,6 +212,10 @@ def test_never_more_than_the_limits_in_any_hour_and_day(requests: list[tuple[int
         own = [time for time, one in accepted if one == source]
         assert most(own, hour) <= LIMIT.per_hour
         assert all(later - earlier >= LIMIT.min_interval for earlier, later in pairwise(own))
+    for source in NETWORKS:
+        own = [time for time, one in accepted if one == source]
+        assert most(own, hour) <= LIMIT.unknown_per_hour / 2
+        assert most(own, day) <= LIMIT.unknown_per_day / 2
     unknown = [time for time, one in accepted if not one.known]
     assert most(unknown, hour) <= LIMIT.unknown_per_hour
     assert most(unknown, day) <= LIMIT.unknown_per_day
@@ -228,6 +232,20 @@ def test_no_stranger_delays_a_known_device(requests: list[tuple[int, Source]]) -
             kept = kept.start(source, LIMIT, now)
 
     kept.start(DEVICE, LIMIT, now)
+
+
+@pytest.mark.parametrize("per_hour", [1, 5, 100])
+@given(waits=st.lists(st.integers(0, 7200), max_size=60))
+def test_no_single_stranger_uses_up_the_limit_of_all(per_hour: int, waits: list[int]) -> None:
+    """Neither by a fast flood nor by a slow one that lasts for days: another address gets a code at once."""
+    limit = replace(LIMIT, per_hour=per_hour)
+    kept, now = Throttle.new("k"), NOW
+    for wait in waits:
+        now += timedelta(seconds=wait)
+        with contextlib.suppress(errors.IdentityError):
+            kept = kept.start(NETWORKS[0], limit, now)
+
+    kept.start(NETWORKS[1], limit, now)
 
 
 def test_a_network_makes_a_limited_number_of_requests() -> None:

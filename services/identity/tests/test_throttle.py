@@ -77,6 +77,19 @@ async def test_an_attacker_does_not_lock_out_the_owner_at_home(world: Any) -> No
     assert (await sign_in(world, person, HOME)).refresh_token
 
 
+async def test_an_attacker_who_asks_slowly_for_a_day_does_not_lock_out_the_owner_at_home(world: Any) -> None:
+    """Five codes an hour, below the limit per hour, until the limit per day."""
+    person, _ = await world.enrolled()
+    attack = []
+    for _ in range(6):
+        attack += await flood(world, start(person.national_id), [ATTACKER], 5)
+        world.pass_time(hours=1)
+
+    assert attack == [("OK", "")] * 10 + [TOO_MANY] * 20
+    await drained(world, person.mobile)
+    assert (await sign_in(world, person, HOME)).refresh_token
+
+
 async def test_attackers_at_many_addresses_do_not_lock_out_a_known_device(world: Any) -> None:
     person, _ = await world.enrolled()
     device = (await sign_in(world, person, HOME)).device_token

@@ -13,12 +13,13 @@ class Session:
 
     access_tokens: Mapping[str, str] = field(repr=False)
     refresh_token: str = field(repr=False)
+    device_token: str = field(default="", repr=False)
 
     @classmethod
     def of(cls, pair: identity.TokenPair) -> Self:
         """Create a session from identity's answer to a sign-in or a refresh."""
         # A copy: a protobuf map inserts a default value when a missing key is read.
-        return cls(dict(pair.access_tokens), pair.refresh_token)
+        return cls(dict(pair.access_tokens), pair.refresh_token, pair.device_token)
 
     def token(self, service: str) -> str:
         """Return the access token for a service; KeyError when there is none."""

@@ -111,7 +111,8 @@ class Throttle:
     """Code requests of one subject (a national ID, a mobile, an account) in the last day; the key is a hash.
 
     A stranger who requests codes for a subject uses up the limit of their own source. All strangers together use up
-    the limit of unknown sources, which bounds the unwanted messages; a known device is not affected.
+    the limit of unknown sources, which bounds the unwanted messages; a known device is not affected. One unknown source
+    gets at most half of that limit: otherwise a single stranger could use it up within a day, and lock out the owner.
     """
 
     key: str
@@ -130,6 +131,8 @@ class Throttle:
             raise CodeTooSoon(retry_after_seconds=_seconds(own[-1] + limit.min_interval - now))
         _check_count(own, limit.per_hour, _HOUR, now)
         if not source.known:
+            _check_count(own, _share(limit.unknown_per_hour), _HOUR, now)
+            _check_count(own, _share(limit.unknown_per_day), _DAY, now)
             unknown = [start.time for start in kept if not start.source.known]
             _check_count(unknown, limit.unknown_per_hour, _HOUR, now)
             _check_count(unknown, limit.unknown_per_day, _DAY, now)
@@ -138,6 +141,11 @@ class Throttle:
     @staticmethod
     def _retention(start: Start) -> timedelta:
         return _HOUR if start.source.known else _DAY
+
+
+def _share(count: int) -> int:
+    """The part of the limit of all unknown sources that one of them may use."""
+    return max(1, count // 2)
 
 
 def _check_count(times: Sequence[datetime], count: int, period: timedelta, now: datetime) -> None:
