@@ -50,7 +50,9 @@ def values(kind):
         return st.dictionaries(values(arguments[0]), values(arguments[1]), max_size=3)
     if is_dataclass(kind):
         hints = typing.get_type_hints(kind).items()
-        return st.builds(kind, **{name: BOUNDED.get(name) or values(hint) for name, hint in hints})
+        return st.builds(
+            kind, **{name: BOUNDED[name] if name in BOUNDED else values(hint) for name, hint in hints}
+        )
     return st.sampled_from(kind) if issubclass(kind, Enum) else SIMPLE[kind]
 
 
