@@ -1,4 +1,4 @@
-"""What is copied from a document, searched in it and read aloud is what is printed on it."""
+"""The text that is copied from a document, searched in it and read aloud is the printed text."""
 
 from dataclasses import replace
 from html import escape

@@ -1,4 +1,4 @@
-"""Who calls an RPC, and whether the caller may: token, access option, and where the option says so, identity."""
+"""The caller of an RPC and the check of its access: by token, access option, and, if that says so, identity."""
 
 from collections.abc import Mapping
 

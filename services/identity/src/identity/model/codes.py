@@ -87,7 +87,7 @@ _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 @dataclass(frozen=True)
 class Source:
-    """Where a request for a code comes from.
+    """The network or the device from which a code is requested.
 
     Attributes:
         key: keyed hash of the network address, or of the device.
