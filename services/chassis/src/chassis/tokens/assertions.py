@@ -105,7 +105,7 @@ def verify_assertion(
     if claims.get("aud") not in (audience, [audience]):
         raise AssertionRefused(Problem.AUDIENCE)
     jti = claims.get("jti")
-    if not isinstance(jti, str) or not jti:
+    if not _is_text(jti):
         raise AssertionRefused(Problem.JTI)
     return jti, _expiry(claims, now)
 
@@ -158,6 +158,11 @@ def _expiry(claims: Mapping[str, Any], now: datetime) -> datetime:
         if name in claims and not (_is_time(claims[name]) and claims[name] <= latest):
             raise AssertionRefused(problem)
     return datetime.fromtimestamp(expiry, tz=now.tzinfo)
+
+
+def _is_text(value: Any) -> TypeGuard[str]:
+    """Whether a value is a text that is not empty. JSON can express lone surrogates, which UTF-8 cannot."""
+    return isinstance(value, str) and value != "" and not any("\ud800" <= each <= "\udfff" for each in value)
 
 
 def _is_time(value: Any) -> TypeGuard[float]:
