@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from identity.model import accounts, channels, confirmations, errors, officers, records, sessions
 from identity.model.administrators import Administrators
-from identity.model.codes import MAX_WRONG_TRIES, Challenge, RateLimit, Source, Throttle, challenge, new_code
+from identity.model.codes import (
+    KNOWN_SOURCES,
+    MAX_WRONG_TRIES,
+    Challenge,
+    RateLimit,
+    Source,
+    Throttle,
+    challenge,
+    new_code,
+)
 from identity.model.facts import (
     AccessRevoked,
     AccountEnrolled,
@@ -246,6 +255,22 @@ def test_no_single_stranger_uses_up_the_limit_of_all(per_hour: int, waits: list[
             kept = kept.start(NETWORKS[0], limit, now)
 
     kept.start(NETWORKS[1], limit, now)
+
+
+def test_a_device_of_each_sign_in_gives_no_unlimited_number_of_codes() -> None:
+    """Of an owner who requests a code with the device of each sign-in before. An hour later there are codes again."""
+    kept, accepted = Throttle.new("k"), 0
+    for number in range(200):
+        with contextlib.suppress(errors.TooManyStarts):
+            kept = kept.start(Source(f"device {number}", known=True), LIMIT, NOW + number * SECOND)
+            accepted += 1
+
+    assert accepted == len(kept.starts) == KNOWN_SOURCES * LIMIT.per_hour
+    with pytest.raises(errors.TooManyStarts) as refused:
+        kept.start(DEVICE, LIMIT, NOW + 200 * SECOND)
+    assert refused.value.metadata == {"retry_after_seconds": "3400"}
+    assert kept.start(NETWORKS[0], LIMIT, NOW + 200 * SECOND)
+    assert kept.start(DEVICE, LIMIT, NOW + 3600 * SECOND)
 
 
 def test_a_network_makes_a_limited_number_of_requests() -> None:
