@@ -1,7 +1,7 @@
 """Client assertions: a client's statement of its identity, signed with its own key (private_key_jwt, RFC 7523).
 
-What the RFC leaves open is accepted: `typ`, `kid`, `iat` and `nbf` may be absent, times may have fractions, `aud` may
-be a list of one. What it leaves to the receiver is required: ES256, a `jti` (an assertion is valid once), and an expiry
+Each form that the RFC permits is accepted: `typ`, `kid`, `iat` and `nbf` may be absent, times may have fractions, `aud`
+may be a list of one. The RFC lets the receiver require more: ES256, a `jti` (an assertion is valid once), and an expiry
 within a minute. An audience beside identity is refused: its owner could use the assertion before the client does
 (RFC 7523bis, section 4).
 """
