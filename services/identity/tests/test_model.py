@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
 import pytest
+from chassis.store import Limits
 from hypothesis import given
 from hypothesis import strategies as st
 from identity.model import accounts, channels, confirmations, errors, officers, records, sessions
@@ -32,6 +33,7 @@ from identity.model.facts import (
 from identity.model.national_id import NationalId
 from identity.model.persons import Person, PersonRecord, register
 from identity.model.revocations import first_issue_time
+from identity.model.sessions import MAX_GENERATION
 from identity.networks import MAX_NETWORKS, Networks
 
 NOW = datetime(2026, 5, 1, 9, 0, tzinfo=UTC)
@@ -585,6 +587,20 @@ def test_the_end_of_a_session_revokes_its_tokens_once() -> None:
         assert (fact.session_id, fact.subject_id, fact.reason) == ("s-1", "", reason)
         assert fact.expire_time >= NOW + timedelta(minutes=15, seconds=30)
     assert signed_out.state.sign_out(NOW).facts == ()
+
+
+def test_refreshes_leave_room_for_the_end_of_a_session() -> None:
+    """A client in a loop, or a thief, does not use up the requests that the store remembers of a session."""
+    opened = session().complete(RIGHT, NOW).state
+    for generation in range(1, MAX_GENERATION):
+        opened = opened.refresh(generation, NOW).state
+
+    last = opened.refresh(MAX_GENERATION, NOW)
+
+    assert (last.state, last.facts, type(last.refusal)) == (opened, (), errors.SessionEnded)
+    assert opened.generation == MAX_GENERATION < Limits().requests - 20
+    assert opened.sign_out(NOW).facts
+    assert opened.refresh(MAX_GENERATION - 1, NOW).facts
 
 
 def test_a_service_states_the_purpose_of_a_read() -> None:
