@@ -31,7 +31,7 @@ def enrolment(**fields):
 
 
 def received(message):
-    """What a handler receives of a request that a client sends."""
+    """The request of a client as its handler receives it."""
     return parse(type(message), message.SerializeToString())
 
 

@@ -1,4 +1,4 @@
-"""What people type and integrators send, in their spellings, on the running service."""
+"""Input of people and integrators, in their spellings, on the running service."""
 
 import uuid
 from dataclasses import replace
