@@ -126,6 +126,23 @@ def test_the_mark_of_a_possible_submit_is_not_a_part() -> None:
     assert smsc.submitted == 1
 
 
+@pytest.mark.parametrize("part_id", ["", "7 F", "50%", "%", "é~", PERHAPS_SENT + " 1"])
+def test_a_part_is_submitted_once_whatever_its_id(part_id: str) -> None:
+    """The next attempt continues after it, also if the operator gave it no id."""
+    first = submit(Smsc(Submitted(0, part_id), THROTTLED))
+    assert isinstance(first, Retry)
+    smsc = Smsc(Submitted(0, "2"))
+
+    outcome = submit(smsc, progress=first.progress)
+
+    assert smsc.submitted == 1
+    assert isinstance(outcome, Done)
+    (event,) = outcome.events
+    assert isinstance(event.message, sms_pb2.SmsSubmitted)
+    assert list(event.message.part_ids) == [each for each in (part_id, "2") if each]
+    assert event.message.parts_unknown == (part_id == "")
+
+
 def test_text_after_a_lost_answer_may_have_further_parts() -> None:
     """Their ids are known from their receipts only."""
     first, later = Smsc(Submitted(0, "1"), Submitted(0, "2")), Smsc(Submitted(0, "2"))
