@@ -127,6 +127,22 @@ def test_optional_parameters_alone_make_a_receipt() -> None:
     assert parse("", id_tlv("abc"), state_tlv(3), esm_class=0) is not None
 
 
+@pytest.mark.parametrize(("text", "tlv"), [("stat:DELIVRD", id_tlv("abc")), ("id:abc", state_tlv(2))])
+def test_one_optional_parameter_makes_a_receipt(text: str, tlv: smpp34.Tlv) -> None:
+    """The other half is in the text."""
+    parsed = parse(text, tlv, esm_class=0)
+
+    assert parsed is not None
+    assert (parsed.part_id, parsed.state) == ("abc", DELIVERED)
+
+
+def test_half_a_receipt_without_its_type_is_unreadable() -> None:
+    """It is kept for an operator, not acknowledged away as a person's SMS."""
+    with pytest.raises(Unreadable):
+        parse("", id_tlv("abc"), esm_class=0)
+    assert parse("", id_tlv("abc"), esm_class=0x20) is None
+
+
 def test_id_of_the_text_is_read_if_only_it_has_the_form() -> None:
     """The optional parameter of this operator has another id."""
     parsed = parse(
