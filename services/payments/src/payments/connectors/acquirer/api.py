@@ -19,6 +19,8 @@ from payments.connectors.acquirer.reading import NotJson, optional, read_json, r
 from payments.connectors.acquirer.settings import Settings
 
 _CODE: Final = re.compile(r"[A-Z][A-Z0-9_]{0,62}")
+# Texts of urllib3's and OpenSSL's errors, which `requests` wraps in classes that say less.
+_NOT_SENT: Final = ("NewConnectionError", "CERTIFICATE_VERIFY_FAILED")
 # The first three mean that our key or address is wrong: an operator can correct that, so the charge is not refused.
 _TEMPORARY: Final = frozenset(
     {
@@ -156,11 +158,19 @@ class Api(DependencyProvider):  # type: ignore[misc]  # nameko has no types
                 timeout=self._settings.answer_seconds,
                 allow_redirects=False,
             )
-        except (requests.exceptions.ConnectTimeout, requests.exceptions.SSLError):
-            return Verdict.NOT_SENT
         except requests.exceptions.RequestException as error:
-            refused = "NewConnectionError" in repr(error)
-            return Verdict.NOT_SENT if refused else Verdict.NO_ANSWER
+            return failure_verdict(error)
+
+
+def failure_verdict(error: requests.exceptions.RequestException) -> Verdict:
+    """The verdict of a request without an answer: NOT_SENT only if no connection was made or the peer not trusted.
+
+    Another TLS error may come while the answer is read.
+    """
+    causes = repr(error)
+    if isinstance(error, requests.exceptions.ConnectTimeout) or any(each in causes for each in _NOT_SENT):
+        return Verdict.NOT_SENT
+    return Verdict.NO_ANSWER
 
 
 def in_minor_units(amount: Money) -> dict[str, str | int]:
