@@ -10,7 +10,7 @@ import urllib3
 from chassis.connector import Delivery, Outcome, Retry
 from chassis.messaging.inbound import InboundEvent
 from diwan.payments.v1 import acquirer_pb2
-from payments.connectors.acquirer.api import ApiResult, Verdict, failure_verdict
+from payments.connectors.acquirer.api import ApiResult, Verdict, failure_verdict, result_of
 from payments.connectors.acquirer.connector import PERHAPS_CHARGED, AcquirerConnector
 
 
@@ -83,3 +83,22 @@ def test_a_charge_is_unsent_only_if_it_certainly_did_not_reach_the_acquirer(
 ) -> None:
     """A TLS error while the answer is read does not lead to a refusal of a charge that may be settled."""
     assert failure_verdict(error) is verdict
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (b'"charge_not_found"', "CHARGE_NOT_FOUND"),
+        (b'" Charge-Not-Found "', "CHARGE_NOT_FOUND"),
+        (b'"Charge not found"', "HTTP_404"),
+        (b'"Card 4000 0000 of N. N. is refused"', "HTTP_404"),
+        (b'"404"', "HTTP_404"),
+        (b"{}", "HTTP_404"),
+    ],
+)
+def test_only_one_word_is_an_error_code(error: bytes, code: str) -> None:
+    """The code is a label of metrics and decides about a charge; a sentence is of a person or of a proxy."""
+    response = requests.Response()
+    response.status_code, response._content = 404, b'{"error": ' + error + b"}"
+
+    assert result_of(response).code == code

@@ -136,7 +136,7 @@ class Api(DependencyProvider):  # type: ignore[misc]  # nameko has no types
             },
         ) as span:
             answer = self._send(method, path or template, headers, body)
-            result = ApiResult(answer, answer.name) if isinstance(answer, Verdict) else _result_of(answer)
+            result = ApiResult(answer, answer.name) if isinstance(answer, Verdict) else result_of(answer)
             if not isinstance(answer, Verdict):
                 span.set_attribute("http.response.status_code", answer.status_code)
             if result.verdict is not Verdict.ACCEPTED:
@@ -178,7 +178,7 @@ def in_minor_units(amount: Money) -> dict[str, str | int]:
     return {"currency": amount.currency_code, "minor_units": piastres(amount, "amount")}
 
 
-def _result_of(response: requests.Response) -> ApiResult:
+def result_of(response: requests.Response) -> ApiResult:
     """The result of a response, by its HTTP status and its error code."""
     status, content_type = response.status_code, response.headers.get("Content-Type", "")
     try:
@@ -198,5 +198,7 @@ def _result_of(response: requests.Response) -> ApiResult:
 
 
 def _code(body: dict[str, Any], status: int) -> str:
-    code = reason(body.get("error"))
+    """The acquirer's error code, or one of the status instead of a sentence, which could quote anything."""
+    error = body.get("error")
+    code = reason(error) if isinstance(error, str) and len(error.split()) == 1 else ""
     return code if _CODE.fullmatch(code) else f"HTTP_{status}"
