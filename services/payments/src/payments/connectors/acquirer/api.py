@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
+import eventlet
 import requests
 from chassis import telemetry
 from chassis.money import piastres
@@ -146,18 +147,23 @@ class Api(DependencyProvider):  # type: ignore[misc]  # nameko has no types
     def _send(
         self, method: str, path: str, headers: dict[str, str], body: dict[str, Any] | None
     ) -> requests.Response | Verdict:
+        limit = self._settings.answer_seconds
         try:
-            return self._session.request(
-                method,
-                f"{self._settings.api_url}{path}",
-                json=body,
-                headers={
-                    "Authorization": f"Bearer {self._settings.api_key.get_secret_value()}",
-                    **headers,
-                },
-                timeout=self._settings.answer_seconds,
-                allow_redirects=False,
-            )
+            # The session limits the connect and each read, not all reads together.
+            with eventlet.Timeout(2 * limit):
+                return self._session.request(
+                    method,
+                    f"{self._settings.api_url}{path}",
+                    json=body,
+                    headers={
+                        "Authorization": f"Bearer {self._settings.api_key.get_secret_value()}",
+                        **headers,
+                    },
+                    timeout=limit,
+                    allow_redirects=False,
+                )
+        except eventlet.Timeout:
+            return Verdict.NO_ANSWER
         except requests.exceptions.RequestException as error:
             return failure_verdict(error)
 
