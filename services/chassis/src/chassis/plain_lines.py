@@ -1,4 +1,4 @@
-"""What the interpreter and libraries write to stderr by themselves, as lines of the log.
+"""Lines that the interpreter and libraries write to stderr by themselves, as lines of the log.
 
 Examples are the trace of an exception that no code handles, in a thread, a greenlet, a spawned process or a finalizer,
 and a library's `print`. Their plain text would be unreadable for a collector of logs, and may quote personal data.
