@@ -15,6 +15,7 @@ from notification.connectors.sms.receipts import (
     parse_receipt,
     read_part_id,
 )
+from notification.connectors.sms.receiver import unreadable_event
 from notification.connectors.sms.settings import Settings
 from pydantic import ValidationError
 
@@ -165,6 +166,19 @@ def test_id_of_the_text_is_read_if_only_it_has_the_form() -> None:
 def test_intermediate_state_is_not_a_receipt(text: str, tlvs: list[smpp34.Tlv]) -> None:
     """ENROUTE and ACCEPTD are not final."""
     assert parse(text, *tlvs) is None
+
+
+def test_a_repeated_unreadable_receipt_is_the_same_event() -> None:
+    """Its sequence number differs; another id or content would be parked once more."""
+    first, second, other = (
+        unreadable_event(
+            smpp34.DeliverSm("20", "DIWAN", text, esm_class=4, sequence_number=number).encode(), "ID_MISSING"
+        )
+        for number, text in ((7, b"stat:DELIVRD"), (8, b"stat:DELIVRD"), (8, b"stat:EXPIRED"))
+    )
+
+    assert (first.id, first.subject, first.message) == (second.id, second.subject, second.message)
+    assert first.id != other.id
 
 
 def test_message_of_a_person_is_not_a_receipt() -> None:
