@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from chassis.connector import Delivery, Done, Outcome, Park, Retry, Unknown
+from chassis.connector import Delivery, Done, Outcome, Park, Refused, Retry, Unknown
 from chassis.messaging.inbound import InboundEvent
 from diwan.notification.v1 import sms_pb2
 from google.protobuf import json_format
@@ -51,7 +51,12 @@ def submit(smsc: Smsc, *, once: bool = False, progress: str = "", **options: Any
     connector = SmsConnector()
     connector.smsc, connector.context = smsc, options.pop("context", Context())  # type: ignore[assignment]
     content = sms_pb2.SmsContent(mobile="+201012345678", text=ARABIC, reference=options.pop("reference", 300))
-    message = sms_pb2.SubmitSms(message_id="m", once=once, content=json_format.MessageToJson(content))
+    message = sms_pb2.SubmitSms(
+        message_id="m",
+        once=once,
+        content=json_format.MessageToJson(content),
+        expire_time=options.pop("expire_time", ""),
+    )
     inbound = InboundEvent(
         queue="sms.notification.message", exchange="notification.commands", id="e", subject="s"
     )
@@ -106,6 +111,26 @@ def test_last_attempt_of_a_possibly_sent_text_is_unknown() -> None:
     third = submit(Smsc(NotSent()), progress=second.progress)
 
     assert [events_after_last_attempt(each) for each in (first, second, third)] == [["SmsUnknown"]] * 3
+
+
+@pytest.mark.parametrize("once", [False, True])
+@pytest.mark.parametrize(
+    ("earlier", "kind"),
+    [
+        ({}, sms_pb2.SmsExpired),
+        ({"uncertain": True}, sms_pb2.SmsUnknown),
+        ({"progress": PERHAPS_SENT}, sms_pb2.SmsUnknown),
+    ],
+)
+def test_an_expired_text_that_may_have_been_sent_is_unknown(
+    earlier: dict[str, Any], kind: type, once: bool
+) -> None:
+    """A receipt of the earlier attempt may still arrive."""
+    outcome = submit(smsc := Smsc(), once=once, expire_time="2026-01-01T00:00:00Z", **earlier)
+
+    assert isinstance(outcome, Refused | Unknown)
+    assert [type(event.message) for event in outcome.events] == [kind]
+    assert smsc.submitted == 0
 
 
 def test_last_attempt_after_a_crash_is_unknown() -> None:
