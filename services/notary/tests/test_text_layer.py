@@ -1,4 +1,4 @@
-"""What is copied from a document, searched in it and read aloud is what is printed on it."""
+"""A text that is copied from a document, searched in it or read aloud is the printed one."""
 
 from dataclasses import replace
 from html import escape

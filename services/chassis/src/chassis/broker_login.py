@@ -1,4 +1,4 @@
-"""A process whose user, password or vhost the broker refuses logs the reason, and ends after a minute.
+"""The end of a process whose user, password or vhost the broker has refused for a minute; each refusal is logged.
 
 The process reads the credential at its start. Its supervisor starts it again, with the credential as it is then: on
 Kubernetes that of the corrected Secret.
