@@ -77,7 +77,7 @@ def test_services_whose_rpcs_are_verified_by_identity_may_ask_it():
     ids=lambda rpc: rpc.full_name,
 )
 def test_rpcs_of_administrators_and_tariff_managers_are_verified_by_identity(rpc):
-    """Whatever these roles may change, a new RPC of theirs without the option fails here."""
+    """A new RPC for one of these roles fails here without the option."""
     assert access(rpc).verified_by_identity
 
 

@@ -31,7 +31,7 @@ def enrolment(**fields):
 
 
 def received(message):
-    """The request of a client as its handler receives it."""
+    """The request as a handler receives it."""
     return parse(type(message), message.SerializeToString())
 
 

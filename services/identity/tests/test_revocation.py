@@ -120,7 +120,7 @@ async def test_every_service_is_told_of_a_sign_out(world: Any, service: str) -> 
 
 
 async def test_a_reused_refresh_token_revokes_the_access_tokens(world: Any) -> None:
-    """Those of the thief and those of the owner; nobody can tell them apart."""
+    """Those of the thief and those of the owner, which cannot be distinguished."""
     owner = await SignedIn.new(world)
     thief = SignedIn(
         world, owner.account, owner.person, await world.call("RefreshToken", refresh(owner.tokens))

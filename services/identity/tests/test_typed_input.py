@@ -1,4 +1,4 @@
-"""Input of people and integrators, in their spellings, on the running service."""
+"""Fields from people and integrators, in their spellings, on the running service."""
 
 import uuid
 from dataclasses import replace
@@ -151,7 +151,7 @@ async def test_a_record_of_the_registry_is_read_in_any_spelling(world: Any) -> N
 async def test_a_name_matches_in_another_spelling_and_is_stored_as_registered(
     world: Any, registered: str, typed: str
 ) -> None:
-    """Of the agent of a case; what is stored and printed is the registry's spelling."""
+    """The agent's first name is typed in another spelling; the case has that of the registry."""
     full_name = f"{registered} عبد-الرحمن ڤهمي"
     person, account = await world.enrolled(
         replace(world.stranger(), first_name=registered, full_name=full_name)

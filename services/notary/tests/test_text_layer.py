@@ -1,4 +1,4 @@
-"""A text that is copied from a document, searched in it or read aloud is the printed one."""
+"""The text that is copied from a document, searched in it and read aloud is the printed text."""
 
 from dataclasses import replace
 from html import escape

@@ -49,7 +49,7 @@ async def test_receipts_before_the_submission_are_kept_in_their_message(
 
 @pytest.mark.parametrize("known", ["message", "phone"])
 async def test_receipts_win_over_unknown(trial: Trial, known: str) -> None:
-    """After a crash between submit and answer nothing else tells that the person has the code."""
+    """After a crash between submit and answer only they show that the person has the code."""
     mobile, parts = phone(), [uid(), uid()]
     message = await send_code(trial, uid(), mobile)
     await trial.publish("sms", sms_pb2.SmsUnknown(message_id=message))

@@ -191,7 +191,7 @@ def test_a_receipt_before_the_submission_is_kept_as_a_part() -> None:
 
 
 def test_receipts_without_a_submission_are_bounded() -> None:
-    """Receipts of ever other parts cannot fill the document."""
+    """Any number of receipts of unknown parts leaves the document bounded."""
     message = new_message().state
 
     for number in range(MAX_PARTS + 10):

@@ -161,7 +161,7 @@ async def test_a_message_is_delivered_with_the_receipts_of_all_parts(trial: Tria
 
 
 async def test_long_texts_to_one_phone_have_references_in_sequence(trial: Trial) -> None:
-    """Whatever their accounts; a repeated event allocates none, and a short text has none."""
+    """The accounts may differ; a repeated event allocates none, and a short text has none."""
     mobile, event_ids = phone(), [uid() for _ in range(5)]
     for account in (accounts := [uid(), uid()]):
         contact = identity.Contact(mobile=mobile)

@@ -99,7 +99,7 @@ def trial_namespace(
 
 
 def _create(namespace: str) -> None:
-    """Create the namespace; ClusterError with the remedy if it exists, because its content may be somebody's."""
+    """Create the namespace; ClusterError with the remedy if it exists, because it may hold other data."""
     try:
         run("kubectl", "create", "namespace", namespace)
     except ClusterError as error:

@@ -1,4 +1,4 @@
-"""The end of a process whose user, password or vhost the broker has refused for a minute; each refusal is logged.
+"""Refused logins at the broker: a process logs user and vhost, and ends after a minute.
 
 The process reads the credential at its start. Its supervisor starts it again, with the credential as it is then: on
 Kubernetes that of the corrected Secret.

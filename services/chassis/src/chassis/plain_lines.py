@@ -1,4 +1,4 @@
-"""Lines that the interpreter and libraries write to stderr by themselves, as lines of the log.
+"""Plain lines on stderr, from the interpreter and from libraries, as lines of the log.
 
 Examples are the trace of an exception that no code handles, in a thread, a greenlet, a spawned process or a finalizer,
 and a library's `print`. Their plain text would be unreadable for a collector of logs, and may quote personal data.

@@ -187,7 +187,7 @@ async def test_the_log_line_of_a_failure_has_its_trace_id(bench: Any, lines: Str
 
 
 class Early(DomainError):
-    """Another event, on which it depends, has not arrived yet."""
+    """Another event that the policy needs has not arrived yet."""
 
     reason = "PART_UNKNOWN"
     code = "FAILED_PRECONDITION"

@@ -68,7 +68,7 @@ async def park_one(bench: Any) -> None:
 
 
 async def test_the_former_holder_of_the_relays_lease_has_no_values(bench: Any) -> None:
-    """Before it was 0 aggregates with an age of 0 s, which is a number of the new holder now."""
+    """0 aggregates with an age of 0 s would be the number of the new holder."""
     await bench.relay()
     assert unknown(AGE)
     assert unknown(SIZE)

@@ -116,7 +116,7 @@ def test_text_in_ucs2_is_read() -> None:
 
 @pytest.mark.parametrize("text", ["", "Your message (id:77) was handled", "id:77 stat:REJECTD"])
 def test_optional_parameters_precede_the_text(text: str) -> None:
-    """Whatever the text says."""
+    """The text may state another id and another state."""
     parsed = parse(text, id_tlv("abc"), state_tlv(2))
 
     assert parsed is not None

@@ -62,7 +62,7 @@ def test_slow_clients_are_cut_and_counted(acquiring: Acquiring) -> None:
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
 def test_callers_do_not_reach_health_and_metrics(acquiring: Acquiring, path: str) -> None:
-    """Each port serves its own paths only, so that a network policy can separate their callers."""
+    """The port of callbacks serves no metrics, and the port of metrics takes no callbacks."""
     address = acquiring.callbacks_url.removesuffix("/callbacks")
 
     assert http("GET", f"{address}{path}")[0] == 404

@@ -1,4 +1,4 @@
-"""Authentication and authorisation of a call: by token, access option and, if the option says so, identity."""
+"""The caller of an RPC and the check of its access: by token, access option, and, if that says so, identity."""
 
 from collections.abc import Mapping
 
@@ -37,5 +37,5 @@ def bearer(metadata: Mapping[str, str]) -> str:
     """The bearer token in the call's metadata. Raises TokenMissing."""
     scheme, _, token = metadata.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
-        raise TokenMissing("This RPC requires a bearer token")
+        raise TokenMissing("This RPC wants a bearer token")
     return token

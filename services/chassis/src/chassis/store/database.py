@@ -221,7 +221,7 @@ class Database:
 
 
 def _without_unsent(index: Index) -> Index:
-    """An index that removes documents, limited to those whose events are all sent: the server knows no outbox."""
+    """An index that removes documents, limited to those whose events are all sent, because TTL ignores the outbox."""
     return index if index.expire_after_seconds is None else replace(index, where={**index.where, **SENT})
 
 

@@ -89,7 +89,7 @@ _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 @dataclass(frozen=True)
 class Source:
-    """The source of a request for a code.
+    """The network or the device from which a code is requested.
 
     Attributes:
         key: keyed hash of the network address, or of the device.
