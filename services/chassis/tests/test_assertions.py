@@ -99,6 +99,7 @@ REFUSED = {
     "no jti": ({"jti": ABSENT}, "jti"),
     "empty jti": ({"jti": ""}, "jti"),
     "jti a number": ({"jti": 7}, "jti"),
+    "jti with a lone surrogate": ({"jti": "j-\ud800"}, "jti"),
     "no exp": ({"exp": ABSENT}, "expiry"),
     "exp as text": ({"exp": str(SECONDS + 60)}, "expiry"),
     "exp true": ({"exp": True}, "expiry"),

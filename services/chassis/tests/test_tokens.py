@@ -148,6 +148,15 @@ def test_an_invalid_text_is_refused_like_an_invalid_token(key, token):
         verify_access(token, key_set(key), "notary", NOW)
 
 
+@pytest.mark.parametrize("depth", [1_000, 3_000, 11_000])
+async def test_a_deeply_nested_header_is_refused_like_an_invalid_token(key, depth):
+    """The depth that the parser can read is no error of the service."""
+    keys = TokenKeys.own("notary", key, clock=lambda: NOW)
+
+    with pytest.raises(TokenInvalid):
+        await keys.caller(f"{encoded(b'[' * depth)}.e30.e30")
+
+
 def test_an_altered_token_is_refused(key):
     """One changed character invalidates the signature."""
     head, body, signature = access(key).split(".")

@@ -133,3 +133,20 @@ def test_a_wide_terminal_wraps_prose_only():
     assert lines[0].split() == list(PARKED)
     assert ID in lines[1]
     assert len(lines) > 2
+
+
+@pytest.mark.parametrize("columns", [20, 200, 0])
+@pytest.mark.parametrize("text", ["[/x]", "[red]alert[/red]", "urn:key:1", "a[b]"])
+def test_a_value_is_no_markup(text, columns):
+    """It is printed as it is, in a table and in a record."""
+    for value in ([{"reason": text}], {"reason": text}):
+        assert text in printed(value, columns=columns)
+
+
+@pytest.mark.parametrize("value", ["\x1b[2Jred", "\x9b2Jred", {"deep": ["\x9b2Jred"]}])
+def test_a_value_does_not_control_the_terminal(value):
+    """Headers of parked messages come from outside."""
+    output = printed([{"reason": value}])
+
+    assert "red" in output
+    assert not {"\x1b", "\x9b"} & set(output)

@@ -6,11 +6,21 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
 import pytest
+from chassis.store import Limits
 from hypothesis import given
 from hypothesis import strategies as st
 from identity.model import accounts, channels, confirmations, errors, officers, records, sessions
 from identity.model.administrators import Administrators
-from identity.model.codes import MAX_WRONG_TRIES, Challenge, RateLimit, Source, Throttle, challenge, new_code
+from identity.model.codes import (
+    KNOWN_SOURCES,
+    MAX_WRONG_TRIES,
+    Challenge,
+    RateLimit,
+    Source,
+    Throttle,
+    challenge,
+    new_code,
+)
 from identity.model.facts import (
     AccessRevoked,
     AccountEnrolled,
@@ -23,6 +33,7 @@ from identity.model.facts import (
 from identity.model.national_id import NationalId
 from identity.model.persons import Person, PersonRecord, register
 from identity.model.revocations import first_issue_time
+from identity.model.sessions import MAX_GENERATION
 from identity.networks import MAX_NETWORKS, Networks
 
 NOW = datetime(2026, 5, 1, 9, 0, tzinfo=UTC)
@@ -246,6 +257,22 @@ def test_no_single_stranger_uses_up_the_limit_of_all(per_hour: int, waits: list[
             kept = kept.start(NETWORKS[0], limit, now)
 
     kept.start(NETWORKS[1], limit, now)
+
+
+def test_a_device_of_each_sign_in_gives_no_unlimited_number_of_codes() -> None:
+    """Of an owner who requests a code with the device of each sign-in before. An hour later there are codes again."""
+    kept, accepted = Throttle.new("k"), 0
+    for number in range(200):
+        with contextlib.suppress(errors.TooManyStarts):
+            kept = kept.start(Source(f"device {number}", known=True), LIMIT, NOW + number * SECOND)
+            accepted += 1
+
+    assert accepted == len(kept.starts) == KNOWN_SOURCES * LIMIT.per_hour
+    with pytest.raises(errors.TooManyStarts) as refused:
+        kept.start(DEVICE, LIMIT, NOW + 200 * SECOND)
+    assert refused.value.metadata == {"retry_after_seconds": "3400"}
+    assert kept.start(NETWORKS[0], LIMIT, NOW + 200 * SECOND)
+    assert kept.start(DEVICE, LIMIT, NOW + 3600 * SECOND)
 
 
 def test_a_network_makes_a_limited_number_of_requests() -> None:
@@ -560,6 +587,20 @@ def test_the_end_of_a_session_revokes_its_tokens_once() -> None:
         assert (fact.session_id, fact.subject_id, fact.reason) == ("s-1", "", reason)
         assert fact.expire_time >= NOW + timedelta(minutes=15, seconds=30)
     assert signed_out.state.sign_out(NOW).facts == ()
+
+
+def test_refreshes_leave_room_for_the_end_of_a_session() -> None:
+    """A client in a loop, or a thief, does not use up the requests that the store remembers of a session."""
+    opened = session().complete(RIGHT, NOW).state
+    for generation in range(1, MAX_GENERATION):
+        opened = opened.refresh(generation, NOW).state
+
+    last = opened.refresh(MAX_GENERATION, NOW)
+
+    assert (last.state, last.facts, type(last.refusal)) == (opened, (), errors.SessionEnded)
+    assert opened.generation == MAX_GENERATION < Limits().requests - 20
+    assert opened.sign_out(NOW).facts
+    assert opened.refresh(MAX_GENERATION - 1, NOW).facts
 
 
 def test_a_service_states_the_purpose_of_a_read() -> None:

@@ -222,6 +222,20 @@ def test_a_report_that_contradicts_the_settlement_is_refused(
         assert payment.settle("c-1", PAID, reference, NOW) == Outcome(payment)
 
 
+def test_a_report_without_a_reference_keeps_the_known_one() -> None:
+    """A settlement under another reference contradicts it in any order."""
+    accepted = payment_with("c-1").accept("c-1", "ref").state.settle("c-1", PAID, "", NOW).state
+    unnamed = payment_with("c-1").settle("c-1", PAID, "", NOW).state
+    named = unnamed.settle("c-1", PAID, "ref", NOW)
+
+    assert named.facts == ()
+    for payment in (accepted, named.state):
+        assert payment.charge is not None
+        assert payment.charge.reference == "ref"
+        with pytest.raises(ChargeContradicted):
+            payment.settle("c-1", PAID, "other", NOW)
+
+
 @pytest.mark.parametrize("kind", ["accepted", "settled", "refused"])
 def test_an_event_of_an_unknown_charge_is_refused(kind: str) -> None:
     """All kinds of events are tried."""

@@ -48,10 +48,18 @@ async def run_with_lease(
         if not task.cancelled() and task.exception() is None:
             return
         if not task.cancelled():
-            if isinstance(error := task.exception(), WrongSetting):
-                raise error  # it ends the process
+            if wrong := _wrong_setting(task.exception()):
+                raise wrong  # it ends the process
             _log.error("leased work failed", lease=name, exc_info=task.exception())
         await within(stopping, backoff.next())
+
+
+def _wrong_setting(error: BaseException | None) -> WrongSetting | None:
+    """The WrongSetting that ended the work, also within the group of a TaskGroup."""
+    while isinstance(error, BaseExceptionGroup):
+        group = error.subgroup(WrongSetting)
+        error = group.exceptions[0] if group else None
+    return error if isinstance(error, WrongSetting) else None
 
 
 async def _keep(lease: Lease, task: "asyncio.Task[None]") -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from chassis.backoff import RetryLimit
+from chassis.domain import DomainError
 from chassis.messaging import message_processor
 from chassis.messaging.policies import on
 from diwan.payments.v1 import events_pb2
@@ -12,6 +13,13 @@ from diwan.payments.v1 import events_pb2
 from .conftest import QUEUE, eventually, settled
 
 MESSAGES = 24
+
+
+class FeeMissing(DomainError):
+    """Another event brings the fee."""
+
+    reason = "FEE_MISSING"
+    code = "FAILED_PRECONDITION"
 
 
 def test_the_limit_follows_the_outcomes() -> None:
@@ -65,3 +73,34 @@ async def test_retries_that_all_fail_run_one_at_a_time(bench: Any, monkeypatch: 
     await eventually(lambda: len(done) == MESSAGES, 60)
 
     assert max(at_once) > 1
+
+
+@pytest.mark.real
+async def test_retries_that_a_rule_refuses_do_not_slow_others(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What they depend on answers; one at a time, they would hold up the messages that are due after them."""
+    monkeypatch.setattr(message_processor, "ATTEMPTS", 1000)
+    running = 0
+    tried: set[str] = set()
+    at_once: list[int] = []
+
+    async def handle(event: Any, _message: Any) -> None:
+        nonlocal running
+        if event.event_id not in tried:
+            tried.add(event.event_id)
+            raise FeeMissing
+        running += 1
+        at_once.append(running)
+        try:
+            await asyncio.sleep(0.02)
+            raise FeeMissing
+        finally:
+            running -= 1
+
+    await bench.listen(on(QUEUE, events_pb2.PaymentSettled, handle, name="wait"))
+    for number in range(MESSAGES):
+        bench.send(settled(number))
+    await eventually(lambda: len(at_once) >= 60)
+
+    assert max(at_once[32:]) > 1

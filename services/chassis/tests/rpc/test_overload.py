@@ -149,7 +149,7 @@ async def test_slow_streams_do_not_occupy_the_places_of_other_calls(harness, sma
         assert (await stream.read()).text
 
 
-def test_the_answer_names_the_delay_twice():
+def test_the_answer_names_the_delay():
     failure = Overloaded()
 
     assert RETRY_SECONDS[0] <= float(failure.metadata["retry_after_seconds"]) <= RETRY_SECONDS[1]

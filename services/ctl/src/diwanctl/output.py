@@ -16,6 +16,9 @@ from rich.table import Table
 _PAGE_WIDTH: Final = 1000
 _WORDS_KEPT: Final = 2
 _NANO: Final = Decimal("1e-9")
+_CONTROLS: Final = {
+    code: "\N{REPLACEMENT CHARACTER}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) != "\n"
+}
 
 
 def as_dict(message: Message) -> dict[str, Any]:
@@ -101,17 +104,21 @@ def _fits(table: Table, console: Console) -> bool:
 
 def _console() -> Console:
     """The terminal, or a wide page for a file or pipe, whose reader expects a row on a line."""
-    console = Console()
-    if console.is_terminal or "COLUMNS" in os.environ:
-        return console
-    return Console(width=_PAGE_WIDTH)
+    # Values are no markup: `[/x]` would raise, and `:key:` become a picture.
+    console = Console(markup=False, emoji=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = _PAGE_WIDTH
+    return console
 
 
 def formatted(value: Any) -> str:
-    """The value for people: money with its currency, a date in ISO 8601, rows within a row on a line each."""
+    """The value for people: money with its currency, a date in ISO 8601, rows within a row on a line each.
+
+    Control characters are replaced: a terminal would obey them.
+    """
     match value:
         case str():
-            return value
+            return value.translate(_CONTROLS)
         case {"currency_code": currency, "units": units, "nanos": nanos}:
             return f"{int(units) + nanos * _NANO:.2f} {currency}"
         case {"year": year, "month": month, "day": day}:
@@ -119,7 +126,7 @@ def formatted(value: Any) -> str:
         case list() if _has_rows(value):
             return "\n".join("  ".join(map(formatted, row.values())) for row in value)
         case _:
-            return json.dumps(value, ensure_ascii=False)
+            return json.dumps(value, ensure_ascii=False).translate(_CONTROLS)
 
 
 def _has_rows(value: Any) -> bool:

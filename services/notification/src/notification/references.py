@@ -12,7 +12,7 @@ from notification.model import NotificationError
 from notification.sms_text import REFERENCES
 
 REUSE_AFTER = timedelta(days=30)
-"""How long a text may be under way: the longest validity period that the connector requests from an operator."""
+"""Longest time that a text is under way: the longest validity period that the connector requests from an operator."""
 BLOCK = 1_024
 """References whose time of use is recorded together."""
 BLOCKS = REFERENCES // BLOCK

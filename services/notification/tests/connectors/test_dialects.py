@@ -76,6 +76,7 @@ def test_unreadable_receipt_is_kept_and_counted(sms: Sms, dialect: dict[str, Any
     event, attributes = hears(sms, sms_pb2.SmsReceiptUnreadable)
 
     assert event.reason == reason
+    assert attributes[headers.SUBJECT], "notification rejects an event without a subject"
     eventually(lambda: sms.metric(line) == before + 1)
     kind = sms_pb2.SmsReceiptUnreadable.DESCRIPTOR.full_name
     pdu = sms.side.keys.open(event.pdu, Binding(attributes[headers.ID], kind, "diwan/sms"))

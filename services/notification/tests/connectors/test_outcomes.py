@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from chassis.connector import Delivery, Done, Outcome, Park, Retry, Unknown
+from chassis.connector import Delivery, Done, Outcome, Park, Refused, Retry, Unknown
 from chassis.messaging.inbound import InboundEvent
 from diwan.notification.v1 import sms_pb2
 from google.protobuf import json_format
@@ -51,7 +51,12 @@ def submit(smsc: Smsc, *, once: bool = False, progress: str = "", **options: Any
     connector = SmsConnector()
     connector.smsc, connector.context = smsc, options.pop("context", Context())  # type: ignore[assignment]
     content = sms_pb2.SmsContent(mobile="+201012345678", text=ARABIC, reference=options.pop("reference", 300))
-    message = sms_pb2.SubmitSms(message_id="m", once=once, content=json_format.MessageToJson(content))
+    message = sms_pb2.SubmitSms(
+        message_id="m",
+        once=once,
+        content=json_format.MessageToJson(content),
+        expire_time=options.pop("expire_time", ""),
+    )
     inbound = InboundEvent(
         queue="sms.notification.message", exchange="notification.commands", id="e", subject="s"
     )
@@ -108,6 +113,26 @@ def test_last_attempt_of_a_possibly_sent_text_is_unknown() -> None:
     assert [events_after_last_attempt(each) for each in (first, second, third)] == [["SmsUnknown"]] * 3
 
 
+@pytest.mark.parametrize("once", [False, True])
+@pytest.mark.parametrize(
+    ("earlier", "kind"),
+    [
+        ({}, sms_pb2.SmsExpired),
+        ({"uncertain": True}, sms_pb2.SmsUnknown),
+        ({"progress": PERHAPS_SENT}, sms_pb2.SmsUnknown),
+    ],
+)
+def test_an_expired_text_that_may_have_been_sent_is_unknown(
+    earlier: dict[str, Any], kind: type, once: bool
+) -> None:
+    """A receipt of the earlier attempt may still arrive."""
+    outcome = submit(smsc := Smsc(), once=once, expire_time="2026-01-01T00:00:00Z", **earlier)
+
+    assert isinstance(outcome, Refused | Unknown)
+    assert [type(event.message) for event in outcome.events] == [kind]
+    assert smsc.submitted == 0
+
+
 def test_last_attempt_after_a_crash_is_unknown() -> None:
     """A process that crashed may have sent the text."""
     assert events_after_last_attempt(submit(Smsc(THROTTLED), uncertain=True)) == ["SmsUnknown"]
@@ -124,6 +149,23 @@ def test_the_mark_of_a_possible_submit_is_not_a_part() -> None:
     assert isinstance(event.message, sms_pb2.SmsSubmitted)
     assert list(event.message.part_ids) == ["1", "2"]
     assert smsc.submitted == 1
+
+
+@pytest.mark.parametrize("part_id", ["", "7 F", "50%", "%", "é~", PERHAPS_SENT + " 1"])
+def test_a_part_is_submitted_once_whatever_its_id(part_id: str) -> None:
+    """The next attempt continues after it, also if the operator gave it no id."""
+    first = submit(Smsc(Submitted(0, part_id), THROTTLED))
+    assert isinstance(first, Retry)
+    smsc = Smsc(Submitted(0, "2"))
+
+    outcome = submit(smsc, progress=first.progress)
+
+    assert smsc.submitted == 1
+    assert isinstance(outcome, Done)
+    (event,) = outcome.events
+    assert isinstance(event.message, sms_pb2.SmsSubmitted)
+    assert list(event.message.part_ids) == [each for each in (part_id, "2") if each]
+    assert event.message.parts_unknown == (part_id == "")
 
 
 def test_text_after_a_lost_answer_may_have_further_parts() -> None:

@@ -15,6 +15,7 @@ from notification.connectors.sms.receipts import (
     parse_receipt,
     read_part_id,
 )
+from notification.connectors.sms.receiver import unreadable_event
 from notification.connectors.sms.settings import Settings
 from pydantic import ValidationError
 
@@ -127,6 +128,22 @@ def test_optional_parameters_alone_make_a_receipt() -> None:
     assert parse("", id_tlv("abc"), state_tlv(3), esm_class=0) is not None
 
 
+@pytest.mark.parametrize(("text", "tlv"), [("stat:DELIVRD", id_tlv("abc")), ("id:abc", state_tlv(2))])
+def test_one_optional_parameter_makes_a_receipt(text: str, tlv: smpp34.Tlv) -> None:
+    """The other half is in the text."""
+    parsed = parse(text, tlv, esm_class=0)
+
+    assert parsed is not None
+    assert (parsed.part_id, parsed.state) == ("abc", DELIVERED)
+
+
+def test_half_a_receipt_without_its_type_is_unreadable() -> None:
+    """It is kept for an operator, not acknowledged away as a person's SMS."""
+    with pytest.raises(Unreadable):
+        parse("", id_tlv("abc"), esm_class=0)
+    assert parse("", id_tlv("abc"), esm_class=0x20) is None
+
+
 def test_id_of_the_text_is_read_if_only_it_has_the_form() -> None:
     """The optional parameter of this operator has another id."""
     parsed = parse(
@@ -149,6 +166,19 @@ def test_id_of_the_text_is_read_if_only_it_has_the_form() -> None:
 def test_intermediate_state_is_not_a_receipt(text: str, tlvs: list[smpp34.Tlv]) -> None:
     """ENROUTE and ACCEPTD are not final."""
     assert parse(text, *tlvs) is None
+
+
+def test_a_repeated_unreadable_receipt_is_the_same_event() -> None:
+    """Its sequence number differs; another id or content would be parked once more."""
+    first, second, other = (
+        unreadable_event(
+            smpp34.DeliverSm("20", "DIWAN", text, esm_class=4, sequence_number=number).encode(), "ID_MISSING"
+        )
+        for number, text in ((7, b"stat:DELIVRD"), (8, b"stat:DELIVRD"), (8, b"stat:EXPIRED"))
+    )
+
+    assert (first.id, first.subject, first.message) == (second.id, second.subject, second.message)
+    assert first.id != other.id
 
 
 def test_message_of_a_person_is_not_a_receipt() -> None:

@@ -270,7 +270,7 @@ class SmsReceiptUnreadable(_message.Message):
     reason: _builtins.str
     """Why: `PDU_MALFORMED`, `ID_MISSING`, `ID_MALFORMED`, `STATE_MISSING` or `STATE_UNKNOWN`."""
     pdu: _builtins.str
-    """The PDU, hexadecimal, sealed for notification."""
+    """The PDU with 0 as its sequence number, hexadecimal, sealed for notification."""
     def __init__(
         self,
         *,

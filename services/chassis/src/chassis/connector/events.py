@@ -56,7 +56,7 @@ def _content_hash(message: Message) -> str:
 
 @dataclass(frozen=True)
 class OutboundMessage:
-    """A message as it goes to the broker. `mandatory`: somebody must take it, or publishing fails."""
+    """A message as it goes to the broker. `mandatory`: publishing fails if no queue takes it."""
 
     exchange: str
     key: str

@@ -98,7 +98,7 @@ class _Stop:
         eventlet.spawn_n(self._leave)
 
     def _leave(self) -> None:
-        """Stop the runner; `run` then ends the process. What misses the limit is delivered again to another process."""
+        """Stop the runner; `run` then ends the process. Late work is delivered again, to another process."""
         _log.info("connector stops")
         try:
             with eventlet.Timeout(self._drain_seconds):

@@ -33,6 +33,7 @@ RACE_ATTEMPTS: Final = 3
 _RACE_CODES: Final = ("FAILED_PRECONDITION", "NOT_FOUND")
 """Codes of a policy that needs what another event brings: events of several publishers arrive in no order."""
 
+_FINAL: Final = (PermanentFailure, TooOld, ContentChanged)
 _log = log.get(__name__)
 
 
@@ -129,7 +130,8 @@ class MessageProcessor:
         """Process a message of the inbox again, in a trace of its own, linked to its publisher's span.
 
         Returns:
-            Whether the attempt did not fail. A message that no attempt was made for does not count as a failure.
+            False if the attempt failed, so that fewer retries may help. A refusal by a rule does not count: what the
+            policy depends on has answered. Neither does a message that no attempt was made for.
 
         Raises:
             StoreUnavailable: the message is unchanged.
@@ -160,7 +162,7 @@ class MessageProcessor:
             await self._inbox.retry(
                 entry.id, attempt=attempt, next_at=next_at, reason=failure_reason(failure)
             )
-        return failure is None
+        return failure is None or _is_refusal(failure)
 
     def _read(self, received: ReceivedMessage) -> tuple[InboundEvent, Message]:
         """Check the publisher, the attributes, the type and the body."""
@@ -210,7 +212,7 @@ class MessageProcessor:
         return None
 
     def _is_final(self, failure: Exception, attempt: int) -> bool:
-        return isinstance(failure, PermanentFailure | TooOld | ContentChanged) or attempt >= ATTEMPTS
+        return isinstance(failure, _FINAL) or attempt >= ATTEMPTS
 
     def _log_failure(
         self, policy: Policy, event: InboundEvent, error: Exception, attempt: int, outcome: ProcessingOutcome
@@ -285,5 +287,14 @@ def log_level(outcome: ProcessingOutcome, error: Exception, attempt: int) -> str
     """Level of a failure's log line: error for a parked message, info for the first attempts of an ordinary race."""
     if outcome is ProcessingOutcome.PARKED:
         return "error"
-    race = getattr(error, "code", "") in _RACE_CODES and attempt < RACE_ATTEMPTS
+    race = _waits_for_another(error) and attempt < RACE_ATTEMPTS
     return "info" if race else "warning"
+
+
+def _waits_for_another(error: Exception) -> bool:
+    """Whether a policy needs what another event brings."""
+    return getattr(error, "code", "") in _RACE_CODES
+
+
+def _is_refusal(error: Exception) -> bool:
+    return isinstance(error, _FINAL) or _waits_for_another(error)

@@ -48,7 +48,7 @@ class Clients:
 
         Raises:
             ValueError: the settings have no target of the other service, or none of identity.
-            OSError: the key folder has no client key.
+            WrongSetting: the key folder has no client key, or an unusable one.
         """
         if other not in self._channels:
             target = self._target(other)

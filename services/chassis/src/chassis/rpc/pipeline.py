@@ -196,7 +196,7 @@ class Pipeline:
         return handle
 
     async def _admit(self, method: Method, context: Any, outcome: _Outcome) -> None:
-        """Authenticate and authorise, before the request is read: an unauthorised caller learns no rules."""
+        """Authenticate and authorise before the request is read: an unauthorised caller gets no hint of its rules."""
         metadata = _metadata(context)
         caller = outcome.caller = await authenticate(self._keys, method.access, metadata)
         set_deadline(outcome.ends)

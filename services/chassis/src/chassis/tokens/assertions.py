@@ -1,7 +1,7 @@
 """Client assertions: a client's statement of its identity, signed with its own key (private_key_jwt, RFC 7523).
 
-What the RFC leaves open is accepted: `typ`, `kid`, `iat` and `nbf` may be absent, times may have fractions, `aud` may
-be a list of one. What it leaves to the receiver is required: ES256, a `jti` (an assertion is valid once), and an expiry
+Each form that the RFC permits is accepted: `typ`, `kid`, `iat` and `nbf` may be absent, times may have fractions, `aud`
+may be a list of one. The RFC lets the receiver require more: ES256, a `jti` (an assertion is valid once), and an expiry
 within a minute. An audience beside identity is refused: its owner could use the assertion before the client does
 (RFC 7523bis, section 4).
 """
@@ -105,7 +105,7 @@ def verify_assertion(
     if claims.get("aud") not in (audience, [audience]):
         raise AssertionRefused(Problem.AUDIENCE)
     jti = claims.get("jti")
-    if not isinstance(jti, str) or not jti:
+    if not _is_text(jti):
         raise AssertionRefused(Problem.JTI)
     return jti, _expiry(claims, now)
 
@@ -158,6 +158,11 @@ def _expiry(claims: Mapping[str, Any], now: datetime) -> datetime:
         if name in claims and not (_is_time(claims[name]) and claims[name] <= latest):
             raise AssertionRefused(problem)
     return datetime.fromtimestamp(expiry, tz=now.tzinfo)
+
+
+def _is_text(value: Any) -> TypeGuard[str]:
+    """Whether a value is a text that is not empty. JSON can express lone surrogates, which UTF-8 cannot."""
+    return isinstance(value, str) and value != "" and not any("\ud800" <= each <= "\udfff" for each in value)
 
 
 def _is_time(value: Any) -> TypeGuard[float]:

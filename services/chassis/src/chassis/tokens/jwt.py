@@ -200,11 +200,13 @@ def key_ids(keys: KeySet) -> frozenset[str]:
 
 
 def key_id(token: str) -> str:
-    """The id of the key named by a token's header, not verified; TokenInvalid when the header is malformed."""
+    """The id of the key named by a token's header, not verified; TokenInvalid if it is malformed or too long."""
+    if len(token) > MAX_TOKEN:
+        raise TokenInvalid
     try:
         header = json.loads(unpadded(token.split(".", 1)[0]))
         return _text(header, "kid")
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         raise TokenInvalid from None
 
 
@@ -224,7 +226,7 @@ def sign(
 def _verify(
     token: str, keys: KeySet, *, typ: str, issuer: str, audience: str, now: datetime
 ) -> dict[str, Any]:
-    if len(token) > MAX_TOKEN or key_id(token) not in key_ids(keys):
+    if key_id(token) not in key_ids(keys):
         raise TokenInvalid
     try:
         decoded = jwt.decode(token, keys, registry=_registry)

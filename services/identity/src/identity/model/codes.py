@@ -16,6 +16,8 @@ from identity.model.errors import (
 
 CODE_LIFETIME = timedelta(minutes=5)
 MAX_WRONG_TRIES = 5
+KNOWN_SOURCES = 4
+"""All known devices of an account together may request as many times the codes of one per hour."""
 _CODES = 1_000_000
 # Retention of a start and its kept answer; longer than the 24 hours of a request id.
 RETENTION = timedelta(hours=25)
@@ -113,6 +115,7 @@ class Throttle:
     A stranger who requests codes for a subject uses up the limit of their own source. All strangers together use up
     the limit of unknown sources, which bounds the unwanted messages; a known device is not affected. One unknown source
     gets at most half of that limit: otherwise a single stranger could use it up within a day, and lock out the owner.
+    Known devices share a limit too: each sign-in makes another one, so the owner could request any number of messages.
     """
 
     key: str
@@ -130,7 +133,10 @@ class Throttle:
         if own and now - own[-1] < limit.min_interval:
             raise CodeTooSoon(retry_after_seconds=_seconds(own[-1] + limit.min_interval - now))
         _check_count(own, limit.per_hour, _HOUR, now)
-        if not source.known:
+        if source.known:
+            known = [start.time for start in kept if start.source.known]
+            _check_count(known, KNOWN_SOURCES * limit.per_hour, _HOUR, now)
+        else:
             _check_count(own, _share(limit.unknown_per_hour), _HOUR, now)
             _check_count(own, _share(limit.unknown_per_day), _DAY, now)
             unknown = [start.time for start in kept if not start.source.known]

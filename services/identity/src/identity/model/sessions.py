@@ -12,6 +12,9 @@ from identity.model.facts import CodeIssued, Fact, MessageContent, RevocationRea
 from identity.model.revocations import ACCESS_LIFETIME, of_session
 
 SESSION_LIFETIME = timedelta(hours=12)
+MAX_GENERATION = 200
+"""The last generation, several times that of a client that refreshes in time. The store remembers 256 requests of a
+session and refuses further ones: without the difference, refreshes could use up those of a sign-out."""
 DEVICE_LIFETIME = timedelta(days=90)
 """Time from a sign-in for which its device is known; the session's document is kept for as long."""
 
@@ -81,13 +84,16 @@ class Session:
     def refresh(self, generation: int, now: datetime) -> Outcome["Session", Fact]:
         """Exchange the refresh token of a generation for the next generation.
 
-        An old token was used twice, so it may be stolen: the session ends, and its access tokens are revoked.
+        An old token was used twice, so it may be stolen: the session ends, and its access tokens are revoked. The token
+        of the last generation is refused; the session stays open for a sign-out.
         """
         if not self.is_open(now):
             return Outcome(self, refusal=SessionEnded())
         if generation != self.generation:
             revoked = of_session(self.session_id, RevocationReason.REFRESH_TOKEN_REUSED, now)
             return Outcome(self._ended(now), (revoked,), refusal=SessionEnded())
+        if generation >= MAX_GENERATION:
+            return Outcome(self, refusal=SessionEnded())
         return Outcome(replace(self, generation=self.generation + 1, issued_at=now))
 
     def sign_out(self, now: datetime) -> Outcome["Session", Fact]:

@@ -1,4 +1,4 @@
-"""The text layer of a PDF: what is copied, searched and read aloud is what is printed.
+"""The text layer of a PDF: a text that is copied, searched or read aloud is the printed one.
 
 WeasyPrint writes one code for each glyph, and gives a glyph the text of the cluster in which it was met first. A glyph
 that several clusters share, a dot for instance, and a cluster of several glyphs then have a wrong text (WeasyPrint

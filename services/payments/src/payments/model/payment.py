@@ -230,7 +230,7 @@ class Payment:
         return Outcome(self._with(replace(charge, state=ChargeState.ACCEPTED, reference=reference)))
 
     def settle(self, charge_id: str, amount: int, reference: str, now: datetime) -> Outcome["Payment", Fact]:
-        """Record that a charge was settled; a repetition changes nothing.
+        """Record that a charge was settled; a repetition adds at most a reference that was missing.
 
         AmountMismatch if its amount differs from the requested one; ChargeContradicted if it is settled already under
         another reference of the acquirer, which may have collected twice.
@@ -241,7 +241,9 @@ class Payment:
         if charge.state is ChargeState.SETTLED:
             if reference and charge.reference and reference != charge.reference:
                 raise ChargeContradicted
-            return Outcome(self)
+            return Outcome(self._with(replace(charge, reference=charge.reference or reference)))
+        # A report without a reference must not remove the known one, with which a second collection is compared.
+        reference = reference or charge.reference
         after = self._with(replace(charge, state=ChargeState.SETTLED, reference=reference, reason=""))
         if self.settled_by:
             overpaid = Overpaid(self.payment_id, self.subject_id, self.account_id, charge_id, amount)

@@ -1,6 +1,7 @@
 """The SMS connector: submits the text of each delivery and returns the outcome."""
 
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote, unquote
 
 from chassis import log, protojson, times
 from chassis.connector import (
@@ -31,6 +32,8 @@ ALPHANUMERIC, INTERNATIONAL, ISDN = 5, 1, 1
 UDH_INDICATOR = 0x40
 FINAL_RECEIPT = 0x01
 PERHAPS_SENT = "perhaps-sent"
+NO_ID = "%"
+"""A submitted part without an id, in a delivery's progress; no quoted id is equal to it."""
 
 _log = log.get(__name__)
 
@@ -62,7 +65,10 @@ class SmsConnector:
     def submit(self, delivery: Delivery[sms_pb2.SubmitSms]) -> Outcome:
         """Submit a text. It is retried if it was certainly not sent; a code that may have been sent is not."""
         message = delivery.message
+        perhaps_sent, _ = _progress(delivery)
         if delivery.expired(datetime.now(UTC)):
+            if perhaps_sent:
+                return _unknown(delivery)
             return Refused((_event(delivery, sms_pb2.SmsExpired(message_id=message.message_id)),))
         if message.once and delivery.uncertain:
             return _unknown(delivery)
@@ -84,7 +90,8 @@ class SmsConnector:
                 answer = self.smsc.submit(**fields)
                 if answer.status == status.ROK:
                     part_ids.append(self._part_id(answer.part_id))
-                    self._record_submitted(delivery, part_ids[-1])
+                    if part_ids[-1]:
+                        self._record_submitted(delivery, part_ids[-1])
             except NotSent:
                 return _retry(delivery, "NOT_SENT", part_ids, perhaps_sent=perhaps_sent)
             except Malformed:
@@ -101,12 +108,16 @@ class SmsConnector:
             if answer.status != status.ROK:
                 return _refused(delivery, status.name(answer.status))
         submitted = sms_pb2.SmsSubmitted(
-            message_id=delivery.message.message_id, part_ids=part_ids, parts_unknown=perhaps_sent
+            message_id=delivery.message.message_id,
+            part_ids=[part_id for part_id in part_ids if part_id],
+            parts_unknown=perhaps_sent or not all(part_ids),
         )
         return Done((_event(delivery, submitted),))
 
     def _part_id(self, text: str) -> str:
-        """The operator's id of a part in the form of our events; one in another form than the setting's as it is."""
+        """The operator's id of a part in the form of our events, "" without one; an id in another form as it is."""
+        if not text:
+            return ""
         try:
             return read_part_id(text, self.context.settings.smsc_answer_id)
         except ValueError:
@@ -161,7 +172,9 @@ def _progress(delivery: Delivery[sms_pb2.SubmitSms]) -> tuple[bool, list[str]]:
     """Whether an earlier attempt may have sent a part without recording it, and the ids of the recorded parts."""
     words = delivery.progress.split()
     perhaps_sent = words[:1] == [PERHAPS_SENT]
-    return perhaps_sent or delivery.uncertain, words[1:] if perhaps_sent else words
+    quoted = words[1:] if perhaps_sent else words
+    part_ids = ["" if word == NO_ID else unquote(word) for word in quoted]
+    return perhaps_sent or delivery.uncertain, part_ids
 
 
 def _reason(error: Exception) -> str:
@@ -175,6 +188,8 @@ def _retry(
     delivery: Delivery[sms_pb2.SubmitSms], reason: str, part_ids: list[str], *, perhaps_sent: bool
 ) -> Retry:
     """A retry. After the last attempt the text is refused if no attempt may have sent it, else unknown."""
-    progress = " ".join([PERHAPS_SENT, *part_ids] if perhaps_sent else part_ids)
+    # Quoted, because an id may contain a blank or be missing: the number of words is the number of submitted parts.
+    words = [quote(part_id, safe="") or NO_ID for part_id in part_ids]
+    progress = " ".join([PERHAPS_SENT, *words] if perhaps_sent else words)
     giving_up = _unknown(delivery) if perhaps_sent else _refused(delivery, "GAVE_UP")
     return Retry(reason, progress=progress, giving_up=giving_up.events)

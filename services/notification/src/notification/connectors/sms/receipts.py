@@ -117,12 +117,13 @@ def parse_receipt(pdu: smpp34.DeliverSm, dialect: Dialect) -> Receipt | None:
     """
     tlvs = {tlv.tag: tlv for tlv in pdu.tlvs}
     kind = pdu.esm_class & ESM_TYPE_MASK
-    # A text alone does not make a receipt: a person could send one. The two TLVs come from the SMSC only.
-    if kind != ESM_RECEIPT and not {TLV_RECEIPTED_MESSAGE_ID, TLV_MESSAGE_STATE} <= tlvs.keys():
+    # A text alone does not make a receipt: a person could send one. Each of the two TLVs comes from the SMSC only.
+    of_smsc = kind == ESM_RECEIPT or not tlvs.keys().isdisjoint((TLV_RECEIPTED_MESSAGE_ID, TLV_MESSAGE_STATE))
+    if kind == ESM_INTERMEDIATE or not of_smsc:
         return None
     fields = _fields(_text(pdu, tlvs))
     state = _state(tlvs, fields)
-    if state in _NOT_FINAL or kind == ESM_INTERMEDIATE:
+    if state in _NOT_FINAL:
         return None
     if state not in _STATES:
         raise Unreadable("STATE_UNKNOWN")

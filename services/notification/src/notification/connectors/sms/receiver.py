@@ -19,6 +19,8 @@ from notification.connectors.sms.settings import Settings
 from notification.connectors.sms.smsc import Bind
 
 SUBMITS_MAX: Final = 20_000
+_SEQUENCE: Final = slice(12, 16)
+"""The place of the sequence number in a PDU."""
 
 _log = log.get(__name__)
 
@@ -101,10 +103,7 @@ class Receiver(SharedExtension):  # type: ignore[misc]  # nameko has no types
 
     def _keep(self, data: bytes, reason: str) -> bool:
         """Publish an unreadable receipt; one that the SMSC repeats is the same event."""
-        content = hashlib.sha256(data[_SEQUENCE_END:]).hexdigest()
-        event = OutboundEvent(
-            sms_pb2.SmsReceiptUnreadable(reason=reason, pdu=data.hex()), subject="", origin=content
-        )
+        event = unreadable_event(data, reason)
         with telemetry.span("deliver_sm", kind=SpanKind.CONSUMER) as span:
             telemetry.failed(span, reason)
             if not self._published(event):
@@ -121,8 +120,13 @@ class Receiver(SharedExtension):  # type: ignore[misc]  # nameko has no types
         return True
 
 
-_SEQUENCE_END: Final = 16
-"""The header ends with the sequence number, which differs in each repetition."""
+def unreadable_event(data: bytes, reason: str) -> OutboundEvent:
+    """The event of an unreadable receipt, with its PDU; the sequence number is 0, because a repetition has another."""
+    pdu = data[: _SEQUENCE.start] + bytes(4) + data[_SEQUENCE.stop :]
+    origin = hashlib.sha256(pdu).hexdigest()
+    message = sms_pb2.SmsReceiptUnreadable(reason=reason, pdu=pdu.hex())
+    # Its id may not be known, but an event without a subject is rejected.
+    return OutboundEvent(message, subject=origin, origin=origin)
 
 
 def _decoded(data: bytes) -> smpp34.DeliverSm:

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
+import eventlet
 import requests
 from chassis import telemetry
 from chassis.money import piastres
@@ -19,6 +20,8 @@ from payments.connectors.acquirer.reading import NotJson, optional, read_json, r
 from payments.connectors.acquirer.settings import Settings
 
 _CODE: Final = re.compile(r"[A-Z][A-Z0-9_]{0,62}")
+# Texts of urllib3's and OpenSSL's errors, which `requests` wraps in classes that say less.
+_NOT_SENT: Final = ("NewConnectionError", "CERTIFICATE_VERIFY_FAILED")
 # The first three mean that our key or address is wrong: an operator can correct that, so the charge is not refused.
 _TEMPORARY: Final = frozenset(
     {
@@ -134,7 +137,7 @@ class Api(DependencyProvider):  # type: ignore[misc]  # nameko has no types
             },
         ) as span:
             answer = self._send(method, path or template, headers, body)
-            result = ApiResult(answer, answer.name) if isinstance(answer, Verdict) else _result_of(answer)
+            result = ApiResult(answer, answer.name) if isinstance(answer, Verdict) else result_of(answer)
             if not isinstance(answer, Verdict):
                 span.set_attribute("http.response.status_code", answer.status_code)
             if result.verdict is not Verdict.ACCEPTED:
@@ -144,23 +147,36 @@ class Api(DependencyProvider):  # type: ignore[misc]  # nameko has no types
     def _send(
         self, method: str, path: str, headers: dict[str, str], body: dict[str, Any] | None
     ) -> requests.Response | Verdict:
+        limit = self._settings.answer_seconds
         try:
-            return self._session.request(
-                method,
-                f"{self._settings.api_url}{path}",
-                json=body,
-                headers={
-                    "Authorization": f"Bearer {self._settings.api_key.get_secret_value()}",
-                    **headers,
-                },
-                timeout=self._settings.answer_seconds,
-                allow_redirects=False,
-            )
-        except (requests.exceptions.ConnectTimeout, requests.exceptions.SSLError):
-            return Verdict.NOT_SENT
+            # The session limits the connect and each read, not all reads together.
+            with eventlet.Timeout(2 * limit):
+                return self._session.request(
+                    method,
+                    f"{self._settings.api_url}{path}",
+                    json=body,
+                    headers={
+                        "Authorization": f"Bearer {self._settings.api_key.get_secret_value()}",
+                        **headers,
+                    },
+                    timeout=limit,
+                    allow_redirects=False,
+                )
+        except eventlet.Timeout:
+            return Verdict.NO_ANSWER
         except requests.exceptions.RequestException as error:
-            refused = "NewConnectionError" in repr(error)
-            return Verdict.NOT_SENT if refused else Verdict.NO_ANSWER
+            return failure_verdict(error)
+
+
+def failure_verdict(error: requests.exceptions.RequestException) -> Verdict:
+    """The verdict of a request without an answer: NOT_SENT only if no connection was made or the peer not trusted.
+
+    Another TLS error may come while the answer is read.
+    """
+    causes = repr(error)
+    if isinstance(error, requests.exceptions.ConnectTimeout) or any(each in causes for each in _NOT_SENT):
+        return Verdict.NOT_SENT
+    return Verdict.NO_ANSWER
 
 
 def in_minor_units(amount: Money) -> dict[str, str | int]:
@@ -168,7 +184,7 @@ def in_minor_units(amount: Money) -> dict[str, str | int]:
     return {"currency": amount.currency_code, "minor_units": piastres(amount, "amount")}
 
 
-def _result_of(response: requests.Response) -> ApiResult:
+def result_of(response: requests.Response) -> ApiResult:
     """The result of a response, by its HTTP status and its error code."""
     status, content_type = response.status_code, response.headers.get("Content-Type", "")
     try:
@@ -188,5 +204,7 @@ def _result_of(response: requests.Response) -> ApiResult:
 
 
 def _code(body: dict[str, Any], status: int) -> str:
-    code = reason(body.get("error"))
+    """The acquirer's error code, or one of the status instead of a sentence, which could quote anything."""
+    error = body.get("error")
+    code = reason(error) if isinstance(error, str) and len(error.split()) == 1 else ""
     return code if _CODE.fullmatch(code) else f"HTTP_{status}"
