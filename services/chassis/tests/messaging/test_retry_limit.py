@@ -79,7 +79,7 @@ async def test_retries_that_all_fail_run_one_at_a_time(bench: Any, monkeypatch: 
 async def test_retries_that_a_rule_refuses_do_not_slow_others(
     bench: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What they depend on answers; one at a time, they would hold up the messages that are due after them."""
+    """Store and services answer them; one at a time, they would delay the messages that are due after them."""
     monkeypatch.setattr(message_processor, "ATTEMPTS", 1000)
     running = 0
     tried: set[str] = set()
