@@ -1,6 +1,5 @@
 """Liberal reading of the acquirer's JSON: what has one meaning is read, the rest is refused. No I/O here."""
 
-import codecs
 import json
 import re
 from decimal import Decimal, InvalidOperation
@@ -41,7 +40,7 @@ def _text(body: bytes, content_type: str) -> str:
     except UnicodeDecodeError:
         header = Message()
         header["content-type"] = content_type
-        return codecs.decode(body, str(header.get_content_charset("ascii")))
+        return body.decode(str(header.get_content_charset("ascii")))
 
 
 def _refuse(constant: str) -> None:
