@@ -27,6 +27,7 @@ CHANGED_FILES = {
     "docs/reference/events.asyncapi.json",
     "docs/reference/events.md",
     "docs/reference/values.md",
+    "docs/retention.md",
 }
 GOLDEN_FILES = {f"tests/charts/golden/{values}.yaml" for values in ("local", "production", "together")}
 
@@ -133,6 +134,7 @@ def test_its_tests_and_those_of_all_services_pass(checkout):
         "tests/test_contracts.py",
         "tests/test_error_tables.py",
         "tests/test_facts.py",
+        "tests/test_retention.py",
         "tests/guards/test_once.py",
         "tests/test_audience.py",
         "tests/charts/test_network.py",

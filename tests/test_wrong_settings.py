@@ -270,6 +270,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Started]]:
     [
         ("identity", "signing.jwk", "{"),
         ("notary", "client.jwk", "none"),
+        ("payments", "client.jwk", "none"),
         ("notification", "hash.key", "random bytes"),
         ("sms", "hash.key", "00"),
         ("acquirer", "callback.key", "00ff"),

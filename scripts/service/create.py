@@ -24,6 +24,7 @@ BIN = Path(sys.executable).parent
 TEMPLATES = Path(__file__).parent / "templates"
 ENTRY = Path("deploy", "entry.yaml")
 TABLE = ROOT / "deploy" / "platform.yaml"
+RETENTION = ROOT / "docs" / "retention.md"
 GOLDEN = "tests/charts/test_golden.py"
 
 NAME = re.compile(r"[a-z]{3,16}")
@@ -156,6 +157,12 @@ def with_entry(table: str, given: Mapping[str, str]) -> str:
     return called.sub(rf"\1, {given['name']}]", f"{table.rstrip()}\n") + entry
 
 
+def with_collection(page: str, given: Mapping[str, str]) -> str:
+    """Return the page of retentions with a row for the service's collection at the end of the table."""
+    head, end, rest = page.rpartition(" |\n")
+    return f"{head}{end}| {given['name']} | `{given['entities']}` | subject | {given['a_noun']} |\n{rest}"
+
+
 def run(*command: str, **environment: str) -> None:
     """Run a program of the checkout, which also finds packages that are not installed yet."""
     sources = [
@@ -240,6 +247,7 @@ def main() -> None:
         (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
         (ROOT / path).write_text(text, encoding="utf-8")
     TABLE.write_text(with_entry(TABLE.read_text(encoding="utf-8"), given), encoding="utf-8")
+    RETENTION.write_text(with_collection(RETENTION.read_text(encoding="utf-8"), given), encoding="utf-8")
     render(list(texts))
     report(given, list(texts))
 

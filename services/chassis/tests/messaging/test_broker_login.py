@@ -1,6 +1,7 @@
 """A broker that refuses user, password or vhost."""
 
 import asyncio
+from io import StringIO
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -48,7 +49,7 @@ def test_the_process_ends_after_a_minute_of_refusals() -> None:
 @pytest.mark.real
 @pytest.mark.parametrize("how", ["password", "user", "vhost"])
 async def test_a_service_says_that_its_login_is_refused(
-    broker: Broker, how: str, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    broker: Broker, how: str, monkeypatch: pytest.MonkeyPatch, lines: StringIO
 ) -> None:
     """Not that the broker is away; the log line holds user and vhost, but no password."""
     monkeypatch.setattr(broker_login, "LIMIT_SECONDS", 0.3)
@@ -58,7 +59,7 @@ async def test_a_service_says_that_its_login_is_refused(
         async for _ in reconnecting(uri, "payments relay", asyncio.Event()):
             pass
 
-    _check(capsys.readouterr().out, uri)
+    _check(lines.getvalue(), uri)
 
 
 @pytest.mark.real
@@ -77,7 +78,7 @@ async def test_a_relay_whose_login_is_refused_ends(bench: Any, monkeypatch: pyte
 @pytest.mark.real
 @pytest.mark.parametrize("how", ["password", "user", "vhost"])
 def test_a_connector_says_that_its_login_is_refused(
-    broker: Broker, how: str, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    broker: Broker, how: str, monkeypatch: pytest.MonkeyPatch, lines: StringIO
 ) -> None:
     """As a service does."""
     uri = wrong(broker.uri("sms"), how)
@@ -92,7 +93,7 @@ def test_a_connector_says_that_its_login_is_refused(
     ):
         pass
 
-    _check(capsys.readouterr().out, uri)
+    _check(lines.getvalue(), uri)
 
 
 async def test_a_broker_that_is_away_ends_no_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,10 @@
 from datetime import timedelta
 
 from chassis import telemetry
+from chassis.process import Env
+from chassis.rpc.clients import CLIENT_KEY
 from chassis.service import ServiceContext, ServiceDefinition, serve
+from chassis.tokens import read_signing_key
 from diwan.payments.v1 import payments_pb2
 
 from payments import policies, timers
@@ -15,6 +18,12 @@ from payments.settings import Settings
 from payments.store import SCHEMA_VERSION, Store
 
 SERVICE = payments_pb2.DESCRIPTOR.services_by_name["PaymentService"]
+
+
+def check_keys(env: Env[Settings]) -> None:
+    """Read the key by which the API process asks identity about an officer's token."""
+    if env.wants("api"):
+        read_signing_key(env.settings.keys_dir / CLIENT_KEY)
 
 
 async def build(service: ServiceContext[Settings]) -> ServiceDefinition:
@@ -34,4 +43,4 @@ async def build(service: ServiceContext[Settings]) -> ServiceDefinition:
 
 
 if __name__ == "__main__":
-    serve("payments", Settings, build, errors=ERRORS, schema_version=SCHEMA_VERSION)
+    serve("payments", Settings, build, errors=ERRORS, schema_version=SCHEMA_VERSION, check_keys=check_keys)

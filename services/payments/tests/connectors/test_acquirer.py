@@ -214,6 +214,18 @@ def test_malformed_callback_is_kept_as_evidence(acquiring: Acquiring, body: byte
     assert acquiring.metric(line) == before + 1
 
 
+@pytest.mark.parametrize("charset", ["zlib", "rot13", "unknown"])
+def test_a_charset_that_is_none_makes_a_callback_malformed(acquiring: Acquiring, charset: str) -> None:
+    """Python's other codecs are not applied: one of them decompresses, without a limit."""
+    body = b"\xff" + settled(str(uuid.uuid4()))
+    headers = {**acquiring.signed(body), "Content-Type": f"application/json; charset={charset}"}
+
+    assert acquiring.call_back(body, headers) == 422
+
+    event, _ = acquiring.side.hears(acquirer_pb2.ReportUnreadable)
+    assert list(event.fields) == ["body"]
+
+
 def test_evidence_has_only_agreed_fields(acquiring: Acquiring) -> None:
     """Other fields may be personal."""
     body = settled("c", amount={"minor_units": "1,5", "holder": "Mona"}, card_holder="Mona")
