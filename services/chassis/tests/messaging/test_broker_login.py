@@ -1,6 +1,7 @@
 """A broker that refuses user, password or vhost."""
 
 import asyncio
+import json
 from io import StringIO
 from typing import Any
 from urllib.parse import urlsplit
@@ -109,9 +110,10 @@ async def test_a_broker_that_is_away_ends_no_process(monkeypatch: pytest.MonkeyP
 
 def _check(log: str, uri: str) -> None:
     parts = urlsplit(uri)
-    lines = [line for line in log.splitlines() if "refuses the login" in line]
+    lines = [line for line in map(json.loads, log.splitlines()) if "refuses the login" in line["event"]]
     assert lines
     for line in lines:
-        assert line.endswith(f"reason=ACCESS_REFUSED user={parts.username} vhost={parts.path[1:]}")
+        assert (line["reason"], line["user"]) == ("ACCESS_REFUSED", parts.username)
+        assert line["vhost"] == parts.path[1:]
     assert str(parts.password) not in log
     assert "broker is away" not in log
