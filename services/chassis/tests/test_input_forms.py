@@ -202,6 +202,21 @@ def test_a_staff_number_keeps_its_letters(typed):
     assert (read.staff_number, read.WhichOneof("subject")) == ("S-0O1L", "staff_number")
 
 
+def test_every_staff_number_of_a_request_has_a_form():
+    """An officer is registered, signs in and loses roles by the same number, in any spelling."""
+    requests = {
+        kind: getattr(identity, kind)(staff_number=" s-0o1 ")
+        for kind, message in identity.DESCRIPTOR.message_types_by_name.items()
+        if kind.endswith("Request") and "staff_number" in message.fields_by_name
+    }
+    for request in requests.values():
+        normalise(request)
+
+    assert {kind: request.staff_number for kind, request in requests.items()} == dict.fromkeys(
+        ("StartSignInRequest", "RegisterOfficerRequest", "EndRolesRequest"), "S-0O1"
+    )
+
+
 UUID_FIELDS = [
     (notary.GetPowerOfAttorneyRequest(), "power_of_attorney_id"),
     (payments.GetPaymentRequest(), "payment_id"),

@@ -118,6 +118,13 @@ async def test_a_staff_number_in_small_letters_is_the_same(world: Any) -> None:
 
     assert officer.staff_number == number.upper()
     assert again == ("ALREADY_EXISTS", "STAFF_NUMBER_TAKEN")
+    end = pb.EndRolesRequest(
+        request_id=str(uuid.uuid4()),
+        staff_number=f" {number.lower()} ",
+        roles=["reviewer"],
+        reason="left the service",
+    )
+    assert (await world.call("EndRoles", end, token)).officer_id == officer.officer_id
 
 
 async def test_a_record_of_the_registry_is_read_in_any_spelling(world: Any) -> None:
