@@ -11,7 +11,6 @@ from chassis import broker_login
 from chassis.broker_login import LIMIT_SECONDS, BrokerLogin
 from chassis.connector import broker as connector_broker
 from chassis.messaging.connection import reconnecting
-from chassis.messaging.relay import Relay
 from chassis.settings import WrongSetting
 from testkit.broker import Broker
 from testkit.ports import free_port
@@ -61,19 +60,6 @@ async def test_a_service_says_that_its_login_is_refused(
             pass
 
     _check(lines.getvalue(), uri)
-
-
-@pytest.mark.real
-async def test_a_relay_whose_login_is_refused_ends(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process of the relay alone would otherwise try for ever."""
-    monkeypatch.setattr(broker_login, "LIMIT_SECONDS", 0.3)
-    database = await bench.database("payments")
-    relay = Relay(database, wrong(bench.broker.uri("payments"), "password"), "payments", holder="trial")
-    await bench.run(relay)
-
-    with pytest.raises(WrongSetting, match="ACCESS_REFUSED"):
-        async with asyncio.timeout(30):
-            await relay.wait()
 
 
 @pytest.mark.real
