@@ -3,7 +3,6 @@
 import asyncio
 import json
 from io import StringIO
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
