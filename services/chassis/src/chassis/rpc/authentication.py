@@ -37,5 +37,5 @@ def bearer(metadata: Mapping[str, str]) -> str:
     """The bearer token in the call's metadata. Raises TokenMissing."""
     scheme, _, token = metadata.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
-        raise TokenMissing("This RPC wants a bearer token")
+        raise TokenMissing("This RPC requires a bearer token")
     return token
