@@ -65,8 +65,8 @@ class SmsConnector:
     def submit(self, delivery: Delivery[sms_pb2.SubmitSms]) -> Outcome:
         """Submit a text. It is retried if it was certainly not sent; a code that may have been sent is not."""
         message = delivery.message
-        perhaps_sent, _ = _progress(delivery)
         if delivery.expired(datetime.now(UTC)):
+            perhaps_sent, _ = _progress(delivery)
             if perhaps_sent:
                 return _unknown(delivery)
             return Refused((_event(delivery, sms_pb2.SmsExpired(message_id=message.message_id)),))
