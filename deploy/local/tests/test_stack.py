@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pymongo
 import pytest
@@ -62,7 +61,7 @@ def test_concurrent_starts_start_each_program_once(stack):
 
 
 def is_store(pid):
-    return b"secantusd" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b"secantusd" in kernel.command_line(pid)
 
 
 @pytest.mark.real
@@ -166,7 +165,7 @@ time.sleep(600)
 
 
 def is_grandchild(pid):
-    return Path(f"/proc/{pid}/cmdline").read_bytes().endswith(b"\0import time; time.sleep(600)\0")
+    return kernel.command_line(pid).endswith(b"\0import time; time.sleep(600)\0")
 
 
 def test_a_program_that_dies_at_start_is_named(empty):
@@ -207,6 +206,36 @@ def test_a_reused_process_id_is_not_ours(empty):
 
         assert other.poll() is None
         other.kill()
+
+
+def test_a_process_that_has_just_been_started_is_not_overlooked(tmp_path):
+    """Its environment and arguments are empty inside execve, which lasts longer on a busy machine."""
+    code = "import time; time.sleep(600)"
+    environment = {orphaned_processes.MARK: str(tmp_path)}
+    hogs = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(4)]
+    try:
+        for _ in range(20):
+            with subprocess.Popen([sys.executable, "-S", "-c", code], env=environment) as process:
+                read = kernel.environment(process.pid), kernel.command_line(process.pid)
+                marked = orphaned_processes.marked(tmp_path)
+                process.kill()
+            assert f"{orphaned_processes.MARK}={tmp_path}".encode() in read[0]
+            assert read[1].endswith(b"time.sleep(600)\0")
+            assert marked == [process.pid]
+    finally:
+        for hog in hogs:
+            hog.kill()
+            hog.wait()
+
+
+def test_an_ended_process_has_no_environment():
+    """Neither while it is a zombie nor after it."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+        zombie = kernel.environment(ended.pid)
+
+    assert zombie == [b""]
+    assert kernel.environment(ended.pid) == [b""]
 
 
 def test_an_orphaned_process_that_ignores_sigterm_is_killed(tmp_path):

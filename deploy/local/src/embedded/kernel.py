@@ -2,7 +2,13 @@
 
 import contextlib
 import os
+import time
 from pathlib import Path
+
+EXEC_LIMIT_SECONDS = 1.0
+POLL_SECONDS = 0.001
+_KERNEL_THREAD = 0x00200000
+"""PF_KTHREAD of the flags in /proc/<pid>/stat."""
 
 
 def stat(pid: int) -> list[str]:
@@ -28,3 +34,41 @@ def start_time(pid: int) -> str:
         os.waitpid(pid, os.WNOHANG)  # reap the process if it is an ended child of ours
     fields = stat(pid)
     return "" if not fields or fields[0] == "Z" else fields[19]
+
+
+def environment(pid: int) -> list[bytes]:
+    """Return the variables at the start of the process's program, each `NAME=value`.
+
+    Empty when the process has ended, is a kernel thread, or belongs to another user.
+    """
+    return _content(pid, "environ").split(b"\0")
+
+
+def command_line(pid: int) -> bytes:
+    """Return the arguments of the process, each ended by a zero byte; empty in the cases of `environment`."""
+    return _content(pid, "cmdline")
+
+
+def _content(pid: int, name: str) -> bytes:
+    """Return the content of a file of the process.
+
+    Both files are empty while the process is inside execve, up to 30 ms on a busy machine although its parent
+    already continues. Whoever reads them then would overlook the process, so the read waits for the end of execve.
+    """
+    deadline = time.monotonic() + EXEC_LIMIT_SECONDS
+    try:
+        while not (content := Path(f"/proc/{pid}/{name}").read_bytes()):
+            if not _in_exec(pid) or time.monotonic() > deadline:
+                break
+            time.sleep(POLL_SECONDS)
+    except OSError:
+        return b""
+    return content
+
+
+def _in_exec(pid: int) -> bool:
+    """Whether a process that is no kernel thread has no arguments yet."""
+    fields = stat(pid)
+    if not fields or fields[0] in "ZX" or int(fields[6]) & _KERNEL_THREAD:
+        return False
+    return not Path(f"/proc/{pid}/cmdline").read_bytes()

@@ -19,7 +19,7 @@ POLL_SECONDS = 0.05
 def marked(folder: Path) -> list[int]:
     """Return the ids of all running processes with the folder's mark, except this process."""
     mark = f"{MARK}={folder}".encode()
-    return [pid for pid in _ids() if pid != os.getpid() and mark in _environment(pid)]
+    return [pid for pid in _ids() if pid != os.getpid() and mark in kernel.environment(pid)]
 
 
 def find(folder: Path, known: set[int]) -> list[int]:
@@ -40,13 +40,6 @@ def stop(pids: list[int]) -> None:
 
 def _ids() -> Iterator[int]:
     return (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
-
-
-def _environment(pid: int) -> list[bytes]:
-    try:
-        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:  # the process has ended, or belongs to another user
-        return []
 
 
 def _ancestors(pid: int) -> set[int]:

@@ -264,10 +264,7 @@ def _wait(ready: Callable[[], bool], deadline: float, node: RabbitNode) -> None:
 
 def _alive(pid: int, word: str) -> bool:
     """Whether the process runs and `word` is in its command line; process ids are reused."""
-    try:
-        return kernel.alive(pid) and word.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
+    return kernel.alive(pid) and word.encode() in kernel.command_line(pid)
 
 
 def listens(port: int) -> bool:

@@ -17,6 +17,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from embedded import kernel
+
 LIMIT_SECONDS = 10.0
 _OF_A_STACK = b"DIWAN_STACK_FOLDER="
 
@@ -28,10 +30,9 @@ def processes(folder: Path) -> Iterator[int]:
     mark = b"DIWAN_TEST_RUN=" + bytes(folder)
     stacks = tuple(_OF_A_STACK + line for line in lines if line)
     for pid in (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()):
-        with contextlib.suppress(OSError):  # the process has ended, or belongs to another user
-            variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-            if mark in variables or (stacks and any(entry.startswith(stacks) for entry in variables)):
-                yield pid
+        variables = kernel.environment(pid)
+        if mark in variables or (stacks and any(entry.startswith(stacks) for entry in variables)):
+            yield pid
 
 
 def end(folder: Path) -> None:
