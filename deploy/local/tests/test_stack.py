@@ -234,8 +234,8 @@ def test_an_ended_process_has_no_environment():
         os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
         zombie = kernel.environment(ended.pid)
 
-    assert zombie == [b""]
-    assert kernel.environment(ended.pid) == [b""]
+    assert zombie == []
+    assert kernel.environment(ended.pid) == []
 
 
 def test_an_orphaned_process_that_ignores_sigterm_is_killed(tmp_path):

@@ -41,7 +41,7 @@ def environment(pid: int) -> list[bytes]:
 
     Empty when the process has ended, is a kernel thread, or belongs to another user.
     """
-    return _content(pid, "environ").split(b"\0")
+    return [variable for variable in _content(pid, "environ").split(b"\0") if variable]
 
 
 def command_line(pid: int) -> bytes:
@@ -52,8 +52,9 @@ def command_line(pid: int) -> bytes:
 def _content(pid: int, name: str) -> bytes:
     """Return the content of a file of the process.
 
-    Both files are empty while the process is inside execve, up to 30 ms on a busy machine although its parent
-    already continues. Whoever reads them then would overlook the process, so the read waits for the end of execve.
+    `environ` and `cmdline` are empty while the process is inside execve: up to 30 ms on a busy machine, although its
+    parent continues already. A reader would overlook the process, so the read waits for the end of execve, at most
+    a second.
     """
     deadline = time.monotonic() + EXEC_LIMIT_SECONDS
     try:
